@@ -1,0 +1,8 @@
+//! What the product is about, as pure code: no input or output, no clock, no database.
+
+pub mod diff;
+pub mod exclusion;
+pub mod kind;
+pub mod root;
+pub mod ticks;
+pub mod transfer;

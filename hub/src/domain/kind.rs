@@ -1,0 +1,115 @@
+//! What a file in a model folder is, by its name alone.
+
+use serde::{Deserialize, Serialize};
+
+/// Extensions that `ComfyUI` and its common nodes load weights from.
+pub const WEIGHT_EXTENSIONS: [&str; 10] =
+    ["safetensors", "sft", "ckpt", "pt", "pt2", "pth", "bin", "pkl", "gguf", "onnx"];
+
+const PREVIEW_EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "avif", "mp4", "webm"];
+
+/// Endings of the files that tools put beside a model, longest first.
+const SIDECAR_ENDINGS: [&str; 11] = [
+    ".metadata.json",
+    ".civitai.info",
+    ".cm-info.json",
+    ".preview.webp",
+    ".preview.jpeg",
+    ".preview.png",
+    ".preview.jpg",
+    ".md",
+    ".png",
+    ".jpg",
+    ".webp",
+];
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FileKind {
+    /// Weights.
+    Model,
+    /// A picture or a film, usually of what a model makes.
+    Preview,
+    /// Text about a model.
+    Metadata,
+    /// Anything else.
+    Other,
+}
+
+impl FileKind {
+    /// Every kind, in the order of their codes.
+    pub const ALL: [Self; 4] = [Self::Model, Self::Preview, Self::Metadata, Self::Other];
+
+    /// Tells the kind from a file's name.
+    pub fn of(name: &str) -> Self {
+        let Some((_, extension)) = name.rsplit_once('.') else { return Self::Other };
+        let is = |list: &[&str]| list.iter().any(|known| extension.eq_ignore_ascii_case(known));
+        if is(&WEIGHT_EXTENSIONS) {
+            Self::Model
+        } else if is(&PREVIEW_EXTENSIONS) {
+            Self::Preview
+        } else if is(&["json", "info", "yaml", "yml", "txt", "md", "toml"]) {
+            Self::Metadata
+        } else {
+            Self::Other
+        }
+    }
+
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Preview => "preview",
+            Self::Metadata => "metadata",
+            Self::Other => "other",
+        }
+    }
+
+    /// The number that stands for it in the database.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Model => 0,
+            Self::Preview => 1,
+            Self::Metadata => 2,
+            Self::Other => 3,
+        }
+    }
+
+    /// The kind behind a code of the database; an unknown code is [`FileKind::Other`].
+    pub fn from_code(code: i64) -> Self {
+        Self::ALL.into_iter().find(|kind| kind.code() == code).unwrap_or(Self::Other)
+    }
+}
+
+/// The names of the files that belong to the model called `model`, if they exist beside it.
+///
+/// They are made from the name without its extension, and travel with the model.
+pub fn sidecar_names(model: &str) -> impl Iterator<Item = String> {
+    let stem = model.rsplit_once('.').map_or(model, |(stem, _)| stem).to_owned();
+    SIDECAR_ENDINGS.into_iter().map(move |ending| format!("{stem}{ending}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_by_name() {
+        assert_eq!(FileKind::of("x.Safetensors"), FileKind::Model);
+        assert_eq!(FileKind::of("x.preview.png"), FileKind::Preview);
+        assert_eq!(FileKind::of("x.civitai.info"), FileKind::Metadata);
+        assert_eq!(FileKind::of("LICENSE"), FileKind::Other);
+        for kind in FileKind::ALL {
+            assert_eq!(FileKind::from_code(kind.code()), kind);
+        }
+    }
+
+    #[test]
+    fn sidecars_are_named_after_the_stem() {
+        let names: Vec<_> = sidecar_names("style v1.5.safetensors").collect();
+        assert!(names.contains(&"style v1.5.preview.png".to_owned()));
+        assert!(names.contains(&"style v1.5.civitai.info".to_owned()));
+        assert!(!names.contains(&"style v1.5.safetensors".to_owned()));
+    }
+}

@@ -1,0 +1,4 @@
+//! The hub: indexes two model folders, compares them and moves files between them.
+
+pub mod domain;
+pub mod fs;
