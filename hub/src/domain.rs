@@ -3,6 +3,7 @@
 pub mod diff;
 pub mod exclusion;
 pub mod kind;
+pub mod retry;
 pub mod root;
 pub mod ticks;
 pub mod transfer;

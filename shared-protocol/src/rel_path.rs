@@ -63,13 +63,11 @@ impl RelPath {
 
     /// A path of one part, or that part inside `folder`; `None` is the root's own folder.
     pub fn in_folder(folder: Option<&Self>, name: &str) -> Result<Self, RelPathError> {
-        match folder {
-            Some(folder) => folder.join(name),
-            None => {
-                check_part(name)?;
-                Ok(Self(name.into()))
-            }
+        if let Some(folder) = folder {
+            return folder.join(name);
         }
+        check_part(name)?;
+        Ok(Self(name.into()))
     }
 
     /// The whole path.
@@ -145,7 +143,8 @@ fn is_device(part: &str) -> bool {
     let mut characters = stem.chars();
     let Some(last) = characters.next_back() else { return false };
     let port = characters.as_str();
-    (port.eq_ignore_ascii_case("com") || port.eq_ignore_ascii_case("lpt")) && matches!(last, '1'..='9' | '¹' | '²' | '³')
+    (port.eq_ignore_ascii_case("com") || port.eq_ignore_ascii_case("lpt"))
+        && matches!(last, '1'..='9' | '¹' | '²' | '³')
 }
 
 impl fmt::Display for RelPath {

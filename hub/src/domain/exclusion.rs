@@ -50,9 +50,20 @@ mod tests {
     #[test]
     fn droppings_and_own_files_are_left_alone() {
         for name in [
-            "Thumbs.db", "DESKTOP.INI", "._x.safetensors", "@eaDir", "$RECYCLE.BIN", "System Volume Information",
-            ".git", ".x.safetensors.7.part", "x.PART", "x.crdownload", ".model_sources.json",
-            ".model_sources.json.bak", ".comfy-hub-root.json", ".comfy-hub-trash",
+            "Thumbs.db",
+            "DESKTOP.INI",
+            "._x.safetensors",
+            "@eaDir",
+            "$RECYCLE.BIN",
+            "System Volume Information",
+            ".git",
+            ".x.safetensors.7.part",
+            "x.PART",
+            "x.crdownload",
+            ".model_sources.json",
+            ".model_sources.json.bak",
+            ".comfy-hub-root.json",
+            ".comfy-hub-trash",
         ] {
             assert!(is_excluded(name), "{name}");
         }

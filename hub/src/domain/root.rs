@@ -36,6 +36,7 @@ impl Root {
     }
 
     /// The one that is not this one.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Local => Self::Lake,

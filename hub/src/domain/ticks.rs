@@ -29,7 +29,8 @@ impl Ticks {
 
     /// The time at which the tick begins.
     pub fn to_system_time(self) -> SystemTime {
-        let duration = |ticks: u64| Duration::new(ticks / 10_000_000, u32::try_from(ticks % 10_000_000).unwrap_or(0) * 100);
+        let duration =
+            |ticks: u64| Duration::new(ticks / 10_000_000, u32::try_from(ticks % 10_000_000).unwrap_or(0) * 100);
         let time = if self.0 >= 0 {
             UNIX_EPOCH.checked_add(duration(self.0.unsigned_abs()))
         } else {

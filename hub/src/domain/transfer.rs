@@ -1,0 +1,291 @@
+//! The life of one transfer as a pure function: `(progress, event) → (progress, effects)`.
+//!
+//! The queue's service runs the effects and stores the progress; it decides nothing itself. What a
+//! running worker was asked to do stays a request (`stop`) until the worker says that it has
+//! stopped, so that the stored state never claims more than the disk shows.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::retry::RetryPolicy;
+
+/// Where a transfer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferState {
+    /// Its turn has not come.
+    Queued,
+    /// A worker has it.
+    Running,
+    /// Held by a person; what was copied is kept.
+    Paused,
+    /// Tried, and will be tried again by itself.
+    Waiting,
+    /// Done.
+    Completed,
+    /// Given up, with a reason.
+    Failed,
+    /// Dropped by a person; nothing is left of it.
+    Cancelled,
+}
+
+impl TransferState {
+    /// Every state.
+    pub const ALL: [Self; 7] =
+        [Self::Queued, Self::Running, Self::Paused, Self::Waiting, Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// The name in the API and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// Nothing more happens by itself.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// What a running worker was asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Stop and keep what is there.
+    Pause,
+    /// Stop and leave nothing.
+    Cancel,
+}
+
+/// Everything that decides what may happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Where it stands.
+    pub state: TransferState,
+    /// A request to the worker; only while running.
+    pub stop: Option<Stop>,
+    /// Tries so far that counted.
+    pub attempts: u32,
+}
+
+impl Progress {
+    /// A transfer that was just made.
+    pub const NEW: Self = Self { state: TransferState::Queued, stop: None, attempts: 0 };
+}
+
+/// Why a try ended without success, as far as it decides what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Another program holds the file.
+    InUse,
+    /// The destination is full.
+    DiskFull,
+    /// A root can't be reached.
+    Offline,
+    /// May go away by itself.
+    Transient,
+    /// Trying again would end the same way: the source changed, the name is taken, not allowed.
+    Final,
+}
+
+/// What happens to a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A worker takes it.
+    Claim,
+    /// The worker has finished and the result is on the disk.
+    Succeeded,
+    /// The worker's try failed.
+    Failed(Failure),
+    /// The worker stopped because it was asked to.
+    Stopped,
+    /// The program ended while the worker ran.
+    Interrupted,
+    /// The time for the next try has come.
+    Due,
+    /// A person holds it.
+    Pause,
+    /// A person lets it go on.
+    Resume,
+    /// A person drops it.
+    Cancel,
+    /// A person tries it again.
+    Retry,
+}
+
+/// What the queue has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Tell the worker to stop.
+    StopWorker,
+    /// Remove what was written so far.
+    RemovePart,
+    /// Forget how far it came and the last error.
+    StartOver,
+    /// Send [`Event::Due`] after this time.
+    WakeAfter(Duration),
+    /// Hold the whole queue: there is no space, and the next file would end the same way.
+    PauseQueue,
+}
+
+/// The event does not fit the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a transfer that is {} can't do that", .0.as_str())]
+pub struct Refused(pub TransferState);
+
+/// What follows from an event.
+pub fn step(from: Progress, event: Event, policy: &RetryPolicy) -> Result<(Progress, Vec<Effect>), Refused> {
+    use TransferState as S;
+    let to = |state| Progress { state, stop: None, ..from };
+    let next = match (from.state, event) {
+        (S::Queued, Event::Claim) => (to(S::Running), vec![]),
+
+        (S::Running, Event::Succeeded) => (to(S::Completed), vec![]),
+        (S::Running, Event::Stopped | Event::Interrupted) => stopped(from),
+        (S::Running, Event::Failed(_)) if from.stop.is_some() => stopped(from),
+        (S::Running, Event::Failed(failure)) => failed(from, failure, policy),
+        (S::Running, Event::Pause) if from.stop == Some(Stop::Cancel) => return Err(Refused(from.state)),
+        (S::Running, Event::Pause) => (Progress { stop: Some(Stop::Pause), ..from }, vec![Effect::StopWorker]),
+        (S::Running, Event::Cancel) => (Progress { stop: Some(Stop::Cancel), ..from }, vec![Effect::StopWorker]),
+
+        (S::Queued | S::Waiting, Event::Pause) => (to(S::Paused), vec![]),
+        (S::Waiting, Event::Due | Event::Resume | Event::Retry) | (S::Paused, Event::Resume) => (to(S::Queued), vec![]),
+        (S::Queued | S::Waiting | S::Paused, Event::Cancel) => (to(S::Cancelled), vec![Effect::RemovePart]),
+        (S::Failed | S::Cancelled, Event::Retry) => {
+            (Progress { attempts: 0, ..to(S::Queued) }, vec![Effect::StartOver])
+        }
+        (state, _) => return Err(Refused(state)),
+    };
+    Ok(next)
+}
+
+/// The worker is gone: what it was asked for is done now; without a request it takes its turn again.
+fn stopped(from: Progress) -> (Progress, Vec<Effect>) {
+    let to = |state| Progress { state, stop: None, ..from };
+    match from.stop {
+        Some(Stop::Pause) => (to(TransferState::Paused), vec![]),
+        Some(Stop::Cancel) => (to(TransferState::Cancelled), vec![Effect::RemovePart]),
+        None => (to(TransferState::Queued), vec![]),
+    }
+}
+
+fn failed(from: Progress, failure: Failure, policy: &RetryPolicy) -> (Progress, Vec<Effect>) {
+    let to = |state| Progress { state, stop: None, ..from };
+    match failure {
+        Failure::InUse => (to(TransferState::Waiting), vec![Effect::WakeAfter(policy.in_use)]),
+        Failure::Offline => (to(TransferState::Waiting), vec![Effect::WakeAfter(policy.offline)]),
+        Failure::DiskFull => (to(TransferState::Queued), vec![Effect::PauseQueue]),
+        Failure::Final => (to(TransferState::Failed), vec![Effect::RemovePart]),
+        Failure::Transient => match policy.delay_after(from.attempts) {
+            Some(delay) => {
+                (Progress { attempts: from.attempts + 1, ..to(TransferState::Waiting) }, vec![Effect::WakeAfter(delay)])
+            }
+            None => (to(TransferState::Failed), vec![]),
+        },
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            4 => Just(Event::Claim),
+            1 => Just(Event::Succeeded),
+            3 => prop_oneof![
+                Just(Failure::InUse), Just(Failure::DiskFull), Just(Failure::Offline),
+                Just(Failure::Transient), Just(Failure::Final)
+            ].prop_map(Event::Failed),
+            2 => Just(Event::Stopped),
+            2 => Just(Event::Interrupted),
+            2 => Just(Event::Due),
+            2 => prop_oneof![Just(Event::Pause), Just(Event::Resume), Just(Event::Cancel), Just(Event::Retry)],
+        ]
+    }
+
+    const POLICY: RetryPolicy = RetryPolicy::with_tries(3);
+
+    proptest! {
+        #[test]
+        fn every_history_keeps_the_promises(events in proptest::collection::vec(event(), 0..60)) {
+            let mut now = Progress::NEW;
+            for event in events {
+                let Ok((next, effects)) = step(now, event, &POLICY) else { continue };
+                prop_assert!(next.stop.is_none() || next.state == TransferState::Running, "only a worker can be asked");
+                prop_assert!(next.attempts <= POLICY.tries, "no try beyond the limit");
+                prop_assert_eq!(
+                    next.state == TransferState::Waiting && now.state == TransferState::Running,
+                    effects.iter().any(|e| matches!(e, Effect::WakeAfter(_))),
+                    "whoever waits is woken"
+                );
+                if next.state == TransferState::Cancelled {
+                    prop_assert!(effects.contains(&Effect::RemovePart), "a cancelled transfer leaves nothing");
+                }
+                if now.state.is_final() {
+                    prop_assert_eq!(event, Event::Retry, "what has ended stays ended until someone asks");
+                    prop_assert!(now.state != TransferState::Completed, "nothing is done twice");
+                }
+                if next.state == TransferState::Running && now.state != TransferState::Running {
+                    prop_assert_eq!(now.state, TransferState::Queued, "only the queue starts a worker");
+                }
+                now = next;
+            }
+        }
+
+        #[test]
+        fn every_transfer_can_end(events in proptest::collection::vec(event(), 0..40)) {
+            let mut now = Progress::NEW;
+            for event in events {
+                if let Ok((next, _)) = step(now, event, &POLICY) { now = next; }
+            }
+            for event in [Event::Cancel, Event::Stopped] {
+                if let Ok((next, _)) = step(now, event, &POLICY) { now = next; }
+            }
+            prop_assert!(now.state.is_final());
+        }
+    }
+
+    #[test]
+    fn success_wins_over_a_late_cancel() {
+        let (running, _) = step(Progress::NEW, Event::Claim, &POLICY).unwrap();
+        let (asked, effects) = step(running, Event::Cancel, &POLICY).unwrap();
+        assert_eq!(effects, [Effect::StopWorker]);
+        let (done, _) = step(asked, Event::Succeeded, &POLICY).unwrap();
+        assert_eq!(done.state, TransferState::Completed, "the file is there: saying otherwise would be a lie");
+    }
+
+    #[test]
+    fn a_kill_in_the_middle_queues_again_without_costing_a_try() {
+        let (running, _) = step(Progress::NEW, Event::Claim, &POLICY).unwrap();
+        assert_eq!(step(running, Event::Interrupted, &POLICY).unwrap(), (Progress::NEW, vec![]));
+    }
+
+    #[test]
+    fn transient_failures_use_up_the_tries() {
+        let mut now = Progress::NEW;
+        for _ in 0..POLICY.tries {
+            now = step(now, Event::Claim, &POLICY).unwrap().0;
+            now = step(now, Event::Failed(Failure::Transient), &POLICY).unwrap().0;
+            assert_eq!(now.state, TransferState::Waiting);
+            now = step(now, Event::Due, &POLICY).unwrap().0;
+        }
+        now = step(now, Event::Claim, &POLICY).unwrap().0;
+        now = step(now, Event::Failed(Failure::Transient), &POLICY).unwrap().0;
+        assert_eq!(now.state, TransferState::Failed);
+    }
+}
