@@ -1,2 +1,13 @@
-//! x
-fn main() {}
+//! Starts the agent: arguments in, exit code out.
+
+use std::process::ExitCode;
+
+use agent::cli::Arguments;
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match agent::run(&Arguments::parse(), &mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => agent::report(&error, &mut std::io::stderr().lock()),
+    }
+}

@@ -1,0 +1,186 @@
+//! The only way from a path that was sent to a path on this disk.
+//!
+//! A [`RelPath`] can't climb out by its text. What is left is the disk itself: a symbolic link below
+//! the folder would lead out of it all the same, so every part that already exists is looked at
+//! without following it, and a link anywhere on the way is refused. The folder itself may be reached
+//! through links: whoever runs the agent chose it.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use shared_protocol::RelPath;
+
+/// Why a path below the folder is not to be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfineError {
+    /// The folder can't be used as one.
+    #[error("cannot use the folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A part on the way is a symbolic link or a junction.
+    #[error("{} is a link: nothing is written through links", .0.display())]
+    Link(PathBuf),
+    /// A part on the way is a file, or the last part is neither a file nor absent.
+    #[error("{} is in the way: it is not what the path needs it to be", .0.display())]
+    InTheWay(PathBuf),
+    /// A part could not be looked at or made.
+    #[error("cannot {verb} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        verb: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A folder that everything resolved by it lies below.
+#[derive(Debug, Clone)]
+pub struct ConfinedFolder {
+    /// Absolute.
+    path: PathBuf,
+}
+
+impl ConfinedFolder {
+    /// Takes an existing folder.
+    pub fn open(path: &Path) -> Result<Self, ConfineError> {
+        let wrong = |source| ConfineError::Folder { path: path.to_owned(), source };
+        let absolute = std::path::absolute(path).map_err(wrong)?;
+        if !fs::metadata(&absolute).map_err(wrong)?.is_dir() {
+            return Err(wrong(io::ErrorKind::NotADirectory.into()));
+        }
+        Ok(Self { path: absolute })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a file of this path lies, or would lie: its folders may still be missing.
+    pub fn resolve(&self, path: &RelPath) -> Result<PathBuf, ConfineError> {
+        let mut here = self.path.clone();
+        let n_parts = path.parts().count();
+        for (i, part) in path.parts().enumerate() {
+            here.push(part);
+            let is_last = i + 1 == n_parts;
+            match look(&here)? {
+                // Below something missing there can't be a link.
+                None => return Ok(path.parts().skip(i + 1).fold(here, |way, part| way.join(part))),
+                Some(found) => expect(&here, &found, if is_last { Metadata::is_file } else { Metadata::is_dir })?,
+            }
+        }
+        Ok(here)
+    }
+
+    /// [`Self::resolve`], with the folders on the way made where they are missing.
+    pub fn resolve_with_folders(&self, path: &RelPath) -> Result<PathBuf, ConfineError> {
+        let Some(folder) = path.parent() else { return self.resolve(path) };
+        let mut here = self.path.clone();
+        for part in folder.parts() {
+            here.push(part);
+            match fs::create_dir(&here) {
+                Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(ConfineError::Io { verb: "make the folder", path: here, source });
+                }
+                // Looked at even when just made: someone else may have been faster.
+                Ok(()) | Err(_) => {
+                    if let Some(found) = look(&here)? {
+                        expect(&here, &found, Metadata::is_dir)?;
+                    }
+                }
+            }
+        }
+        self.resolve(path)
+    }
+}
+
+/// What lies at a path, without following it; `None` when nothing does.
+fn look(path: &Path) -> Result<Option<Metadata>, ConfineError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ConfineError::Io { verb: "look at", path: path.to_owned(), source }),
+    }
+}
+
+fn expect(path: &Path, found: &Metadata, is_right: fn(&Metadata) -> bool) -> Result<(), ConfineError> {
+    if found.is_symlink() {
+        Err(ConfineError::Link(path.to_owned()))
+    } else if is_right(found) {
+        Ok(())
+    } else {
+        Err(ConfineError::InTheWay(path.to_owned()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+
+    fn rel(text: &str) -> RelPath {
+        RelPath::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_path_lies_below_the_folder_whether_it_exists_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let confined = ConfinedFolder::open(folder.path()).unwrap();
+        let expected = folder.path().join("loras/sdxl/x.safetensors");
+        let path = rel("loras/sdxl/x.safetensors");
+        assert_eq!(confined.resolve(&path).unwrap(), expected);
+        assert!(!expected.parent().unwrap().exists(), "resolving makes nothing");
+        assert_eq!(confined.resolve_with_folders(&path).unwrap(), expected);
+        fs::write(&expected, "weights").unwrap();
+        assert_eq!(confined.resolve(&path).unwrap(), expected);
+        assert_eq!(confined.resolve_with_folders(&path).unwrap(), expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_is_passed() {
+        let outside = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "").unwrap();
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("loras")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), folder.path().join("vae")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("gone"), folder.path().join("dangling")).unwrap();
+        let confined = ConfinedFolder::open(folder.path()).unwrap();
+        for path in ["loras/x", "loras/deep/er/x", "loras", "vae", "dangling", "dangling/x"] {
+            assert!(matches!(confined.resolve(&rel(path)), Err(ConfineError::Link(_))), "{path}");
+        }
+        for path in ["loras/x", "loras/deep/x", "dangling/x"] {
+            assert!(matches!(confined.resolve_with_folders(&rel(path)), Err(ConfineError::Link(_))), "{path}");
+        }
+        assert!(!outside.path().join("deep").exists() && !outside.path().join("gone").exists());
+    }
+
+    #[test]
+    fn a_file_is_no_folder_and_a_folder_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        fs::create_dir(folder.path().join("folder")).unwrap();
+        let confined = ConfinedFolder::open(folder.path()).unwrap();
+        for path in ["file/x", "folder"] {
+            assert!(matches!(confined.resolve(&rel(path)), Err(ConfineError::InTheWay(_))), "{path}");
+        }
+        assert!(matches!(confined.resolve_with_folders(&rel("file/x")), Err(ConfineError::InTheWay(_))));
+    }
+
+    #[test]
+    fn what_is_no_folder_confines_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [file, folder.path().join("none")] {
+            assert!(matches!(ConfinedFolder::open(&path), Err(ConfineError::Folder { .. })));
+        }
+    }
+}
