@@ -40,10 +40,11 @@ CREATE TABLE folders (
 CREATE INDEX folders_by_parent ON folders (parent_id, match_key);
 
 -- 'match_key' is the path in NFC and lower case: the key of comparison, and of sorting by name.
--- A folder with all below it is one range of it. Ids only ever grow, so that what the search index
--- has not seen yet is a range of ids. 'blake3' is there while the cached hash fits size and time.
+-- A folder with all below it is one range of it. Ids are counted in "facts" and only ever grow, so
+-- that what the search index has not seen yet is a range of ids. 'blake3' is there while the cached
+-- hash fits size and time.
 CREATE TABLE files (
-    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    id          INTEGER PRIMARY KEY,
     root_id     INTEGER NOT NULL REFERENCES roots (id) ON DELETE CASCADE,
     folder_id   INTEGER NOT NULL,
     path        TEXT    NOT NULL,

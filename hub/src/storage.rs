@@ -1,0 +1,73 @@
+//! The one place that knows SQL.
+//!
+//! One connection writes, a few read. Writers queue up in front of one mutex instead of meeting
+//! `SQLITE_BUSY`; readers see the last commit thanks to the write-ahead log. Every call runs on a
+//! blocking thread and no transaction stays open while other work runs.
+
+pub mod error;
+pub mod facts;
+pub mod index;
+pub mod open;
+pub mod pairs;
+pub mod pool;
+pub mod roots;
+pub mod search;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod pairs_tests;
+
+pub use error::StorageError;
+pub use pool::Database;
+
+use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
+use shared_protocol::Blake3;
+
+/// The clock of every stored time: milliseconds since 1970 UTC.
+pub fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// A stored time for people and the API.
+pub fn timestamp(ms: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+/// A count or size for the database, whose integers are signed.
+pub(crate) fn to_db(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A count or size from the database.
+pub(crate) fn from_db(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// Reads a stored digest.
+pub(crate) fn digest(value: ValueRef<'_>) -> FromSqlResult<Option<Blake3>> {
+    match value.as_blob_or_null()? {
+        None => Ok(None),
+        Some(bytes) => {
+            let bytes = bytes.try_into().map_err(|_| FromSqlError::InvalidBlobSize {
+                expected_size: shared_protocol::digest::DIGEST_BYTES,
+                blob_size: bytes.len(),
+            })?;
+            Ok(Some(Blake3::from_bytes(bytes)))
+        }
+    }
+}
+
+/// The digest in a column of a row, if there is one.
+pub(crate) fn digest_column(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<Blake3>> {
+    digest(row.get_ref(column)?)
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, Box::new(e)))
+}
+
+/// The first key behind all keys below a folder: `folder/…` is the range `folder/ .. folder0`.
+pub(crate) fn folder_range(folder_key: &str) -> (String, String) {
+    if folder_key.is_empty() {
+        (String::new(), "\u{10ffff}".to_owned())
+    } else {
+        (format!("{folder_key}/"), format!("{folder_key}0"))
+    }
+}

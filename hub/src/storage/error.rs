@@ -1,0 +1,51 @@
+//! What can go wrong with the database.
+
+/// A failed piece of work on the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// `SQLite` refused or failed.
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The schema could not be brought up to date.
+    #[error("database schema: {0}")]
+    Migration(#[from] rusqlite_migration::Error),
+    /// A file of the database could not be made or moved.
+    #[error("{verb} {path}: {source}")]
+    File {
+        /// What was tried.
+        verb: &'static str,
+        /// With which file.
+        path: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A stored value that this version can't read.
+    #[error("the database holds {what} that can't be read: {detail}")]
+    Damaged {
+        /// Which value.
+        what: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The thing asked for is not there (any more).
+    #[error("{0} is not there")]
+    Missing(&'static str),
+    /// A cursor that no answer of ours contained.
+    #[error("the cursor is not one of ours")]
+    Cursor,
+    /// The program is shutting down.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl StorageError {
+    /// Reports a stored value that can't be read.
+    pub fn damaged(what: &'static str, detail: impl std::fmt::Display) -> Self {
+        Self::Damaged { what, detail: detail.to_string() }
+    }
+
+    /// Whether the disk under the database is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Sqlite(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
+}

@@ -1,0 +1,43 @@
+//! Small facts about this database.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::StorageError;
+
+/// The highest file id that the search index holds.
+pub const SEARCH_INDEXED_TO: &str = "search_indexed_to";
+/// Why the queue is held, if it is.
+pub const QUEUE_PAUSED: &str = "queue_paused";
+/// A random text in the names of this database's part files, so that a part of another
+/// installation is never taken for ours.
+const TOKEN: &str = "token";
+
+/// Reads a fact.
+pub fn get(connection: &Connection, name: &str) -> Result<Option<String>, StorageError> {
+    let mut statement = connection.prepare_cached("SELECT value FROM facts WHERE name = ?1")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+/// Writes a fact.
+pub fn set(connection: &Connection, name: &str, value: &str) -> Result<(), StorageError> {
+    let sql = "INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    connection.prepare_cached(sql)?.execute([name, value])?;
+    Ok(())
+}
+
+/// Removes a fact.
+pub fn remove(connection: &Connection, name: &str) -> Result<(), StorageError> {
+    connection.prepare_cached("DELETE FROM facts WHERE name = ?1")?.execute([name])?;
+    Ok(())
+}
+
+/// This database's token, made on first use.
+pub fn token(connection: &Connection) -> Result<String, StorageError> {
+    if let Some(token) = get(connection, TOKEN)? {
+        return Ok(token);
+    }
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let token = random.get(..8).unwrap_or(&random).to_owned();
+    set(connection, TOKEN, &token)?;
+    Ok(token)
+}

@@ -1,0 +1,15 @@
+//! The index of one root: what a scan writes, and what single changes by the hub's own transfers
+//! write.
+//!
+//! A folder's row holds the digest of its listing. The scan compares digests; only folders that
+//! differ come here, and only their rows are touched.
+
+pub mod folders;
+pub mod listing;
+pub mod single;
+pub mod totals;
+
+pub use folders::{KnownFolder, known_folders};
+pub use listing::{Changes, ListedFile, Listing, apply};
+pub use single::{FileRow, file_at, files_at_key, files_below, has_folder, put_file, remove_empty_folder, remove_file};
+pub use totals::{finish, settle};

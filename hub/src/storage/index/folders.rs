@@ -1,0 +1,61 @@
+//! Folder rows.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension};
+use shared_protocol::rel_path::match_key;
+
+use crate::domain::ids::{FolderId, RootRowId};
+use crate::storage::{StorageError, from_db};
+
+/// A folder as the last scan left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFolder {
+    /// Its row.
+    pub id: FolderId,
+    /// The digest of its listing; none if it has to be compared file by file.
+    pub listing: Option<[u8; 32]>,
+    /// Files directly in it.
+    pub n_files: u64,
+    /// Bytes of the files directly in it.
+    pub size_bytes: u64,
+}
+
+/// All folders of a root by path; `""` is the root's own.
+pub fn known_folders(connection: &Connection, root: RootRowId) -> Result<HashMap<String, KnownFolder>, StorageError> {
+    let mut statement =
+        connection.prepare_cached("SELECT path, id, listing, n_files, size_bytes FROM folders WHERE root_id = ?1")?;
+    let mut rows = statement.query([root.0])?;
+    let mut found = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let listing = row.get_ref(2)?.as_blob_or_null().ok().flatten().and_then(|bytes| bytes.try_into().ok());
+        let folder = KnownFolder {
+            id: FolderId(row.get(1)?),
+            listing,
+            n_files: from_db(row.get(3)?),
+            size_bytes: from_db(row.get(4)?),
+        };
+        found.insert(row.get(0)?, folder);
+    }
+    Ok(found)
+}
+
+/// The row of a folder, made with all its parents where it is missing.
+pub fn ensure(connection: &Connection, root: RootRowId, path: &str) -> Result<FolderId, StorageError> {
+    let found: Option<i64> = connection
+        .prepare_cached("SELECT id FROM folders WHERE root_id = ?1 AND path = ?2")?
+        .query_row((root.0, path), |row| row.get(0))
+        .optional()?;
+    if let Some(id) = found {
+        return Ok(FolderId(id));
+    }
+    let parent = match path.rsplit_once('/') {
+        Some((parent, _)) => Some(ensure(connection, root, parent)?),
+        None if path.is_empty() => None,
+        None => Some(ensure(connection, root, "")?),
+    };
+    connection
+        .prepare_cached("INSERT INTO folders (root_id, parent_id, path, match_key) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((root.0, parent.map(|p| p.0), path, match_key(path)))?;
+    Ok(FolderId(connection.last_insert_rowid()))
+}

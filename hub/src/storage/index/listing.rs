@@ -1,0 +1,276 @@
+//! Writing what a changed folder holds now.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Statement};
+use shared_protocol::rel_path::match_key;
+
+use super::folders;
+use crate::domain::ids::{FileId, FolderId, RootRowId};
+use crate::domain::kind::FileKind;
+use crate::domain::ticks::Ticks;
+use crate::storage::{StorageError, facts, from_db, pairs, to_db};
+
+/// Keys marked one by one before everything is marked at once.
+const MANY_KEYS: u64 = 5_000;
+
+const NEXT_FILE_ID: &str = "next_file_id";
+
+/// A file as it was listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedFile {
+    /// Its name.
+    pub name: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last modified.
+    pub modified: Ticks,
+    /// Its content is not here but in a cloud.
+    pub placeholder: bool,
+}
+
+/// A folder as it was listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The folder's path, `""` for the root's own.
+    pub folder: String,
+    /// Its files.
+    pub files: Vec<ListedFile>,
+    /// What can't be managed: the name as it can be shown, and why.
+    pub skipped: Vec<(String, String)>,
+    /// The digest of all this; none if the listing was cut short.
+    pub digest: Option<[u8; 32]>,
+}
+
+/// What a scan has written so far, and what it still has to prove.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// New files.
+    pub n_added: u64,
+    /// Files of another size or time.
+    pub n_changed: u64,
+    /// Files gone, with the folders they were in; removed only at the end of a scan that saw
+    /// its root before and after.
+    pub missing: Vec<(FileId, FolderId)>,
+    /// Folders whose digest may be stored only together with the removal of their missing files.
+    pub unsettled: Vec<(FolderId, [u8; 32])>,
+    all_stale: bool,
+}
+
+/// Writes a folder's listing. Files that are gone are noted, not removed.
+pub fn apply(
+    connection: &Connection,
+    root: RootRowId,
+    listing: &Listing,
+    changes: &mut Changes,
+) -> Result<FolderId, StorageError> {
+    let folder = folders::ensure(connection, root, &listing.folder)?;
+    let mut writer = Writer::new(connection, root, folder, listing)?;
+    let mut known = known_files(connection, folder)?;
+    for file in &listing.files {
+        match known.remove(file.name.as_str()) {
+            Some(old) if old.is(file) => {}
+            Some(old) => writer.update(&old, file, changes)?,
+            None => writer.insert(file, changes)?,
+        }
+    }
+    writer.finish()?;
+    write_skipped(connection, root, folder, listing)?;
+    let complete = listing.digest.is_some();
+    if complete {
+        changes.missing.extend(known.values().map(|old| (old.id, folder)));
+    }
+    let settled = known.is_empty() && complete;
+    if let (false, Some(digest)) = (settled, listing.digest) {
+        changes.unsettled.push((folder, digest));
+    }
+    connection
+        .prepare_cached("UPDATE folders SET listing = ?2, n_files = ?3, size_bytes = ?4 WHERE id = ?1")?
+        .execute((
+            folder.0,
+            listing.digest.filter(|_| settled),
+            to_db(listing.files.len() as u64),
+            to_db(listing.files.iter().map(|f| f.size_bytes).sum()),
+        ))?;
+    Ok(folder)
+}
+
+struct KnownFile {
+    id: FileId,
+    size_bytes: u64,
+    modified: Ticks,
+    placeholder: bool,
+}
+
+impl KnownFile {
+    fn is(&self, file: &ListedFile) -> bool {
+        self.size_bytes == file.size_bytes && self.modified == file.modified && self.placeholder == file.placeholder
+    }
+}
+
+fn known_files(connection: &Connection, folder: FolderId) -> Result<HashMap<String, KnownFile>, StorageError> {
+    let mut statement = connection
+        .prepare_cached("SELECT path, id, size_bytes, modified, placeholder FROM files WHERE folder_id = ?1")?;
+    let mut rows = statement.query([folder.0])?;
+    let mut known = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let path = row.get_ref(0)?.as_str().unwrap_or_default();
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name).to_owned();
+        let file = KnownFile {
+            id: FileId(row.get(1)?),
+            size_bytes: from_db(row.get(2)?),
+            modified: Ticks(row.get(3)?),
+            placeholder: row.get(4)?,
+        };
+        known.insert(name, file);
+    }
+    Ok(known)
+}
+
+/// Writes the files of one folder.
+struct Writer<'a> {
+    connection: &'a Connection,
+    root: RootRowId,
+    folder: FolderId,
+    /// The folder's path with `/`, or nothing for the root's own.
+    prefix: String,
+    key_prefix: String,
+    insert: rusqlite::CachedStatement<'a>,
+    next_id: i64,
+    first_id: i64,
+    has_hashes: bool,
+}
+
+impl<'a> Writer<'a> {
+    fn new(
+        connection: &'a Connection,
+        root: RootRowId,
+        folder: FolderId,
+        listing: &Listing,
+    ) -> Result<Self, StorageError> {
+        let prefix = if listing.folder.is_empty() { String::new() } else { format!("{}/", listing.folder) };
+        let next_id = facts::get(connection, NEXT_FILE_ID)?.and_then(|text| text.parse().ok()).unwrap_or(1);
+        let has_hashes = connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM hashes WHERE root_id = ?1)")?
+            .query_row([root.0], |row| row.get(0))?;
+        Ok(Self {
+            connection,
+            root,
+            folder,
+            key_prefix: match_key(&prefix),
+            prefix,
+            insert: connection.prepare_cached(
+                "INSERT INTO files
+                     (id, root_id, folder_id, path, match_key, size_bytes, modified, kind, placeholder, blake3)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?,
+            next_id,
+            first_id: next_id,
+            has_hashes,
+        })
+    }
+
+    fn insert(&mut self, file: &ListedFile, changes: &mut Changes) -> Result<(), StorageError> {
+        let path = format!("{}{}", self.prefix, file.name);
+        let key = format!("{}{}", self.key_prefix, match_key(&file.name));
+        let hash = self.cached_hash(&path, file)?;
+        mark(self.connection, &key, changes)?;
+        insert_row(&mut self.insert, self.next_id, self.root, self.folder, &path, &key, file, hash)?;
+        self.next_id += 1;
+        changes.n_added += 1;
+        Ok(())
+    }
+
+    fn update(&mut self, old: &KnownFile, file: &ListedFile, changes: &mut Changes) -> Result<(), StorageError> {
+        let path = format!("{}{}", self.prefix, file.name);
+        let hash = self.cached_hash(&path, file)?;
+        mark(self.connection, &format!("{}{}", self.key_prefix, match_key(&file.name)), changes)?;
+        self.connection
+            .prepare_cached(
+                "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = ?4, blake3 = ?5 WHERE id = ?1",
+            )?
+            .execute((old.id.0, to_db(file.size_bytes), file.modified.0, file.placeholder, hash))?;
+        changes.n_changed += 1;
+        Ok(())
+    }
+
+    /// The hash of this very size and time, if it was taken before.
+    fn cached_hash(&self, path: &str, file: &ListedFile) -> Result<Option<Vec<u8>>, StorageError> {
+        if !self.has_hashes {
+            return Ok(None);
+        }
+        let sql = "SELECT blake3 FROM hashes WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified = ?4";
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row((self.root.0, path, to_db(file.size_bytes), file.modified.0), |row| row.get(0))
+            .optional()?)
+    }
+
+    fn finish(self) -> Result<(), StorageError> {
+        if self.next_id == self.first_id {
+            return Ok(());
+        }
+        facts::set(self.connection, NEXT_FILE_ID, &self.next_id.to_string())
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "one value per column of the row")]
+fn insert_row(
+    statement: &mut Statement<'_>,
+    id: i64,
+    root: RootRowId,
+    folder: FolderId,
+    path: &str,
+    key: &str,
+    file: &ListedFile,
+    hash: Option<Vec<u8>>,
+) -> Result<(), StorageError> {
+    statement.execute((
+        id,
+        root.0,
+        folder.0,
+        path,
+        key,
+        to_db(file.size_bytes),
+        file.modified.0,
+        FileKind::of(&file.name).code(),
+        file.placeholder,
+        hash,
+    ))?;
+    Ok(())
+}
+
+/// Takes the next file id for a single file.
+pub(super) fn take_file_id(connection: &Connection) -> Result<i64, StorageError> {
+    let id: i64 = facts::get(connection, NEXT_FILE_ID)?.and_then(|text| text.parse().ok()).unwrap_or(1);
+    facts::set(connection, NEXT_FILE_ID, &(id + 1).to_string())?;
+    Ok(id)
+}
+
+fn mark(connection: &Connection, key: &str, changes: &mut Changes) -> Result<(), StorageError> {
+    if changes.all_stale {
+        return Ok(());
+    }
+    if changes.n_added + changes.n_changed >= MANY_KEYS {
+        changes.all_stale = true;
+        return pairs::mark_all_stale(connection);
+    }
+    pairs::mark_stale(connection, key)
+}
+
+fn write_skipped(
+    connection: &Connection,
+    root: RootRowId,
+    folder: FolderId,
+    listing: &Listing,
+) -> Result<(), StorageError> {
+    connection.prepare_cached("DELETE FROM skipped_entries WHERE folder_id = ?1")?.execute([folder.0])?;
+    for (name, why) in &listing.skipped {
+        let path = if listing.folder.is_empty() { name.clone() } else { format!("{}/{name}", listing.folder) };
+        connection
+            .prepare_cached("INSERT INTO skipped_entries VALUES (?1, ?2, ?3, ?4)")?
+            .execute((root.0, folder.0, path, why))?;
+    }
+    Ok(())
+}

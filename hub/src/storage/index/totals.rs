@@ -1,0 +1,137 @@
+//! The end of a scan: what is proved to be gone goes, and totals and conflicts are made right.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::Connection;
+
+use super::Changes;
+use crate::domain::ids::{FileId, FolderId, RootRowId};
+use crate::storage::{StorageError, pairs, roots, search};
+
+/// Settles a scan that saw its root before and after: removes what is gone, stores the digests that
+/// waited for that, and corrects totals and conflicts. `gone` are folders that no longer exist.
+///
+/// Without a change nothing is written.
+pub fn finish(connection: &Connection, changes: &Changes, gone: &[FolderId]) -> Result<u64, StorageError> {
+    let mut n_removed = remove_files(connection, changes.missing.iter().map(|(file, _)| *file))?;
+    n_removed += remove_folders(connection, gone)?;
+    for (folder, digest) in &changes.unsettled {
+        connection.prepare_cached("UPDATE folders SET listing = ?2 WHERE id = ?1")?.execute((folder.0, digest))?;
+    }
+    Ok(n_removed)
+}
+
+/// Makes folder totals and conflict marks right after a scan wrote something.
+pub fn settle(connection: &Connection, root: RootRowId) -> Result<(), StorageError> {
+    update_totals(connection, root)?;
+    update_conflicts(connection, root)?;
+    roots::raise_generation(connection, root)?;
+    Ok(())
+}
+
+/// Removes files from the index.
+fn remove_files(connection: &Connection, files: impl IntoIterator<Item = FileId>) -> Result<u64, StorageError> {
+    let indexed_to = search::indexed_to(connection)?;
+    let mut n = 0;
+    for file in files {
+        let key: Option<String> = connection
+            .prepare_cached("DELETE FROM files WHERE id = ?1 RETURNING match_key")?
+            .query_map([file.0], |row| row.get(0))?
+            .next()
+            .transpose()?;
+        if let Some(key) = key {
+            pairs::mark_stale(connection, &key)?;
+            search::forget(connection, file, indexed_to)?;
+            n += 1;
+        }
+    }
+    Ok(n)
+}
+
+/// Removes folders with the files directly in them.
+fn remove_folders(connection: &Connection, folders: &[FolderId]) -> Result<u64, StorageError> {
+    let mut n = 0;
+    for folder in folders {
+        let files = connection
+            .prepare_cached("SELECT id FROM files WHERE folder_id = ?1")?
+            .query_map([folder.0], |row| Ok(FileId(row.get(0)?)))?
+            .collect::<Result<Vec<_>, _>>()?;
+        n += remove_files(connection, files)?;
+        connection.prepare_cached("DELETE FROM skipped_entries WHERE folder_id = ?1")?.execute([folder.0])?;
+        connection.prepare_cached("DELETE FROM folders WHERE id = ?1")?.execute([folder.0])?;
+    }
+    Ok(n)
+}
+
+struct Totals {
+    parent: Option<i64>,
+    own: (i64, i64),
+    stored: (i64, i64),
+    depth: usize,
+}
+
+fn update_totals(connection: &Connection, root: RootRowId) -> Result<(), StorageError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, parent_id, path, n_files, size_bytes, n_files_total, size_bytes_total
+         FROM folders WHERE root_id = ?1",
+    )?;
+    let mut rows = statement.query([root.0])?;
+    let mut folders: HashMap<i64, Totals> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let path = row.get_ref(2)?.as_str().unwrap_or_default();
+        let depth = if path.is_empty() { 0 } else { path.split('/').count() };
+        folders.insert(
+            row.get(0)?,
+            Totals { parent: row.get(1)?, own: (row.get(3)?, row.get(4)?), stored: (row.get(5)?, row.get(6)?), depth },
+        );
+    }
+    let mut sums: HashMap<i64, (i64, i64)> = folders.iter().map(|(id, f)| (*id, f.own)).collect();
+    let mut deepest_first: Vec<i64> = folders.keys().copied().collect();
+    deepest_first.sort_by_key(|id| std::cmp::Reverse(folders.get(id).map_or(0, |f| f.depth)));
+    for id in &deepest_first {
+        let sum = sums.get(id).copied().unwrap_or_default();
+        if let Some(parent) = folders.get(id).and_then(|f| f.parent).and_then(|parent| sums.get_mut(&parent)) {
+            parent.0 += sum.0;
+            parent.1 += sum.1;
+        }
+    }
+    for (id, folder) in &folders {
+        let sum = sums.get(id).copied().unwrap_or_default();
+        if sum != folder.stored {
+            connection
+                .prepare_cached("UPDATE folders SET n_files_total = ?2, size_bytes_total = ?3 WHERE id = ?1")?
+                .execute((id, sum.0, sum.1))?;
+        }
+    }
+    Ok(())
+}
+
+fn update_conflicts(connection: &Connection, root: RootRowId) -> Result<(), StorageError> {
+    let keys = |sql: &str| -> Result<BTreeSet<String>, StorageError> {
+        let mut statement = connection.prepare_cached(sql)?;
+        let found = statement.query_map([root.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(found)
+    };
+    let now = keys("SELECT match_key FROM files WHERE root_id = ?1 GROUP BY match_key HAVING count(*) > 1")?;
+    let before = keys("SELECT DISTINCT match_key FROM files WHERE root_id = ?1 AND conflict = 1")?;
+    for key in now.union(&before) {
+        mark_conflict(connection, root, key, now.contains(key))?;
+    }
+    Ok(())
+}
+
+/// Marks or clears a conflict at a key.
+pub(super) fn mark_conflict(
+    connection: &Connection,
+    root: RootRowId,
+    key: &str,
+    conflict: bool,
+) -> Result<(), StorageError> {
+    let n = connection
+        .prepare_cached("UPDATE files SET conflict = ?3 WHERE root_id = ?1 AND match_key = ?2 AND conflict <> ?3")?
+        .execute((root.0, key, conflict))?;
+    if n > 0 {
+        pairs::mark_stale(connection, key)?;
+    }
+    Ok(())
+}

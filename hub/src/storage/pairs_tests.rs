@@ -1,0 +1,188 @@
+//! The comparison against its rule, on small made-up indexes.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use shared_protocol::{Blake3, RelPath};
+
+use super::{Database, StorageError, index, pairs, roots};
+use crate::domain::diff::{Content, DiffStatus, compare};
+use crate::domain::ids::RootRowId;
+use crate::domain::root::{PerRoot, Root};
+use crate::domain::ticks::Ticks;
+
+struct Library {
+    _folder: tempfile::TempDir,
+    database: Database,
+    roots: PerRoot<RootRowId>,
+}
+
+impl Library {
+    fn new(case_sensitive: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("hub.db")).unwrap().0;
+        let roots = PerRoot::from_fn(|root| {
+            database
+                .write_blocking(|tx| roots::activate(tx, root, "marker:x", "/x", case_sensitive).map(|row| row.id))
+                .unwrap()
+        });
+        Self { _folder: folder, database, roots }
+    }
+
+    fn write(&self, work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<(), StorageError>) {
+        self.database.write_blocking(work).unwrap();
+    }
+
+    fn put(&self, root: Root, path: &str, content: &Content) {
+        self.write(|tx| {
+            let path = RelPath::parse(path).unwrap();
+            index::put_file(tx, *self.roots.get(root), &path, content.size_bytes, content.modified, content.hash)
+        });
+    }
+
+    fn remove(&self, root: Root, path: &str) {
+        self.write(|tx| index::remove_file(tx, *self.roots.get(root), &RelPath::parse(path).unwrap()));
+    }
+
+    /// Path of the row, status, Local's path.
+    fn pairs(&self) -> Vec<(String, DiffStatus, Option<String>)> {
+        self.write(pairs::refresh);
+        self.database
+            .read_blocking(|c| {
+                let mut statement = c.prepare(
+                    "SELECT p.path, p.status, l.path FROM pairs p LEFT JOIN files l ON l.id = p.local_id ORDER BY 1",
+                )?;
+                let rows = statement
+                    .query_map([], |row| Ok((row.get(0)?, DiffStatus::from_code(row.get(1)?).unwrap(), row.get(2)?)))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .unwrap()
+    }
+
+    fn pairs_anew(&self) -> Vec<(String, DiffStatus, Option<String>)> {
+        self.write(|tx| pairs::mark_all_stale(tx));
+        self.pairs()
+    }
+}
+
+fn content(size_bytes: u64, seconds: i64, hash: Option<u8>) -> Content {
+    Content { size_bytes, modified: Ticks(seconds * 10_000_000), hash: hash.map(|byte| Blake3::from_bytes([byte; 32])) }
+}
+
+#[test]
+fn each_status_is_told() {
+    let library = Library::new(true);
+    library.put(Root::Local, "a", &content(1, 0, None));
+    library.put(Root::Lake, "b", &content(1, 0, None));
+    for (root, other) in [(Root::Local, 0), (Root::Lake, 100)] {
+        library.put(root, "same", &content(5, 0, None));
+        library.put(root, "unverified", &content(6, other, None));
+        library.put(root, "different", &content(7, other, Some(u8::try_from(other).unwrap())));
+        library.put(root, "proved", &content(8, other, Some(9)));
+    }
+    library.put(Root::Local, "here/m", &content(3, 0, Some(42)));
+    library.put(Root::Lake, "there/m", &content(3, 7, Some(42)));
+    let row = |path: &str, status, local: Option<&str>| (path.to_owned(), status, local.map(str::to_owned));
+    let expected = [
+        row("a", DiffStatus::LocalOnly, Some("a")),
+        row("b", DiffStatus::LakeOnly, None),
+        row("different", DiffStatus::Different, Some("different")),
+        row("proved", DiffStatus::Same, Some("proved")),
+        row("same", DiffStatus::Same, Some("same")),
+        row("there/m", DiffStatus::Moved, Some("here/m")),
+        row("unverified", DiffStatus::Unverified, Some("unverified")),
+    ];
+    assert_eq!(library.pairs(), expected);
+    assert_eq!(library.pairs_anew(), expected);
+}
+
+#[test]
+fn a_move_falls_apart_with_either_side() {
+    let library = Library::new(true);
+    library.put(Root::Local, "here/m", &content(3, 0, Some(42)));
+    library.put(Root::Lake, "there/m", &content(3, 7, Some(42)));
+    assert_eq!(library.pairs().len(), 1);
+    library.remove(Root::Lake, "there/m");
+    assert_eq!(library.pairs(), [("here/m".to_owned(), DiffStatus::LocalOnly, Some("here/m".to_owned()))]);
+    library.put(Root::Lake, "elsewhere", &content(3, 7, Some(42)));
+    assert_eq!(library.pairs(), [("elsewhere".to_owned(), DiffStatus::Moved, Some("here/m".to_owned()))]);
+    library.put(Root::Local, "here/m", &content(4, 0, None));
+    assert_eq!(library.pairs().len(), 2);
+}
+
+#[test]
+fn names_that_differ_in_case_are_a_conflict_on_one_side() {
+    for case_sensitive in [true, false] {
+        let library = Library::new(case_sensitive);
+        library.put(Root::Local, "Loras/a", &content(1, 0, None));
+        library.put(Root::Local, "loras/A", &content(1, 0, None));
+        library.put(Root::Lake, "loras/a", &content(1, 0, None));
+        let pairs = library.pairs();
+        assert_eq!(pairs.len(), 1, "{pairs:?}");
+        assert!(pairs.iter().all(|(_, status, _)| *status == DiffStatus::Conflict));
+        library.remove(Root::Local, "Loras/a");
+        assert!(library.pairs().iter().all(|(_, status, _)| *status != DiffStatus::Conflict));
+    }
+}
+
+#[test]
+fn case_decides_only_where_both_sides_keep_it() {
+    let count = |case_sensitive| {
+        let library = Library::new(case_sensitive);
+        library.put(Root::Local, "A", &content(1, 0, None));
+        library.put(Root::Lake, "a", &content(1, 0, None));
+        library.pairs().len()
+    };
+    assert_eq!(count(true), 2);
+    assert_eq!(count(false), 1);
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Put(Root, u8, Content),
+    Remove(Root, u8),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let root = prop_oneof![Just(Root::Local), Just(Root::Lake)];
+    let content = (1_u64..3, 0_i64..2, proptest::option::of(0_u8..3))
+        .prop_map(|(size, time, hash)| content(hash.map_or(size, u64::from) + 1, time * 60, hash));
+    prop_oneof![
+        3 => (root.clone(), 0_u8..5, content).prop_map(|(root, path, content)| Change::Put(root, path, content)),
+        1 => (root, 0_u8..5).prop_map(|(root, path)| Change::Remove(root, path)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn changes_one_by_one_end_where_a_fresh_comparison_ends(changes in proptest::collection::vec(change(), 1..30)) {
+        let library = Library::new(true);
+        let mut model: BTreeMap<(Root, u8), Content> = BTreeMap::new();
+        for change in changes {
+            match change {
+                Change::Put(root, path, content) => {
+                    library.put(root, &format!("f{path}"), &content);
+                    model.insert((root, path), content);
+                }
+                Change::Remove(root, path) => {
+                    library.remove(root, &format!("f{path}"));
+                    model.remove(&(root, path));
+                }
+            }
+            library.pairs();
+        }
+        let count = |pairs: &[(String, DiffStatus, Option<String>)]| {
+            DiffStatus::ALL.map(|status| pairs.iter().filter(|p| p.1 == status).count())
+        };
+        let step_by_step = library.pairs();
+        prop_assert_eq!(count(&step_by_step), count(&library.pairs_anew()));
+        for path in 0..5 {
+            let (local, lake) = (model.get(&(Root::Local, path)), model.get(&(Root::Lake, path)));
+            if let (Some(local), Some(lake)) = (local, lake) {
+                let row = step_by_step.iter().find(|p| p.0 == format!("f{path}"));
+                prop_assert_eq!(row.map(|p| p.1), Some(compare(local, lake)));
+            }
+        }
+    }
+}

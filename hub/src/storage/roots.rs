@@ -1,0 +1,111 @@
+//! Which adopted folders the two roots are.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::StorageError;
+use crate::domain::ids::{RootRowId, ScanId};
+use crate::domain::root::Root;
+
+/// An adopted folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootRow {
+    /// Its row.
+    pub id: RootRowId,
+    /// Which of the two it is.
+    pub root: Root,
+    /// `marker:<uuid>`, or `volume:<id>:<path>` where nothing can be written.
+    pub identity: String,
+    /// Where it was last seen.
+    pub path: String,
+    /// Whether names that differ only in case are different files there.
+    pub case_sensitive: bool,
+    /// Raised by every change of its index.
+    pub generation: i64,
+    /// The last scan that saw everything.
+    pub complete_scan: Option<ScanId>,
+    /// The last scan at all.
+    pub last_scan: Option<ScanId>,
+}
+
+const COLUMNS: &str = "id, root, identity, path, case_sensitive, generation, complete_scan, last_scan";
+
+fn row(row: &Row<'_>) -> rusqlite::Result<RootRow> {
+    let name: String = row.get(1)?;
+    Ok(RootRow {
+        id: RootRowId(row.get(0)?),
+        root: if name == Root::Lake.as_str() { Root::Lake } else { Root::Local },
+        identity: row.get(2)?,
+        path: row.get(3)?,
+        case_sensitive: row.get(4)?,
+        generation: row.get(5)?,
+        complete_scan: row.get::<_, Option<i64>>(6)?.map(ScanId),
+        last_scan: row.get::<_, Option<i64>>(7)?.map(ScanId),
+    })
+}
+
+/// The folder that a root is now.
+pub fn active(connection: &Connection, root: Root) -> Result<Option<RootRow>, StorageError> {
+    let sql = format!("SELECT {COLUMNS} FROM roots WHERE root = ?1 AND active = 1");
+    Ok(connection.prepare_cached(&sql)?.query_row([root.as_str()], row).optional()?)
+}
+
+/// The folder last seen at this path, whatever its identity.
+pub fn at_path(connection: &Connection, root: Root, path: &str) -> Result<Option<RootRow>, StorageError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM roots WHERE root = ?1 AND path = ?2 ORDER BY active DESC, id DESC LIMIT 1");
+    Ok(connection.prepare_cached(&sql)?.query_row([root.as_str(), path], row).optional()?)
+}
+
+/// Makes this folder the root, adopting it if it is new. The index of another folder that was the
+/// root before is dropped, since a scan brings it back; its hashes stay.
+pub fn activate(
+    connection: &Connection,
+    root: Root,
+    identity: &str,
+    path: &str,
+    case_sensitive: bool,
+) -> Result<RootRow, StorageError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO roots (root, identity, path, case_sensitive, adopted_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (root, identity) DO UPDATE SET path = excluded.path, case_sensitive = excluded.case_sensitive",
+        )?
+        .execute((root.as_str(), identity, path, case_sensitive, super::now_ms()))?;
+    let sql = format!("SELECT {COLUMNS} FROM roots WHERE root = ?1 AND identity = ?2");
+    let found = connection.query_row(&sql, [root.as_str(), identity], row)?;
+    if active(connection, root)?.is_none_or(|old| old.id != found.id) {
+        deactivate(connection, root)?;
+        connection.execute("UPDATE roots SET active = 1 WHERE id = ?1", [found.id.0])?;
+        super::pairs::mark_all_stale(connection)?;
+    }
+    Ok(found)
+}
+
+/// Leaves this name without a folder.
+pub fn deactivate(connection: &Connection, root: Root) -> Result<(), StorageError> {
+    let Some(old) = active(connection, root)? else { return Ok(()) };
+    connection.execute("UPDATE roots SET active = 0, complete_scan = NULL WHERE id = ?1", [old.id.0])?;
+    super::search::forget_root(connection, old.id)?;
+    for table in ["files", "folders", "skipped_entries"] {
+        connection.execute(&format!("DELETE FROM {table} WHERE root_id = ?1"), [old.id.0])?;
+    }
+    super::pairs::mark_all_stale(connection)
+}
+
+/// Notes that a root's index has changed and returns the new generation.
+pub fn raise_generation(connection: &Connection, root: RootRowId) -> Result<i64, StorageError> {
+    Ok(connection
+        .prepare_cached("UPDATE roots SET generation = generation + 1 WHERE id = ?1 RETURNING generation")?
+        .query_row([root.0], |row| row.get(0))?)
+}
+
+/// Notes the root's last scan, and whether it saw everything.
+pub fn set_scanned(connection: &Connection, root: RootRowId, scan: ScanId, complete: bool) -> Result<(), StorageError> {
+    connection
+        .prepare_cached(
+            "UPDATE roots SET last_scan = ?2, complete_scan = CASE WHEN ?3 THEN ?2 ELSE NULL END WHERE id = ?1",
+        )?
+        .execute((root.0, scan.0, complete))?;
+    Ok(())
+}
