@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod exclusion;
+pub mod failure;
 pub mod ids;
 pub mod kind;
 pub mod retry;

@@ -1,1 +1,24 @@
 //! The one place that touches people's model files.
+//!
+//! Everything here blocks, so callers run it on blocking threads. Nothing follows a link, nothing
+//! overwrites a name that is taken, and what a caller knew about a file (a [`FileStamp`]) is looked
+//! at again before the file is touched. Where the systems differ, one small file per concern and
+//! system holds the difference behind the same signatures.
+
+pub mod confine;
+pub mod control;
+pub mod error;
+pub mod head;
+pub mod marker;
+pub mod open;
+pub mod probe;
+pub mod rename;
+pub mod root_dir;
+pub mod verbatim;
+pub mod volume;
+
+pub use confine::ensure_no_links;
+pub use control::{CancelFlag, Flow};
+pub use error::FsError;
+pub use open::FileStamp;
+pub use root_dir::RootDir;

@@ -1,0 +1,123 @@
+//! A root's identity: a small file that says "this is the folder the index is about".
+//!
+//! A drive letter or mount point may hold another disk tomorrow, or nothing. A missing marker is
+//! never replaced silently: whoever adopts a folder decides to.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use shared_protocol::ids::RootId;
+
+use crate::domain::exclusion::{PART_ENDING, ROOT_MARKER};
+use crate::fs::rename::{remove_own_file, rename_no_clobber, sync_folder};
+use crate::fs::{FsError, RootDir, head};
+
+/// The version of the marker's form.
+const VERSION: u32 = 1;
+
+/// A marker is about a hundred bytes; more is something else.
+const MAX_BYTES: u64 = 64 << 10;
+
+#[derive(Serialize, Deserialize)]
+struct Marker {
+    version: u32,
+    root_id: RootId,
+    created_at: jiff::Timestamp,
+}
+
+/// Reads a root's identity; `None` means that it has no marker. A damaged marker is an error.
+pub fn read(root: &RootDir) -> Result<Option<RootId>, FsError> {
+    let path = root.path().join(ROOT_MARKER);
+    let bytes = match head::read_small(&path, MAX_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let marker: Marker = serde_json::from_slice(&bytes)
+        .map_err(|_| FsError::refused("read", &path, ErrorKind::InvalidData, "the root's marker is damaged"))?;
+    if marker.version != VERSION {
+        return Err(FsError::refused("read", &path, ErrorKind::InvalidData, "the root's marker is of a later version"));
+    }
+    Ok(Some(marker.root_id))
+}
+
+/// Writes the marker of a folder that has none, and tells the identity; one that is there already
+/// stays and counts.
+pub fn adopt(root: &RootDir) -> Result<RootId, FsError> {
+    if let Some(id) = read(root)? {
+        return Ok(id);
+    }
+    let id = RootId::new();
+    let path = root.path().join(ROOT_MARKER);
+    // Under another name first, so that no crash leaves half a marker.
+    let part = root.path().join(format!("{ROOT_MARKER}.{id}{PART_ENDING}"));
+    let renamed = write(&part, id).and_then(|()| rename_no_clobber(&part, &path));
+    if let Err(error) = renamed {
+        remove_own_file(&part).ok();
+        // Another hub adopted the folder at the same moment: then its marker counts.
+        return read(root)?.ok_or(error);
+    }
+    sync_folder(root.path())?;
+    Ok(id)
+}
+
+fn write(path: &Path, root_id: RootId) -> Result<(), FsError> {
+    let marker = Marker { version: VERSION, root_id, created_at: jiff::Timestamp::now() };
+    let text = serde_json::to_vec_pretty(&marker).map_err(|error| FsError::new("write", path, error.into()))?;
+    let mut file = fs::File::create_new(path).map_err(FsError::at("create", path))?;
+    file.write_all(&text).and_then(|()| file.sync_all()).map_err(FsError::at("write", path))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_keeps_its_identity() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = RootDir::open(folder.path()).unwrap();
+        assert_eq!(read(&root).unwrap(), None);
+        let id = adopt(&root).unwrap();
+        assert_eq!(read(&root).unwrap(), Some(id));
+        assert_eq!(adopt(&root).unwrap(), id, "an adopted root is not adopted anew");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn the_form_is_the_documented_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = RootDir::open(folder.path()).unwrap();
+        let id = adopt(&root).unwrap();
+        let text = fs::read_to_string(folder.path().join(".comfy-hub-root.json")).unwrap();
+        let json: std::collections::BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(json.get("version").unwrap(), 1);
+        assert_eq!(json.get("root_id").unwrap(), &id.to_string());
+        assert!(json.get("created_at").unwrap().as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
+    }
+
+    #[test]
+    fn a_damaged_marker_is_an_error_and_stays() {
+        for damaged in ["", "{}", "{\"version\":1}", "{\"version\":2,\"root_id\":\"x\"}"] {
+            let folder = tempfile::tempdir().unwrap();
+            let root = RootDir::open(folder.path()).unwrap();
+            fs::write(folder.path().join(ROOT_MARKER), damaged).unwrap();
+            assert!(read(&root).is_err(), "{damaged}");
+            assert!(adopt(&root).is_err(), "{damaged}");
+            assert_eq!(fs::read_to_string(folder.path().join(ROOT_MARKER)).unwrap(), damaged);
+        }
+    }
+
+    #[test]
+    fn many_that_adopt_at_once_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = RootDir::open(folder.path()).unwrap();
+        let ids: std::collections::BTreeSet<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| adopt(&root).unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(ids.len(), 1);
+    }
+}

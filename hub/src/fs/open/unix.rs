@@ -1,0 +1,25 @@
+//! Opening on Unix.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::{Advice, OFlags, fadvise};
+
+/// `O_NOFOLLOW` refuses a link as the last part, `O_NONBLOCK` keeps a pipe from blocking the open;
+/// it means nothing to regular files.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)
+}
+
+/// Unix has no common mark for them.
+pub(super) const fn is_placeholder(_: &Metadata) -> bool {
+    false
+}
+
+/// Only a hint: a file system that does not take it reads all the same.
+pub(super) fn advise_sequential(file: &File) {
+    fadvise(file, 0, None, Advice::Sequential).ok();
+}

@@ -1,0 +1,124 @@
+//! Whether a root is there now, and whether it is still the same one. A few system calls, so that it
+//! can be asked every few seconds and before and after any work.
+
+use std::io::ErrorKind;
+
+use shared_protocol::ids::RootId;
+
+use crate::fs::volume::{self, Space};
+use crate::fs::{FsError, RootDir, marker};
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+/// What a look at a root found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootStatus {
+    /// It is there and is the one that was adopted, or none was adopted yet.
+    Online {
+        /// Room on its volume.
+        space: Space,
+        /// Whether files can be made in it.
+        writable: bool,
+        /// Its identity, if it has one.
+        id: Option<RootId>,
+    },
+    /// It can't be reached.
+    Offline {
+        /// For people.
+        why: String,
+    },
+    /// Another root is in its place.
+    Swapped {
+        /// The identity found.
+        found: RootId,
+    },
+    /// A folder is there, but not the mark of the root that was adopted: perhaps the disk that
+    /// belongs there is not mounted.
+    MarkerMissing {
+        /// Whether a mark could be made.
+        writable: bool,
+    },
+    /// The mark is there and can't be understood.
+    MarkerDamaged {
+        /// For people.
+        why: String,
+    },
+}
+
+impl RootStatus {
+    /// Whether work may touch the root.
+    pub const fn is_online(&self) -> bool {
+        matches!(self, Self::Online { .. })
+    }
+}
+
+/// Looks at a root. `expected` is the identity in the index, if the root was adopted.
+pub fn probe(root: &RootDir, expected: Option<RootId>) -> RootStatus {
+    look(root, expected).unwrap_or_else(|error| {
+        let why = error.to_string();
+        if error.cause.kind() == ErrorKind::InvalidData {
+            RootStatus::MarkerDamaged { why }
+        } else {
+            RootStatus::Offline { why }
+        }
+    })
+}
+
+fn look(root: &RootDir, expected: Option<RootId>) -> Result<RootStatus, FsError> {
+    root.check_present()?;
+    let space = volume::space(root.path())?;
+    let writable = system::is_writable(root.path());
+    Ok(match marker::read(root)? {
+        id if expected.is_none() || id == expected => RootStatus::Online { space, writable, id },
+        Some(found) => RootStatus::Swapped { found },
+        None => RootStatus::MarkerMissing { writable },
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::domain::exclusion::ROOT_MARKER;
+
+    #[test]
+    fn a_root_goes_through_its_states() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("models");
+        let root = RootDir::open(&path).unwrap();
+        assert!(matches!(probe(&root, None), RootStatus::Offline { .. }), "not there");
+
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(probe(&root, None), RootStatus::Online { writable: true, id: None, .. }));
+        let id = marker::adopt(&root).unwrap();
+        assert!(matches!(probe(&root, Some(id)), RootStatus::Online { id: Some(found), .. } if found == id));
+
+        let other = RootId::new();
+        assert_eq!(probe(&root, Some(other)), RootStatus::Swapped { found: id });
+
+        fs::write(path.join(ROOT_MARKER), "{").unwrap();
+        assert!(matches!(probe(&root, Some(id)), RootStatus::MarkerDamaged { .. }));
+
+        fs::remove_file(path.join(ROOT_MARKER)).unwrap();
+        assert_eq!(probe(&root, Some(id)), RootStatus::MarkerMissing { writable: true });
+    }
+
+    #[test]
+    fn a_file_is_no_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("models");
+        fs::write(&path, b"").unwrap();
+        let status = probe(&RootDir::open(&path).unwrap(), None);
+        assert!(matches!(status, RootStatus::Offline { why } if why.contains("not a folder")));
+    }
+}

@@ -1,0 +1,126 @@
+//! What lies under a folder: free space, what kind of disk, and whether two folders share it.
+
+use std::path::{Path, PathBuf};
+
+use file_id::FileId;
+
+use crate::fs::FsError;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod mounts;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
+
+/// Room on a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that this user may still write.
+    pub free_bytes: u64,
+    /// Bytes of the whole volume.
+    pub total_bytes: u64,
+}
+
+/// What kind of disk a folder lies on; it decides how many files are read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VolumeKind {
+    /// Another machine's disk.
+    Network,
+    /// Platters: seeking costs more than reading.
+    Rotating,
+    /// Flash.
+    Solid,
+    /// Main memory.
+    Memory,
+    /// The system does not say.
+    Unknown,
+}
+
+/// Room on the volume of a folder.
+pub fn space(folder: &Path) -> Result<Space, FsError> {
+    system::space(folder).map_err(FsError::at("measure", folder))
+}
+
+/// What kind of disk a folder, which need not exist yet, lies or would lie on.
+pub fn kind(folder: &Path) -> VolumeKind {
+    system::kind(&nearest_existing(folder))
+}
+
+/// Whether a folder, which need not exist yet, lies or would lie on another machine's disk.
+pub fn is_network(folder: &Path) -> bool {
+    kind(folder) == VolumeKind::Network
+}
+
+/// A text that tells this volume from others on this machine.
+pub fn volume_id(folder: &Path) -> Result<String, FsError> {
+    if let Some(id) = system::lasting_id(folder) {
+        return Ok(id);
+    }
+    Ok(match file_id(folder)? {
+        FileId::Inode { device_id, .. } => format!("device:{device_id:x}"),
+        FileId::LowRes { volume_serial_number, .. } => format!("serial:{volume_serial_number:x}"),
+        FileId::HighRes { volume_serial_number, .. } => format!("serial:{volume_serial_number:x}"),
+    })
+}
+
+/// Whether a file can be renamed from one folder to the other, as far as the system tells in advance.
+pub fn same_volume(a: &Path, b: &Path) -> Result<bool, FsError> {
+    Ok(match (file_id(a)?, file_id(b)?) {
+        (FileId::Inode { device_id: a, .. }, FileId::Inode { device_id: b, .. })
+        | (FileId::HighRes { volume_serial_number: a, .. }, FileId::HighRes { volume_serial_number: b, .. }) => a == b,
+        (FileId::LowRes { volume_serial_number: a, .. }, FileId::LowRes { volume_serial_number: b, .. }) => a == b,
+        // Two kinds of ids are two kinds of file systems.
+        _ => false,
+    })
+}
+
+fn file_id(path: &Path) -> Result<FileId, FsError> {
+    file_id::get_file_id(path).map_err(FsError::at("look at", path))
+}
+
+/// The folder itself or its nearest parent that is there.
+fn nearest_existing(folder: &Path) -> PathBuf {
+    folder.ancestors().find(|folder| folder.exists()).unwrap_or(folder).to_owned()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_room_and_a_volume() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = space(folder.path()).unwrap();
+        assert!(space.total_bytes > 0 && space.free_bytes <= space.total_bytes);
+        assert!(!volume_id(folder.path()).unwrap().is_empty());
+        let inner = folder.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        assert!(same_volume(folder.path(), &inner).unwrap());
+        assert_eq!(volume_id(folder.path()).unwrap(), volume_id(&inner).unwrap());
+    }
+
+    #[test]
+    fn what_is_not_there_has_no_room_but_a_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("not/there");
+        assert!(space(&missing).unwrap_err().is_not_found());
+        assert_eq!(kind(&missing), kind(folder.path()));
+        assert_eq!(is_network(&missing), is_network(folder.path()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_is_told_from_disks() {
+        let shm = Path::new("/dev/shm");
+        assert_eq!(kind(shm), VolumeKind::Memory, "/dev/shm is a tmpfs on every Linux");
+        assert!(!is_network(shm));
+        assert!(!same_volume(shm, Path::new("/proc")).unwrap());
+    }
+}

@@ -1,0 +1,92 @@
+//! Volumes on Linux.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{major, minor, statfs, statvfs};
+
+use super::mounts::{Mount, mount_of};
+use super::{Space, VolumeKind};
+
+pub(super) fn space(folder: &Path) -> io::Result<Space> {
+    let facts = statvfs(folder)?;
+    Ok(Space {
+        free_bytes: facts.f_bavail.saturating_mul(facts.f_frsize),
+        total_bytes: facts.f_blocks.saturating_mul(facts.f_frsize),
+    })
+}
+
+/// The file system's own number, which survives a restart where the device's does not.
+pub(super) fn lasting_id(folder: &Path) -> Option<String> {
+    statvfs(folder).ok().map(|facts| facts.f_fsid).filter(|id| *id != 0).map(|id| format!("fsid:{id:x}"))
+}
+
+/// The numbers are those of `statfs(2)`.
+pub(super) fn kind(folder: &Path) -> VolumeKind {
+    let Ok(facts) = statfs(folder) else { return VolumeKind::Unknown };
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the field's width and sign differ by architecture; the numbers have 32 bits"
+    )]
+    let number = facts.f_type as u32;
+    match number {
+        // NFS SMB CIFS SMB2 9P CEPH AFS CODA NCP vboxsf vmhgfs
+        0x6969 | 0x517b | 0xff53_4d42 | 0xfe53_4d42 | 0x0102_1997 | 0x00c3_6400 | 0x5346_414f | 0x7375_7245
+        | 0x564c | 0x786f_4256 | 0xbacb_acbc => VolumeKind::Network,
+        // tmpfs ramfs
+        0x0102_1994 | 0x8584_58f6 => VolumeKind::Memory,
+        // FUSE: local disks and servers alike, told apart by name.
+        0x6573_5546 => mount_of(folder).map_or(VolumeKind::Unknown, |mount| fuse_kind(folder, &mount)),
+        _ => disk_kind(folder),
+    }
+}
+
+/// `fuseblk` is a local disk (NTFS, exFAT); of the others only those with a known local meaning are.
+fn fuse_kind(folder: &Path, mount: &Mount) -> VolumeKind {
+    match mount.fs_type.as_str() {
+        "fuseblk" => disk_kind(folder),
+        "fuse.mergerfs" | "fuse.bindfs" | "fuse.fuse-overlayfs" | "fuse.gocryptfs" | "fuse.encfs" | "fuse.ntfs-3g" => {
+            VolumeKind::Unknown
+        }
+        _ => VolumeKind::Network,
+    }
+}
+
+fn disk_kind(folder: &Path) -> VolumeKind {
+    let Ok(metadata) = fs::metadata(folder) else { return VolumeKind::Unknown };
+    is_rotating(metadata.dev())
+        // Btrfs and overlays have numbers of their own; the mount names the disk under them.
+        .or_else(|| is_rotating(fs::metadata(mount_of(folder)?.source).ok()?.rdev()))
+        .map_or(VolumeKind::Unknown, |rotating| if rotating { VolumeKind::Rotating } else { VolumeKind::Solid })
+}
+
+/// A partition has no queue of its own: its disk, one folder up, has.
+fn is_rotating(device: u64) -> Option<bool> {
+    let disk = Path::new("/sys/dev/block").join(format!("{}:{}", major(device), minor(device)));
+    let real = fs::canonicalize(disk).ok()?;
+    let text = fs::read_to_string(real.join("queue/rotational"))
+        .or_else(|_| fs::read_to_string(real.join("../queue/rotational")))
+        .ok()?;
+    Some(text.trim() == "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(fs_type: &str) -> Mount {
+        Mount { fs_type: fs_type.to_owned(), source: "server:/x".into() }
+    }
+
+    #[test]
+    fn an_unknown_fuse_file_system_counts_as_far_away() {
+        let folder = Path::new("/proc");
+        assert_eq!(fuse_kind(folder, &mount("fuse.sshfs")), VolumeKind::Network);
+        assert_eq!(fuse_kind(folder, &mount("fuse.rclone")), VolumeKind::Network);
+        assert_ne!(fuse_kind(folder, &mount("fuseblk")), VolumeKind::Network);
+        assert_eq!(fuse_kind(folder, &mount("fuse.mergerfs")), VolumeKind::Unknown);
+    }
+}
