@@ -7,5 +7,6 @@ pub mod ids;
 pub mod kind;
 pub mod retry;
 pub mod root;
+pub mod scan;
 pub mod ticks;
 pub mod transfer;

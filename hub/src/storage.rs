@@ -6,11 +6,14 @@
 
 pub mod error;
 pub mod facts;
+pub mod hashes;
+pub mod history;
 pub mod index;
 pub mod open;
 pub mod pairs;
 pub mod pool;
 pub mod roots;
+pub mod scans;
 pub mod search;
 
 #[cfg(test)]

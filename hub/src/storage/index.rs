@@ -4,6 +4,7 @@
 //! A folder's row holds the digest of its listing. The scan compares digests; only folders that
 //! differ come here, and only their rows are touched.
 
+pub mod bulk;
 pub mod folders;
 pub mod listing;
 pub mod single;

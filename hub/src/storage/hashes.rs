@@ -1,0 +1,203 @@
+//! The hash cache, group values, and how far an interrupted hash has come.
+
+use rusqlite::{Connection, OptionalExtension};
+use shared_protocol::{Blake3, GroupList, RelPath, Sha256};
+
+use super::index::FileRow;
+use super::{StorageError, digest_column, folder_range, from_db, now_ms, pairs, roots, to_db};
+use crate::domain::ids::RootRowId;
+use crate::domain::ticks::Ticks;
+
+/// What reading a whole content taught.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownContent {
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its name.
+    pub blake3: Blake3,
+    /// Its SHA-256, if it was taken.
+    pub sha256: Option<Sha256>,
+    /// Its group values, if it is larger than one group and they were taken.
+    pub groups: Option<GroupList>,
+}
+
+/// Files and bytes of a root, and how much of it is hashed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Coverage {
+    /// Files of the index that can be hashed.
+    pub n_files: u64,
+    /// Of these, files with a hash.
+    pub n_hashed: u64,
+    /// Bytes of the files.
+    pub size_bytes: u64,
+    /// Of these, bytes with a hash.
+    pub hashed_bytes: u64,
+}
+
+/// Stores the hash of a file as it was read: in the cache, and in the index if it still fits.
+pub fn store(
+    connection: &Connection,
+    root: RootRowId,
+    path: &RelPath,
+    modified: Ticks,
+    content: &KnownContent,
+) -> Result<(), StorageError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO hashes (root_id, path, size_bytes, modified, blake3, sha256, hashed_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (root_id, path) DO UPDATE SET
+                 size_bytes = excluded.size_bytes, modified = excluded.modified, blake3 = excluded.blake3,
+                 sha256 = coalesce(excluded.sha256, CASE WHEN blake3 = excluded.blake3 THEN sha256 END),
+                 hashed_at = excluded.hashed_at",
+        )?
+        .execute((
+            root.0,
+            path.as_str(),
+            to_db(content.size_bytes),
+            modified.0,
+            content.blake3.as_bytes(),
+            content.sha256.map(|h| *h.as_bytes()),
+            now_ms(),
+        ))?;
+    if let Some(groups) = &content.groups {
+        connection.prepare_cached("INSERT OR IGNORE INTO content_groups VALUES (?1, ?2, ?3)")?.execute((
+            content.blake3.as_bytes(),
+            to_db(content.size_bytes),
+            groups.to_bytes(),
+        ))?;
+    }
+    drop_checkpoint(connection, root, path)?;
+    let key = path.match_key();
+    let n = connection
+        .prepare_cached(
+            "UPDATE files SET blake3 = ?6
+             WHERE root_id = ?1 AND match_key = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5
+                   AND blake3 IS NOT ?6",
+        )?
+        .execute((root.0, &key, path.as_str(), to_db(content.size_bytes), modified.0, content.blake3.as_bytes()))?;
+    if n > 0 {
+        pairs::mark_stale(connection, &key)?;
+        roots::raise_generation(connection, root)?;
+    }
+    Ok(())
+}
+
+/// The cached SHA-256 of a file, if its cached content is this one.
+pub fn sha256_of(
+    connection: &Connection,
+    root: RootRowId,
+    path: &RelPath,
+    blake3: &Blake3,
+) -> Result<Option<Sha256>, StorageError> {
+    let bytes: Option<Option<[u8; 32]>> = connection
+        .prepare_cached("SELECT sha256 FROM hashes WHERE root_id = ?1 AND path = ?2 AND blake3 = ?3")?
+        .query_row((root.0, path.as_str(), blake3.as_bytes()), |row| row.get(0))
+        .optional()?;
+    Ok(bytes.flatten().map(Sha256::from_bytes))
+}
+
+/// The group values of a content.
+pub fn groups_of(connection: &Connection, blake3: &Blake3) -> Result<Option<GroupList>, StorageError> {
+    let found: Option<(i64, Vec<u8>)> = connection
+        .prepare_cached("SELECT size_bytes, group_values FROM content_groups WHERE blake3 = ?1")?
+        .query_row([blake3.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    found
+        .map(|(size, bytes)| GroupList::from_bytes(from_db(size), &bytes))
+        .transpose()
+        .map_err(|e| StorageError::damaged("a group list", e))
+}
+
+/// A file of this content in a root, if the index knows one.
+pub fn file_with_content(
+    connection: &Connection,
+    root: RootRowId,
+    blake3: &Blake3,
+) -> Result<Option<String>, StorageError> {
+    Ok(connection
+        .prepare_cached("SELECT path FROM files WHERE blake3 = ?1 AND root_id = ?2 ORDER BY match_key LIMIT 1")?
+        .query_row((blake3.as_bytes(), root.0), |row| row.get(0))
+        .optional()?)
+}
+
+/// What a hash job has to read in a folder: files without a hash that are really here.
+pub fn unhashed_below(
+    connection: &Connection,
+    root: RootRowId,
+    folder: Option<&RelPath>,
+) -> Result<Vec<FileRow>, StorageError> {
+    let mut files = super::index::files_below(connection, root, folder)?;
+    files.retain(|file| file.hash.is_none() && !file.placeholder);
+    Ok(files)
+}
+
+/// How much of a folder is hashed; `None` is the whole root.
+pub fn coverage(connection: &Connection, root: RootRowId, folder: Option<&RelPath>) -> Result<Coverage, StorageError> {
+    let (from, to) = folder_range(&folder.map(RelPath::match_key).unwrap_or_default());
+    Ok(connection
+        .prepare_cached(
+            "SELECT count(*), count(blake3), coalesce(sum(size_bytes), 0),
+                    coalesce(sum(CASE WHEN blake3 IS NOT NULL THEN size_bytes END), 0)
+             FROM files WHERE root_id = ?1 AND match_key >= ?2 AND match_key < ?3 AND placeholder = 0",
+        )?
+        .query_row((root.0, from, to), |row| {
+            Ok(Coverage {
+                n_files: from_db(row.get(0)?),
+                n_hashed: from_db(row.get(1)?),
+                size_bytes: from_db(row.get(2)?),
+                hashed_bytes: from_db(row.get(3)?),
+            })
+        })?)
+}
+
+/// Keeps how far the hash of a file has come.
+pub fn put_checkpoint(
+    connection: &Connection,
+    root: RootRowId,
+    file: &FileRow,
+    checkpoint: &[u8],
+) -> Result<(), StorageError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO hash_checkpoints VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (root_id, path) DO UPDATE SET size_bytes = excluded.size_bytes,
+                 modified = excluded.modified, checkpoint = excluded.checkpoint",
+        )?
+        .execute((root.0, file.path.as_str(), to_db(file.size_bytes), file.modified.0, checkpoint))?;
+    Ok(())
+}
+
+/// How far the hash of this very size and time has come.
+pub fn checkpoint(connection: &Connection, root: RootRowId, file: &FileRow) -> Result<Option<Vec<u8>>, StorageError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT checkpoint FROM hash_checkpoints
+             WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified = ?4",
+        )?
+        .query_row((root.0, file.path.as_str(), to_db(file.size_bytes), file.modified.0), |row| row.get(0))
+        .optional()?)
+}
+
+/// Forgets how far the hash of a file has come.
+pub fn drop_checkpoint(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
+    connection
+        .prepare_cached("DELETE FROM hash_checkpoints WHERE root_id = ?1 AND path = ?2")?
+        .execute((root.0, path.as_str()))?;
+    Ok(())
+}
+
+/// The stored hash of a path, whatever size it was taken at: `(size, modified, hash)`.
+pub fn cached(
+    connection: &Connection,
+    root: RootRowId,
+    path: &RelPath,
+) -> Result<Option<(u64, Ticks, Blake3)>, StorageError> {
+    let found = connection
+        .prepare_cached("SELECT size_bytes, modified, blake3 FROM hashes WHERE root_id = ?1 AND path = ?2")?
+        .query_row((root.0, path.as_str()), |row| {
+            Ok((from_db(row.get(0)?), Ticks(row.get(1)?), digest_column(row, 2)?))
+        })
+        .optional()?;
+    Ok(found.and_then(|(size, modified, hash)| hash.map(|hash| (size, modified, hash))))
+}
