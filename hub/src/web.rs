@@ -1,0 +1,13 @@
+//! What the hub shows on localhost: pages for people, JSON for tools, sockets for both.
+//!
+//! This is the one place that knows axum. Handlers are thin: they parse what came in, call one
+//! service or one read-only view, and shape the answer. Every error ends in [`error::Problem`],
+//! every request passes the [`guards`] first.
+
+pub mod error;
+pub mod guards;
+pub mod router;
+pub mod state;
+
+pub use router::router;
+pub use state::{LaunchToken, WebState};

@@ -1,0 +1,59 @@
+//! What every handler may reach.
+
+use std::fmt;
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Handed to every handler; cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct WebState {
+    /// Proves that a form was made by a page of this very run.
+    pub token: LaunchToken,
+    /// The port that the listener really has, for the check of the `Host` header.
+    pub port: u16,
+    /// Cancelled when the hub ends; sockets close on it.
+    pub shutdown: CancellationToken,
+    /// Holds the tasks of upgraded sockets, which the server's own shutdown doesn't wait for.
+    pub tasks: TaskTracker,
+}
+
+#[cfg(test)]
+impl WebState {
+    /// A state without anything behind it, for tests of what needs nothing.
+    pub(crate) fn for_tests(token: LaunchToken, port: u16) -> Self {
+        Self { token, port, shutdown: CancellationToken::new(), tasks: TaskTracker::new() }
+    }
+}
+
+/// A secret of this run that pages carry in their forms. Another site can make a browser send a
+/// request here, but it can't read a page and so never learns the token.
+#[derive(Clone)]
+pub struct LaunchToken(Arc<str>);
+
+impl LaunchToken {
+    /// A fresh random token of 256 bits.
+    pub fn new() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(blake3::Hash::from_bytes(bytes).to_hex().as_str().into()))
+    }
+
+    /// The text that pages embed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `candidate` is the token, in a time that tells nothing about it.
+    pub fn matches(&self, candidate: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(candidate).into()
+    }
+}
+
+impl fmt::Debug for LaunchToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LaunchToken(…)")
+    }
+}
