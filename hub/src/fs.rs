@@ -7,6 +7,7 @@
 
 pub mod confine;
 pub mod control;
+pub mod demo;
 pub mod error;
 pub mod head;
 pub mod marker;
