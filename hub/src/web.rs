@@ -4,10 +4,12 @@
 //! service or one read-only view, and shape the answer. Every error ends in [`error::Problem`],
 //! every request passes the [`guards`] first.
 
+pub mod assets;
 pub mod error;
 pub mod guards;
 pub mod router;
 pub mod state;
+pub mod templates;
 
 pub use router::router;
 pub use state::{LaunchToken, WebState};

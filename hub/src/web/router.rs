@@ -10,15 +10,15 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::Problem;
-use super::guards;
 use super::state::WebState;
+use super::{assets, guards};
 
 /// Largest body a request may have. A list of every path of a big library fits; nothing needs more.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// The router of the listener on localhost.
 pub fn router(state: WebState) -> Router {
-    guarded(Router::new(), state)
+    guarded(assets::routes(), state)
 }
 
 /// Puts the guards around `routes`.

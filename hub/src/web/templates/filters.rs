@@ -1,0 +1,151 @@
+//! What templates can call besides the engine's own: sizes, times, icons, addresses.
+
+use jiff::Timestamp;
+use minijinja::value::{Kwargs, Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, HtmlEscape};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::format;
+use crate::web::assets;
+
+/// What stays as it is in a query value: paths stay readable in the address bar.
+const QUERY_VALUE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b',').remove(b':');
+
+/// Adds every filter and function.
+pub(super) fn install(environment: &mut Environment<'static>) {
+    environment.add_filter("bytes", |size: &Value| number(size).map(format::bytes));
+    environment.add_filter("count", |value: i64| format::count(value));
+    environment.add_filter("rate", |size: &Value| number(size).map(|rate| format!("{}/s", format::bytes(rate))));
+    environment.add_filter("duration", |seconds: &Value| number(seconds).map(format::duration));
+    environment.add_filter("ago", |time: &Value| timestamp(time).map(time_tag));
+    environment.add_filter("absolute", |time: &Value| timestamp(time).map(format::absolute));
+    environment.add_filter("clock", |time: &Value| timestamp(time).map(format::clock));
+    environment.add_filter("percent_of", |part: u64, whole: u64| format::percent(part, whole));
+    environment.add_filter("folder_of", |path: &str| split(path).0.to_owned());
+    environment.add_filter("name_of", |path: &str| split(path).1.to_owned());
+    environment.add_filter("plural", plural);
+    environment.add_function("icon", icon);
+    environment.add_function("asset", asset);
+    environment.add_function("query", query);
+}
+
+/// Writes one query string value.
+fn encode(value: &str) -> String {
+    utf8_percent_encode(value, QUERY_VALUE).to_string()
+}
+
+fn number(value: &Value) -> Result<u64, Error> {
+    if let Ok(number) = u64::try_from(value.clone()) {
+        return Ok(number);
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are positive and far below 2^53")]
+    f64::try_from(value.clone()).map(|number| number.max(0.0) as u64)
+}
+
+/// A time is the API's text or the database's milliseconds.
+fn timestamp(value: &Value) -> Result<Timestamp, Error> {
+    let bad = |cause: jiff::Error| Error::new(ErrorKind::InvalidOperation, "not a time").with_source(cause);
+    match value.as_str() {
+        Some(text) => text.parse().map_err(bad),
+        None => Timestamp::from_millisecond(i64::try_from(value.clone())?).map_err(bad),
+    }
+}
+
+fn time_tag(time: Timestamp) -> Value {
+    let (relative, absolute) = (format::ago(time, Timestamp::now()), format::absolute(time));
+    Value::from_safe_string(format!("<time datetime=\"{time}\" title=\"{absolute}\">{relative}</time>"))
+}
+
+/// The folder with its `/`, and the name.
+fn split(path: &str) -> (&str, &str) {
+    path.rfind('/').map_or(("", path), |at| path.split_at(at + 1))
+}
+
+/// `{{ n|plural("file") }}` is "1 file" or "12,345 files".
+fn plural(number: i64, one: &str, many: Option<&str>) -> String {
+    match (number, many) {
+        (1, _) => format!("1 {one}"),
+        (_, Some(many)) => format!("{} {many}", format::count(number)),
+        (_, None) => format!("{} {one}s", format::count(number)),
+    }
+}
+
+/// An icon of the sprite. Alone it says nothing to a screen reader: the word stands beside it.
+fn icon(name: &str, class: Option<&str>) -> Result<Value, Error> {
+    let sprite = asset("icons.svg")?;
+    let class = class.map_or_else(|| "icon".to_owned(), |class| format!("icon {class}"));
+    let (name, class) = (HtmlEscape(name), HtmlEscape(&class));
+    Ok(Value::from_safe_string(format!(
+        "<svg class=\"{class}\" aria-hidden=\"true\"><use href=\"{sprite}#{name}\"/></svg>"
+    )))
+}
+
+fn asset(path: &str) -> Result<String, Error> {
+    assets::address(path)
+        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("there is no static file {path}")))
+}
+
+/// `query(root="local", q="")` is `?root=local`: parameters that say nothing are left out.
+#[allow(clippy::needless_pass_by_value, reason = "the engine hands the arguments over")]
+fn query(arguments: Kwargs) -> Result<Value, Error> {
+    let mut text = String::new();
+    for name in arguments.args() {
+        let value: Value = arguments.get(name)?;
+        let value = match value.kind() {
+            ValueKind::None | ValueKind::Undefined => continue,
+            ValueKind::Bool => {
+                if value.is_true() {
+                    "1".to_owned()
+                } else {
+                    continue;
+                }
+            }
+            _ => value.to_string(),
+        };
+        if !value.is_empty() {
+            text.push(if text.is_empty() { '?' } else { '&' });
+            text.push_str(name);
+            text.push('=');
+            text.push_str(&encode(&value));
+        }
+    }
+    arguments.assert_all_used()?;
+    // '&' between parameters is legal in an attribute as long as no name looks like an entity.
+    Ok(Value::from(text))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use minijinja::context;
+
+    fn render(source: &str) -> String {
+        let environment = super::super::environment();
+        environment.render_named_str("x.html", source, context! { path => "a/b & c/<x>.png", nothing => () }).unwrap()
+    }
+
+    #[test]
+    fn addresses_leave_out_what_says_nothing() {
+        assert_eq!(render("{{ query(root='local', q='', open=nothing, all=false) }}"), "?root=local");
+        assert_eq!(render("{{ query(folder=path) }}"), "?folder=a/b%20%26%20c/%3Cx%3E.png");
+    }
+
+    #[test]
+    fn names_from_disk_are_escaped() {
+        assert_eq!(render("{{ path|name_of }}"), "&lt;x&gt;.png");
+        assert_eq!(render("{{ path|folder_of }}"), "a/b &amp; c/");
+    }
+
+    #[test]
+    fn numbers_read_as_words() {
+        assert_eq!(render("{{ 1|plural('file') }}, {{ 12345|plural('file') }}"), "1 file, 12,345 files");
+        assert_eq!(render("{{ 2|plural('copy', 'copies') }}"), "2 copies");
+        assert_eq!(render("{{ 2048|bytes }} {{ 2048.7|rate }} {{ 65|duration }}"), "2.00 KiB 2.00 KiB/s 1 min 5 s");
+    }
+
+    #[test]
+    fn an_absolute_time_stands_in_the_title() {
+        assert!(render("{{ 0|ago }}").contains("datetime=\"1970-01-01T00:00:00Z\" title=\"19"));
+    }
+}

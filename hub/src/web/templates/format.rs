@@ -1,0 +1,155 @@
+//! How sizes, rates and times are written for people. Pure functions, so that the wording is tested.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/// A size in the units Explorer counts in, with three digits: `6.46 GiB`.
+pub fn bytes(size: u64) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = size as f64;
+    let mut unit = 0;
+    // 999.5 would be written with four digits.
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).copied().unwrap_or_default();
+    if unit == 0 {
+        format!("{size} {name}")
+    } else if value < 9.995 {
+        format!("{value:.2} {name}")
+    } else if value < 99.95 {
+        format!("{value:.1} {name}")
+    } else {
+        format!("{value:.0} {name}")
+    }
+}
+
+/// A number with its thousands set apart: `12,345`.
+pub fn count(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
+    if number < 0 {
+        text.push('-');
+    }
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How long something takes, in two units at most: `1 h 5 min`.
+pub fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..600 if !seconds.is_multiple_of(60) => format!("{} min {} s", seconds / 60, seconds % 60),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 if seconds % 3600 >= 60 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ if seconds % 86_400 >= 3600 => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// How long ago something was, in one unit: `5 min ago`; the date itself after a month.
+pub fn ago(time: Timestamp, now: Timestamp) -> String {
+    let seconds = now.as_second() - time.as_second();
+    match seconds {
+        ..-5 => date(time),
+        -5..10 => "just now".to_owned(),
+        10..60 => format!("{seconds} s ago"),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86_400 => format!("{} h ago", seconds / 3600),
+        86_400..172_800 => "yesterday".to_owned(),
+        172_800..2_592_000 => format!("{} days ago", seconds / 86_400),
+        _ => date(time),
+    }
+}
+
+/// The day, in the hub's time zone: `2026-03-01`.
+pub fn date(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d").to_string()
+}
+
+/// The full local time: `2026-03-01 14:02:33`.
+pub fn absolute(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The time of day: `14:02:33`.
+pub fn clock(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string()
+}
+
+/// How much of the whole a part is, in whole percent; all of nothing is 100.
+pub fn percent(part: u64, whole: u64) -> u64 {
+    if whole == 0 {
+        return 100;
+    }
+    let percent = u128::from(part.min(whole)) * 100 / u128::from(whole);
+    u64::try_from(percent).unwrap_or(100)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, "0 B")]
+    #[case(999, "999 B")]
+    #[case(1000, "0.98 KiB")]
+    #[case(1024, "1.00 KiB")]
+    #[case(1_048_576, "1.00 MiB")]
+    #[case(10_480_000, "9.99 MiB")]
+    #[case(10_485_000, "10.0 MiB")]
+    #[case(6_938_078_334, "6.46 GiB")]
+    #[case(442_381_631_488, "412 GiB")]
+    #[case(u64::MAX, "16384 PiB")]
+    fn sizes_have_three_digits(#[case] size: u64, #[case] text: &str) {
+        assert_eq!(bytes(size), text);
+    }
+
+    #[rstest]
+    #[case(0, "0")]
+    #[case(999, "999")]
+    #[case(1000, "1,000")]
+    #[case(-1_234_567, "-1,234,567")]
+    fn thousands_are_set_apart(#[case] number: i64, #[case] text: &str) {
+        assert_eq!(count(number), text);
+    }
+
+    #[rstest]
+    #[case(5, "5 s")]
+    #[case(65, "1 min 5 s")]
+    #[case(725, "12 min")]
+    #[case(3660, "1 h 1 min")]
+    #[case(7200, "2 h")]
+    #[case(90_000, "1 d 1 h")]
+    fn durations_have_two_units(#[case] seconds: u64, #[case] text: &str) {
+        assert_eq!(duration(seconds), text);
+    }
+
+    #[rstest]
+    #[case(0, "just now")]
+    #[case(59, "59 s ago")]
+    #[case(3599, "59 min ago")]
+    #[case(90_000, "yesterday")]
+    #[case(864_000, "10 days ago")]
+    fn times_are_relative(#[case] seconds: i64, #[case] text: &str) {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        assert_eq!(ago(Timestamp::from_second(1_800_000_000 - seconds).unwrap(), now), text);
+    }
+
+    #[test]
+    fn a_share_never_leaves_the_scale() {
+        assert_eq!([percent(0, 0), percent(1, 3), percent(9, 3), percent(u64::MAX, u64::MAX)], [100, 33, 100, 100]);
+    }
+}

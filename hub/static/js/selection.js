@@ -1,0 +1,72 @@
+// Ticks. What is selected is kept by the hub; here a tick, a range (Shift) or the header box becomes
+// one request, and the answer is the bar that shows how much is selected.
+(() => {
+  "use strict";
+  let anchor = null;
+
+  const area = () => document.querySelector("[data-selection]");
+  const boxes = () => [...document.querySelectorAll("[data-row] input[data-tick]")];
+  const row = (box) => box.closest("[data-row]");
+
+  const paint = () => {
+    const all = boxes();
+    for (const box of all) row(box).classList.toggle("is-selected", box.checked);
+    const head = document.querySelector("input[data-tick-page]");
+    if (!head) return;
+    const checked = all.filter((box) => box.checked).length;
+    head.checked = all.length > 0 && checked === all.length;
+    head.indeterminate = checked > 0 && checked < all.length;
+  };
+
+  const send = (changed, on) => {
+    const place = area();
+    if (!place || changed.length === 0) return;
+    const values = { scope: place.dataset.selection, s: place.dataset.selectionId, on: on ? "1" : "" };
+    values.items = JSON.stringify(changed.map((box) => box.value));
+    values.filter = place.dataset.filter;
+    htmx.ajax("POST", "/ui/selection", { source: place, values, target: "#bulk", swap: "innerHTML" });
+  };
+
+  const set = (changed, on) => {
+    const really = changed.filter((box) => box.checked !== on || box.dataset.fresh);
+    for (const box of changed) {
+      box.checked = on;
+      delete box.dataset.fresh;
+    }
+    paint();
+    send(really, on);
+  };
+
+  document.addEventListener("click", (event) => {
+    const box = event.target.closest?.("input[data-tick]");
+    if (!box) return;
+    const all = boxes();
+    const here = all.indexOf(box);
+    const there = event.shiftKey && anchor ? all.indexOf(anchor) : -1;
+    // The browser has already turned this box.
+    box.dataset.fresh = "1";
+    set(there < 0 ? [box] : all.slice(Math.min(here, there), Math.max(here, there) + 1), box.checked);
+    anchor = box;
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches?.("input[data-tick-page]")) set(boxes(), event.target.checked);
+  });
+
+  // The hub answers with the selection's id when the first tick made one.
+  document.addEventListener("htmx:after:swap", () => {
+    const bar = document.querySelector("#bulk [data-selection-state]");
+    const place = area();
+    if (bar && place) {
+      place.dataset.selectionId = bar.dataset.selectionState;
+      if (bar.dataset.all !== undefined) {
+        const on = bar.dataset.all === "1";
+        for (const box of boxes()) box.checked = on;
+        delete bar.dataset.all;
+      }
+    }
+    paint();
+  });
+  document.addEventListener("DOMContentLoaded", paint);
+  window.addEventListener("pageshow", paint);
+})();
