@@ -1,5 +1,6 @@
 //! The hub: indexes two model folders, compares them and moves files between them.
 
+pub mod config;
 pub mod domain;
 pub mod fs;
 pub mod storage;

@@ -1,0 +1,111 @@
+//! The validated configuration. Arguments, environment and file are read once, in [`layers`]; below
+//! this module nobody looks at any of them.
+
+pub mod file;
+pub mod keys;
+pub mod layers;
+pub mod parse;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use keys::Key;
+pub use layers::{Layers, Source};
+pub use parse::Problem;
+
+use crate::domain::root::{PerRoot, Root};
+use crate::fs::RootDir;
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretString(String);
+
+impl SecretString {
+    /// Takes a secret.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SecretString {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("hidden")
+    }
+}
+
+/// What is configured for one root.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RootConfig {
+    /// Its folder; none until someone sets it up.
+    pub dir: Option<RootDir>,
+    /// Whether anything may be taken away there.
+    pub allow_delete: bool,
+    /// Files hashed at once; guessed from the disk if none.
+    pub hash_readers: Option<NonZeroU16>,
+}
+
+/// What the remote side of the hub will need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteConfig {
+    /// The public address of this hub, `https://…`, without a trailing slash.
+    pub base_url: Option<String>,
+    /// Where the remote listener binds.
+    pub bind: SocketAddr,
+    /// Certificate chain and key, PEM files.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// How long a session lives.
+    pub session_ttl: Duration,
+    /// Silence after which a download counts as stalled.
+    pub stall_timeout: Duration,
+    /// Tries per source of a download.
+    pub retry_per_source: u32,
+    /// Bytes per second below which a download counts as stalled.
+    pub min_speed: u64,
+    /// Whether sources may be private or loopback addresses.
+    pub allow_private_sources: bool,
+    /// Cap of the hub's own stream, bytes per second.
+    pub upload_limit: Option<u64>,
+    /// The agent that is handed out.
+    pub agent_binary: Option<PathBuf>,
+    /// The repository that agents clone.
+    pub comfy_repo_url: String,
+    /// For gated models at Hugging Face.
+    pub hf_token: Option<SecretString>,
+    /// For gated models at Civitai.
+    pub civitai_token: Option<SecretString>,
+}
+
+/// Everything, validated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The two folders.
+    pub roots: PerRoot<RootConfig>,
+    /// Transfers at once.
+    pub queue_concurrency: NonZeroU16,
+    /// Tries of a transfer after the first.
+    pub queue_retry_count: u32,
+    /// Where database, configuration and logs lie.
+    pub app_data_dir: PathBuf,
+    /// Port of the interface on 127.0.0.1; 0 for any.
+    pub hub_port: u16,
+    /// Pause between scans that start by themselves; none if they don't.
+    pub scan_interval: Option<Duration>,
+    /// Whether SHA-256 is taken beside BLAKE3.
+    pub hash_sha256: bool,
+    /// The remote side.
+    pub remote: RemoteConfig,
+}
+
+impl Config {
+    /// Whether both folders are named.
+    pub fn is_set_up(&self) -> bool {
+        Root::ALL.into_iter().all(|root| self.roots.get(root).dir.is_some())
+    }
+}

@@ -1,0 +1,301 @@
+//! From texts to values. A wrong one becomes a [`Problem`] that names key, value and what is
+//! expected.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Config, Key, Layers, RemoteConfig, RootConfig, SecretString};
+use crate::domain::root::{PerRoot, Root};
+use crate::fs::RootDir;
+use crate::fs::root_dir::check_apart;
+
+/// A wrong value, in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// The key, as in the environment.
+    pub key: String,
+    /// What was given; hidden for secrets.
+    pub value: String,
+    /// What would be right.
+    pub expected: String,
+}
+
+impl Problem {
+    /// A wrong value of a known key.
+    pub fn new(key: Key, value: &str, expected: impl Into<String>) -> Self {
+        let value = if key.is_secret() { "(hidden)" } else { value };
+        Self { key: key.name().to_owned(), value: value.to_owned(), expected: expected.into() }
+    }
+
+    /// A key that does not exist.
+    pub fn unknown(key: &str, value: &str) -> Self {
+        Self { key: key.to_owned(), value: value.to_owned(), expected: "one of the known keys (see hub --help)".into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let one_line = |text: &str| text.replace(['\n', '\r'], " ");
+        write!(f, "{} = \"{}\": expected {}", self.key, one_line(&self.value), one_line(&self.expected))
+    }
+}
+
+/// Collects problems while values are read.
+struct Reader<'a> {
+    layers: &'a Layers,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn text(&self, key: Key) -> Option<String> {
+        self.layers.get(key).map(|(text, _)| text.to_owned())
+    }
+
+    fn read<T>(&mut self, key: Key, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(key)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(expected) => {
+                self.problems.push(Problem::new(key, &text, expected));
+                None
+            }
+        }
+    }
+
+    fn flag(&mut self, key: Key) -> bool {
+        self.read(key, boolean).unwrap_or(false)
+    }
+
+    fn number<T: FromStr>(&mut self, key: Key, expected: &str) -> Option<T> {
+        self.read(key, |text| text.trim().parse().map_err(|_| expected.to_owned()))
+    }
+
+    fn path(&mut self, key: Key) -> Option<PathBuf> {
+        let text = self.text(key)?;
+        match folder(key, &text) {
+            Ok(path) => Some(path),
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn root(&mut self, dir: Key, delete: Key, readers: Key) -> RootConfig {
+        RootConfig {
+            dir: self.read(dir, root_dir),
+            allow_delete: self.flag(delete),
+            hash_readers: self.number(readers, "a whole number from 1"),
+        }
+    }
+}
+
+/// Validates all values of the layers.
+pub fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
+    let app_data_dir = layers.app_data_dir()?;
+    let mut reader = Reader { layers, problems: Vec::new() };
+    let roots = PerRoot::from_fn(|root| match root {
+        Root::Local => reader.root(Key::LocalModelsRoot, Key::LocalAllowDelete, Key::LocalHashReaders),
+        Root::Lake => reader.root(Key::LakeModelsRoot, Key::LakeAllowDelete, Key::LakeHashReaders),
+    });
+    if let (Some(local), Some(lake)) = (&roots.local.dir, &roots.lake.dir)
+        && let Err(error) = check_apart(local, lake)
+    {
+        let expected = format!("a folder apart from LOCAL_MODELS_ROOT \"{}\" ({error})", local.display());
+        reader.problems.push(Problem::new(Key::LakeModelsRoot, &lake.display(), expected));
+    }
+    let minutes: u64 = reader.number(Key::ScanIntervalMinutes, "a whole number of minutes, 0 for none").unwrap_or(0);
+    let config = Config {
+        roots,
+        queue_concurrency: reader
+            .read(Key::QueueConcurrency, |text| bounded(text, 1, 64))
+            .and_then(|n| NonZeroU16::new(u16::try_from(n).unwrap_or(1)))
+            .unwrap_or(NonZeroU16::MIN),
+        queue_retry_count: reader
+            .read(Key::QueueRetryCount, |text| bounded(text, 0, 100))
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(3),
+        hub_port: reader.number(Key::HubPort, "a port from 0 to 65535").unwrap_or(0),
+        scan_interval: (minutes > 0).then(|| Duration::from_secs(minutes.saturating_mul(60))),
+        hash_sha256: reader.flag(Key::HashSha256),
+        remote: remote(&mut reader),
+        app_data_dir,
+    };
+    if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+}
+
+fn remote(reader: &mut Reader<'_>) -> RemoteConfig {
+    let seconds = |n: Option<u64>| Duration::from_secs(n.unwrap_or(1));
+    let (cert, key) = (reader.path(Key::RemoteTlsCert), reader.path(Key::RemoteTlsKey));
+    for (missing, given, other) in [(Key::RemoteTlsKey, &cert, &key), (Key::RemoteTlsCert, &key, &cert)] {
+        if given.is_some() && other.is_none() && reader.text(missing).is_none() {
+            reader.problems.push(Problem::new(missing, "", "a PEM file: certificate and key go together"));
+        }
+    }
+    RemoteConfig {
+        base_url: reader.read(Key::RemoteBaseUrl, base_url),
+        bind: reader
+            .number(Key::RemoteBind, "an address with a port, such as 127.0.0.1:8421")
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+        tls: cert.zip(key),
+        session_ttl: seconds(
+            reader.read(Key::RemoteSessionTtlMinutes, |text| bounded(text, 1, 525_600)).map(|n| n * 60),
+        ),
+        stall_timeout: seconds(reader.read(Key::RemoteStallTimeoutSeconds, |text| bounded(text, 1, 86_400))),
+        retry_per_source: reader
+            .read(Key::RemoteRetryPerSource, |text| bounded(text, 0, 100))
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(3),
+        min_speed: reader.read(Key::RemoteMinSpeed, bytes).unwrap_or(0),
+        allow_private_sources: reader.flag(Key::RemoteAllowPrivateSources),
+        upload_limit: reader.read(Key::RemoteUploadLimit, bytes),
+        agent_binary: reader.path(Key::AgentBinary),
+        comfy_repo_url: reader.text(Key::ComfyRepoUrl).unwrap_or_default(),
+        hf_token: reader.text(Key::HfToken).map(SecretString::new),
+        civitai_token: reader.text(Key::CivitaiToken).map(SecretString::new),
+    }
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("true or false".into()),
+    }
+}
+
+fn bounded(text: &str, from: u64, to: u64) -> Result<u64, String> {
+    let number: Option<u64> = text.trim().parse().ok();
+    number.filter(|n| (from..=to).contains(n)).ok_or_else(|| format!("a whole number from {from} to {to}"))
+}
+
+/// A size such as `10KiB`, `2 MB` or `4096`; powers of 1024 with an `i`, else of 1000.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let expected = || "a size such as 10KiB, 2MB or 4096".to_owned();
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = unit.trim().to_ascii_lowercase();
+    let unit = unit.strip_suffix("/s").unwrap_or(&unit);
+    let factor: u64 = match unit {
+        "" | "b" => 1,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        "kb" | "k" => 1_000,
+        "mb" | "m" => 1_000_000,
+        "gb" | "g" => 1_000_000_000,
+        "tb" | "t" => 1_000_000_000_000,
+        _ => return Err(expected()),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits: u64 = format!("{whole}{fraction}").parse().map_err(|_| expected())?;
+    let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).unwrap_or(u32::MAX)).ok_or_else(expected)?;
+    digits.checked_mul(factor).map(|n| n / scale).ok_or_else(expected)
+}
+
+/// The public address: `https`, or plain `http` on this very machine for trying out.
+fn base_url(text: &str) -> Result<String, String> {
+    let expected = || "an https address such as https://models.example.org".to_owned();
+    let url = text.trim().trim_end_matches('/');
+    let local = ["127.0.0.1", "localhost", "[::1]"];
+    let host = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
+    let is_plain = |h: &str| !h.is_empty() && !h.contains(['@', ' ', '\\']);
+    if let Some(rest) = url.strip_prefix("https://") {
+        return if is_plain(&host(rest)) { Ok(url.to_owned()) } else { Err(expected()) };
+    }
+    let Some(rest) = url.strip_prefix("http://") else { return Err(expected()) };
+    let host = host(rest);
+    let name = if host.starts_with('[') {
+        host.rsplit_once("]:").map_or(host.clone(), |(n, _)| format!("{n}]"))
+    } else {
+        host.split_once(':').map_or(host.clone(), |(n, _)| n.to_owned())
+    };
+    if local.contains(&name.as_str()) { Ok(url.to_owned()) } else { Err(expected()) }
+}
+
+fn root_dir(text: &str) -> Result<RootDir, String> {
+    RootDir::open(Path::new(text.trim())).map_err(|error| format!("an absolute folder ({error})"))
+}
+
+/// An absolute path; one that is not is taken from the current folder.
+pub(super) fn folder(key: Key, text: &str) -> Result<PathBuf, Problem> {
+    std::path::absolute(text.trim()).map_err(|error| Problem::new(key, text, format!("a path ({error})")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    fn layers(values: &[(Key, &str)]) -> Layers {
+        let mut flags: BTreeMap<_, _> = values.iter().map(|(key, text)| (*key, (*text).to_owned())).collect();
+        flags.entry(Key::AppDataDir).or_insert_with(|| std::env::temp_dir().display().to_string());
+        Layers { flags, ..Layers::default() }
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        let config = layers(&[]).resolve().unwrap();
+        assert_eq!(config.hub_port, 8420);
+        assert_eq!(config.queue_retry_count, 3);
+        assert_eq!(config.remote.min_speed, 10_240);
+        assert!(config.hash_sha256 && !config.is_set_up() && config.scan_interval.is_none());
+    }
+
+    #[rstest]
+    #[case(Key::HubPort, "65536")]
+    #[case(Key::HubPort, "many")]
+    #[case(Key::QueueConcurrency, "0")]
+    #[case(Key::LocalAllowDelete, "maybe")]
+    #[case(Key::RemoteBaseUrl, "http://example.org")]
+    #[case(Key::RemoteBaseUrl, "https://")]
+    #[case(Key::RemoteBaseUrl, "http://127.0.0.1.example.org")]
+    #[case(Key::RemoteBind, "localhost")]
+    #[case(Key::RemoteMinSpeed, "fast")]
+    #[case(Key::RemoteTlsCert, "/cert.pem")]
+    #[case(Key::LocalModelsRoot, "models")]
+    #[case(Key::LakeHashReaders, "0")]
+    fn a_wrong_value_names_itself(#[case] key: Key, #[case] value: &str) {
+        let problems = layers(&[(key, value)]).resolve().unwrap_err();
+        let line = problems.first().unwrap().to_string();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(line.contains("expected ") && !line.contains('\n'), "{line}");
+        assert!(line.contains(key.name()) || key == Key::RemoteTlsCert, "{line}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_root_in_the_other_is_refused() {
+        for lake in ["/models", "/models/lake", "/models/"] {
+            let problems =
+                layers(&[(Key::LocalModelsRoot, "/models"), (Key::LakeModelsRoot, lake)]).resolve().unwrap_err();
+            assert!(problems.first().unwrap().to_string().contains("LAKE_MODELS_ROOT"), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(bytes("10KiB"), Ok(10_240));
+        assert_eq!(bytes("1.5 MB"), Ok(1_500_000));
+        assert_eq!(bytes("4096"), Ok(4096));
+        assert!(bytes("KiB").is_err() && bytes("-1").is_err() && bytes("99999999999TB").is_err());
+    }
+
+    #[test]
+    fn a_secret_stays_out_of_messages() {
+        assert!(!Problem::new(Key::HfToken, "hf_secret", "x").to_string().contains("hf_secret"));
+        assert!(!format!("{:?}", SecretString::new("hf_secret".into())).contains("hf_secret"));
+    }
+}
