@@ -1,0 +1,122 @@
+//! What stories do to the machine: users, signals, small disks. Most of it needs root on Linux; a
+//! story that can't have it says so with [`skip`] and never passes in silence.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// An ordinary user that owns nothing.
+pub const NOBODY_IN_PARTICULAR: u32 = 2000;
+
+/// Says on standard error, where the runner shows it, that a story can't be told here.
+pub fn skip(story: &str, why: &str) {
+    drop(writeln!(std::io::stderr(), "SKIPPED {story}: {why}"));
+    if let Some(file) = std::env::var_os("STORIES_SKIPPED") {
+        let line = format!("{story}: {why}\n");
+        let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        drop(opened.and_then(|mut file| file.write_all(line.as_bytes())));
+    }
+}
+
+/// Whether this is root on Linux.
+pub fn is_root() -> bool {
+    #[cfg(target_os = "linux")]
+    return rustix::process::getuid().is_root();
+    #[cfg(not(target_os = "linux"))]
+    return false;
+}
+
+/// A command run as another user.
+pub fn command_as(user: u32, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups").arg(program);
+    command
+}
+
+/// Gives a folder with all it holds to a user, and lets that user come to it.
+pub fn give_to(folder: &Path, user: u32) -> Result<()> {
+    run("chown", ["-R".as_ref(), format!("{user}:{user}").as_ref(), folder.as_os_str()])?;
+    for above in folder.ancestors().skip(1).filter(|above| above.starts_with(std::env::temp_dir())) {
+        if above != std::env::temp_dir() {
+            run("chmod", ["o+x".as_ref(), above.as_os_str()])?;
+        }
+    }
+    Ok(())
+}
+
+/// `kill -9`.
+pub fn kill(process: u32) -> Result<()> {
+    signal(process, "-KILL")
+}
+
+/// What Ctrl-C sends.
+pub fn interrupt(process: u32) -> Result<()> {
+    signal(process, "-INT")
+}
+
+fn signal(process: u32, signal: &str) -> Result<()> {
+    ensure!(cfg!(unix), "signals are sent on Unix only");
+    run("kill", [signal, &process.to_string()])
+}
+
+fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(program: &str, arguments: I) -> Result<()> {
+    let output = Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
+    ensure!(output.status.success(), "{program} failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// A small disk in memory, taken away when it goes out of scope.
+#[derive(Debug)]
+pub struct SmallDisk {
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    /// Makes one of so many bytes. Needs root.
+    pub fn make(size_bytes: u64) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("disk");
+        std::fs::create_dir(&path)?;
+        let disk = Self { path, _folder: folder };
+        disk.mount(size_bytes)?;
+        Ok(disk)
+    }
+
+    /// The folder it is mounted at.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the disk away and leaves the empty folder behind, as when a NAS goes off.
+    pub fn unmount(&self) -> Result<()> {
+        run("umount", ["-l".as_ref(), self.path.as_os_str()])
+    }
+
+    /// Changes its size while it is in use.
+    pub fn resize(&self, size_bytes: u64) -> Result<()> {
+        run("mount", ["-o".as_ref(), format!("remount,size={size_bytes}").as_ref(), self.path.as_os_str()])
+    }
+
+    /// Puts a fresh, empty disk there.
+    pub fn mount(&self, size_bytes: u64) -> Result<()> {
+        if !is_root() {
+            bail!("only root can mount");
+        }
+        let options = format!("size={size_bytes},mode=0777");
+        run(
+            "mount",
+            ["-t".as_ref(), "tmpfs".as_ref(), "-o".as_ref(), options.as_ref(), "small".as_ref(), self.path.as_os_str()],
+        )
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Already unmounted by the story, or the folder's own clean-up will complain loudly enough.
+        drop(self.unmount());
+    }
+}
