@@ -17,6 +17,7 @@ pub mod rename;
 pub mod root_dir;
 pub mod verbatim;
 pub mod volume;
+pub mod walk;
 
 pub use confine::ensure_no_links;
 pub use control::{CancelFlag, Flow};

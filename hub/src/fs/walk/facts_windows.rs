@@ -1,0 +1,37 @@
+//! A file's facts on Windows: they come with the listing, without another look at the file.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use walkdir::DirEntry;
+
+use super::FileIdentity;
+use crate::domain::ticks::Ticks;
+use crate::fs::open::{FileStamp, is_placeholder};
+
+/// A folder to be listed.
+pub(super) struct Folder;
+
+/// What a listing tells about a file.
+pub(super) struct Facts {
+    pub(super) size_bytes: u64,
+    pub(super) modified: Ticks,
+    pub(super) placeholder: bool,
+    pub(super) identity: Option<FileIdentity>,
+}
+
+impl Folder {
+    pub(super) fn open(path: &Path, may_be_link: bool) -> io::Result<Self> {
+        let metadata = if may_be_link { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
+        if metadata.is_dir() { Ok(Self) } else { Err(ErrorKind::NotADirectory.into()) }
+    }
+
+    /// The listing has no identity: that would need each file opened.
+    pub(super) fn facts(&self, entry: &DirEntry) -> io::Result<Facts> {
+        let metadata =
+            entry.metadata().map_err(|error| error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into()))?;
+        let FileStamp { size_bytes, modified } = FileStamp::of(&metadata);
+        Ok(Facts { size_bytes, modified, placeholder: is_placeholder(&metadata), identity: None })
+    }
+}

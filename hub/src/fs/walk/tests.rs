@@ -1,0 +1,203 @@
+//! What a walk finds, leaves alone and admits not to know.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::domain::exclusion::TRASH_FOLDER;
+
+fn walk_all(root: &Path, threads: usize) -> BTreeMap<String, FolderListing> {
+    walk_folder(root, None, threads)
+}
+
+fn walk_folder(root: &Path, folder: Option<&str>, threads: usize) -> BTreeMap<String, FolderListing> {
+    let root = RootDir::open(root).unwrap();
+    let folder = folder.map(|folder| RelPath::parse(folder).unwrap());
+    let found = Mutex::new(BTreeMap::new());
+    let end = walk(&root, folder.as_ref(), WalkOptions { threads }, &CancelFlag::new(), &|listing| {
+        let name = listing.folder.as_ref().map_or_else(String::new, ToString::to_string);
+        assert!(found.lock().insert(name, listing).is_none(), "each folder once");
+    });
+    assert_eq!(end, WalkEnd::Complete);
+    found.into_inner()
+}
+
+fn put(root: &Path, path: &str, size: usize) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, vec![7; size]).unwrap();
+}
+
+fn names(listing: &FolderListing) -> Vec<&str> {
+    listing.files.iter().map(|file| file.name.as_str()).collect()
+}
+
+#[test]
+fn every_folder_is_listed_once_whatever_the_number_of_threads() {
+    let root = tempfile::tempdir().unwrap();
+    for outer in 0..20 {
+        for inner in 0..5 {
+            put(root.path(), &format!("d{outer}/e{inner}/f"), outer);
+        }
+    }
+    for threads in [0, 1, 2, 7] {
+        let found = walk_all(root.path(), threads);
+        assert_eq!(found.len(), 1 + 20 + 100, "{threads} threads");
+        assert!(found.values().all(|listing| listing.error.is_none()));
+        assert_eq!(found["d7/e3"].files[0].size_bytes, 7);
+        assert_eq!(found[""].folders.len(), 20);
+    }
+}
+
+#[test]
+fn facts_are_those_of_a_stamp() {
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "b", 3);
+    put(root.path(), "a", 5);
+    let found = walk_all(root.path(), 1);
+    let files = &found[""].files;
+    assert_eq!(names(&found[""]), ["a", "b"], "sorted");
+    for file in files {
+        let stamp = crate::fs::open::stamp_path(&root.path().join(&file.name)).unwrap();
+        assert_eq!((file.size_bytes, file.modified), (stamp.size_bytes, stamp.modified));
+        assert!(!file.placeholder);
+    }
+}
+
+#[test]
+fn a_folder_can_be_walked_by_itself() {
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "loras/sdxl/x", 1);
+    put(root.path(), "vae/y", 1);
+    let found = walk_folder(root.path(), Some("loras"), 2);
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["loras", "loras/sdxl"]);
+}
+
+#[test]
+fn what_is_excluded_is_not_even_mentioned() {
+    let root = tempfile::tempdir().unwrap();
+    for path in ["Thumbs.db", ".x.9.part", ".comfy-hub-root.json", ".git/config", "@eaDir/x"] {
+        put(root.path(), path, 1);
+    }
+    put(root.path(), &format!("{TRASH_FOLDER}/2024-01-01/1/x"), 1);
+    put(root.path(), "x", 1);
+    let found = walk_all(root.path(), 2);
+    assert_eq!(found.len(), 1);
+    assert_eq!(names(&found[""]), ["x"]);
+    assert!(found[""].skipped.is_empty());
+}
+
+#[test]
+fn unicode_names_stay_as_they_are() {
+    let root = tempfile::tempdir().unwrap();
+    let composed = "caf\u{e9} 日本語.safetensors";
+    put(root.path(), composed, 1);
+    assert_eq!(names(&walk_all(root.path(), 1)[""]), [composed]);
+}
+
+#[test]
+fn a_folder_that_is_not_there_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    let found = walk_folder(root.path(), Some("no/such"), 2);
+    assert!(found["no/such"].error.as_ref().unwrap().is_not_found());
+    fs::write(root.path().join("file"), b"").unwrap();
+    assert!(walk_folder(root.path(), Some("file"), 2)["file"].error.is_some());
+    let root_gone = walk_all(&root.path().join("gone"), 2);
+    assert!(root_gone[""].error.as_ref().unwrap().is_not_found());
+}
+
+#[test]
+fn an_empty_folder_is_no_error() {
+    let root = tempfile::tempdir().unwrap();
+    let found = walk_all(root.path(), 2);
+    assert!(found[""].error.is_none() && found[""].files.is_empty());
+}
+
+#[test]
+fn a_raised_flag_ends_the_walk() {
+    let root = tempfile::tempdir().unwrap();
+    for number in 0..50 {
+        put(root.path(), &format!("d{number}/f"), 1);
+    }
+    let cancel = CancelFlag::new();
+    let n_listed = Mutex::new(0);
+    let end = walk(&RootDir::open(root.path()).unwrap(), None, WalkOptions { threads: 1 }, &cancel, &|_| {
+        *n_listed.lock() += 1;
+        cancel.cancel();
+    });
+    assert_eq!((end, n_listed.into_inner()), (WalkEnd::Cancelled, 1));
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn links_and_odd_names_are_reported_and_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        put(root.path(), "real/x", 1);
+        symlink(root.path().join("real"), root.path().join("folder link")).unwrap();
+        symlink("/no/such", root.path().join("dangling")).unwrap();
+        fs::write(root.path().join(OsStr::from_bytes(b"bad\xff")), b"").unwrap();
+        fs::write(root.path().join("CON.txt"), b"").unwrap();
+        fs::create_dir(root.path().join("a:b")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, root.path().join("pipe"), rustix::fs::Mode::RUSR).unwrap();
+        let found = walk_all(root.path(), 2);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["", "real"]);
+        let mut skipped = found[""].skipped.clone();
+        skipped.sort_by(|a, b| a.name.cmp(&b.name));
+        let skipped: Vec<_> = skipped.iter().map(|skipped| (skipped.name.as_str(), &skipped.why)).collect();
+        assert_eq!(
+            skipped,
+            [
+                ("CON.txt", &SkipReason::BadName(RelPathError::Device)),
+                ("a:b", &SkipReason::BadName(RelPathError::Character(':'))),
+                ("bad\u{fffd}", &SkipReason::NotUnicode),
+                ("dangling", &SkipReason::Link),
+                ("folder link", &SkipReason::Link),
+                ("pipe", &SkipReason::Special),
+            ]
+        );
+        assert!(found[""].error.is_none(), "they are known, so the listing is whole");
+    }
+
+    #[test]
+    fn a_root_may_be_a_link_but_no_folder_below_it() {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "real/loras/x", 1);
+        symlink(folder.path().join("real"), folder.path().join("root")).unwrap();
+        symlink(folder.path().join("real/loras"), folder.path().join("real/link")).unwrap();
+        let root = folder.path().join("root");
+        assert_eq!(names(&walk_all(&root, 2)["loras"]), ["x"]);
+        let found = walk_folder(&root, Some("link"), 2);
+        assert!(found["link"].error.as_ref().unwrap().to_string().contains("it is a link"));
+    }
+
+    #[test]
+    fn hard_links_are_one_file() {
+        let root = tempfile::tempdir().unwrap();
+        put(root.path(), "a", 1);
+        fs::hard_link(root.path().join("a"), root.path().join("b")).unwrap();
+        let found = walk_all(root.path(), 1);
+        let identities: Vec<_> = found[""].files.iter().map(|file| file.identity.unwrap()).collect();
+        assert_eq!(identities[0], identities[1]);
+        assert_eq!(identities[0].inode, fs::metadata(root.path().join("a")).unwrap().ino());
+        assert_eq!(identities[0].n_links, 2);
+    }
+
+    #[test]
+    fn a_name_of_255_bytes_is_listed() {
+        let root = tempfile::tempdir().unwrap();
+        let long = "é".repeat(127) + "x";
+        put(root.path(), &long, 1);
+        assert_eq!(names(&walk_all(root.path(), 1)[""]), [long]);
+    }
+}
