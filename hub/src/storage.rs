@@ -15,6 +15,7 @@ pub mod pool;
 pub mod roots;
 pub mod scans;
 pub mod search;
+pub mod views;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]

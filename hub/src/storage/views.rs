@@ -1,0 +1,27 @@
+//! What pages and the API show, as read-only queries.
+//!
+//! Every list is paged by key, never by offset: the cursor names the last row of a page, so a page
+//! deep in the list costs what the first one costs, and rows that come or go in between shift
+//! nothing. Each query is written for one index; tests look at the query plans.
+
+pub mod batches;
+pub mod count_cache;
+pub mod detail;
+pub mod diff;
+pub mod files;
+pub mod folders;
+pub mod history;
+pub mod page;
+pub mod space;
+mod statement;
+pub mod transfers;
+
+#[cfg(test)]
+mod pace_tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod test_library;
+
+pub use count_cache::CountCache;
+pub use files::FileEntry;
+pub use page::{Page, PageRequest};

@@ -1,0 +1,155 @@
+//! Everything the index knows of one file.
+
+use rusqlite::{Connection, OptionalExtension};
+use shared_protocol::{Blake3, RelPath, Sha256};
+
+use super::files::{FileEntry, N_COLUMNS, columns_of, entry};
+use crate::domain::diff::DiffStatus;
+use crate::domain::ids::{FileId, TransferId};
+use crate::domain::kind::{FileKind, sidecar_names};
+use crate::domain::root::Root;
+use crate::storage::roots::{self, RootRow};
+use crate::storage::{StorageError, hashes, timestamp};
+
+/// Copies of a content that are named; more are only counted.
+const NAMED_COPIES: i64 = 50;
+
+/// A file with what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileDetail {
+    /// The file itself.
+    pub file: FileEntry,
+    /// Its SHA-256, if it was taken.
+    pub sha256: Option<Sha256>,
+    /// When its hash was taken.
+    pub hashed_at: Option<jiff::Timestamp>,
+    /// What lies beside a model and belongs to it, by name.
+    pub sidecars: Vec<FileEntry>,
+    /// How it stands to the other root, if that was compared.
+    pub status: Option<DiffStatus>,
+    /// The file on the other root that it is compared with.
+    pub twin: Option<FileEntry>,
+    /// Other files of the same content on both roots, with the twin; at most the first fifty.
+    pub copies: Vec<FileEntry>,
+    /// How many these are in truth.
+    pub n_copies: u64,
+    /// Transfers that have not ended and read or write this path.
+    pub transfers: Vec<TransferId>,
+}
+
+/// What is known of the file of exactly this path.
+pub fn show(connection: &Connection, root: Root, path: &RelPath) -> Result<Option<FileDetail>, StorageError> {
+    let Some(row) = roots::active(connection, root)? else { return Ok(None) };
+    let Some(file) = find(connection, &row, path)? else { return Ok(None) };
+    let (sha256, hashed_at) = match &file.hash {
+        Some(hash) => (hashes::sha256_of(connection, row.id, path, hash)?, hashed_at(connection, &row, path, hash)?),
+        None => (None, None),
+    };
+    let (status, twin) = twin(connection, &file)?;
+    let (copies, n_copies) = copies(connection, &file)?;
+    Ok(Some(FileDetail {
+        sha256,
+        hashed_at,
+        sidecars: sidecars(connection, &row, &file)?,
+        status,
+        twin,
+        copies,
+        n_copies,
+        transfers: transfers(connection, path)?,
+        file,
+    }))
+}
+
+fn find(connection: &Connection, root: &RootRow, path: &RelPath) -> Result<Option<FileEntry>, StorageError> {
+    let sql =
+        format!("SELECT {} FROM files f WHERE f.root_id = ?1 AND f.match_key = ?2 AND f.path = ?3", columns_of("f"));
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row((root.id.0, path.match_key(), path.as_str()), |row| entry(row, 0, root.root))
+        .optional()?)
+}
+
+fn hashed_at(
+    connection: &Connection,
+    root: &RootRow,
+    path: &RelPath,
+    hash: &Blake3,
+) -> Result<Option<jiff::Timestamp>, StorageError> {
+    let at: Option<i64> = connection
+        .prepare_cached("SELECT hashed_at FROM hashes WHERE root_id = ?1 AND path = ?2 AND blake3 = ?3")?
+        .query_row((root.id.0, path.as_str(), hash.as_bytes()), |row| row.get(0))
+        .optional()?;
+    Ok(at.map(timestamp))
+}
+
+fn sidecars(connection: &Connection, root: &RootRow, file: &FileEntry) -> Result<Vec<FileEntry>, StorageError> {
+    if file.kind != FileKind::Model {
+        return Ok(Vec::new());
+    }
+    let folder = file.path.parent();
+    let sql =
+        format!("SELECT {} FROM files f WHERE f.root_id = ?1 AND f.match_key = ?2 ORDER BY f.id", columns_of("f"));
+    let mut found = Vec::new();
+    for name in sidecar_names(file.path.name()) {
+        // A name that grows too long with its ending can't be beside it.
+        let Ok(path) = RelPath::in_folder(folder.as_ref(), &name) else { continue };
+        let mut statement = connection.prepare_cached(&sql)?;
+        let rows = statement.query_map((root.id.0, path.match_key()), |row| entry(row, 0, root.root))?;
+        found.extend(rows.collect::<Result<Vec<_>, _>>()?);
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+fn twin(connection: &Connection, file: &FileEntry) -> Result<(Option<DiffStatus>, Option<FileEntry>), StorageError> {
+    let (own, other) = match file.root {
+        Root::Local => ("local_id", "lake_id"),
+        Root::Lake => ("lake_id", "local_id"),
+    };
+    let sql = format!("SELECT status, {other} FROM pairs WHERE {own} = ?1");
+    let pair: Option<(i64, Option<i64>)> =
+        connection.prepare_cached(&sql)?.query_row([file.id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((status, other)) = pair else { return Ok((None, None)) };
+    let twin = match other {
+        Some(id) => by_id(connection, FileId(id), file.root.other())?,
+        None => None,
+    };
+    Ok((DiffStatus::from_code(status), twin))
+}
+
+fn by_id(connection: &Connection, id: FileId, root: Root) -> Result<Option<FileEntry>, StorageError> {
+    let sql = format!("SELECT {} FROM files f WHERE f.id = ?1", columns_of("f"));
+    Ok(connection.prepare_cached(&sql)?.query_row([id.0], |row| entry(row, 0, root)).optional()?)
+}
+
+fn copies(connection: &Connection, file: &FileEntry) -> Result<(Vec<FileEntry>, u64), StorageError> {
+    let Some(hash) = &file.hash else { return Ok((Vec::new(), 0)) };
+    let sql = format!(
+        "SELECT {}, r.root FROM files f JOIN roots r ON r.id = f.root_id AND r.active = 1
+         WHERE f.blake3 = ?1 AND f.id <> ?2 ORDER BY r.root DESC, f.match_key, f.id LIMIT ?3",
+        columns_of("f")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map((hash.as_bytes(), file.id.0, NAMED_COPIES), |row| {
+        let name: String = row.get(N_COLUMNS)?;
+        entry(row, 0, if name == Root::Lake.as_str() { Root::Lake } else { Root::Local })
+    })?;
+    let copies: Vec<FileEntry> = rows.collect::<Result<_, _>>()?;
+    let n = connection
+        .prepare_cached(
+            "SELECT count(*) FROM files f JOIN roots r ON r.id = f.root_id AND r.active = 1
+             WHERE f.blake3 = ?1 AND f.id <> ?2",
+        )?
+        .query_row((hash.as_bytes(), file.id.0), |row| row.get(0))?;
+    Ok((copies, crate::storage::from_db(n)))
+}
+
+fn transfers(connection: &Connection, path: &RelPath) -> Result<Vec<TransferId>, StorageError> {
+    let mut statement = connection
+        .prepare_cached("SELECT id FROM transfers WHERE path = ?1 AND finished_at IS NULL ORDER BY id LIMIT 50")?;
+    let rows = statement.query_map([path.as_str()], |row| row.get(0).map(TransferId))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! The comparison of the two roots, page by page.
+//!
+//! `pairs` holds the answer already; whoever reads here has it brought up to date first.
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+
+use super::count_cache::{CountCache, Counted, Stamp};
+use super::files::search::{self, Candidates};
+use super::files::{FileEntry, N_COLUMNS, Totals, columns_of, entry, path};
+use super::page::{Page, PageRequest};
+use super::statement::{Statement, text};
+use crate::domain::diff::DiffStatus;
+use crate::domain::root::Root;
+use crate::storage::{StorageError, folder_range, from_db, pairs};
+
+/// One row: a file that stands alone, or a pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairEntry {
+    /// The Lake's path where the Lake has the file, else Local's.
+    pub path: RelPath,
+    /// How the sides stand to each other.
+    pub status: DiffStatus,
+    /// The larger side's size.
+    pub size_bytes: u64,
+    /// Local's file.
+    pub local: Option<FileEntry>,
+    /// The Lake's file.
+    pub lake: Option<FileEntry>,
+}
+
+/// Which rows are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PairFilter {
+    /// With `path` in this folder or below it.
+    pub folder: Option<RelPath>,
+    /// Of this status.
+    pub status: Option<DiffStatus>,
+    /// Words that `path` has, each somewhere, in any case.
+    pub search: Option<String>,
+}
+
+/// Rows of one status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusTotals {
+    /// Which status.
+    pub status: DiffStatus,
+    /// Rows.
+    pub n: u64,
+    /// Bytes, the larger side's for a pair.
+    pub size_bytes: u64,
+}
+
+/// Where a page ends.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Key {
+    status: Option<DiffStatus>,
+    name: String,
+    path: String,
+}
+
+/// One page of rows, by name.
+pub fn list(
+    connection: &Connection,
+    filter: &PairFilter,
+    request: &PageRequest,
+    counts: &CountCache,
+) -> Result<Page<PairEntry>, StorageError> {
+    let after = request.after::<Key>()?;
+    let (from, to) = filter.range();
+    if after.as_ref().is_some_and(|key| key.status != filter.status || key.name < from || key.name >= to) {
+        return Err(StorageError::Cursor);
+    }
+    let total = total(connection, filter, counts)?;
+    if total == 0 {
+        return Ok(Page::empty());
+    }
+    let source = Source::choose(connection, filter)?;
+    let rows = list_statement(filter, &source, after.as_ref(), request).rows(connection, |row| {
+        let status = DiffStatus::from_code(row.get(2)?).unwrap_or(DiffStatus::Unverified);
+        let side = |first: usize, root: Root| -> rusqlite::Result<Option<FileEntry>> {
+            if row.get_ref(first)?.as_i64_or_null()?.is_some() { entry(row, first, root).map(Some) } else { Ok(None) }
+        };
+        let pair = PairEntry {
+            path: path(row, 1)?,
+            status,
+            size_bytes: from_db(row.get(3)?),
+            local: side(4, Root::Local)?,
+            lake: side(4 + N_COLUMNS, Root::Lake)?,
+        };
+        Ok((row.get::<_, String>(0)?, pair))
+    })?;
+    let key = |(match_key, pair): &(String, PairEntry)| Key {
+        status: filter.status,
+        name: match_key.clone(),
+        path: pair.path.as_str().to_owned(),
+    };
+    Ok(request.page(rows, total, key).map(|(_, pair)| pair))
+}
+
+/// Rows and bytes by status, for a folder or everything; a status without rows is left out.
+pub fn summary(connection: &Connection, folder: Option<&RelPath>) -> Result<Vec<StatusTotals>, StorageError> {
+    let filter = PairFilter { folder: folder.cloned(), ..PairFilter::default() };
+    // The index by status holds all that is asked for, in groups already.
+    let source = if folder.is_some() { Source::Name } else { Source::Status };
+    let mut statement = Statement::new("SELECT p.status, count(*), sum(p.size_bytes)");
+    source.add_from(&mut statement);
+    filter.add_where(&mut statement);
+    statement.text("GROUP BY p.status");
+    let rows = statement.rows(connection, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let known = |(code, n, size)| {
+        let status = DiffStatus::from_code(code)?;
+        Some(StatusTotals { status, n: from_db(n), size_bytes: from_db(size) })
+    };
+    Ok(rows.into_iter().filter_map(known).collect())
+}
+
+/// The paths of one side that a filter means, by name: what a copy or a delete of them all takes.
+pub fn paths(connection: &Connection, filter: &PairFilter, side: Root) -> Result<Vec<RelPath>, StorageError> {
+    let id = match side {
+        Root::Local => "local_id",
+        Root::Lake => "lake_id",
+    };
+    let mut statement = Statement::new("SELECT f.path");
+    Source::choose(connection, filter)?.add_from(&mut statement);
+    statement.text(&format!("CROSS JOIN files f ON f.id = p.{id}"));
+    filter.add_where(&mut statement);
+    statement.text("ORDER BY p.match_key, p.path");
+    statement.rows(connection, |row| path(row, 0))
+}
+
+/// Rows and bytes of everything that a filter means.
+pub fn totals(connection: &Connection, filter: &PairFilter) -> Result<Totals, StorageError> {
+    let mut statement = Statement::new("SELECT count(*), coalesce(sum(p.size_bytes), 0)");
+    Source::choose(connection, filter)?.add_from(&mut statement);
+    filter.add_where(&mut statement);
+    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+}
+
+/// Where the rows are taken from; chosen here, as for [`super::files`].
+enum Source {
+    /// Each pair that a hit of the search index belongs to.
+    Hits(Candidates),
+    /// The table itself, which is in the order of the names.
+    Name,
+    /// Its index by status, in the order of the names within one.
+    Status,
+}
+
+impl Source {
+    fn choose(connection: &Connection, filter: &PairFilter) -> Result<Self, StorageError> {
+        let words = search::words(filter.search.as_deref());
+        Ok(match search::candidates(connection, &words)? {
+            Some(candidates) => Self::Hits(candidates),
+            None if filter.status.is_some() => Self::Status,
+            None => Self::Name,
+        })
+    }
+
+    /// Adds a `FROM` that yields each row as `p`.
+    fn add_from(&self, statement: &mut Statement) {
+        match self {
+            Self::Name => _ = statement.text("FROM pairs p NOT INDEXED"),
+            Self::Status => _ = statement.text("FROM pairs p INDEXED BY pairs_by_status"),
+            Self::Hits(candidates) => {
+                let ids = Candidates::IDS;
+                statement.add(
+                    &format!(
+                        "FROM (SELECT q.match_key, q.path FROM ({ids}) h CROSS JOIN pairs q ON q.local_id = h.rowid"
+                    ),
+                    candidates.values(),
+                );
+                statement.add(
+                    &format!(
+                        "UNION SELECT q.match_key, q.path FROM ({ids}) h CROSS JOIN pairs q ON q.lake_id = h.rowid) hit
+                         CROSS JOIN pairs p ON p.match_key = hit.match_key AND p.path = hit.path"
+                    ),
+                    candidates.values(),
+                );
+            }
+        }
+    }
+}
+
+impl PairFilter {
+    /// The range of keys that the folder stands for.
+    fn range(&self) -> (String, String) {
+        folder_range(&self.folder.as_ref().map(RelPath::match_key).unwrap_or_default())
+    }
+
+    /// Adds the `WHERE` for all that is meant.
+    fn add_where(&self, statement: &mut Statement) {
+        let (from, to) = self.range();
+        statement.add("WHERE p.match_key >= ? AND p.match_key < ?", [text(from), text(to)]);
+        self.add_conditions(statement);
+    }
+
+    /// Adds what is asked of a row beside its folder.
+    fn add_conditions(&self, statement: &mut Statement) {
+        if let Some(status) = self.status {
+            statement.add("AND p.status = ?", [status.code().into()]);
+        }
+        for word in search::words(self.search.as_deref()) {
+            statement.add("AND instr(p.match_key, ?) > 0", [text(word)]);
+        }
+    }
+}
+
+fn list_statement(filter: &PairFilter, source: &Source, after: Option<&Key>, request: &PageRequest) -> Statement {
+    let mut page = Statement::new("SELECT p.match_key, p.path, p.status, p.size_bytes, p.local_id, p.lake_id");
+    source.add_from(&mut page);
+    let (from, to) = filter.range();
+    // One bound on each side: of two, SQLite would take the folder's and walk all pages before.
+    match after {
+        Some(key) => {
+            let bounds = [text(key.name.clone()), text(key.path.clone()), text(to)];
+            page.add("WHERE (p.match_key, p.path) > (?, ?) AND p.match_key < ?", bounds)
+        }
+        None => page.add("WHERE p.match_key >= ? AND p.match_key < ?", [text(from), text(to)]),
+    };
+    filter.add_conditions(&mut page);
+    page.add("ORDER BY p.match_key, p.path LIMIT ?", [request.rows_to_read().into()]);
+    // The page is cut first and joined then, so that only its own rows are looked up.
+    page.wrapped(
+        &format!(
+            "SELECT page.match_key, page.path, page.status, page.size_bytes, {}, {} FROM (",
+            columns_of("l"),
+            columns_of("k")
+        ),
+        ") page LEFT JOIN files l ON l.id = page.local_id LEFT JOIN files k ON k.id = page.lake_id
+         ORDER BY page.match_key, page.path",
+    )
+}
+
+fn total(connection: &Connection, filter: &PairFilter, counts: &CountCache) -> Result<u64, StorageError> {
+    let count = || {
+        let mut statement = Statement::new("SELECT count(*)");
+        Source::choose(connection, filter)?.add_from(&mut statement);
+        filter.add_where(&mut statement);
+        statement.row(connection, |row| Ok(from_db(row.get(0)?)))
+    };
+    // Rows that are out of date belong to no generation.
+    if pairs::is_stale(connection)? {
+        return count();
+    }
+    counts.total(&Counted::Pairs(filter.clone()), Stamp::read(connection)?, count)
+}
+
+#[cfg(test)]
+mod tests;

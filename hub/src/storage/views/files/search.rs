@@ -1,0 +1,101 @@
+//! Finding names that contain words.
+//!
+//! The trigram index tells which files hold every three letters of a word; the text itself is then
+//! looked at, since the letters may lie apart. When that leaves too many files, walking the list in
+//! its order and looking at each name is faster: matches are dense and the page is soon full. The
+//! same holds for words under three letters, which have no trigram.
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use shared_protocol::rel_path::match_key;
+
+use crate::storage::views::statement::{Statement, text};
+use crate::storage::{StorageError, search};
+
+/// Files up to which the trigram index is worth asking. Beyond it one match in fifty is near.
+const FEW: i64 = 4_000;
+
+/// The words of a search in the form of the keys.
+pub(in crate::storage::views) fn words(search: Option<&str>) -> Vec<String> {
+    let mut words: Vec<String> = search.unwrap_or_default().split_whitespace().map(match_key).collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+/// Files that may match: those of the trigram index, and those it has not seen yet.
+#[derive(Debug)]
+pub(in crate::storage::views) struct Candidates {
+    trigrams: String,
+    indexed_to: i64,
+}
+
+impl Candidates {
+    /// The ids as a subquery.
+    pub(in crate::storage::views) const IDS: &str =
+        "SELECT rowid FROM files_search WHERE files_search MATCH ? UNION ALL SELECT id FROM files WHERE id > ?";
+
+    /// The values of [`Self::IDS`].
+    pub(in crate::storage::views) fn values(&self) -> [Value; 2] {
+        [text(self.trigrams.clone()), self.indexed_to.into()]
+    }
+
+    /// Adds a `FROM` that yields each candidate as `f`.
+    pub(super) fn add_from(&self, statement: &mut Statement) {
+        // CROSS JOIN keeps SQLite from walking all files and asking for each whether it is a hit.
+        let source = format!("FROM ({}) hit CROSS JOIN files f ON f.id = hit.rowid", Self::IDS);
+        statement.add(&source, self.values());
+    }
+}
+
+/// Candidates for all words, if there are few enough to be worth it.
+pub(in crate::storage::views) fn candidates(
+    connection: &Connection,
+    words: &[String],
+) -> Result<Option<Candidates>, StorageError> {
+    let trigrams = trigrams(words);
+    if trigrams.is_empty() {
+        return Ok(None);
+    }
+    let indexed_to = search::indexed_to(connection)?.0;
+    let candidates = Candidates { trigrams, indexed_to };
+    let mut counted = Statement::new("SELECT count(*) FROM (");
+    counted.add(Candidates::IDS, candidates.values()).add("LIMIT ?)", [(FEW + 1).into()]);
+    let n: i64 = counted.row(connection, |row| row.get(0))?;
+    Ok((n <= FEW).then_some(candidates))
+}
+
+/// The query for every trigram of every word; empty if there is none.
+fn trigrams(words: &[String]) -> String {
+    let mut found: Vec<String> = Vec::new();
+    for word in words {
+        let letters: Vec<char> = word.chars().collect();
+        for three in letters.windows(3) {
+            let quoted = format!("\"{}\"", three.iter().collect::<String>().replace('"', "\"\""));
+            if !found.contains(&quoted) {
+                found.push(quoted);
+            }
+        }
+    }
+    found.join(" AND ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_lower_case_and_once() {
+        assert_eq!(words(Some("  Flux  DEV flux ")), ["dev", "flux"]);
+        assert!(words(Some(" ")).is_empty());
+        assert!(words(None).is_empty());
+    }
+
+    #[test]
+    fn a_word_is_all_its_trigrams() {
+        assert_eq!(trigrams(&["flux".to_owned(), "xl".to_owned()]), r#""flu" AND "lux""#);
+        assert_eq!(trigrams(&[r#"a"b"#.to_owned()]), r#""a""b""#);
+        assert_eq!(trigrams(&["日本語版".to_owned()]), r#""日本語" AND "本語版""#);
+        assert_eq!(trigrams(&["xl".to_owned()]), "");
+    }
+}

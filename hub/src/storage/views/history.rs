@@ -1,0 +1,103 @@
+//! What happened, newest first.
+
+use rusqlite::{Connection, Row};
+
+use super::page::{Page, PageRequest};
+use super::statement::{Statement, text};
+use super::transfers::root;
+use crate::domain::ids::BatchId;
+use crate::domain::root::Root;
+use crate::storage::history::Level;
+use crate::storage::{StorageError, from_db, timestamp};
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// Its row.
+    pub id: i64,
+    /// When it happened.
+    pub at: jiff::Timestamp,
+    /// `scan`, `hash`, `batch` and the like.
+    pub kind: String,
+    /// How much attention it asks for.
+    pub level: Level,
+    /// One sentence.
+    pub summary: String,
+    /// More, if there is more.
+    pub detail: Option<String>,
+    /// The root it is about.
+    pub root: Option<Root>,
+    /// The batch it is about.
+    pub batch_id: Option<BatchId>,
+}
+
+/// Which lines are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HistoryFilter {
+    /// Only of this kind.
+    pub kind: Option<String>,
+    /// Only of this level.
+    pub level: Option<Level>,
+    /// Only about this root.
+    pub root: Option<Root>,
+    /// With this text in the sentence or the rest, in any case (of ASCII letters).
+    pub search: Option<String>,
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
+    let level: String = row.get(3)?;
+    Ok(HistoryEntry {
+        id: row.get(0)?,
+        at: timestamp(row.get(1)?),
+        kind: row.get(2)?,
+        level: level_of(&level).unwrap_or(Level::Info),
+        summary: row.get(4)?,
+        detail: row.get(5)?,
+        root: root(row, 6)?,
+        batch_id: row.get::<_, Option<i64>>(7)?.map(BatchId),
+    })
+}
+
+/// The level of this name.
+pub fn level_of(name: &str) -> Option<Level> {
+    [Level::Info, Level::Warning, Level::Error].into_iter().find(|level| level.as_str() == name)
+}
+
+/// One page of lines, the newest first.
+pub fn list(
+    connection: &Connection,
+    filter: &HistoryFilter,
+    request: &PageRequest,
+) -> Result<Page<HistoryEntry>, StorageError> {
+    let mut statement =
+        Statement::new("SELECT id, at, kind, level, summary, detail, root, batch_id FROM history WHERE 1");
+    add_conditions(&mut statement, filter);
+    if let Some(id) = request.after::<i64>()? {
+        statement.add("AND id < ?", [id.into()]);
+    }
+    statement.add("ORDER BY id DESC LIMIT ?", [request.rows_to_read().into()]);
+    let rows = statement.rows(connection, entry)?;
+    let mut count = Statement::new("SELECT count(*) FROM history WHERE 1");
+    add_conditions(&mut count, filter);
+    let total = count.row(connection, |row| Ok(from_db(row.get(0)?)))?;
+    Ok(request.page(rows, total, |line| line.id))
+}
+
+fn add_conditions(statement: &mut Statement, filter: &HistoryFilter) {
+    if let Some(kind) = &filter.kind {
+        statement.add("AND kind = ?", [text(kind)]);
+    }
+    if let Some(level) = filter.level {
+        statement.add("AND level = ?", [text(level.as_str())]);
+    }
+    if let Some(root) = filter.root {
+        statement.add("AND root = ?", [text(root.as_str())]);
+    }
+    if let Some(search) = filter.search.as_deref().map(str::trim).filter(|search| !search.is_empty()) {
+        let search = search.to_lowercase();
+        statement.add("AND instr(lower(summary || ' ' || coalesce(detail, '')), ?) > 0", [text(search)]);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! How long pages of a big library take. Run with `cargo nextest run -p hub pace --run-ignored all`.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a measurement is printed")]
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use shared_protocol::RelPath;
+
+use super::diff::{self, PairFilter};
+use super::files::{self, FileFilter, FileSort, Order};
+use super::test_library::TestLibrary;
+use super::{CountCache, PageRequest, folders};
+use crate::domain::diff::DiffStatus;
+use crate::domain::kind::FileKind;
+use crate::domain::root::Root;
+use crate::storage::StorageError;
+
+/// What a page may take here. The goal for a whole answer is 50 ms at the 99th percentile.
+const LIMIT: Duration = Duration::from_millis(10);
+
+/// The best and the first of several runs.
+fn measure(library: &TestLibrary, name: &str, work: impl Fn(&Connection) -> Result<u64, StorageError>) -> Duration {
+    let mut runs = Vec::new();
+    let mut n = 0;
+    for _ in 0..7 {
+        let begin = Instant::now();
+        n = library.read(&work);
+        runs.push(begin.elapsed());
+    }
+    let first = *runs.first().unwrap();
+    let best = runs.into_iter().min().unwrap();
+    eprintln!("{name:44} first {first:>9.2?}  then {best:>9.2?}  ({n})");
+    best
+}
+
+#[test]
+#[ignore = "builds an index of 200,000 files, which takes half a minute"]
+fn every_page_of_a_big_library_is_quick() {
+    let library = TestLibrary::new();
+    library.fill(200_000);
+    let counts = CountCache::default();
+    let deep = |filter: &FileFilter, by: (FileSort, Order), n: usize| {
+        let mut request = PageRequest::new(1_000, None).unwrap();
+        for _ in 0..n {
+            let page = library.read(|c| files::list(c, filter, by, &request, &counts));
+            request = PageRequest::new(1_000, page.next_cursor).unwrap();
+        }
+        library.read(|c| files::list(c, filter, by, &request, &counts)).next_cursor
+    };
+    let whole = || FileFilter::whole(Root::Lake);
+    let folder = |folder| Some(RelPath::parse(folder).unwrap());
+    let by_name = (FileSort::Name, Order::Asc);
+    let search = |text: &str| FileFilter { search: Some(text.to_owned()), ..whole() };
+    let mut slow = Vec::new();
+    for (name, filter, by, pages) in [
+        ("all by name, first", whole(), by_name, 0),
+        ("all by name, page at 150,000", whole(), by_name, 150),
+        ("all by name, backwards at 150,000", whole(), (FileSort::Name, Order::Desc), 150),
+        ("all by size, at 150,000", whole(), (FileSort::Size, Order::Desc), 150),
+        ("all by time, at 150,000", whole(), (FileSort::Modified, Order::Desc), 150),
+        (
+            "40,000 in a folder by size",
+            FileFilter { folder: folder("loras"), ..whole() },
+            (FileSort::Size, Order::Desc),
+            0,
+        ),
+        (
+            "100 in a folder by size",
+            FileFilter { folder: folder("loras/family 007"), ..whole() },
+            (FileSort::Size, Order::Asc),
+            0,
+        ),
+        ("previews by name", FileFilter { kind: Some(FileKind::Preview), ..whole() }, by_name, 0),
+        ("no such kind", FileFilter { kind: Some(FileKind::Other), ..whole() }, by_name, 0),
+        ("search of a rare word", search("0007919"), by_name, 0),
+        ("search of a frequent word", search("safetensors"), by_name, 0),
+        ("search of a frequent word by size", search("safetensors"), (FileSort::Size, Order::Desc), 0),
+        ("search of two letters", search("v3"), by_name, 0),
+        ("search of two letters that are nowhere", search("qq"), by_name, 0),
+        ("search of what is nowhere", search("nowhere"), by_name, 0),
+        ("search of a word of every tenth", search("lake"), by_name, 0),
+    ] {
+        let cursor = if pages > 0 { deep(&filter, by, pages) } else { None };
+        let request = PageRequest::new(200, cursor).unwrap();
+        let took = measure(&library, name, |c| Ok(files::list(c, &filter, by, &request, &counts)?.total));
+        if took > LIMIT {
+            slow.push((name, took));
+        }
+    }
+    for (name, filter) in [
+        ("diff of all", PairFilter::default()),
+        ("diff: same", PairFilter { status: Some(DiffStatus::Same), ..PairFilter::default() }),
+        ("diff: only local", PairFilter { status: Some(DiffStatus::LocalOnly), ..PairFilter::default() }),
+        ("diff of a folder", PairFilter { folder: folder("loras"), ..PairFilter::default() }),
+        ("diff: rare word", PairFilter { search: Some("0007919".into()), ..PairFilter::default() }),
+        ("diff: frequent word", PairFilter { search: Some("safetensors".into()), ..PairFilter::default() }),
+    ] {
+        let request = PageRequest::first();
+        let took = measure(&library, name, |c| Ok(diff::list(c, &filter, &request, &counts)?.total));
+        if took > LIMIT {
+            slow.push((name, took));
+        }
+    }
+    measure(&library, "diff summary of all", |c| Ok(diff::summary(c, None)?.len() as u64));
+    measure(&library, "totals of a frequent word", |c| Ok(files::totals(c, &search("safetensors"))?.n_files));
+    measure(&library, "a level of folders", |c| {
+        Ok(folders::level(c, Root::Lake, folder("loras").as_ref())?.unwrap().totals.n_files)
+    });
+    assert!(slow.is_empty(), "{slow:?}");
+}

@@ -1,0 +1,82 @@
+//! Orders of the queue's lists.
+#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+
+use super::*;
+use crate::storage::views::test_library::TestLibrary;
+
+/// Transfers 1 to `n` of two batches; the later ones stand further in front.
+fn queue(library: &TestLibrary, n: i64) {
+    library.write(|tx| {
+        for batch in [1, 2] {
+            tx.execute(
+                "INSERT INTO batches (id, operation, from_root, to_root, created_at) VALUES (?1, 'copy', 'lake', 'local', 5)",
+                [batch],
+            )?;
+        }
+        for id in 1..=n {
+            let state = ["queued", "running", "completed", "failed"].into_iter().cycle().nth(usize::try_from(id).unwrap());
+            tx.execute(
+                "INSERT INTO transfers (id, batch_id, operation, from_root, from_root_id, to_root, path, state,
+                                        position, size_bytes, modified, created_at, error_code)
+                 VALUES (?1, ?2, 'copy', 'lake', 2, 'local', 'loras/' || ?1, ?3, ?4, 10, 0, 5, 'changed')",
+                (id, 1 + id % 2, state, f64::from(-i32::try_from(id).unwrap())),
+            )?;
+        }
+        Ok(())
+    });
+}
+
+fn walk(library: &TestLibrary, filter: TransferFilter) -> (Vec<i64>, u64) {
+    let (mut all, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = library.read(|c| list(c, &filter, &PageRequest::new(3, cursor).unwrap()));
+        all.extend(page.items.iter().map(|transfer| transfer.id.0));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return (all, page.total);
+        }
+    }
+}
+
+#[test]
+fn each_filter_has_its_order() {
+    let library = TestLibrary::new();
+    queue(&library, 24);
+    let state = |state| TransferFilter { state: Some(state), batch: None };
+    assert_eq!(walk(&library, TransferFilter::default()), ((1..=24).rev().collect(), 24));
+    assert_eq!(walk(&library, state(TransferState::Queued)), (vec![24, 20, 16, 12, 8, 4], 6), "whose turn is next");
+    assert_eq!(walk(&library, state(TransferState::Completed)), (vec![2, 6, 10, 14, 18, 22], 6), "queued last first");
+    assert_eq!(walk(&library, state(TransferState::Waiting)), (vec![], 0));
+    let batch = TransferFilter { state: None, batch: Some(BatchId(1)) };
+    assert_eq!(walk(&library, batch), ((1..=12).map(|n| n * 2).collect(), 12));
+    let both = TransferFilter { state: Some(TransferState::Queued), batch: Some(BatchId(1)) };
+    assert_eq!(walk(&library, both), (vec![4, 8, 12, 16, 20, 24], 6));
+}
+
+#[test]
+fn a_transfer_is_told_whole() {
+    let library = TestLibrary::new();
+    queue(&library, 4);
+    let transfer = library.read(|c| show(c, TransferId(3))).unwrap();
+    assert_eq!((transfer.from, transfer.to), (Root::Lake, Some(Root::Local)));
+    assert_eq!((transfer.state, transfer.error_code.as_deref()), (TransferState::Failed, Some("changed")));
+    assert_eq!(transfer.path.as_str(), "loras/3");
+    assert_eq!(library.read(|c| show(c, TransferId(99))), None);
+}
+
+#[test]
+fn no_list_walks_the_table() {
+    let library = TestLibrary::new();
+    for (filter, index) in [
+        (TransferFilter { state: Some(TransferState::Queued), batch: None }, "transfers_by_order"),
+        (TransferFilter { state: Some(TransferState::Failed), batch: None }, "transfers_by_order"),
+        (TransferFilter { state: None, batch: Some(BatchId(1)) }, "transfers_by_batch"),
+        (TransferFilter { state: Some(TransferState::Failed), batch: Some(BatchId(1)) }, "transfers_by_batch"),
+        (TransferFilter::default(), "INTEGER PRIMARY KEY"),
+    ] {
+        let after = Key { sorting: filter.sorting(), position: 4.0, id: TransferId(9) };
+        let plan = library.read(|c| Ok(list_statement(&filter, Some(after), &PageRequest::first()).plan(c)));
+        assert_eq!(plan.len(), 1, "no sorting: {plan:?}");
+        assert!(plan.iter().all(|step| step.starts_with("SEARCH transfers") && step.contains(index)), "{plan:?}");
+    }
+}
