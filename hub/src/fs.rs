@@ -6,9 +6,12 @@
 //! system holds the difference behind the same signatures.
 
 pub mod confine;
+pub mod content;
 pub mod control;
+pub mod copy;
 pub mod demo;
 pub mod error;
+pub mod hash;
 pub mod head;
 pub mod marker;
 pub mod open;
@@ -20,6 +23,7 @@ pub mod volume;
 pub mod walk;
 
 pub use confine::ensure_no_links;
+pub use content::{Buffers, ContentHash};
 pub use control::{CancelFlag, Flow};
 pub use error::FsError;
 pub use open::FileStamp;

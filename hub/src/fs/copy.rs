@@ -1,0 +1,185 @@
+//! Copying one file, in steps between which a caller can write down how far it got.
+//!
+//! [`copy_to_part`] makes a finished file under a temporary name beside the destination, and
+//! [`finish_part`] gives it its final name, which is therefore absent or right at any time. What is
+//! returned is the hash of the bytes that were written. A copy that was interrupted goes on from the
+//! last synced place, after the part file's beginning was read and proved again: its length says
+//! nothing, because it is set in advance.
+
+use std::path::Path;
+
+use shared_protocol::Blake3;
+
+use crate::fs::content::{self, Buffers, ContentHash, Source};
+use crate::fs::open::stamp_path;
+use crate::fs::rename::{TouchError, remove_own_file, rename_no_clobber};
+use crate::fs::{FileStamp, Flow, FsError};
+
+mod large;
+mod part;
+mod part_name;
+#[cfg(unix)]
+#[path = "copy/reserve_unix.rs"]
+mod reserve;
+#[cfg(windows)]
+#[path = "copy/reserve_windows.rs"]
+mod reserve;
+
+pub use part_name::{part_path, part_token};
+
+use part::Part;
+
+/// What to copy and how.
+#[derive(Debug, Clone, Copy)]
+pub struct CopyRequest<'a> {
+    /// The file to copy.
+    pub source: &'a Path,
+    /// The source as it was when the copy was decided on.
+    pub expected: FileStamp,
+    /// The temporary file; see [`part_path`]. Whatever has this name is the hub's own.
+    pub part: &'a Path,
+    /// Bytes of the part file that were reported as synced; 0 begins anew.
+    pub resume_from: u64,
+    /// What was reported with them. Without it the part file's beginning is hashed but not proved.
+    pub resume_proof: Option<Blake3>,
+    /// SHA-256 beside BLAKE3.
+    pub sha256: bool,
+    /// Bytes between two syncs of a big file; 0 leaves it to the end.
+    pub sync_every: u64,
+    /// Whether the part file is synced at the end. If not, [`sync_part`] has to follow.
+    pub sync: bool,
+}
+
+/// Watches over one copy.
+pub trait CopyControl {
+    /// So many bytes are written, or read again when a copy is resumed. May block: that is how a copy
+    /// is paused.
+    fn progress(&mut self, bytes_done: u64) -> Flow;
+
+    /// The part file's first `offset` bytes are on the disk. `proof` stands for their content.
+    fn synced(&mut self, _offset: u64, _proof: Blake3) {}
+}
+
+impl<F: FnMut(u64) -> Flow> CopyControl for F {
+    fn progress(&mut self, bytes_done: u64) -> Flow {
+        self(bytes_done)
+    }
+}
+
+/// A part file that is complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedPart {
+    /// The hash of what was written.
+    pub content: ContentHash,
+    /// The part file's stamp, which the final file keeps.
+    pub stamp: FileStamp,
+}
+
+/// Why there is no complete part file.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The source is not, or no longer, the expected file. The part file is gone.
+    #[error("the file has changed since it was last looked at")]
+    SourceChanged,
+    /// The control said so. The part file of a big file stays.
+    #[error("stopped")]
+    Stopped,
+    /// The source could not be read.
+    #[error(transparent)]
+    Source(FsError),
+    /// The part file could not be written. What a big one has got stays.
+    #[error(transparent)]
+    Destination(FsError),
+}
+
+impl From<TouchError> for CopyError {
+    fn from(error: TouchError) -> Self {
+        match error {
+            TouchError::Changed => Self::SourceChanged,
+            TouchError::Fs(error) => Self::Source(error),
+        }
+    }
+}
+
+/// Copies one file to its part file; see [`copy_to_part_with`].
+pub fn copy_to_part(request: CopyRequest<'_>, control: &mut dyn CopyControl) -> Result<CopiedPart, CopyError> {
+    copy_to_part_with(&mut Buffers::new(), request, control)
+}
+
+/// Copies one file to its part file, with buffers that are kept for the next.
+pub fn copy_to_part_with(
+    buffers: &mut Buffers,
+    request: CopyRequest<'_>,
+    control: &mut dyn CopyControl,
+) -> Result<CopiedPart, CopyError> {
+    let copied = copy(buffers, request, control);
+    if matches!(copied, Err(CopyError::SourceChanged)) {
+        // It can never become a copy of what is there now.
+        remove_own_file(request.part).map_err(CopyError::Destination)?;
+    }
+    copied
+}
+
+fn copy(
+    buffers: &mut Buffers,
+    request: CopyRequest<'_>,
+    control: &mut dyn CopyControl,
+) -> Result<CopiedPart, CopyError> {
+    let mut source = Source::open(request.source, request.expected)?;
+    let (part, content) = if content::is_small(request.expected.size_bytes) {
+        copy_small(buffers, &source, request, control)?
+    } else {
+        large::copy(buffers, &mut source, request, control)?
+    };
+    source.check_unchanged()?;
+    part.finish(source.modified(), request.sync).map_err(CopyError::Destination)?;
+    // By name and after closing: so it is how the next scan will see it.
+    let stamp = stamp_path(request.part).map_err(CopyError::Destination)?;
+    Ok(CopiedPart { content, stamp })
+}
+
+/// A small file has no half-way: it is begun anew after every failure.
+fn copy_small<'a>(
+    buffers: &mut Buffers,
+    source: &Source,
+    request: CopyRequest<'a>,
+    control: &mut dyn CopyControl,
+) -> Result<(Part<'a>, ContentHash), CopyError> {
+    proceed(control, 0)?;
+    let bytes = buffers.small(request.expected.size_bytes);
+    source.read_small(bytes)?;
+    let mut part = Part::create(request.part).map_err(CopyError::Destination)?;
+    if let Err(error) = part.write(bytes) {
+        // On a full disk it would only take the room of others.
+        discard_part(request.part).ok();
+        return Err(CopyError::Destination(error));
+    }
+    Ok((part, ContentHash::of_small(bytes, request.sha256)))
+}
+
+fn proceed(control: &mut dyn CopyControl, bytes_done: u64) -> Result<(), CopyError> {
+    match control.progress(bytes_done) {
+        Flow::Continue => Ok(()),
+        Flow::Stop => Err(CopyError::Stopped),
+    }
+}
+
+/// Puts a part file's content on the disk for good.
+pub fn sync_part(part: &Path) -> Result<(), FsError> {
+    part::sync(part)
+}
+
+/// Gives a complete part file its final name, unless that is taken. The folder's sync is the caller's,
+/// so that one serves many files.
+pub fn finish_part(part: &Path, dest: &Path) -> Result<(), FsError> {
+    rename_no_clobber(part, dest)
+}
+
+/// Removes a part file that nobody will go on with; that it is gone already is fine.
+pub fn discard_part(part: &Path) -> Result<(), FsError> {
+    remove_own_file(part)
+}
+
+#[cfg(test)]
+#[path = "copy/tests.rs"]
+mod tests;
