@@ -3,5 +3,6 @@
 pub mod config;
 pub mod domain;
 pub mod fs;
+pub mod services;
 pub mod storage;
 pub mod web;

@@ -1,0 +1,74 @@
+//! What the hub does. Each service owns one duty, runs blocking work on bounded threads, keeps its
+//! truth in the database, and tells everyone else through [`Events`].
+
+pub mod comparer;
+pub mod error;
+pub mod events;
+pub mod history;
+pub mod indexer;
+pub mod logs;
+pub mod roots;
+pub mod settings;
+pub mod tasks;
+
+pub use comparer::Comparer;
+pub use error::{ErrorKind, ServiceError};
+pub use events::{Event, Events};
+pub use history::History;
+pub use indexer::Indexer;
+pub use logs::Logs;
+pub use roots::Roots;
+pub use settings::Settings;
+pub use tasks::Tasks;
+
+use crate::storage::Database;
+
+/// All services of one hub; cloning it is cheap.
+#[derive(Clone)]
+pub struct Services {
+    /// The configuration in force.
+    pub settings: Settings,
+    /// The database, for read-only views.
+    pub database: Database,
+    /// The two folders and whether they can be reached.
+    pub roots: Roots,
+    /// Scans.
+    pub indexer: Indexer,
+    /// The comparison.
+    pub comparer: Comparer,
+    /// What everyone hears of.
+    pub events: Events,
+    /// What happened, for people.
+    pub history: History,
+    /// The latest log lines.
+    pub logs: Logs,
+    /// Whether the demo library is served.
+    pub demo: bool,
+}
+
+impl Services {
+    /// Builds every service and starts what runs by itself.
+    pub async fn start(
+        settings: Settings,
+        database: Database,
+        logs: Logs,
+        tasks: &Tasks,
+        demo: bool,
+    ) -> Result<Self, ServiceError> {
+        let events = Events::new();
+        let history = History::new(database.clone(), events.clone());
+        let roots = Roots::start(settings.clone(), database.clone(), events.clone(), history.clone(), tasks).await;
+        let comparer = Comparer::start(database.clone(), events.clone(), tasks);
+        let indexer = Indexer::start(
+            settings.clone(),
+            database.clone(),
+            roots.clone(),
+            events.clone(),
+            history.clone(),
+            comparer.clone(),
+            tasks.clone(),
+        )
+        .await?;
+        Ok(Self { settings, database, roots, indexer, comparer, events, history, logs, demo })
+    }
+}

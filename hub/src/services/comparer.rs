@@ -1,0 +1,66 @@
+//! Keeps the comparison fresh: shortly after every change of an index by itself, and at once for
+//! whoever is about to read it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Notify};
+
+use super::{Event, Events, ServiceError, Tasks};
+use crate::storage::{Database, pairs};
+
+/// Changes are taken together for this long before the rows are written anew.
+const SETTLE: Duration = Duration::from_millis(400);
+
+/// Keeps the comparison fresh; clones share it.
+#[derive(Clone)]
+pub struct Comparer {
+    database: Database,
+    events: Events,
+    changed: Arc<Notify>,
+    /// One refresh at a time; a second reader waits and then finds nothing left to do.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Comparer {
+    pub(super) fn start(database: Database, events: Events, tasks: &Tasks) -> Self {
+        let comparer = Self { database, events, changed: Arc::new(Notify::new()), turn: Arc::default() };
+        let (this, own_tasks) = (comparer.clone(), tasks.clone());
+        tasks.spawn(async move {
+            // What a killed hub left stale.
+            this.changed.notify_one();
+            loop {
+                tokio::select! {
+                    () = this.changed.notified() => {}
+                    () = own_tasks.token().cancelled() => return,
+                }
+                if !own_tasks.pause(SETTLE).await {
+                    return;
+                }
+                if let Err(error) = this.refresh().await {
+                    tracing::error!(%error, "the comparison could not be brought up to date");
+                }
+            }
+        });
+        comparer
+    }
+
+    /// Says that an index changed: the comparison follows shortly.
+    pub fn index_changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Returns when the comparison is up to date with the indexes.
+    pub async fn refresh(&self) -> Result<(), ServiceError> {
+        if !self.database.read(pairs::is_stale).await? {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        if !self.database.read(pairs::is_stale).await? {
+            return Ok(());
+        }
+        self.database.write(pairs::refresh).await?;
+        self.events.send(Event::PairsChanged);
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! What services answer when they can't do what they were asked.
+
+use crate::domain::root::Root;
+use crate::storage::StorageError;
+
+/// What kind of "no" it is; the web layer makes a status of it in one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request can't be understood.
+    Malformed,
+    /// Not allowed by the configuration.
+    Forbidden,
+    /// No such thing.
+    NotFound,
+    /// In the way of something else, or changed meanwhile.
+    Conflict,
+    /// Understood, and impossible.
+    Impossible,
+    /// A root can't be reached now.
+    Unavailable,
+    /// Our own trouble.
+    Internal,
+}
+
+/// Why a service did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// Said in words for the reader, with what to do.
+    #[error("{text}")]
+    Said {
+        /// What kind of "no".
+        kind: ErrorKind,
+        /// For the reader.
+        text: String,
+    },
+    /// A root has no folder yet.
+    #[error("{} has no folder yet: set it up in Settings", .0.label())]
+    NotConfigured(Root),
+    /// A root can't be reached.
+    #[error("{} can't be reached: {why}", root.label())]
+    Offline {
+        /// Which one.
+        root: Root,
+        /// Why.
+        why: String,
+    },
+    /// Deleting is switched off.
+    #[error("nothing may be deleted in {}: set {}_ALLOW_DELETE to true to allow it", .0.label(), .0.as_str().to_uppercase())]
+    DeleteForbidden(Root),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The program is shutting down.
+    #[error("the hub is shutting down")]
+    ShuttingDown,
+}
+
+impl ServiceError {
+    /// A "no" in words.
+    pub fn said(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self::Said { kind, text: text.into() }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(what: &str) -> Self {
+        Self::said(ErrorKind::NotFound, format!("There is no such {what}."))
+    }
+
+    /// What kind of "no" it is.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Said { kind, .. } => *kind,
+            Self::NotConfigured(_) => ErrorKind::Impossible,
+            Self::Offline { .. } | Self::ShuttingDown => ErrorKind::Unavailable,
+            Self::DeleteForbidden(_) => ErrorKind::Forbidden,
+            Self::Storage(StorageError::Missing(_)) => ErrorKind::NotFound,
+            Self::Storage(StorageError::Cursor) => ErrorKind::Malformed,
+            Self::Storage(_) => ErrorKind::Internal,
+        }
+    }
+}

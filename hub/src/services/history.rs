@@ -1,0 +1,36 @@
+//! Writing the lines of history.
+
+use super::{Event, Events};
+use crate::storage::history::{self, NewLine};
+use crate::storage::{Database, StorageError};
+
+/// Writes history; clones share it.
+#[derive(Clone)]
+pub struct History {
+    database: Database,
+    events: Events,
+}
+
+impl History {
+    pub(super) const fn new(database: Database, events: Events) -> Self {
+        Self { database, events }
+    }
+
+    /// Writes a line. History is a service to people: that it can't be written stops nothing.
+    pub fn add_blocking(&self, line: &NewLine) {
+        self.told(self.database.write_blocking(|tx| history::add(tx, line)));
+    }
+
+    /// The same from a task.
+    pub async fn add(&self, line: NewLine) {
+        let written = self.database.write(move |tx| history::add(tx, &line)).await;
+        self.told(written);
+    }
+
+    fn told(&self, written: Result<(), StorageError>) {
+        match written {
+            Ok(()) => self.events.send(Event::HistoryAdded),
+            Err(error) => tracing::error!(%error, "a line of history could not be written"),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Scans: from the folders on disk to the index.
+//!
+//! One scan at a time, both roots side by side. Walking and writing are separate stages with a
+//! bounded channel between them. What the walk found counts at once; that something is *gone* counts
+//! only when the walk has ended and the root was there before and after.
+
+mod digest;
+mod root_scan;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
+use crate::domain::ids::ScanId;
+use crate::domain::root::Root;
+use crate::domain::scan::{ScanReport, WorkState};
+use crate::fs::CancelFlag;
+use crate::storage::history::{Level, NewLine};
+use crate::storage::{Database, now_ms, scans, timestamp};
+
+/// Scans; clones share them.
+#[derive(Clone)]
+pub struct Indexer {
+    settings: Settings,
+    database: Database,
+    roots: Roots,
+    events: Events,
+    history: History,
+    comparer: Comparer,
+    tasks: Tasks,
+    running: Arc<Mutex<Option<Running>>>,
+    settle: Arc<tokio::sync::Notify>,
+}
+
+/// The scan under way, as everyone may see it.
+struct Running {
+    report: Arc<Mutex<ScanReport>>,
+    cancel: CancelFlag,
+}
+
+impl Indexer {
+    pub(super) async fn start(
+        settings: Settings,
+        database: Database,
+        roots: Roots,
+        events: Events,
+        history: History,
+        comparer: Comparer,
+        tasks: Tasks,
+    ) -> Result<Self, ServiceError> {
+        database.write(|tx| scans::close_interrupted(tx)).await?;
+        let indexer = Self {
+            settings,
+            database,
+            roots,
+            events,
+            history,
+            comparer,
+            tasks,
+            running: Arc::default(),
+            settle: Arc::default(),
+        };
+        settle::start(&indexer);
+        indexer.start_by_itself();
+        Ok(indexer)
+    }
+
+    /// Starts a scan of these roots; one that is under way and covers them is joined.
+    pub async fn begin(&self, mut wanted: Vec<Root>) -> Result<ScanId, ServiceError> {
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one root: \"local\" or \"lake\"."));
+        }
+        self.roots.refresh(&self.tasks).await;
+        let reachable: Vec<_> = wanted.iter().map(|root| self.roots.live(*root)).collect();
+        if reachable.iter().all(Result::is_err)
+            && let Some(Err(error)) = reachable.into_iter().next()
+        {
+            return Err(error);
+        }
+        // A root without a folder takes no part; one that can't be reached does, and fails.
+        wanted.retain(|root| !matches!(self.roots.live(*root), Err(ServiceError::NotConfigured(_))));
+        if let Some(id) = self.join(&wanted)? {
+            return Ok(id);
+        }
+        let roots = wanted.clone();
+        let report = self.database.write(move |tx| scans::begin(tx, &roots)).await?;
+        let id = report.id;
+        let (report, cancel) = (Arc::new(Mutex::new(report)), CancelFlag::new());
+        {
+            let mut running = self.running.lock();
+            if running.is_some() {
+                drop(running);
+                let database = self.database.clone();
+                let mut lost = report.lock().clone();
+                lost.state = WorkState::Cancelled;
+                lost.finished_at = Some(timestamp(now_ms()));
+                self.tasks.spawn(async move { database.write(move |tx| scans::save(tx, &lost)).await });
+                return self.join(&wanted)?.ok_or_else(busy);
+            }
+            *running = Some(Running { report: Arc::clone(&report), cancel: cancel.clone() });
+        }
+        self.events.send(Event::ScanChanged(id));
+        let this = self.clone();
+        self.tasks.spawn(async move { this.run(report, cancel, wanted).await });
+        Ok(id)
+    }
+
+    /// Stops a scan; what it has written so far stays.
+    pub fn cancel(&self, id: ScanId) -> Result<(), ServiceError> {
+        match &*self.running.lock() {
+            Some(running) if running.report.lock().id == id => {
+                running.cancel.cancel();
+                Ok(())
+            }
+            _ => Err(ServiceError::said(ErrorKind::Conflict, "This scan is not running.")),
+        }
+    }
+
+    /// A scan as it is now.
+    pub async fn show(&self, id: ScanId) -> Result<ScanReport, ServiceError> {
+        if let Some(report) = self.current().filter(|report| report.id == id) {
+            return Ok(report);
+        }
+        let found = self.database.read(move |connection| scans::show(connection, id)).await?;
+        found.ok_or_else(|| ServiceError::not_found("scan"))
+    }
+
+    /// The scan under way.
+    pub fn current(&self) -> Option<ScanReport> {
+        self.running.lock().as_ref().map(|running| running.report.lock().clone())
+    }
+
+    /// The latest scans, newest first.
+    pub async fn list(&self, limit: u32) -> Result<Vec<ScanReport>, ServiceError> {
+        let mut list = self.database.read(move |connection| scans::list(connection, limit)).await?;
+        if let Some(current) = self.current()
+            && let Some(stored) = list.iter_mut().find(|report| report.id == current.id)
+        {
+            *stored = current;
+        }
+        Ok(list)
+    }
+
+    fn join(&self, wanted: &[Root]) -> Result<Option<ScanId>, ServiceError> {
+        let Some(report) = self.current() else { return Ok(None) };
+        if wanted.iter().all(|root| report.roots.contains_key(root)) { Ok(Some(report.id)) } else { Err(busy()) }
+    }
+
+    async fn run(self, report: Arc<Mutex<ScanReport>>, cancel: CancelFlag, wanted: Vec<Root>) {
+        let _guard = self.tasks.cancel_at_shutdown(cancel.clone());
+        let mut scans = Vec::new();
+        for root in wanted {
+            let (this, report, cancel, tasks) = (self.clone(), Arc::clone(&report), cancel.clone(), self.tasks.clone());
+            scans.push(self.tasks.spawn(async move {
+                tasks.blocking(move || root_scan::run(&this, root, &report, &cancel)).await;
+            }));
+        }
+        for scan in scans {
+            if let Err(error) = scan.await {
+                tracing::error!(%error, "a scan broke off");
+            }
+        }
+        let report = {
+            let mut report = report.lock();
+            for root in report.roots.values_mut().filter(|root| !root.state.is_final()) {
+                root.state = WorkState::Failed;
+                root.detail.get_or_insert_with(|| "The scan broke off; the log tells more.".to_owned());
+            }
+            report.state = report.joint_state();
+            report.finished_at = Some(timestamp(now_ms()));
+            report.clone()
+        };
+        let id = report.id;
+        self.tell_history(&report).await;
+        let saved = self
+            .database
+            .write(move |tx| {
+                scans::save(tx, &report)?;
+                for (root, part) in &report.roots {
+                    if let Some(row) = crate::storage::roots::active(tx, *root)? {
+                        scans::note_for_root(tx, row.id, report.id, part.state)?;
+                    }
+                }
+                Ok(())
+            })
+            .await;
+        if let Err(error) = saved {
+            tracing::error!(%error, "the report of a scan could not be stored");
+        }
+        *self.running.lock() = None;
+        self.comparer.index_changed();
+        self.settle.notify_one();
+        self.events.send(Event::ScanChanged(id));
+    }
+
+    /// People hear of a scan that found something; one that found nothing new leaves no line.
+    async fn tell_history(&self, report: &ScanReport) {
+        for (root, part) in &report.roots {
+            let level = match part.state {
+                WorkState::Complete => Level::Info,
+                WorkState::Failed => Level::Error,
+                _ => Level::Warning,
+            };
+            if level == Level::Info && part.n_added + part.n_changed + part.n_removed == 0 {
+                continue;
+            }
+            let summary = format!(
+                "Scan of {} {}: {} files, {} new, {} changed, {} gone",
+                root.label(),
+                part.state.as_str(),
+                part.n_files,
+                part.n_added,
+                part.n_changed,
+                part.n_removed
+            );
+            let mut line = NewLine::new("scan", level, summary).root(*root);
+            line.detail.clone_from(&part.detail);
+            self.history.add(line).await;
+        }
+    }
+
+    /// Scans a root that was never scanned as soon as it is there, and all roots every
+    /// `SCAN_INTERVAL_MINUTES`.
+    fn start_by_itself(&self) {
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            let mut events = this.events.subscribe();
+            let mut last = std::time::Instant::now();
+            loop {
+                let never = this.never_scanned().await;
+                let due = this.settings.current().scan_interval.is_some_and(|interval| last.elapsed() >= interval);
+                let wanted = if due { Root::ALL.to_vec() } else { never };
+                if !wanted.is_empty() && this.current().is_none() {
+                    last = std::time::Instant::now();
+                    if let Err(error) = this.begin(wanted).await {
+                        tracing::info!(%error, "a scan did not start by itself");
+                    }
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(30)) => {}
+                    event = events.recv() => if matches!(event, Err(tokio::sync::broadcast::error::RecvError::Closed)) { return },
+                    () = this.tasks.token().cancelled() => return,
+                }
+            }
+        });
+    }
+
+    async fn never_scanned(&self) -> Vec<Root> {
+        let live: Vec<Root> = Root::ALL.into_iter().filter(|root| self.roots.live(*root).is_ok()).collect();
+        let found = self.database.read(move |connection| {
+            let mut never = Vec::new();
+            for root in live {
+                if crate::storage::roots::active(connection, root)?.is_some_and(|row| row.last_scan.is_none()) {
+                    never.push(root);
+                }
+            }
+            Ok(never)
+        });
+        found.await.unwrap_or_default()
+    }
+}
+
+fn busy() -> ServiceError {
+    ServiceError::said(ErrorKind::Conflict, "A scan of the other root is running: wait for its end or cancel it.")
+}

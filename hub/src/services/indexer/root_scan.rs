@@ -1,0 +1,300 @@
+//! The scan of one root, on blocking threads.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use parking_lot::Mutex;
+use shared_protocol::RelPath;
+
+use super::{Indexer, digest};
+use crate::domain::ids::FolderId;
+use crate::domain::root::Root;
+use crate::domain::scan::{MAX_ERRORS, RootScan, ScanError, ScanReport, WorkState};
+use crate::fs::CancelFlag;
+use crate::fs::volume::{self, VolumeKind};
+use crate::fs::walk::{FolderListing, WalkEnd, WalkOptions, walk};
+use crate::services::roots::LiveRoot;
+use crate::services::{Event, ServiceError};
+use crate::storage::index::{self, Changes, KnownFolder, ListedFile, Listing};
+
+/// Listings that may wait for the writer.
+const QUEUE: usize = 512;
+
+/// Files written in one transaction, and the longest that a listing waits for it.
+const BATCH_FILES: usize = 16_000;
+const BATCH_TIME: Duration = Duration::from_millis(500);
+
+/// What the walk says of one folder.
+enum Seen {
+    /// As the index has it.
+    Unchanged(String),
+    /// To be written.
+    Changed(Listing),
+    /// Listed in part or not at all.
+    Broken(Listing, String),
+}
+
+/// Scans a root and notes in the report how it went.
+pub(super) fn run(indexer: &Indexer, root: Root, report: &Arc<Mutex<ScanReport>>, cancel: &CancelFlag) {
+    let id = report.lock().id;
+    let update = |change: &mut dyn FnMut(&mut RootScan)| {
+        if let Some(part) = report.lock().roots.get_mut(&root) {
+            change(part);
+        }
+        indexer.events.progress(Event::ScanChanged(id));
+    };
+    update(&mut |part| part.state = WorkState::Running);
+    let scan = Scan { indexer, root, report, update: &update };
+    match scan.run(cancel) {
+        Ok(state) => update(&mut |part| part.state = state),
+        Err(error) => {
+            tracing::warn!(root = root.as_str(), %error, "a scan failed");
+            update(&mut |part| {
+                part.state = WorkState::Failed;
+                part.detail = Some(error.to_string());
+            });
+            scan.note_error("", &error.to_string());
+        }
+    }
+}
+
+/// Changes the root's part of the report and tells of progress.
+type Update<'a> = dyn Fn(&mut dyn FnMut(&mut RootScan)) + 'a;
+
+struct Scan<'a> {
+    indexer: &'a Indexer,
+    root: Root,
+    report: &'a Mutex<ScanReport>,
+    update: &'a Update<'a>,
+}
+
+/// What the writer has seen when the walk has ended.
+#[derive(Default)]
+struct Written {
+    changes: Changes,
+    /// Folders that were listed whole.
+    whole: HashSet<String>,
+    /// Folders whose listing failed.
+    broken: HashSet<String>,
+    wrote: bool,
+}
+
+impl Scan<'_> {
+    fn run(&self, cancel: &CancelFlag) -> Result<WorkState, ServiceError> {
+        let live = self.indexer.roots.live(self.root)?;
+        self.indexer.roots.check_blocking(&live)?;
+        let known = self.indexer.database.read_blocking(|connection| index::known_folders(connection, live.row))?;
+        let had_files = known.values().any(|folder| folder.n_files > 0);
+        if !had_files {
+            self.indexer.database.write_blocking(|tx| index::bulk::begin(tx))?;
+        }
+        let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
+        let (end, written) = std::thread::scope(|scope| {
+            let (live, known) = (&live, &known);
+            let walker = scope.spawn(move || walk_root(live, known, cancel, &sender));
+            let written = self.write(live, known, &receiver);
+            // A writer that failed leaves the walker sending into a closed channel.
+            drop(receiver);
+            (walker.join().unwrap_or(WalkEnd::Cancelled), written)
+        });
+        let written = written?;
+        let verdict = self.judge(&live, end, cancel, had_files, &written);
+        // What a cancelled or failed scan found is true; what it did not find may be there.
+        let proved = matches!(verdict, Ok(WorkState::Complete | WorkState::Partial));
+        let gone = if proved { gone_folders(&known, &written) } else { Vec::new() };
+        self.close(&live, &written, proved, &gone)?;
+        verdict
+    }
+
+    /// What the scan as a whole is worth.
+    fn judge(
+        &self,
+        live: &LiveRoot,
+        end: WalkEnd,
+        cancel: &CancelFlag,
+        had_files: bool,
+        written: &Written,
+    ) -> Result<WorkState, ServiceError> {
+        if end == WalkEnd::Cancelled || cancel.is_cancelled() {
+            return Ok(WorkState::Cancelled);
+        }
+        self.indexer.roots.check_blocking(live)?;
+        let offline = |why: String| ServiceError::Offline { root: self.root, why };
+        if written.broken.contains("") {
+            return Err(offline(format!("{} can't be listed", live.dir.display())));
+        }
+        let n_files = self.report.lock().roots.get(&self.root).map_or(0, |part| part.n_files);
+        if had_files && n_files == 0 && written.broken.is_empty() {
+            return Err(offline("it is empty, while the index has files: is its disk mounted?".to_owned()));
+        }
+        Ok(if written.broken.is_empty() { WorkState::Complete } else { WorkState::Partial })
+    }
+
+    /// Writes what the walk sends until it ends.
+    fn write(
+        &self,
+        live: &LiveRoot,
+        known: &HashMap<String, KnownFolder>,
+        receiver: &Receiver<Seen>,
+    ) -> Result<Written, ServiceError> {
+        let mut written = Written::default();
+        let mut batch: Vec<Listing> = Vec::new();
+        let mut n_batch = 0;
+        let mut since = Instant::now();
+        loop {
+            let next = receiver.recv_timeout(BATCH_TIME);
+            let ended = matches!(next, Err(crossbeam_channel::RecvTimeoutError::Disconnected));
+            if let Ok(seen) = next {
+                if batch.is_empty() {
+                    since = Instant::now();
+                }
+                if let Some(listing) = self.note(seen, known, &mut written) {
+                    n_batch += listing.files.len() + 1;
+                    batch.push(listing);
+                }
+            }
+            if !batch.is_empty() && (ended || n_batch >= BATCH_FILES || since.elapsed() >= BATCH_TIME) {
+                let changes = &mut written.changes;
+                self.indexer.database.write_blocking(|tx| {
+                    batch.iter().try_for_each(|listing| index::apply(tx, live.row, listing, changes).map(|_| ()))
+                })?;
+                written.wrote = true;
+                batch.clear();
+                n_batch = 0;
+            }
+            if ended {
+                return Ok(written);
+            }
+        }
+    }
+
+    /// Counts what was seen; the listing comes back if it has to be written.
+    fn note(&self, seen: Seen, known: &HashMap<String, KnownFolder>, written: &mut Written) -> Option<Listing> {
+        let (n_files, size_bytes, n_skipped, listing, error) = match seen {
+            Seen::Unchanged(path) => {
+                let (n, size) = known.get(&path).map_or((0, 0), |folder| (folder.n_files, folder.size_bytes));
+                written.whole.insert(path);
+                (n, size, 0, None, None)
+            }
+            Seen::Changed(listing) => {
+                written.whole.insert(listing.folder.clone());
+                let (n, size) = counts(&listing);
+                (n, size, listing.skipped.len(), Some(listing), None)
+            }
+            Seen::Broken(listing, error) => {
+                written.broken.insert(listing.folder.clone());
+                let (n, size) = counts(&listing);
+                (n, size, listing.skipped.len(), Some(listing), Some(error))
+            }
+        };
+        (self.update)(&mut |part| {
+            part.n_files += n_files;
+            part.size_bytes += size_bytes;
+            part.n_skipped += n_skipped as u64;
+            part.n_folders += 1;
+            part.n_errors += u64::from(error.is_some());
+        });
+        if let Some(error) = error {
+            let path = listing.as_ref().map_or("", |listing| &listing.folder);
+            self.note_error(path, &error);
+        }
+        // A folder that can't be listed at all is not made, and an old one not emptied.
+        listing.filter(|l| l.digest.is_some() || !l.files.is_empty())
+    }
+
+    fn note_error(&self, path: &str, detail: &str) {
+        let mut report = self.report.lock();
+        if report.errors.len() < MAX_ERRORS {
+            report.errors.push(ScanError { root: self.root, path: path.to_owned(), detail: detail.to_owned() });
+        }
+    }
+
+    /// Removes what is proved to be gone and makes totals right; without a change nothing is written.
+    fn close(&self, live: &LiveRoot, written: &Written, proved: bool, gone: &[FolderId]) -> Result<(), ServiceError> {
+        if !written.wrote && gone.is_empty() {
+            return Ok(());
+        }
+        let n_removed = self.indexer.database.write_blocking(|tx| {
+            let n = if proved { index::finish(tx, &written.changes, gone)? } else { 0 };
+            index::settle(tx, live.row)?;
+            Ok(n)
+        })?;
+        (self.update)(&mut |part| {
+            part.n_added = written.changes.n_added;
+            part.n_changed = written.changes.n_changed;
+            part.n_removed = n_removed;
+        });
+        self.indexer.events.send(Event::IndexChanged(self.root));
+        Ok(())
+    }
+}
+
+fn counts(listing: &Listing) -> (u64, u64) {
+    (listing.files.len() as u64, listing.files.iter().map(|file| file.size_bytes).sum())
+}
+
+fn walk_root(
+    live: &LiveRoot,
+    known: &HashMap<String, KnownFolder>,
+    cancel: &CancelFlag,
+    sender: &Sender<Seen>,
+) -> WalkEnd {
+    // A rotating disk is listed by one thread; a server answers several questions at once.
+    let threads = match volume::kind(live.dir.path()) {
+        VolumeKind::Rotating => 1,
+        VolumeKind::Network => 4,
+        _ => std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4),
+    };
+    walk(&live.dir, None, WalkOptions { threads }, cancel, &|listing| {
+        // The writer hangs up when it failed: then there is nothing left to walk for.
+        if sender.send(sort(listing, known)).is_err() {
+            cancel.cancel();
+        }
+    })
+}
+
+fn sort(listing: FolderListing, known: &HashMap<String, KnownFolder>) -> Seen {
+    let digest = listing.error.is_none().then(|| digest::of(&listing));
+    let folder = listing.folder.as_ref().map_or("", RelPath::as_str).to_owned();
+    if digest.is_some() && known.get(&folder).is_some_and(|old| old.listing == digest) {
+        return Seen::Unchanged(folder);
+    }
+    let files = listing
+        .files
+        .into_iter()
+        .map(|file| ListedFile {
+            name: file.name,
+            size_bytes: file.size_bytes,
+            modified: file.modified,
+            placeholder: file.placeholder,
+        })
+        .collect();
+    let skipped = listing.skipped.into_iter().map(|entry| (entry.name, entry.why.to_string())).collect();
+    let written = Listing { folder, files, skipped, digest };
+    match listing.error {
+        None => Seen::Changed(written),
+        Some(error) => Seen::Broken(written, error.to_string()),
+    }
+}
+
+/// Folders of the index that no longer exist: the nearest folder above them that was reached was
+/// listed whole, and without them.
+fn gone_folders(known: &HashMap<String, KnownFolder>, written: &Written) -> Vec<FolderId> {
+    let reached = |path: &str| written.whole.contains(path) || written.broken.contains(path);
+    known
+        .iter()
+        .filter(|(path, _)| !reached(path))
+        .filter(|(path, _)| {
+            let mut above = path.as_str();
+            loop {
+                above = above.rsplit_once('/').map_or("", |(parent, _)| parent);
+                if reached(above) || above.is_empty() {
+                    return written.whole.contains(above);
+                }
+            }
+        })
+        .map(|(_, folder)| folder.id)
+        .collect()
+}

@@ -1,0 +1,74 @@
+//! From a folder to a row of the index.
+
+use crate::domain::root::Root;
+use crate::fs::probe::{RootStatus as Found, probe};
+use crate::fs::{RootDir, marker, volume};
+use crate::services::{ErrorKind, ServiceError, Tasks};
+use crate::storage::history::{Level, NewLine};
+use crate::storage::roots::{self as rows, RootRow};
+use crate::storage::{Database, StorageError};
+
+use super::{LiveRoot, Roots};
+
+const MARKER: &str = "marker:";
+
+/// The marker in a row's identity.
+pub(super) fn marker_of(row: &RootRow) -> Option<shared_protocol::ids::RootId> {
+    row.identity.strip_prefix(MARKER)?.parse().ok()
+}
+
+/// The row of a folder that was found. One that is in no row yet is adopted: it gets a marker, or,
+/// where nothing can be written, goes by its volume and path.
+pub(super) fn row_of(
+    database: &Database,
+    root: Root,
+    dir: &RootDir,
+    writable: bool,
+    found: Option<shared_protocol::ids::RootId>,
+) -> Result<LiveRoot, String> {
+    let id = match found {
+        Some(id) => Some(id),
+        None if writable => Some(marker::adopt(dir).map_err(|error| error.to_string())?),
+        None => None,
+    };
+    let identity = match id {
+        Some(id) => format!("{MARKER}{id}"),
+        None => format!("volume:{}:{}", volume::volume_id(dir.path()).map_err(|e| e.to_string())?, dir.display()),
+    };
+    let case_sensitive = cfg!(target_os = "linux");
+    let row = activate(database, root, &identity, &dir.display(), case_sensitive).map_err(|error| error.to_string())?;
+    Ok(LiveRoot { root, row: row.id, dir: dir.clone(), marker: id, writable, case_sensitive })
+}
+
+fn activate(
+    database: &Database,
+    root: Root,
+    identity: &str,
+    path: &str,
+    case_sensitive: bool,
+) -> Result<RootRow, StorageError> {
+    let current = database.read_blocking(|connection| rows::active(connection, root))?;
+    match current {
+        Some(row) if row.identity == identity && row.path == path && row.case_sensitive == case_sensitive => Ok(row),
+        _ => database.write_blocking(|tx| rows::activate(tx, root, identity, path, case_sensitive)),
+    }
+}
+
+/// Adopts the folder that is there now, whatever the index says about its place.
+pub(super) async fn anew(roots: &Roots, root: Root, tasks: &Tasks) -> Result<(), ServiceError> {
+    let dir = roots.settings.current().roots.get(root).dir.clone().ok_or(ServiceError::NotConfigured(root))?;
+    let database = roots.database.clone();
+    let adopted = tasks
+        .blocking(move || match probe(&dir, None) {
+            Found::Online { writable, id, .. } => row_of(&database, root, &dir, writable, id),
+            Found::Offline { why } | Found::MarkerDamaged { why } => Err(why),
+            Found::Swapped { .. } | Found::MarkerMissing { .. } => Err("it changed just now: try again".to_owned()),
+        })
+        .await
+        .ok_or(ServiceError::ShuttingDown)?;
+    let live = adopted.map_err(|why| ServiceError::said(ErrorKind::Unavailable, why))?;
+    let summary = format!("{} was adopted anew: {}", root.label(), live.dir.display());
+    roots.history.add(NewLine::new("root", Level::Warning, summary).root(root)).await;
+    roots.refresh(tasks).await;
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Looking at the roots every few seconds.
+
+use std::time::Duration;
+
+use super::{Known, LiveRoot, RootStatus, Roots, adopt};
+use crate::domain::root::Root;
+use crate::fs::RootDir;
+use crate::fs::probe::{RootStatus as Found, probe};
+use crate::fs::volume::Space;
+use crate::services::{Event, Tasks};
+use crate::storage::history::{Level, NewLine};
+use crate::storage::roots as rows;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// A folder that takes longer to answer counts as offline until it does.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// How long the start of the hub waits for the first look.
+const FIRST: Duration = Duration::from_secs(3);
+
+/// Free space is told of only when it changes by more than this.
+const NOTABLE_BYTES: u64 = 64 << 20;
+
+pub(super) async fn start(roots: &Roots, tasks: &Tasks) {
+    let (first, first_tasks) = (roots.clone(), tasks.clone());
+    let first_look = tasks.spawn(async move {
+        tokio::join!(look(&first, Root::Local, &first_tasks), look(&first, Root::Lake, &first_tasks));
+    });
+    tokio::time::timeout(FIRST, first_look).await.ok();
+    for root in Root::ALL {
+        let (roots, tasks) = (roots.clone(), tasks.clone());
+        tasks.clone().spawn(async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => {}
+                    () = roots.look_now.notified() => {}
+                    () = tasks.token().cancelled() => return,
+                }
+                look(&roots, root, &tasks).await;
+            }
+        });
+    }
+}
+
+/// Whether the root is still the one it was.
+pub(super) fn check(live: &LiveRoot) -> Result<(), String> {
+    match probe(&live.dir, live.marker) {
+        Found::Online { .. } => Ok(()),
+        other => Err(reason(&other)),
+    }
+}
+
+/// What one look found.
+struct Look {
+    live: Option<LiveRoot>,
+    space: Option<Space>,
+    writable: bool,
+    why: Option<String>,
+    can_adopt: bool,
+}
+
+impl Look {
+    fn failed(why: String, can_adopt: bool) -> Self {
+        Self { live: None, space: None, writable: false, why: Some(why), can_adopt }
+    }
+}
+
+/// Looks at one root and tells everyone if something is different.
+pub(super) async fn look(roots: &Roots, root: Root, tasks: &Tasks) {
+    let dir = roots.settings.current().roots.get(root).dir.clone();
+    let found = match dir.clone() {
+        None => Look { live: None, space: None, writable: false, why: None, can_adopt: false },
+        Some(dir) => {
+            let this = roots.clone();
+            // Not awaited by the end of the program: it may hang in the system for minutes.
+            let task = tokio::task::spawn_blocking(move || look_blocking(&this, root, &dir));
+            tokio::select! {
+                result = tokio::time::timeout(PATIENCE, task) => match result {
+                    Ok(Ok(look)) => look,
+                    Ok(Err(error)) => Look::failed(error.to_string(), false),
+                    Err(_) => Look::failed("it does not answer".to_owned(), false),
+                },
+                () = tasks.token().cancelled() => return,
+            }
+        }
+    };
+    take(roots, root, dir, found).await;
+}
+
+fn look_blocking(roots: &Roots, root: Root, dir: &RootDir) -> Look {
+    let path = dir.display();
+    let row = match roots.database.read_blocking(|connection| rows::at_path(connection, root, &path)) {
+        Ok(row) => row,
+        Err(error) => return Look::failed(error.to_string(), false),
+    };
+    match probe(dir, row.as_ref().and_then(adopt::marker_of)) {
+        Found::Online { space, writable, id } => match adopt::row_of(&roots.database, root, dir, writable, id) {
+            Ok(live) => Look { live: Some(live), space: Some(space), writable, why: None, can_adopt: false },
+            Err(why) => Look::failed(why, false),
+        },
+        other => {
+            let can_adopt = matches!(other, Found::Swapped { .. } | Found::MarkerMissing { .. });
+            Look::failed(reason(&other), can_adopt)
+        }
+    }
+}
+
+fn reason(found: &Found) -> String {
+    match found {
+        Found::Online { .. } => String::new(),
+        Found::Offline { why } | Found::MarkerDamaged { why } => why.clone(),
+        Found::Swapped { .. } => {
+            "another models folder is in its place: is the right disk mounted? To use this folder instead, adopt it"
+                .to_owned()
+        }
+        Found::MarkerMissing { .. } => {
+            "the folder is there without the mark of the indexed one: is its disk mounted? To use it anyway, adopt it"
+                .to_owned()
+        }
+    }
+}
+
+async fn take(roots: &Roots, root: Root, dir: Option<RootDir>, found: Look) {
+    let online = found.live.is_some();
+    let (changed, was, first) = {
+        let mut known = roots.known.write();
+        let old = known.get_mut(root);
+        let first = old.dir.is_none();
+        let since = if online || dir.is_none() {
+            None
+        } else {
+            old.status.offline_since.filter(|_| !first).or_else(|| Some(jiff::Timestamp::now()))
+        };
+        let status = RootStatus {
+            configured: dir.is_some(),
+            path: dir.as_ref().map(RootDir::display),
+            online,
+            offline_reason: found.why,
+            offline_since: since,
+            can_adopt: found.can_adopt,
+            free_bytes: found.space.map(|space| space.free_bytes),
+            total_bytes: found.space.map(|space| space.total_bytes),
+            allow_delete: old.status.allow_delete,
+            writable: found.writable,
+            identity_note: found.live.as_ref().filter(|live| live.marker.is_none()).map(|_| {
+                "This folder can't be written, so it is known by its volume and path only; another disk mounted \
+                 there would not be noticed as surely."
+                    .to_owned()
+            }),
+        };
+        let was = old.status.online;
+        let changed = differs(&old.status, &status) || old.live != found.live;
+        *old = Known { dir, live: found.live, status };
+        (changed, was, first)
+    };
+    if !changed {
+        return;
+    }
+    roots.events.send(Event::RootChanged(root));
+    if was != online && !first {
+        let (level, what) =
+            if online { (Level::Info, "is reachable again") } else { (Level::Warning, "can't be reached") };
+        let why = roots.known.read().get(root).status.offline_reason.clone();
+        tracing::info!(root = root.as_str(), online, why = why.as_deref().unwrap_or_default(), "a root changed");
+        let mut line = NewLine::new("root", level, format!("{} {what}", root.label())).root(root);
+        line.detail = why;
+        roots.history.add(line).await;
+    }
+}
+
+/// Whether people would see a difference.
+fn differs(old: &RootStatus, new: &RootStatus) -> bool {
+    let space = |status: &RootStatus| status.free_bytes.unwrap_or(0);
+    let quiet = |status: &RootStatus| RootStatus { free_bytes: None, ..status.clone() };
+    quiet(old) != quiet(new) || space(old).abs_diff(space(new)) > NOTABLE_BYTES
+}
