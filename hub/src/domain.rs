@@ -7,6 +7,7 @@ pub mod ids;
 pub mod kind;
 pub mod retry;
 pub mod root;
+pub mod safetensors;
 pub mod scan;
 pub mod ticks;
 pub mod transfer;

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 pub const WEIGHT_EXTENSIONS: [&str; 10] =
     ["safetensors", "sft", "ckpt", "pt", "pt2", "pth", "bin", "pkl", "gguf", "onnx"];
 
+/// Weights that only running them as a program can read: never opened, only named as such.
+const PICKLE_EXTENSIONS: [&str; 6] = ["ckpt", "pt", "pt2", "pth", "bin", "pkl"];
+
 const PREVIEW_EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "avif", "mp4", "webm"];
 
 /// Endings of the files that tools put beside a model, longest first.
@@ -82,6 +85,33 @@ impl FileKind {
     }
 }
 
+/// How a file's weights are stored, by its name alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WeightFormat {
+    /// Plain numbers behind a header of JSON.
+    Safetensors,
+    /// A program in Python's pickle format; loading it runs it.
+    Pickle,
+    /// llama.cpp's format.
+    Gguf,
+    /// A graph of operations with its weights.
+    Onnx,
+}
+
+impl WeightFormat {
+    /// Tells the format from a file's name; `None` for what holds no weights.
+    pub fn of(name: &str) -> Option<Self> {
+        let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
+        match extension.as_str() {
+            "safetensors" | "sft" => Some(Self::Safetensors),
+            "gguf" => Some(Self::Gguf),
+            "onnx" => Some(Self::Onnx),
+            other => PICKLE_EXTENSIONS.contains(&other).then_some(Self::Pickle),
+        }
+    }
+}
+
 /// The names of the files that belong to the model called `model`, if they exist beside it.
 ///
 /// They are made from the name without its extension, and travel with the model.
@@ -103,6 +133,16 @@ mod tests {
         for kind in FileKind::ALL {
             assert_eq!(FileKind::from_code(kind.code()), kind);
         }
+    }
+
+    #[test]
+    fn every_model_has_a_format_and_nothing_else_has() {
+        for extension in WEIGHT_EXTENSIONS {
+            assert!(WeightFormat::of(&format!("x.{extension}")).is_some(), "{extension}");
+        }
+        assert_eq!(WeightFormat::of("X.CKPT"), Some(WeightFormat::Pickle));
+        assert_eq!(WeightFormat::of("x.png"), None);
+        assert_eq!(WeightFormat::of("bin"), None);
     }
 
     #[test]
