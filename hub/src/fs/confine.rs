@@ -4,7 +4,7 @@
 //! into the other one. The check and what follows are two steps: it protects against links that are
 //! there, not against a program that swaps folders in between, which could touch the files itself.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -18,23 +18,23 @@ pub fn ensure_no_links(root: &RootDir, path: &RelPath) -> Result<(), FsError> {
     let mut full = root.path().to_owned();
     for part in path.parts() {
         full.push(part);
-        if !exists_and_is_no_link(&full)? {
+        if look_unless_link(&full)?.is_none() {
             return Ok(());
         }
     }
     Ok(())
 }
 
-/// Whether something that is no link is there; a link is an error.
-pub(super) fn exists_and_is_no_link(path: &Path) -> Result<bool, FsError> {
+/// Looks at what has this name; `None` if nothing has, an error if it is a link.
+pub(super) fn look_unless_link(path: &Path) -> Result<Option<Metadata>, FsError> {
     match fs::symlink_metadata(path) {
         // On Windows this is true of symlinks and junctions alike (every name surrogate), and not of
         // deduplicated or compressed files, which are ordinary to everyone.
         Ok(metadata) if metadata.file_type().is_symlink() => {
             Err(FsError::refused("go through", path, ErrorKind::Unsupported, "it is a link"))
         }
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(FsError::new("look at", path, error)),
     }
 }
