@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The hub's program: parse, run, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hub::run(std::env::args_os(), std::env::vars_os())
+}

@@ -71,4 +71,18 @@ impl Services {
         .await?;
         Ok(Self { settings, database, roots, indexer, comparer, events, history, logs, demo })
     }
+
+    /// Services over a new, empty data folder without roots. The folder stays until the process
+    /// ends, because tasks may still write to it.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+    pub(crate) async fn for_tests(tasks: &Tasks) -> Self {
+        use crate::config::{Key, Layers};
+        let folder = tempfile::tempdir().unwrap().keep();
+        let flags = std::collections::BTreeMap::from([(Key::AppDataDir, folder.display().to_string())]);
+        let layers = Layers { flags, ..Layers::default() };
+        let config = layers.resolve().unwrap();
+        let database = Database::open(&folder.join("hub.db")).unwrap().0;
+        Self::start(Settings::new(layers, config), database, Logs::new(), tasks, false).await.unwrap()
+    }
 }

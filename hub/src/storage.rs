@@ -22,6 +22,7 @@ pub mod views;
 mod pairs_tests;
 
 pub use error::StorageError;
+pub use open::check_file;
 pub use pool::Database;
 
 use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};

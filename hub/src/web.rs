@@ -4,6 +4,7 @@
 //! service or one read-only view, and shape the answer. Every error ends in [`error::Problem`],
 //! every request passes the [`guards`] first.
 
+pub mod api;
 pub mod assets;
 pub mod error;
 pub mod guards;

@@ -34,6 +34,11 @@ pub(super) fn writer(path: &Path) -> Result<(Connection, Opened), StorageError> 
     }
 }
 
+/// Looks through a database file without changing it.
+pub fn check_file(path: &Path) -> Result<(), StorageError> {
+    check(&Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
 /// Opens one more connection that can only read.
 pub(super) fn reader(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -4,27 +4,34 @@ use std::fmt;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+
+use crate::services::{Services, Tasks};
 
 /// Handed to every handler; cloning it is cheap.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WebState {
+    /// What the hub can do.
+    pub services: Services,
     /// Proves that a form was made by a page of this very run.
     pub token: LaunchToken,
     /// The port that the listener really has, for the check of the `Host` header.
     pub port: u16,
-    /// Cancelled when the hub ends; sockets close on it.
-    pub shutdown: CancellationToken,
-    /// Holds the tasks of upgraded sockets, which the server's own shutdown doesn't wait for.
-    pub tasks: TaskTracker,
+    /// Holds upgraded sockets, which the server's own shutdown doesn't wait for, and tells them
+    /// when the hub ends.
+    pub tasks: Tasks,
 }
 
-#[cfg(test)]
 impl WebState {
-    /// A state without anything behind it, for tests of what needs nothing.
-    pub(crate) fn for_tests(token: LaunchToken, port: u16) -> Self {
-        Self { token, port, shutdown: CancellationToken::new(), tasks: TaskTracker::new() }
+    /// The state of a listener at this port.
+    pub const fn new(services: Services, token: LaunchToken, port: u16, tasks: Tasks) -> Self {
+        Self { services, token, port, tasks }
+    }
+
+    /// A state over a new, empty data folder.
+    #[cfg(test)]
+    pub(crate) async fn for_tests(token: LaunchToken, port: u16) -> Self {
+        let tasks = Tasks::new();
+        Self::new(Services::for_tests(&tasks).await, token, port, tasks)
     }
 }
 

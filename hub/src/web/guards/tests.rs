@@ -23,8 +23,8 @@ fn routes() -> Router<WebState> {
         .route("/panics", any(async || if PORT > 0 { panic!("on purpose") } else { "never" }))
 }
 
-fn state() -> WebState {
-    WebState::for_tests(LaunchToken::new().unwrap(), PORT)
+async fn state() -> WebState {
+    WebState::for_tests(LaunchToken::new().unwrap(), PORT).await
 }
 
 struct Asked {
@@ -49,7 +49,7 @@ async fn ask_with(state: WebState, method: &str, path: &str, headers: &[(&str, &
 }
 
 async fn ask(method: &str, path: &str, headers: &[(&str, &str)]) -> Asked {
-    ask_with(state(), method, path, headers, "").await
+    ask_with(state().await, method, path, headers, "").await
 }
 
 fn assert_problem(asked: &Asked, status: StatusCode) {
@@ -121,7 +121,7 @@ async fn the_pages_socket_needs_our_origin() {
 #[tokio::test]
 async fn a_form_needs_the_token_of_this_run() {
     const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
-    let state = state();
+    let state = state().await;
     let token = state.token.as_str().to_owned();
     let post =
         async |headers: &[(&str, &str)], body: &str| ask_with(state.clone(), "POST", "/ui/thing", headers, body).await;

@@ -1,0 +1,115 @@
+//! Puts the hub together: data folder, lock, logs, database, services, listener; and takes it apart
+//! again in order.
+
+pub mod doctor;
+pub mod instance;
+pub mod shutdown;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Layers};
+use crate::fs::volume;
+use crate::services::{Logs, Services, Settings, Tasks};
+use crate::storage::Database;
+use crate::storage::history::{Level, NewLine};
+use crate::storage::open::Opened;
+use crate::web::{self, LaunchToken, WebState};
+
+/// Name of the database in the data folder.
+pub const DATABASE: &str = "hub.db";
+
+/// How long requests under way may take to end.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// How long background work may take to stop; what does not is as if killed, which is safe.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// What to serve.
+pub struct Serve {
+    /// Where the values came from.
+    pub layers: Layers,
+    /// The values.
+    pub config: Config,
+    /// Whether it is the demo library.
+    pub demo: bool,
+    /// The log lines of this run.
+    pub logs: Logs,
+}
+
+/// Makes the data folder and refuses one on a network drive, where a database would break.
+pub fn prepare_data_dir(config: &Config) -> anyhow::Result<()> {
+    let dir = &config.app_data_dir;
+    if volume::is_network(dir) {
+        bail!(
+            "APP_DATA_DIR = \"{}\": expected a folder on a disk of this computer; a database on a network drive breaks",
+            dir.display()
+        );
+    }
+    std::fs::create_dir_all(dir.join("logs"))
+        .with_context(|| format!("APP_DATA_DIR = \"{}\": expected a folder that can be written", dir.display()))
+}
+
+/// Binds the interface's port, on this computer only.
+pub fn bind(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.hub_port));
+    TcpListener::bind(address).with_context(|| {
+        format!(
+            "HUB_PORT = \"{}\": expected a free port; another program listens there (0 takes any free one)",
+            config.hub_port
+        )
+    })
+}
+
+/// Serves until `shutdown`. `ready` hears the address as soon as requests are answered.
+pub async fn serve(
+    what: Serve,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr().context("the listener has no address")?;
+    listener.set_nonblocking(true).context("the listener can't be made asynchronous")?;
+    let (database, opened) = open_database(&what.config.app_data_dir)?;
+    let settings = Settings::new(what.layers, what.config);
+    let tasks = Tasks::new();
+    let services = Services::start(settings, database, what.logs, &tasks, what.demo).await?;
+    tell(&services, &opened).await;
+    let state = WebState::new(services.clone(), LaunchToken::new()?, address.port(), tasks.clone());
+    let handle = axum_server::Handle::new();
+    let server = axum_server::from_tcp(listener)
+        .context("the listener can't be used")?
+        .handle(handle.clone())
+        .serve(web::router(state).into_make_service());
+    let server = tokio::spawn(server);
+    if handle.listening().await.is_none() {
+        server.await?.context("the listener can't be used")?;
+        bail!("the listener closed at once");
+    }
+    ready(address)?;
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+    shutdown.cancelled().await;
+    tracing::info!("shutting down");
+    handle.graceful_shutdown(Some(DRAIN));
+    if !tasks.shut_down(DEADLINE).await {
+        tracing::warn!("some work did not stop in time; it goes on at the next start");
+    }
+    server.await?.context("the listener failed")
+}
+
+fn open_database(app_data_dir: &Path) -> anyhow::Result<(Database, Opened)> {
+    let path = app_data_dir.join(DATABASE);
+    Database::open(&path).with_context(|| format!("the database {} can't be opened", path.display()))
+}
+
+async fn tell(services: &Services, opened: &Opened) {
+    if let Opened::Replaced(aside) = opened {
+        let summary = "The database was broken and has been begun anew: scan both roots again";
+        let detail = format!("The old file was kept as {}. Hashes have to be taken again.", aside.display());
+        services.history.add(NewLine::new("database", Level::Error, summary).detail(detail)).await;
+    }
+}

@@ -1,0 +1,109 @@
+//! `hub doctor`: every check that a person would make by hand, each with its verdict.
+
+use std::net::TcpListener;
+
+use super::instance::{Instance, InstanceError};
+use super::{DATABASE, bind, prepare_data_dir};
+use crate::config::Config;
+use crate::domain::root::Root;
+use crate::fs::probe::{RootStatus, probe};
+use crate::storage::check_file;
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at.
+    pub what: String,
+    /// What was found; an error says what to do.
+    pub verdict: Result<String, String>,
+}
+
+/// Makes all checks; nothing is changed but that the data folder is made.
+pub fn examine(config: &Config) -> Vec<Check> {
+    let mut checks = vec![Check { what: "configuration".into(), verdict: Ok("valid".into()) }];
+    let data = prepare_data_dir(config).map(|()| config.app_data_dir.display().to_string());
+    checks.push(Check { what: "data folder".into(), verdict: data.map_err(|error| format!("{error:#}")) });
+    let running = Instance::take(&config.app_data_dir).err();
+    checks.push(database(config, running.is_some()));
+    for root in Root::ALL {
+        checks.push(Check { what: root.label().into(), verdict: folder(config, root) });
+    }
+    checks.push(port(config, running));
+    checks.push(public_address(config));
+    checks
+}
+
+fn database(config: &Config, running: bool) -> Check {
+    let path = config.app_data_dir.join(DATABASE);
+    let verdict = if running {
+        Ok("in use by a running hub, which checked it at its start".into())
+    } else if path.exists() {
+        check_file(&path)
+            .map(|()| "sound".into())
+            .map_err(|error| format!("{error}: the next start sets it aside and begins anew"))
+    } else {
+        Ok("not made yet: the first start makes it".into())
+    };
+    Check { what: "database".into(), verdict }
+}
+
+fn folder(config: &Config, root: Root) -> Result<String, String> {
+    let name = root.as_str().to_uppercase();
+    let Some(dir) = &config.roots.get(root).dir else {
+        return Err(format!("no folder: set {name}_MODELS_ROOT, or open the hub and follow its setup"));
+    };
+    match probe(dir, None) {
+        RootStatus::Online { space, writable, id } => Ok(format!(
+            "{}: {} GB free{}{}",
+            dir.display(),
+            space.free_bytes / 1_000_000_000,
+            if writable { "" } else { ", read-only" },
+            if id.is_some() { "" } else { ", not adopted yet" },
+        )),
+        RootStatus::Offline { why } | RootStatus::MarkerDamaged { why } => Err(why),
+        RootStatus::Swapped { .. } | RootStatus::MarkerMissing { .. } => Err("it changed just now: try again".into()),
+    }
+}
+
+fn port(config: &Config, running: Option<InstanceError>) -> Check {
+    let verdict = match running {
+        Some(InstanceError::Taken(Some(hub))) => Ok(format!("a hub of this data folder listens at {}", hub.url)),
+        Some(other) => Err(other.to_string()),
+        None => bind(config)
+            .and_then(|listener: TcpListener| Ok(format!("{} is free", listener.local_addr()?)))
+            .map_err(|error| format!("{error:#}")),
+    };
+    Check { what: "port".into(), verdict }
+}
+
+fn public_address(config: &Config) -> Check {
+    let verdict = match &config.remote.base_url {
+        Some(url) => Ok(url.clone()),
+        None => Ok("not set: only needed to send models to rented machines".into()),
+    };
+    Check { what: "public address".into(), verdict }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::{Key, Layers};
+
+    #[test]
+    fn missing_folders_and_a_taken_port_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let flags = BTreeMap::from([
+            (Key::AppDataDir, folder.path().display().to_string()),
+            (Key::HubPort, taken.local_addr().unwrap().port().to_string()),
+            (Key::LocalModelsRoot, folder.path().join("none").display().to_string()),
+        ]);
+        let config = Layers { flags, ..Layers::default() }.resolve().unwrap();
+        let failed: Vec<_> =
+            examine(&config).into_iter().filter(|check| check.verdict.is_err()).map(|check| check.what).collect();
+        assert_eq!(failed, ["Local", "Lake", "port"]);
+    }
+}
