@@ -43,7 +43,8 @@ pub struct CorpusPlan {
     pub big_bytes: u64,
     /// Decides everything else.
     pub seed: u64,
-    /// Whether contents are written, or only names and sizes of nothing: enough for walking and paging.
+    /// Whether contents are written, or files are only as long as they would be (sparse): enough for
+    /// walking, comparing and paging.
     pub contents: bool,
 }
 
@@ -111,17 +112,12 @@ pub fn second_root(first: &Path, second: &Path, contents: bool) -> Result<()> {
             0 => write_new(&second.join(format!("models/only-here/{i:06}.safetensors")), path.as_bytes())?,
             1 => write_new(&to, format!("changed {path}").as_bytes())?,
             2 => {
-                fs::copy(&from, &to)?;
+                twin(&from, &to, contents)?;
                 crate::roots::set_time(&to, 1_600_000_000 + i as u64)?;
             }
-            _ if contents => {
-                // A second name of the same content: comparing takes size and time, not bytes.
-                fs::hard_link(&from, &to)?;
-            }
-            _ => {
-                fs::copy(&from, &to)?;
-                File::options().write(true).open(&to)?.set_modified(fs::metadata(&from)?.modified()?)?;
-            }
+            // A second name of the same content is enough: comparing takes size and time, not bytes.
+            _ if contents => fs::hard_link(&from, &to)?,
+            _ => twin(&from, &to, contents)?,
         }
     }
     Ok(())
@@ -175,6 +171,8 @@ impl<'a> Maker<'a> {
         if self.contents {
             self.write_noise(&mut file, size_bytes, is_model)?;
             self.size_bytes += size_bytes;
+        } else {
+            file.set_len(size_bytes)?;
         }
         self.end(&file)?;
         Ok(Made { path, size_bytes })
@@ -207,7 +205,7 @@ impl<'a> Maker<'a> {
     /// Copies a file; a near copy differs in the middle.
     fn copy(&mut self, source: &Made, path: String, near: Option<u64>) -> Result<Made> {
         let full = self.begin(&path)?;
-        fs::copy(self.root.join(&source.path), &full).with_context(|| format!("cannot copy to {path}"))?;
+        twin(&self.root.join(&source.path), &full, self.contents).with_context(|| format!("cannot copy to {path}"))?;
         let mut file = File::options().write(true).open(&full)?;
         if let Some(i) = near.filter(|_| self.contents) {
             std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(source.size_bytes / 2))?;
@@ -233,6 +231,17 @@ impl<'a> Maker<'a> {
         let seconds = 1_700_000_000 + self.n_made;
         Ok(file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))?)
     }
+}
+
+/// A file of the same content, or without contents of the same length, at the same time.
+fn twin(from: &Path, to: &Path, contents: bool) -> Result<()> {
+    let found = fs::metadata(from)?;
+    if contents {
+        fs::copy(from, to)?;
+    } else {
+        File::create_new(to)?.set_len(found.len())?;
+    }
+    Ok(File::options().write(true).open(to)?.set_modified(found.modified()?)?)
 }
 
 fn make_folder_of(path: &Path) -> Result<()> {

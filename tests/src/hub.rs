@@ -38,13 +38,13 @@ impl HubSetup {
     /// A hub with an empty data folder of its own, on any free port, and nothing else configured.
     pub fn new() -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a data folder")?;
-        let mut setup = Self::infolder(folder.path());
+        let mut setup = Self::in_folder(folder.path());
         setup.folder = Some(folder);
         Ok(setup)
     }
 
     /// A hub on a data folder that exists already.
-    pub fn infolder(data: &Path) -> Self {
+    pub fn in_folder(data: &Path) -> Self {
         let mut setup = Self {
             data: data.to_owned(),
             folder: None,

@@ -6,6 +6,7 @@
 #![allow(clippy::indexing_slicing, reason = "a story that reads outside a list has failed and may panic")]
 
 pub mod api;
+pub mod bench;
 pub mod browser;
 pub mod checks;
 pub mod corpus;
