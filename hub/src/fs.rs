@@ -16,6 +16,9 @@ pub mod hash;
 pub mod head;
 pub mod marker;
 pub mod open;
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod ordinary_user;
 pub mod parts;
 pub mod probe;
 pub mod rename;

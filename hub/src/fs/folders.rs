@@ -10,6 +10,7 @@ use shared_protocol::rel_path::match_key;
 use crate::domain::exclusion::ROOT_MARKER;
 use crate::domain::failure::FailureClass;
 use crate::fs::confine::look_unless_link;
+use crate::fs::rename::sync_folder;
 use crate::fs::{FsError, RootDir};
 
 /// Makes a folder and those above it as far as they are missing, and tells how it is spelled on disk:
@@ -26,6 +27,8 @@ pub fn ensure_folder(root: &RootDir, folder: Option<&RelPath>) -> Result<Option<
             Some(_) => return Err(FsError::refused("create", &path, ErrorKind::AlreadyExists, "a file has this name")),
             None => {
                 create(&path)?;
+                // Else a power cut could take the folder with all that was copied into it.
+                sync_folder(&parent)?;
                 part.to_owned()
             }
         };

@@ -121,4 +121,19 @@ mod tests {
         let status = probe(&RootDir::open(&path).unwrap(), None);
         assert!(matches!(status, RootStatus::Offline { why } if why.contains("not a folder")));
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_root_may_be_readable_only() {
+        use std::os::unix::fs::PermissionsExt;
+        crate::fs::ordinary_user::as_ordinary_user(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let root = RootDir::open(folder.path()).unwrap();
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o500)).unwrap();
+            assert!(matches!(probe(&root, None), RootStatus::Online { writable: false, .. }));
+            assert!(marker::adopt(&root).is_err());
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+            assert!(matches!(probe(&root, None), RootStatus::Online { writable: true, .. }));
+        });
+    }
 }

@@ -3,7 +3,6 @@
 //! Deleting is a rename within the root's volume, so it is quick, frees nothing, and can be undone.
 //! Neither way overwrites: if a place in the trash is taken, the batch's folder gets a number.
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use crate::domain::exclusion::TRASH_FOLDER;
 use crate::domain::failure::FailureClass;
 use crate::fs::folders::{ensure_folder, remove_empty_folders_up};
 use crate::fs::open::stamp_if_there;
-use crate::fs::rename::{TouchError, check_unchanged, rename_no_clobber, sync_folder};
+use crate::fs::rename::{TouchError, check_unchanged, remove_own_file, rename_no_clobber, sync_folder};
 use crate::fs::{FileStamp, FsError, RootDir, ensure_no_links};
 
 /// Places tried for one file before something must be wrong.
@@ -64,10 +63,7 @@ pub fn restore(root: &RootDir, trashed: &str, to: &RelPath) -> Result<(), FsErro
 pub fn remove(root: &RootDir, trashed: &str) -> Result<(), FsError> {
     let place = place_of(root, trashed)?;
     let path = root.resolve(&place);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        removed => removed.map_err(FsError::at("remove", &path))?,
-    }
+    remove_own_file(&path)?;
     remove_folders_of(root, &place)
 }
 
@@ -110,6 +106,8 @@ fn remove_folders_of(root: &RootDir, place: &RelPath) -> Result<(), FsError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::fs::open::stamp_path;
 

@@ -27,8 +27,8 @@ impl Place {
     fn new(size: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("source");
-        let bytes: Vec<u8> =
-            (0..size).map(|n| (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0]).collect();
+        let mut bytes = vec![0; size];
+        blake3::Hasher::new().finalize_xof().fill(&mut bytes);
         fs::write(&source, &bytes).unwrap();
         let old = std::time::UNIX_EPOCH + std::time::Duration::new(1_600_000_000, 123_456_700);
         fs::File::options().write(true).open(&source).unwrap().set_modified(old).unwrap();
@@ -217,6 +217,24 @@ fn whose_fault_it_is() {
     fs::remove_file(&place.source).unwrap();
     let error = copy_to_part(place.request(), &mut on).unwrap_err();
     assert!(matches!(error, CopyError::Source(error) if error.is_not_found()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_may_not_be_read_or_written_is_told_apart() {
+    use std::os::unix::fs::PermissionsExt;
+    crate::fs::ordinary_user::as_ordinary_user(|| {
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let place = Place::new(10);
+        mode(&place.source, 0o000);
+        let error = copy_to_part(place.request(), &mut on).unwrap_err();
+        assert!(matches!(error, CopyError::Source(error) if error.class() == FailureClass::PermissionDenied));
+        mode(&place.source, 0o600);
+        mode(place.folder.path(), 0o500);
+        let error = copy_to_part(place.request(), &mut on).unwrap_err();
+        assert!(matches!(error, CopyError::Destination(error) if error.class() == FailureClass::PermissionDenied));
+        mode(place.folder.path(), 0o700);
+    });
 }
 
 #[test]

@@ -15,14 +15,9 @@ use crate::fs::open::stamp_path;
 const BOTH: HashOptions = HashOptions { sha256: true };
 
 fn content(size: usize) -> Vec<u8> {
-    let mut state = size as u64 | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    (0..size.div_ceil(8)).flat_map(|_| next()).take(size).collect()
+    let mut bytes = vec![0; size];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    bytes
 }
 
 fn file(folder: &tempfile::TempDir, bytes: &[u8]) -> (PathBuf, FileStamp) {

@@ -136,7 +136,7 @@ fn a_raised_flag_ends_the_walk() {
 mod unix {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
 
@@ -199,5 +199,34 @@ mod unix {
         let long = "é".repeat(127) + "x";
         put(root.path(), &long, 1);
         assert_eq!(names(&walk_all(root.path(), 1)[""]), [long]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_that_may_not_be_read_is_an_error_and_the_rest_is_listed() {
+        use crate::domain::failure::FailureClass;
+        use crate::fs::ordinary_user::as_ordinary_user;
+        as_ordinary_user(|| {
+            let root = tempfile::tempdir().unwrap();
+            let mode = |path: &str, mode| {
+                fs::set_permissions(root.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+            };
+            put(root.path(), "open/x", 1);
+            put(root.path(), "closed/x", 1);
+            put(root.path(), "names only/x", 1);
+            mode("closed", 0o000);
+            mode("names only", 0o400);
+            let found = walk_all(root.path(), 2);
+            mode("closed", 0o700);
+            mode("names only", 0o700);
+            assert_eq!(names(&found["open"]), ["x"]);
+            assert!(found["open"].error.is_none());
+            for closed in ["closed", "names only"] {
+                let error = found[closed].error.as_ref().unwrap();
+                assert_eq!(error.class(), FailureClass::PermissionDenied, "{closed}");
+                assert!(found[closed].files.is_empty());
+            }
+            assert!(matches!(found["names only"].skipped[0].why, SkipReason::Unreadable(_)));
+        });
     }
 }

@@ -1,0 +1,21 @@
+//! For tests of permissions: root, who runs many a CI, is refused nothing.
+
+use std::thread;
+
+use rustix::process::{Uid, geteuid};
+use rustix::thread::set_thread_uid;
+
+/// The number of nobody on every common Linux.
+const NOBODY: u32 = 65_534;
+
+/// Runs `work` in a thread, and with it the threads it starts, that has no privileges. Only the thread
+/// changes its user: that is what the bare system call does.
+pub(super) fn as_ordinary_user<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let run = || {
+        if geteuid().is_root() {
+            set_thread_uid(Uid::from_raw(NOBODY)).unwrap();
+        }
+        work()
+    };
+    thread::scope(|scope| scope.spawn(run).join().unwrap())
+}
