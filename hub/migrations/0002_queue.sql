@@ -35,6 +35,8 @@ CREATE TABLE transfers (
     bytes_done     INTEGER NOT NULL DEFAULT 0,
     -- Bytes of the part file that are known to be on the disk.
     synced_bytes   INTEGER NOT NULL DEFAULT 0,
+    -- Stands for the content of these bytes, so that a resume proves them.
+    synced_proof   BLOB,
     -- The digests of a finished part file, committed before it gets its final name.
     part_blake3    BLOB,
     part_sha256    BLOB,
@@ -50,7 +52,9 @@ CREATE TABLE transfers (
     next_try_at    INTEGER,
     created_at     INTEGER NOT NULL,
     started_at     INTEGER,
-    finished_at    INTEGER
+    finished_at    INTEGER,
+    -- Taken out of the queue's lists by a person; the batch still tells of it.
+    cleared        INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX transfers_by_order ON transfers (state, position);

@@ -5,6 +5,8 @@ pub mod exclusion;
 pub mod failure;
 pub mod ids;
 pub mod kind;
+pub mod operation;
+pub mod rate;
 pub mod retry;
 pub mod root;
 pub mod safetensors;

@@ -12,6 +12,7 @@ pub mod index;
 pub mod open;
 pub mod pairs;
 pub mod pool;
+pub mod queue;
 pub mod roots;
 pub mod scans;
 pub mod search;

@@ -1,6 +1,7 @@
 //! From a folder to a row of the index.
 
 use crate::domain::root::Root;
+use crate::fs::folders::case_sensitive;
 use crate::fs::probe::{RootStatus as Found, probe};
 use crate::fs::{RootDir, marker, volume};
 use crate::services::{ErrorKind, ServiceError, Tasks};
@@ -35,7 +36,7 @@ pub(super) fn row_of(
         Some(id) => format!("{MARKER}{id}"),
         None => format!("volume:{}:{}", volume::volume_id(dir.path()).map_err(|e| e.to_string())?, dir.display()),
     };
-    let case_sensitive = cfg!(target_os = "linux");
+    let case_sensitive = case_sensitive(dir);
     let row = activate(database, root, &identity, &dir.display(), case_sensitive).map_err(|error| error.to_string())?;
     Ok(LiveRoot { root, row: row.id, dir: dir.clone(), marker: id, writable, case_sensitive })
 }

@@ -1,0 +1,104 @@
+//! What a transfer does.
+
+use serde::{Deserialize, Serialize};
+
+/// What happens to one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// It is on the other root too, afterwards.
+    Copy,
+    /// It is on the other root instead.
+    Move,
+    /// It is in its root's trash.
+    Delete,
+    /// It is back from the trash.
+    Restore,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 4] = [Self::Copy, Self::Move, Self::Delete, Self::Restore];
+
+    /// The name in the API and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Copy => "copy",
+            Self::Move => "move",
+            Self::Delete => "delete",
+            Self::Restore => "restore",
+        }
+    }
+
+    /// The operation of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.as_str() == name)
+    }
+
+    /// Whether it writes to the other root.
+    pub const fn has_destination(self) -> bool {
+        matches!(self, Self::Copy | Self::Move)
+    }
+}
+
+/// What to do where the destination has the name already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// Leave both as they are.
+    #[default]
+    Skip,
+    /// Put the old one into the trash first.
+    Replace,
+    /// Give the new one a free name.
+    KeepBoth,
+}
+
+impl OnConflict {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Skip, Self::Replace, Self::KeepBoth];
+
+    /// The name in the API and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Replace => "replace",
+            Self::KeepBoth => "keep_both",
+        }
+    }
+
+    /// The choice of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == name)
+    }
+}
+
+/// The `n`-th other name of a file, `x (2).safetensors` being the first.
+pub fn other_name(name: &str, n: u32) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => format!("{stem} ({}).{extension}", n + 1),
+        _ => format!("{name} ({})", n + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back() {
+        for operation in Operation::ALL {
+            assert_eq!(Operation::from_name(operation.as_str()), Some(operation));
+        }
+        for choice in OnConflict::ALL {
+            assert_eq!(OnConflict::from_name(choice.as_str()), Some(choice));
+        }
+    }
+
+    #[test]
+    fn another_name_keeps_the_extension() {
+        assert_eq!(other_name("a.b.safetensors", 1), "a.b (2).safetensors");
+        assert_eq!(other_name("LICENSE", 2), "LICENSE (3)");
+        assert_eq!(other_name(".hidden", 1), ".hidden (2)");
+    }
+}

@@ -1,0 +1,12 @@
+//! The queue: batches and their transfers.
+//!
+//! A worker's claim, its way points and its result are each one committed transaction; between them
+//! nothing is held. Whatever is `running` when a hub starts was interrupted.
+
+pub mod batches;
+pub mod claim;
+pub mod outcome;
+pub mod row;
+pub mod waypoint;
+
+pub use row::TransferRow;

@@ -1,0 +1,193 @@
+//! Making batches, and what a person asks of several transfers at once.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension};
+use shared_protocol::RelPath;
+use shared_protocol::rel_path::match_key;
+
+use crate::domain::ids::{BatchId, RootRowId, TransferId};
+use crate::domain::operation::{OnConflict, Operation};
+use crate::domain::root::Root;
+use crate::domain::ticks::Ticks;
+use crate::storage::{StorageError, now_ms, to_db};
+
+/// A request, before it has an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewBatch {
+    /// What was asked for.
+    pub operation: Operation,
+    /// From which root.
+    pub from: Root,
+    /// To which root.
+    pub to: Option<Root>,
+    /// What to do with names that are taken.
+    pub on_conflict: OnConflict,
+    /// JSON: what was asked for and not queued.
+    pub skipped: String,
+    /// The batch that this one undoes.
+    pub undo_of: Option<BatchId>,
+}
+
+/// A transfer, before it has an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTransfer {
+    /// What to do.
+    pub operation: Operation,
+    /// Where the file is.
+    pub from: (Root, RootRowId),
+    /// Where it goes.
+    pub to: Option<(Root, RootRowId)>,
+    /// The file.
+    pub path: RelPath,
+    /// Its path on the other side, if it differs.
+    pub to_path: Option<RelPath>,
+    /// What to do where that is taken.
+    pub on_conflict: OnConflict,
+    /// The file's size now.
+    pub size_bytes: u64,
+    /// The file's time now.
+    pub modified: Ticks,
+    /// For a restore: where it lies in the trash.
+    pub trash_path: Option<String>,
+    /// For a restore that takes the place of a copy: that copy's size and time.
+    pub occupant: Option<(u64, Ticks)>,
+}
+
+/// Stores a batch with its transfers at the end of the queue.
+pub fn insert(connection: &Connection, batch: &NewBatch, transfers: &[NewTransfer]) -> Result<BatchId, StorageError> {
+    let now = now_ms();
+    connection
+        .prepare_cached(
+            "INSERT INTO batches (operation, from_root, to_root, on_conflict, skipped, undo_of, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute((
+            batch.operation.as_str(),
+            batch.from.as_str(),
+            batch.to.map(Root::as_str),
+            batch.on_conflict.as_str(),
+            &batch.skipped,
+            batch.undo_of.map(|id| id.0),
+            now,
+        ))?;
+    let id = BatchId(connection.last_insert_rowid());
+    let mut position: f64 =
+        connection.query_row("SELECT coalesce(max(position), 0) FROM transfers", [], |r| r.get(0))?;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, to_path,
+                                on_conflict, state, position, size_bytes, modified, trash_path, result_size,
+                                result_modified, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    )?;
+    for new in transfers {
+        position += 1.0;
+        statement.execute(rusqlite::params![
+            id.0,
+            new.operation.as_str(),
+            new.from.0.as_str(),
+            new.from.1.0,
+            new.to.map(|to| to.0.as_str()),
+            new.to.map(|to| to.1.0),
+            new.path.as_str(),
+            new.to_path.as_ref().map(RelPath::as_str),
+            new.on_conflict.as_str(),
+            position,
+            to_db(new.size_bytes),
+            new.modified.0,
+            new.trash_path,
+            new.occupant.map(|o| to_db(o.0)),
+            new.occupant.map(|o| o.1.0),
+            now,
+        ])?;
+    }
+    Ok(id)
+}
+
+/// Whether there is such a batch.
+pub fn exists(connection: &Connection, batch: BatchId) -> Result<bool, StorageError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM batches WHERE id = ?1)";
+    Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?)
+}
+
+/// The batch that undoes this one, if someone asked for that.
+pub fn undone_by(connection: &Connection, batch: BatchId) -> Result<Option<BatchId>, StorageError> {
+    let sql = "SELECT id FROM batches WHERE undo_of = ?1 ORDER BY id DESC LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0).map(BatchId)).optional()?)
+}
+
+/// The paths that unfinished transfers read or write, as `(folder, key)`.
+pub fn open_paths(connection: &Connection) -> Result<HashSet<(RootRowId, String)>, StorageError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT from_root_id, path, to_root_id, coalesce(to_path, path) FROM transfers WHERE finished_at IS NULL",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut open = HashSet::new();
+    while let Some(row) = rows.next()? {
+        let key = |column| row.get_ref(column).map(|value| match_key(value.as_str().unwrap_or_default()));
+        open.insert((RootRowId(row.get(0)?), key(1)?));
+        if let Some(to) = row.get::<_, Option<i64>>(2)? {
+            open.insert((RootRowId(to), key(3)?));
+        }
+    }
+    Ok(open)
+}
+
+/// Takes ended transfers out of the queue's lists; their batches still tell of them.
+pub fn clear_finished(connection: &Connection) -> Result<u64, StorageError> {
+    let n = connection.execute(
+        "UPDATE transfers SET cleared = 1
+         WHERE cleared = 0 AND state IN ('completed', 'failed', 'cancelled')",
+        [],
+    )?;
+    Ok(n as u64)
+}
+
+/// Where in the order a transfer is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Before all that wait.
+    First,
+    /// Before the one in front of it.
+    Up,
+    /// Behind the one after it.
+    Down,
+    /// Behind all that wait.
+    Last,
+}
+
+/// Puts a waiting transfer elsewhere in the order.
+pub fn place(connection: &Connection, id: TransferId, place: Place) -> Result<(), StorageError> {
+    const OPEN: &str = "state IN ('queued', 'waiting', 'paused')";
+    let own: f64 = connection.query_row("SELECT position FROM transfers WHERE id = ?1", [id.0], |row| row.get(0))?;
+    let edge =
+        |sql: &str| -> Result<Option<f64>, StorageError> { Ok(connection.query_row(sql, [], |row| row.get(0))?) };
+    let neighbour = |sql: &str| -> Result<Option<(i64, f64)>, StorageError> {
+        Ok(connection.query_row(sql, [own], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    };
+    let set = |id: i64, position: f64| -> Result<(), StorageError> {
+        connection.prepare_cached("UPDATE transfers SET position = ?2 WHERE id = ?1")?.execute((id, position))?;
+        Ok(())
+    };
+    match place {
+        Place::First => {
+            let first = edge(&format!("SELECT min(position) FROM transfers WHERE {OPEN}"))?;
+            set(id.0, first.unwrap_or(own) - 1.0)
+        }
+        Place::Last => {
+            let last = edge("SELECT max(position) FROM transfers")?;
+            set(id.0, last.unwrap_or(own) + 1.0)
+        }
+        Place::Up | Place::Down => {
+            let (sign, order) = if place == Place::Up { ("<", "DESC") } else { (">", "ASC") };
+            let sql = format!(
+                "SELECT id, position FROM transfers WHERE {OPEN} AND position {sign} ?1 ORDER BY position {order} LIMIT 1"
+            );
+            if let Some((other, position)) = neighbour(&sql)? {
+                set(other, own)?;
+                set(id.0, position)?;
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Who is next.
+
+use rusqlite::Connection;
+
+use super::row::{self, COLUMNS, TransferRow};
+use crate::domain::ids::RootRowId;
+use crate::domain::retry::RetryPolicy;
+use crate::domain::transfer::{Event, TransferState, step};
+use crate::storage::{StorageError, now_ms, to_db};
+
+/// How much one worker takes at once. Small files are taken together, so that a thousand of them
+/// cost a few commits, not thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appetite {
+    /// Files up to this size go together.
+    pub small_bytes: u64,
+    /// So many at the most.
+    pub n_most: usize,
+}
+
+/// Takes the next transfers of the order for a worker. Only transfers whose roots are among `live`
+/// are taken. All of an answer have the same operation and roots.
+pub fn next(
+    connection: &Connection,
+    live: &[RootRowId],
+    appetite: Appetite,
+    policy: &RetryPolicy,
+) -> Result<Vec<TransferRow>, StorageError> {
+    let first = live.first().map_or(-1, |id| id.0);
+    let second = live.get(1).map_or(-1, |id| id.0);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM transfers
+         WHERE state = 'queued' AND from_root_id IN (?1, ?2) AND (to_root_id IS NULL OR to_root_id IN (?1, ?2))
+         ORDER BY position LIMIT ?3"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let limit = i64::try_from(appetite.n_most).unwrap_or(1);
+    let candidates = statement.query_map((first, second, limit), row::read)?;
+    let mut taken: Vec<TransferRow> = Vec::new();
+    for candidate in candidates {
+        let candidate = candidate?;
+        if let Some(head) = taken.first() {
+            let is_small = |t: &TransferRow| t.size_bytes <= appetite.small_bytes || !t.operation.has_destination();
+            let alike = head.operation == candidate.operation && head.from == candidate.from && head.to == candidate.to;
+            if !alike || !is_small(head) || !is_small(&candidate) {
+                break;
+            }
+        }
+        taken.push(candidate);
+    }
+    let now = now_ms();
+    for transfer in &mut taken {
+        if let Ok((progress, _)) = step(transfer.progress, Event::Claim, policy) {
+            transfer.progress = progress;
+        }
+        connection
+            .prepare_cached(
+                "UPDATE transfers SET state = 'running', stop = NULL, started_at = coalesce(started_at, ?2),
+                                      next_try_at = NULL
+                 WHERE id = ?1",
+            )?
+            .execute((transfer.id.0, now))?;
+    }
+    Ok(taken)
+}
+
+/// Puts every transfer whose time has come back into the order, and tells how long until the next.
+pub fn wake_due(connection: &Connection) -> Result<Option<u64>, StorageError> {
+    let now = now_ms();
+    connection
+        .prepare_cached(
+            "UPDATE transfers SET state = 'queued', next_try_at = NULL WHERE state = 'waiting' AND next_try_at <= ?1",
+        )?
+        .execute([now])?;
+    let next: Option<i64> = connection
+        .prepare_cached("SELECT min(next_try_at) FROM transfers WHERE state = 'waiting'")?
+        .query_row([], |row| row.get(0))?;
+    Ok(next.map(|at| u64::try_from(at - now).unwrap_or(0)))
+}
+
+/// Whether anything waits for its time, without writing.
+pub fn next_due(connection: &Connection) -> Result<Option<u64>, StorageError> {
+    let next: Option<i64> = connection
+        .prepare_cached("SELECT min(next_try_at) FROM transfers WHERE state = 'waiting'")?
+        .query_row([], |row| row.get(0))?;
+    Ok(next.map(|at| u64::try_from(at - now_ms()).unwrap_or(0)))
+}
+
+/// What the queue still has to do, for its summary: `(state, count, bytes left)`.
+pub fn summary(connection: &Connection) -> Result<Vec<(TransferState, u64, u64)>, StorageError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT state, count(*), coalesce(sum(size_bytes - bytes_done), 0) FROM transfers
+         WHERE cleared = 0 GROUP BY state",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        if let Some(state) = TransferState::from_name(&name) {
+            found.push((state, crate::storage::from_db(row.get(1)?), crate::storage::from_db(row.get(2)?)));
+        }
+    }
+    Ok(found)
+}
+
+/// Notes how far a running transfer is, for lists that are read later.
+pub fn set_bytes_done(
+    connection: &Connection,
+    id: crate::domain::ids::TransferId,
+    bytes: u64,
+) -> Result<(), StorageError> {
+    connection.prepare_cached("UPDATE transfers SET bytes_done = ?2 WHERE id = ?1")?.execute((id.0, to_db(bytes)))?;
+    Ok(())
+}

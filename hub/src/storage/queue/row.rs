@@ -1,0 +1,131 @@
+//! One transfer as it is stored.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use shared_protocol::{Blake3, RelPath, Sha256};
+
+use crate::domain::ids::{BatchId, RootRowId, TransferId};
+use crate::domain::operation::{OnConflict, Operation};
+use crate::domain::root::Root;
+use crate::domain::ticks::Ticks;
+use crate::domain::transfer::{Progress, Stop, TransferState};
+use crate::storage::{StorageError, digest_column, from_db};
+
+/// Everything a worker has to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TransferRow {
+    /// Its id.
+    pub id: TransferId,
+    /// The request it came from.
+    pub batch_id: BatchId,
+    /// What to do.
+    pub operation: Operation,
+    /// Where the file is.
+    pub from: Root,
+    /// Which adopted folder that was.
+    pub from_row: RootRowId,
+    /// Where it goes, for copies and moves.
+    pub to: Option<Root>,
+    /// Which adopted folder that was.
+    pub to_row: Option<RootRowId>,
+    /// The file.
+    pub path: RelPath,
+    /// Its path on the other side.
+    pub to_path: RelPath,
+    /// What to do where that is taken.
+    pub on_conflict: OnConflict,
+    /// Where it stands.
+    pub progress: Progress,
+    /// The file's size when the transfer was made.
+    pub size_bytes: u64,
+    /// The file's time when the transfer was made.
+    pub modified: Ticks,
+    /// Bytes of the part file that are on the disk.
+    pub synced_bytes: u64,
+    /// Stands for their content.
+    pub synced_proof: Option<Blake3>,
+    /// The digests of a finished part file.
+    pub part: Option<(Blake3, Option<Sha256>)>,
+    /// Where the file lies in the trash: for a restore, and for what a replace put there.
+    pub trash_path: Option<String>,
+    /// For a restore that takes the place of a copy: that copy's size and time.
+    pub occupant: Option<(u64, Ticks)>,
+    /// It was begun before.
+    pub begun: bool,
+    /// Its place in the order.
+    pub position: f64,
+}
+
+pub(super) const COLUMNS: &str = "id, batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, \
+     to_path, on_conflict, state, stop, attempts, size_bytes, modified, synced_bytes, synced_proof, part_blake3, \
+     part_sha256, trash_path, result_size, result_modified, started_at, position";
+
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
+    let wrong = |column, what: &str| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.to_owned().into())
+    };
+    let text = |column| row.get_ref(column).and_then(|value| value.as_str().map_err(Into::into));
+    let root = |column| match text(column)? {
+        "local" => Ok(Root::Local),
+        "lake" => Ok(Root::Lake),
+        other => Err(wrong(column, other)),
+    };
+    let path = RelPath::parse(text(7)?).map_err(|error| wrong(7, &error.to_string()))?;
+    let to_path: Option<String> = row.get(8)?;
+    let to_path = match to_path {
+        Some(text) => RelPath::parse(&text).map_err(|error| wrong(8, &error.to_string()))?,
+        None => path.clone(),
+    };
+    let has_to = row.get_ref(5)? != rusqlite::types::ValueRef::Null;
+    let stop: Option<String> = row.get(11)?;
+    let part = digest_column(row, 17)?;
+    let part_sha256: Option<[u8; 32]> = row.get(18)?;
+    let result: (Option<i64>, Option<i64>) = (row.get(20)?, row.get(21)?);
+    Ok(TransferRow {
+        id: TransferId(row.get(0)?),
+        batch_id: BatchId(row.get(1)?),
+        operation: Operation::from_name(text(2)?).ok_or_else(|| wrong(2, "operation"))?,
+        from: root(3)?,
+        from_row: RootRowId(row.get(4)?),
+        to: if has_to { Some(root(5)?) } else { None },
+        to_row: row.get::<_, Option<i64>>(6)?.map(RootRowId),
+        path,
+        to_path,
+        on_conflict: OnConflict::from_name(text(9)?).unwrap_or_default(),
+        progress: Progress {
+            state: TransferState::from_name(text(10)?).ok_or_else(|| wrong(10, "state"))?,
+            stop: match stop.as_deref() {
+                Some("pause") => Some(Stop::Pause),
+                Some("cancel") => Some(Stop::Cancel),
+                _ => None,
+            },
+            attempts: row.get(12)?,
+        },
+        size_bytes: from_db(row.get(13)?),
+        modified: Ticks(row.get(14)?),
+        synced_bytes: from_db(row.get(15)?),
+        synced_proof: digest_column(row, 16)?,
+        part: part.map(|blake3| (blake3, part_sha256.map(Sha256::from_bytes))),
+        trash_path: row.get(19)?,
+        occupant: result.0.zip(result.1).map(|(size, time)| (from_db(size), Ticks(time))),
+        begun: row.get_ref(22)? != rusqlite::types::ValueRef::Null,
+        position: row.get(23)?,
+    })
+}
+
+/// One transfer.
+pub fn show(connection: &Connection, id: TransferId) -> Result<Option<TransferRow>, StorageError> {
+    let sql = format!("SELECT {COLUMNS} FROM transfers WHERE id = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?)
+}
+
+/// The transfers of a batch, in the order they were made.
+pub fn of_batch(connection: &Connection, batch: BatchId) -> Result<Vec<TransferRow>, StorageError> {
+    let sql = format!("SELECT {COLUMNS} FROM transfers WHERE batch_id = ?1 ORDER BY id");
+    Ok(connection.prepare_cached(&sql)?.query_map([batch.0], read)?.collect::<Result<_, _>>()?)
+}
+
+/// The transfers in a state, in the order of the queue.
+pub fn in_state(connection: &Connection, state: TransferState) -> Result<Vec<TransferRow>, StorageError> {
+    let sql = format!("SELECT {COLUMNS} FROM transfers WHERE state = ?1 ORDER BY position");
+    Ok(connection.prepare_cached(&sql)?.query_map([state.as_str()], read)?.collect::<Result<_, _>>()?)
+}

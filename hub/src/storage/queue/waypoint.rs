@@ -1,0 +1,101 @@
+//! What a worker writes down on its way, so that a kill at any moment loses nothing.
+
+use rusqlite::Connection;
+use shared_protocol::{Blake3, RelPath, Sha256};
+
+use super::TransferRow;
+use crate::domain::ids::{RootRowId, TransferId};
+use crate::domain::ticks::Ticks;
+use crate::storage::{StorageError, now_ms, to_db};
+
+/// So many bytes of the part file are on the disk.
+pub fn synced(connection: &Connection, id: TransferId, bytes: u64, proof: &Blake3) -> Result<(), StorageError> {
+    connection
+        .prepare_cached("UPDATE transfers SET synced_bytes = ?2, bytes_done = ?2, synced_proof = ?3 WHERE id = ?1")?
+        .execute((id.0, to_db(bytes), proof.as_bytes()))?;
+    Ok(())
+}
+
+/// The part file is complete, with these digests, and is about to get its final name.
+pub fn part_complete(
+    connection: &Connection,
+    id: TransferId,
+    blake3: &Blake3,
+    sha256: Option<&Sha256>,
+) -> Result<(), StorageError> {
+    connection.prepare_cached("UPDATE transfers SET part_blake3 = ?2, part_sha256 = ?3 WHERE id = ?1")?.execute((
+        id.0,
+        blake3.as_bytes(),
+        sha256.map(Sha256::as_bytes),
+    ))?;
+    Ok(())
+}
+
+/// The path on the other side became another one.
+pub fn renamed(connection: &Connection, id: TransferId, to_path: &RelPath) -> Result<(), StorageError> {
+    connection.prepare_cached("UPDATE transfers SET to_path = ?2 WHERE id = ?1")?.execute((id.0, to_path.as_str()))?;
+    Ok(())
+}
+
+/// A file that lies in the trash now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trashed<'a> {
+    /// In which root's.
+    pub root: RootRowId,
+    /// Where it was.
+    pub path: &'a RelPath,
+    /// Where it lies below the trash folder.
+    pub trash_path: &'a str,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its time.
+    pub modified: Ticks,
+    /// Its hash, if it was known.
+    pub hash: Option<Blake3>,
+}
+
+/// Notes that a transfer put a file into the trash. Noted twice it stays one.
+pub fn trashed(connection: &Connection, transfer: &TransferRow, file: &Trashed<'_>) -> Result<(), StorageError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO trash (root_id, batch_id, transfer_id, path, trash_path, size_bytes, modified, blake3, deleted_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (root_id, trash_path) DO NOTHING",
+        )?
+        .execute((
+            file.root.0,
+            transfer.batch_id.0,
+            transfer.id.0,
+            file.path.as_str(),
+            file.trash_path,
+            to_db(file.size_bytes),
+            file.modified.0,
+            file.hash.map(|h| *h.as_bytes()),
+            now_ms(),
+        ))?;
+    connection
+        .prepare_cached("UPDATE transfers SET trash_path = ?2 WHERE id = ?1")?
+        .execute((transfer.id.0, file.trash_path))?;
+    Ok(())
+}
+
+/// Notes that a file is no longer in the trash.
+pub fn untrashed(connection: &Connection, root: RootRowId, trash_path: &str) -> Result<(), StorageError> {
+    connection
+        .prepare_cached("DELETE FROM trash WHERE root_id = ?1 AND trash_path = ?2")?
+        .execute((root.0, trash_path))?;
+    Ok(())
+}
+
+/// The hash of a file in the trash, and whether it is there at all.
+pub fn find_trashed(
+    connection: &Connection,
+    root: RootRowId,
+    trash_path: &str,
+) -> Result<Option<Option<Blake3>>, StorageError> {
+    use rusqlite::OptionalExtension as _;
+    Ok(connection
+        .prepare_cached("SELECT blake3 FROM trash WHERE root_id = ?1 AND trash_path = ?2")?
+        .query_row((root.0, trash_path), |row| crate::storage::digest_column(row, 0))
+        .optional()?)
+}
