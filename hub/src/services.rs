@@ -7,6 +7,7 @@ pub mod events;
 pub mod history;
 pub mod indexer;
 pub mod logs;
+pub mod model_header;
 pub mod roots;
 pub mod settings;
 pub mod tasks;
@@ -18,10 +19,13 @@ pub use history::History;
 pub use indexer::Indexer;
 pub use logs::Logs;
 pub use roots::Roots;
-pub use settings::Settings;
+pub use settings::{Settings, SettingsError, SettingsView};
 pub use tasks::Tasks;
 
+use std::collections::BTreeMap;
+
 use crate::storage::Database;
+use crate::storage::history::{Level, NewLine};
 
 /// All services of one hub; cloning it is cheap.
 #[derive(Clone)]
@@ -70,6 +74,26 @@ impl Services {
         )
         .await?;
         Ok(Self { settings, database, roots, indexer, comparer, events, history, logs, demo })
+    }
+
+    /// Saves settings and puts them into force: afterwards the roots are those of the new settings.
+    pub async fn save_settings(
+        &self,
+        changes: BTreeMap<String, Option<String>>,
+        tasks: &Tasks,
+    ) -> Result<SettingsView, SettingsError> {
+        let settings = self.settings.clone();
+        let mut keys: Vec<String> = changes.keys().map(|key| key.to_uppercase()).collect();
+        keys.sort_unstable();
+        let saved = tasks.blocking(move || settings.save_blocking(changes)).await;
+        let view = saved.unwrap_or_else(|| Err(std::io::Error::other("the hub is shutting down").into()))?;
+        self.roots.refresh(tasks).await;
+        if !keys.is_empty() {
+            // Values stay out of it: some are secrets.
+            self.history.add(NewLine::new("settings", Level::Info, format!("Changed {}", keys.join(", ")))).await;
+        }
+        self.events.send(Event::SettingsChanged);
+        Ok(view)
     }
 
     /// Services over a new, empty data folder without roots. The folder stays until the process

@@ -7,10 +7,14 @@
 pub mod api;
 pub mod assets;
 pub mod error;
+pub mod extract;
 pub mod guards;
 pub mod router;
 pub mod state;
 pub mod templates;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests may unwrap")]
+mod test_hub;
 
 pub use router::router;
 pub use state::{LaunchToken, WebState};

@@ -1,13 +1,95 @@
-//! The JSON interface and its description.
+//! The JSON interface for tools, and its description.
+//!
+//! A route is added together with its description, so one can't be there without the other. What it
+//! promises is written down in the description and tested against it.
 
+pub mod batches;
+pub mod diff;
+pub mod file_detail;
+pub mod files;
+pub mod folders;
+pub mod health;
+pub mod history;
+pub mod list;
+pub mod logs;
+mod problems;
+pub mod scans;
+pub mod settings;
+pub mod transfers;
+
+use axum::Router;
+use axum::http::header;
 use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-/// The description of the API as it is built.
+use super::WebState;
+
+/// The description apart from the routes.
 #[derive(OpenApi)]
-#[openapi(info(title = "ComfyUI model library", description = "Two model folders: index, difference, transfers."))]
+#[openapi(
+    info(
+        title = "ComfyUI model library",
+        description = "Two folders of models, Local and the Lake: index, comparison, transfers. Times are RFC 3339 \
+            in UTC, sizes are bytes, paths are relative with '/'. Every error is a problem document (RFC 9457)."
+    ),
+    tags(
+        (name = "hub", description = "The program itself"),
+        (name = "settings", description = "The configuration"),
+        (name = "scans", description = "From the folders on disk to the index"),
+        (name = "library", description = "The index and the comparison"),
+        (name = "queue", description = "Transfers and the queue that they wait in"),
+        (name = "history", description = "What happened"),
+    )
+)]
 struct Description;
+
+/// Every route with its description.
+fn described() -> OpenApiRouter<WebState> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(health::show_health))
+        .routes(routes!(settings::show_settings, settings::update_settings))
+        .routes(routes!(scans::create_scan, scans::list_scans))
+        .routes(routes!(scans::show_scan))
+        .routes(routes!(scans::cancel_scan))
+        .routes(routes!(folders::show_folder))
+        .routes(routes!(files::list_files))
+        .routes(routes!(file_detail::show_file))
+        .routes(routes!(diff::list_diff))
+        .routes(routes!(transfers::list_transfers))
+        .routes(routes!(transfers::show_transfer))
+        .routes(routes!(batches::list_batches))
+        .routes(routes!(batches::show_batch))
+        .routes(routes!(history::list_history))
+        .routes(routes!(logs::list_logs))
+        .routes(routes!(show_openapi))
+}
+
+/// All routes of the API.
+pub(super) fn routes() -> Router<WebState> {
+    described().into()
+}
+
+/// The whole description.
+fn description() -> utoipa::openapi::OpenApi {
+    let mut description = described().into_openapi();
+    problems::describe(&mut description);
+    description
+}
+
+/// Shows this description.
+#[utoipa::path(
+    get, path = "/api/openapi.json", tag = "hub",
+    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json"))
+)]
+async fn show_openapi() -> ([(header::HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, "application/json")], openapi_json())
+}
 
 /// The description as JSON text.
 pub fn openapi_json() -> String {
-    Description::openapi().to_pretty_json().unwrap_or_default()
+    description().to_pretty_json().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! instead of as JSON.
 
 mod rejection;
+mod service;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -11,14 +11,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::Problem;
 use super::state::WebState;
-use super::{assets, guards};
+use super::{api, assets, guards};
 
 /// Largest body a request may have. A list of every path of a big library fits; nothing needs more.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// The router of the listener on localhost.
 pub fn router(state: WebState) -> Router {
-    guarded(assets::routes(), state)
+    guarded(api::routes().merge(assets::routes()), state)
 }
 
 /// Puts the guards around `routes`.

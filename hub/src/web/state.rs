@@ -6,6 +6,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use crate::services::{Services, Tasks};
+use crate::storage::views::CountCache;
 
 /// Handed to every handler; cloning it is cheap.
 #[derive(Clone)]
@@ -19,12 +20,14 @@ pub struct WebState {
     /// Holds upgraded sockets, which the server's own shutdown doesn't wait for, and tells them
     /// when the hub ends.
     pub tasks: Tasks,
+    /// Totals of lists that are dear to take.
+    pub counts: CountCache,
 }
 
 impl WebState {
     /// The state of a listener at this port.
-    pub const fn new(services: Services, token: LaunchToken, port: u16, tasks: Tasks) -> Self {
-        Self { services, token, port, tasks }
+    pub fn new(services: Services, token: LaunchToken, port: u16, tasks: Tasks) -> Self {
+        Self { services, token, port, tasks, counts: CountCache::default() }
     }
 
     /// A state over a new, empty data folder.

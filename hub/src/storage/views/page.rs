@@ -47,6 +47,11 @@ impl PageRequest {
         Self { limit: DEFAULT_LIMIT, cursor: None }
     }
 
+    /// Rows on the page at most.
+    pub const fn limit(&self) -> u32 {
+        self.limit
+    }
+
     /// Rows to read: one more than shown, to know whether another page follows.
     pub(super) fn rows_to_read(&self) -> i64 {
         i64::from(self.limit) + 1

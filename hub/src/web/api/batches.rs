@@ -1,0 +1,109 @@
+//! Requests to the queue, each a batch of transfers.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::list::{ListView, PageQuery};
+use crate::domain::ids::BatchId;
+use crate::domain::root::Root;
+use crate::storage::views::batches::{self, BatchEntry};
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{InPath, Params};
+
+/// A request with what became of its files. The files themselves: `/api/transfers?batch=`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchView {
+    /// Its number.
+    pub id: BatchId,
+    /// `copy`, `move`, `delete`, `restore` and the like.
+    pub operation: String,
+    /// Where the files are taken from.
+    pub from: Root,
+    /// Where they go.
+    pub to: Option<Root>,
+    /// What was to happen with names that are taken: `skip`, `replace` or `keep_both`.
+    pub on_conflict: String,
+    /// What was asked for and not queued, with the reason.
+    #[schema(value_type = Vec<Object>)]
+    pub skipped: serde_json::Value,
+    /// The batch that this one undoes.
+    pub undo_of: Option<BatchId>,
+    /// The batch that undoes this one.
+    pub undone_by: Option<BatchId>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// Its transfers.
+    pub n_transfers: u64,
+    /// That will still happen.
+    pub n_open: u64,
+    /// Of these, held by a person.
+    pub n_paused: u64,
+    /// That are done.
+    pub n_completed: u64,
+    /// That were given up.
+    pub n_failed: u64,
+    /// That were dropped.
+    pub n_cancelled: u64,
+    /// Bytes of all of them.
+    pub size_bytes: u64,
+    /// Bytes of what is done.
+    pub completed_bytes: u64,
+}
+
+impl From<BatchEntry> for BatchView {
+    fn from(batch: BatchEntry) -> Self {
+        let progress = batch.progress;
+        Self {
+            id: batch.id,
+            operation: batch.operation,
+            from: batch.from,
+            to: batch.to,
+            on_conflict: batch.on_conflict,
+            skipped: batch.skipped,
+            undo_of: batch.undo_of,
+            undone_by: batch.undone_by,
+            created_at: batch.created_at,
+            n_transfers: progress.n_transfers,
+            n_open: progress.n_open,
+            n_paused: progress.n_paused,
+            n_completed: progress.n_completed,
+            n_failed: progress.n_failed,
+            n_cancelled: progress.n_cancelled,
+            size_bytes: progress.size_bytes,
+            completed_bytes: progress.completed_bytes,
+        }
+    }
+}
+
+/// Lists batches, the newest first.
+#[utoipa::path(
+    get, path = "/api/batches", tag = "queue", params(PageQuery),
+    responses((status = 200, body = ListView<BatchView>), (status = 400, body = Problem))
+)]
+pub(super) async fn list_batches(
+    State(state): State<WebState>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<ListView<BatchView>>> {
+    let request = page.request()?;
+    let page = state.services.database.read(move |connection| batches::list(connection, &request)).await?;
+    Ok(Json(ListView::of(page)))
+}
+
+/// Shows one batch.
+#[utoipa::path(
+    get, path = "/api/batches/{id}", tag = "queue", params(("id" = i64, Path, description = "The batch")),
+    responses((status = 200, body = BatchView), (status = 404, body = Problem))
+)]
+pub(super) async fn show_batch(State(state): State<WebState>, InPath(id): InPath<BatchId>) -> Answer<Json<BatchView>> {
+    show(&state, id).await.map(Json)
+}
+
+/// One batch as it is now.
+pub(super) async fn show(state: &WebState, id: BatchId) -> Answer<BatchView> {
+    let found = state.services.database.read(move |connection| batches::show(connection, id)).await?;
+    found.map(BatchView::from).ok_or_else(|| Problem::not_found("There is no such batch."))
+}

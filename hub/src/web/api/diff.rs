@@ -1,0 +1,148 @@
+//! The comparison of the two roots.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+use utoipa::{IntoParams, ToSchema};
+
+use super::files::FileView;
+use super::list::PageQuery;
+use crate::domain::diff::DiffStatus;
+use crate::storage::views::diff::{self, PairEntry, PairFilter, StatusTotals};
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Params, optional};
+
+/// One file that stands alone, or a pair.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PairView {
+    /// The Lake's path where the Lake has the file, else Local's. They differ for `moved`.
+    #[schema(value_type = String)]
+    pub path: RelPath,
+    /// How the two sides stand to each other.
+    pub status: DiffStatus,
+    /// The larger side's size.
+    pub size_bytes: u64,
+    /// Local's file.
+    pub local: Option<FileView>,
+    /// The Lake's file.
+    pub lake: Option<FileView>,
+}
+
+impl From<PairEntry> for PairView {
+    fn from(pair: PairEntry) -> Self {
+        Self {
+            path: pair.path,
+            status: pair.status,
+            size_bytes: pair.size_bytes,
+            local: pair.local.map(FileView::from),
+            lake: pair.lake.map(FileView::from),
+        }
+    }
+}
+
+/// Rows and bytes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CountView {
+    /// Rows.
+    pub n: u64,
+    /// Bytes; of a pair the larger side's.
+    pub size_bytes: u64,
+}
+
+/// Rows and bytes of every status, in the folder that was asked for.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DiffSummaryView {
+    /// Only Local has it.
+    pub local_only: CountView,
+    /// Only the Lake has it.
+    pub lake_only: CountView,
+    /// Both have it.
+    pub same: CountView,
+    /// Both have another content.
+    pub different: CountView,
+    /// The same content under another path.
+    pub moved: CountView,
+    /// Names that differ in case only.
+    pub conflict: CountView,
+    /// Equal in size, not in time, and not hashed.
+    pub unverified: CountView,
+}
+
+impl FromIterator<StatusTotals> for DiffSummaryView {
+    fn from_iter<I: IntoIterator<Item = StatusTotals>>(totals: I) -> Self {
+        let mut summary = Self::default();
+        for StatusTotals { status, n, size_bytes } in totals {
+            let slot = match status {
+                DiffStatus::LocalOnly => &mut summary.local_only,
+                DiffStatus::LakeOnly => &mut summary.lake_only,
+                DiffStatus::Same => &mut summary.same,
+                DiffStatus::Different => &mut summary.different,
+                DiffStatus::Moved => &mut summary.moved,
+                DiffStatus::Conflict => &mut summary.conflict,
+                DiffStatus::Unverified => &mut summary.unverified,
+            };
+            *slot = CountView { n, size_bytes };
+        }
+        summary
+    }
+}
+
+/// One page of the comparison, with the totals of all statuses.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DiffView {
+    /// The rows.
+    pub items: Vec<PairView>,
+    /// Asks for the next page; `null` on the last one.
+    pub next_cursor: Option<String>,
+    /// Rows of the whole list.
+    pub total: u64,
+    /// Rows and bytes by status, for the folder, whatever the other filters.
+    pub summary: DiffSummaryView,
+}
+
+/// Which rows.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct DiffQuery {
+    /// With `path` in this folder or below it.
+    #[serde(deserialize_with = "optional")]
+    #[param(value_type = Option<String>)]
+    folder: Option<RelPath>,
+    /// Of this status.
+    #[serde(deserialize_with = "optional")]
+    #[param(inline)]
+    status: Option<DiffStatus>,
+    /// Words that `path` has, in any case.
+    #[serde(deserialize_with = "optional")]
+    q: Option<String>,
+}
+
+/// Lists the differences, brought up to date first.
+#[utoipa::path(
+    get, path = "/api/diff", tag = "library", params(DiffQuery, PageQuery),
+    responses((status = 200, body = DiffView), (status = 400, body = Problem))
+)]
+pub(super) async fn list_diff(
+    State(state): State<WebState>,
+    Params(query): Params<DiffQuery>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<DiffView>> {
+    let request = page.request()?;
+    state.services.comparer.refresh().await?;
+    let filter = PairFilter { folder: query.folder, status: query.status, search: query.q };
+    let counts = state.counts.clone();
+    let read = move |connection: &_| {
+        let summary = diff::summary(connection, filter.folder.as_ref())?;
+        Ok((diff::list(connection, &filter, &request, &counts)?, summary))
+    };
+    let (page, summary) = state.services.database.read(read).await?;
+    Ok(Json(DiffView {
+        items: page.items.into_iter().map(PairView::from).collect(),
+        next_cursor: page.next_cursor,
+        total: page.total,
+        summary: summary.into_iter().collect(),
+    }))
+}

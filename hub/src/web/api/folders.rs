@@ -1,0 +1,96 @@
+//! The folders of a root, one level at a time.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::domain::root::Root;
+use crate::storage::views::folders::{self, FolderEntry, FolderLevel};
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Params, optional};
+
+/// What one folder holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FolderLevelView {
+    /// Its path, `""` for the root's own folder.
+    pub path: String,
+    /// The folders directly in it, by name.
+    pub folders: Vec<FolderView>,
+    /// Files in it and below it.
+    pub n_files: u64,
+    /// Bytes of these files.
+    pub size_bytes: u64,
+    /// Files directly in it.
+    pub n_files_here: u64,
+    /// Bytes of the files directly in it.
+    pub size_bytes_here: u64,
+}
+
+/// A folder inside another.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FolderView {
+    /// Its name.
+    pub name: String,
+    /// Its path.
+    #[schema(value_type = String)]
+    pub path: RelPath,
+    /// Files in it and below it.
+    pub n_files: u64,
+    /// Bytes of these files.
+    pub size_bytes: u64,
+    /// Folders directly in it.
+    pub n_folders: u64,
+}
+
+impl From<FolderLevel> for FolderLevelView {
+    fn from(level: FolderLevel) -> Self {
+        Self {
+            path: level.path.map(String::from).unwrap_or_default(),
+            folders: level.folders.into_iter().map(FolderView::from).collect(),
+            n_files: level.totals.n_files,
+            size_bytes: level.totals.size_bytes,
+            n_files_here: level.here.n_files,
+            size_bytes_here: level.here.size_bytes,
+        }
+    }
+}
+
+impl From<FolderEntry> for FolderView {
+    fn from(folder: FolderEntry) -> Self {
+        let FolderEntry { name, path, n_files, size_bytes, n_folders } = folder;
+        Self { name, path, n_files, size_bytes, n_folders }
+    }
+}
+
+/// Which folder.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FolderQuery {
+    /// Of which root.
+    #[param(inline)]
+    root: Root,
+    /// Its path; none for the root's own folder.
+    #[serde(default, deserialize_with = "optional")]
+    #[param(value_type = Option<String>)]
+    path: Option<RelPath>,
+}
+
+/// Shows one level of folders.
+#[utoipa::path(
+    get, path = "/api/folders", tag = "library", params(FolderQuery),
+    responses(
+        (status = 200, body = FolderLevelView), (status = 400, body = Problem), (status = 404, body = Problem)
+    )
+)]
+pub(super) async fn show_folder(
+    State(state): State<WebState>,
+    Params(query): Params<FolderQuery>,
+) -> Answer<Json<FolderLevelView>> {
+    let FolderQuery { root, path } = query;
+    let found = state.services.database.read(move |connection| folders::level(connection, root, path.as_ref())).await?;
+    let level = found.ok_or_else(|| Problem::not_found(format!("{} has no such folder.", root.label())))?;
+    Ok(Json(level.into()))
+}

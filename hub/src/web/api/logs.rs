@@ -1,0 +1,72 @@
+//! The latest lines of the log.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::list::{ListView, PageQuery};
+use crate::services::logs::LogLine;
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Params, optional};
+
+/// How grave a line is at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Something failed.
+    Error,
+    /// Something is odd.
+    #[serde(alias = "warning")]
+    Warn,
+    /// Something happened.
+    Info,
+    /// How it happened.
+    Debug,
+    /// All.
+    Trace,
+}
+
+impl LogLevel {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// Which lines.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct LogsQuery {
+    /// At least so grave.
+    #[serde(deserialize_with = "optional")]
+    #[param(inline)]
+    level: Option<LogLevel>,
+    /// With this text, in any case.
+    #[serde(deserialize_with = "optional")]
+    q: Option<String>,
+}
+
+/// Lists the latest lines of the log, newest first. Older ones are in the files of the data folder.
+#[utoipa::path(
+    get, path = "/api/logs", tag = "history", params(LogsQuery, PageQuery),
+    responses((status = 200, body = ListView<LogLine>), (status = 400, body = Problem))
+)]
+pub(super) async fn list_logs(
+    State(state): State<WebState>,
+    Params(query): Params<LogsQuery>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<ListView<LogLine>>> {
+    let limit = page.request()?.limit();
+    let level = query.level.map(LogLevel::as_str);
+    let items = state.services.logs.recent(level, query.q.as_deref().unwrap_or_default(), limit as usize);
+    let total = items.len() as u64;
+    Ok(Json(ListView { items, next_cursor: None, total }))
+}

@@ -1,0 +1,86 @@
+//! Scans: from the folders on disk to the index.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::list::{ListView, PageQuery};
+use crate::domain::ids::ScanId;
+use crate::domain::root::Root;
+use crate::domain::scan::ScanReport;
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Body, InPath, Params};
+
+/// Which roots to scan.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScanRequest {
+    /// The roots; both if left out.
+    roots: Option<Vec<Root>>,
+}
+
+/// A scan that was started or joined.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScanStartedView {
+    /// Ask for its state under this number.
+    pub id: ScanId,
+}
+
+/// Starts a scan, or joins the one under way if it covers these roots.
+#[utoipa::path(
+    post, path = "/api/scans", tag = "scans", request_body = Option<ScanRequest>,
+    responses(
+        (status = 202, body = ScanStartedView), (status = 400, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem), (status = 503, body = Problem)
+    )
+)]
+pub(super) async fn create_scan(
+    State(state): State<WebState>,
+    body: Option<Body<ScanRequest>>,
+) -> Answer<(StatusCode, Json<ScanStartedView>)> {
+    let roots = body.and_then(|Body(request)| request.roots).unwrap_or_else(|| Root::ALL.to_vec());
+    let id = state.services.indexer.begin(roots).await?;
+    Ok((StatusCode::ACCEPTED, Json(ScanStartedView { id })))
+}
+
+/// Lists the latest scans, newest first, the one under way among them.
+#[utoipa::path(
+    get, path = "/api/scans", tag = "scans", params(PageQuery),
+    responses((status = 200, body = ListView<ScanReport>), (status = 400, body = Problem))
+)]
+pub(super) async fn list_scans(
+    State(state): State<WebState>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<ListView<ScanReport>>> {
+    let limit = page.request()?.limit();
+    let items = state.services.indexer.list(limit).await?;
+    let total = items.len() as u64;
+    Ok(Json(ListView { items, next_cursor: None, total }))
+}
+
+/// Shows a scan as it is now.
+#[utoipa::path(
+    get, path = "/api/scans/{id}", tag = "scans", params(("id" = i64, Path, description = "The scan")),
+    responses((status = 200, body = ScanReport), (status = 404, body = Problem))
+)]
+pub(super) async fn show_scan(State(state): State<WebState>, InPath(id): InPath<ScanId>) -> Answer<Json<ScanReport>> {
+    Ok(Json(state.services.indexer.show(id).await?))
+}
+
+/// Stops a scan. What it has written so far stays.
+#[utoipa::path(
+    post, path = "/api/scans/{id}/cancel", tag = "scans", params(("id" = i64, Path, description = "The scan")),
+    responses((status = 202, body = ScanReport), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+pub(super) async fn cancel_scan(
+    State(state): State<WebState>,
+    InPath(id): InPath<ScanId>,
+) -> Answer<(StatusCode, Json<ScanReport>)> {
+    // A scan that never was is 404, one that has ended 409.
+    state.services.indexer.show(id).await?;
+    state.services.indexer.cancel(id)?;
+    Ok((StatusCode::ACCEPTED, Json(state.services.indexer.show(id).await?)))
+}

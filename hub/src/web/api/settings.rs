@@ -1,0 +1,52 @@
+//! The configuration.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::services::settings::SettingsView;
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::Body;
+
+/// Settings to change, by key; `null` takes a key out of `config.toml`. Keys that are left out stay
+/// as they are.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(value_type = BTreeMap<String, Option<String>>)]
+pub struct SettingsRequest(BTreeMap<String, Value>);
+
+/// Shows every setting with its value and where that came from.
+#[utoipa::path(get, path = "/api/settings", tag = "settings", responses((status = 200, body = SettingsView)))]
+pub(super) async fn show_settings(State(state): State<WebState>) -> Json<SettingsView> {
+    Json(state.services.settings.view())
+}
+
+/// Validates all of it, then writes `config.toml`. Nothing is saved if anything is wrong.
+#[utoipa::path(
+    put, path = "/api/settings", tag = "settings", request_body = SettingsRequest,
+    responses((status = 200, body = SettingsView), (status = 400, body = Problem), (status = 422, body = Problem))
+)]
+pub(super) async fn update_settings(
+    State(state): State<WebState>,
+    Body(SettingsRequest(changes)): Body<SettingsRequest>,
+) -> Answer<Json<SettingsView>> {
+    let changes = changes.into_iter().map(|(key, value)| Ok((text_of(&key, value)?, key)));
+    let changes = changes.map(|pair: Answer<_>| pair.map(|(value, key)| (key, value))).collect::<Answer<_>>()?;
+    Ok(Json(state.services.save_settings(changes, &state.tasks).await?))
+}
+
+/// Numbers and truth values are as good as their texts.
+fn text_of(key: &str, value: Value) -> Answer<Option<String>> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        Value::Bool(_) | Value::Number(_) => Ok(Some(value.to_string())),
+        Value::Array(_) | Value::Object(_) => {
+            Err(Problem::malformed(format!("{key}: expected a text, a number, true, false or null")))
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The routes against real services on real folders.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
+
+mod described;
+mod library;
+mod problems;

@@ -1,0 +1,118 @@
+//! Routes and description, compared both ways, and both with what was promised.
+
+use std::collections::BTreeSet;
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use crate::web::api::openapi_json;
+use crate::web::test_hub::TestHub;
+
+/// Routes that other programs rely on. One that is built has to stand here, and the other way round.
+const PROMISED: &[&str] = &[
+    "GET /api/health",
+    "GET /api/settings",
+    "PUT /api/settings",
+    "POST /api/scans",
+    "GET /api/scans",
+    "GET /api/scans/{id}",
+    "POST /api/scans/{id}/cancel",
+    "GET /api/folders",
+    "GET /api/files",
+    "GET /api/files/detail",
+    "GET /api/diff",
+    "GET /api/transfers",
+    "GET /api/transfers/{id}",
+    "GET /api/batches",
+    "GET /api/batches/{id}",
+    "GET /api/history",
+    "GET /api/logs",
+    "GET /api/openapi.json",
+];
+
+fn description() -> Value {
+    serde_json::from_str(&openapi_json()).unwrap()
+}
+
+/// Each operation as "METHOD /path".
+fn described() -> BTreeSet<String> {
+    let description = description();
+    let paths = description["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().keys().map(|method| method.to_uppercase());
+        methods.map(move |method| format!("{method} {path}"))
+    });
+    operations.collect()
+}
+
+#[test]
+fn what_is_built_is_what_was_promised() {
+    assert_eq!(described(), PROMISED.iter().map(|route| (*route).to_owned()).collect());
+}
+
+#[tokio::test]
+async fn every_described_operation_is_routed_and_no_other_method_is() {
+    let hub = TestHub::bare().await;
+    let described = described();
+    let paths: BTreeSet<&str> = described.iter().map(|route| route.split_once(' ').unwrap().1).collect();
+    for path in paths {
+        let asked = path.replace("{id}", "999999");
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+            let answered = hub.ask(method, &asked, None).await;
+            let is_described = described.contains(&format!("{method} {path}"));
+            let is_routed = answered.status != StatusCode::METHOD_NOT_ALLOWED
+                && !answered.body["detail"].as_str().is_some_and(|detail| detail.starts_with("There is nothing at"));
+            assert_eq!(is_routed, is_described, "{method} {path}: {} {}", answered.status, answered.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_description_is_served_as_printed() {
+    assert_eq!(TestHub::bare().await.get("/api/openapi.json").await, description());
+}
+
+#[test]
+fn every_operation_says_what_it_answers() {
+    let description = description();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let text = operation["summary"].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "{method} {path} has no summary");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path}");
+            for (status, response) in responses {
+                if !status.starts_with('2') {
+                    let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                    assert_eq!(schema, "#/components/schemas/Problem", "{method} {path} {status}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn walk<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    match member.as_str() {
+                        Some(target) if name == "$ref" => found.push(target),
+                        _ => walk(member, found),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| walk(item, found)),
+            _ => {}
+        }
+    }
+    let description = description();
+    let mut references = Vec::new();
+    walk(&description, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(description.pointer(pointer).is_some(), "{reference}");
+    }
+}
