@@ -5,6 +5,7 @@ pub mod file;
 pub mod keys;
 pub mod layers;
 pub mod parse;
+pub mod problem;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 pub use keys::Key;
 pub use layers::{Layers, Source};
-pub use parse::Problem;
+pub use problem::Problem;
 
 use crate::domain::root::{PerRoot, Root};
 use crate::fs::RootDir;

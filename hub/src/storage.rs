@@ -16,6 +16,7 @@ pub mod queue;
 pub mod roots;
 pub mod scans;
 pub mod search;
+pub mod stale;
 pub mod views;
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Where each value came from: flag > environment > file > default.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Key, Problem, file, parse};
+use super::{Key, Problem, file};
 
 /// Where a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -61,24 +60,6 @@ impl Layers {
             .or_else(|| layer(&self.environment, Source::Environment))
             .or_else(|| layer(&self.file, Source::File))
             .or_else(|| key.default_value().map(|text| (text, Source::Default)))
-    }
-
-    /// Where database, configuration and logs lie: needed before the file can be read.
-    pub fn app_data_dir(&self) -> Result<PathBuf, Vec<Problem>> {
-        let given = self.flags.get(&Key::AppDataDir).or_else(|| self.environment.get(&Key::AppDataDir));
-        match given {
-            Some(text) => parse::folder(Key::AppDataDir, text).map_err(|problem| vec![problem]),
-            None => directories::ProjectDirs::from("", "", "comfy-hub")
-                .map(|dirs| dirs.data_local_dir().to_owned())
-                .ok_or_else(|| {
-                    vec![Problem::new(Key::AppDataDir, "", "a folder: this user has no home folder to put it in")]
-                }),
-        }
-    }
-
-    /// Validates everything at once; every problem is told.
-    pub fn resolve(&self) -> Result<Config, Vec<Problem>> {
-        parse::config(self)
     }
 }
 

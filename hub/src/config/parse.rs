@@ -1,48 +1,34 @@
 //! From texts to values. A wrong one becomes a [`Problem`] that names key, value and what is
 //! expected.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::{Config, Key, Layers, RemoteConfig, RootConfig, SecretString};
+use super::{Config, Key, Layers, Problem, RemoteConfig, RootConfig, SecretString};
 use crate::domain::root::{PerRoot, Root};
 use crate::fs::RootDir;
 use crate::fs::root_dir::check_apart;
 
-/// A wrong value, in one line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Problem {
-    /// The key, as in the environment.
-    pub key: String,
-    /// What was given; hidden for secrets.
-    pub value: String,
-    /// What would be right.
-    pub expected: String,
-}
-
-impl Problem {
-    /// A wrong value of a known key.
-    pub fn new(key: Key, value: &str, expected: impl Into<String>) -> Self {
-        let value = if key.is_secret() { "(hidden)" } else { value };
-        Self { key: key.name().to_owned(), value: value.to_owned(), expected: expected.into() }
+impl Layers {
+    /// Where database, configuration and logs lie: needed before the file can be read.
+    pub fn app_data_dir(&self) -> Result<PathBuf, Vec<Problem>> {
+        let given = self.flags.get(&Key::AppDataDir).or_else(|| self.environment.get(&Key::AppDataDir));
+        match given {
+            Some(text) => folder(Key::AppDataDir, text).map_err(|problem| vec![problem]),
+            None => directories::ProjectDirs::from("", "", "comfy-hub")
+                .map(|dirs| dirs.data_local_dir().to_owned())
+                .ok_or_else(|| {
+                    vec![Problem::new(Key::AppDataDir, "", "a folder: this user has no home folder to put it in")]
+                }),
+        }
     }
 
-    /// A key that does not exist.
-    pub fn unknown(key: &str, value: &str) -> Self {
-        Self { key: key.to_owned(), value: value.to_owned(), expected: "one of the known keys (see hub --help)".into() }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let one_line = |text: &str| text.replace(['\n', '\r'], " ");
-        write!(f, "{} = \"{}\": expected {}", self.key, one_line(&self.value), one_line(&self.expected))
+    /// Validates everything at once; every problem is told.
+    pub fn resolve(&self) -> Result<Config, Vec<Problem>> {
+        config(self)
     }
 }
 
@@ -97,7 +83,7 @@ impl Reader<'_> {
 }
 
 /// Validates all values of the layers.
-pub fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
+fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
     let app_data_dir = layers.app_data_dir()?;
     let mut reader = Reader { layers, problems: Vec::new() };
     let roots = PerRoot::from_fn(|root| match root {
@@ -226,7 +212,7 @@ fn root_dir(text: &str) -> Result<RootDir, String> {
 }
 
 /// An absolute path; one that is not is taken from the current folder.
-pub(super) fn folder(key: Key, text: &str) -> Result<PathBuf, Problem> {
+fn folder(key: Key, text: &str) -> Result<PathBuf, Problem> {
     std::path::absolute(text.trim()).map_err(|error| Problem::new(key, text, format!("a path ({error})")))
 }
 

@@ -7,13 +7,13 @@
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, Transaction};
 
+pub use super::stale::{is_stale, mark_all_stale, mark_stale};
+
+use super::stale::ALL;
 use super::{StorageError, digest, from_db, roots};
 use crate::domain::diff::{Content, DiffStatus, compare};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
-
-/// Stands for every key in `pairs_stale`.
-const ALL: &str = "*";
 
 /// Stale keys beyond which all rows are written anew: cheaper than so many single look-ups.
 const MANY: i64 = 20_000;
@@ -31,23 +31,6 @@ fn content(context: &Context<'_>, first: usize) -> rusqlite::Result<Content> {
     let hash =
         digest(context.get_raw(first + 2)).map_err(|error| rusqlite::Error::UserFunctionError(Box::new(error)))?;
     Ok(Content { size_bytes: from_db(context.get(first)?), modified: Ticks(context.get(first + 1)?), hash })
-}
-
-/// Marks one key as out of date.
-pub fn mark_stale(connection: &Connection, match_key: &str) -> Result<(), StorageError> {
-    connection.prepare_cached("INSERT OR IGNORE INTO pairs_stale VALUES (?1)")?.execute([match_key])?;
-    Ok(())
-}
-
-/// Marks everything as out of date.
-pub fn mark_all_stale(connection: &Connection) -> Result<(), StorageError> {
-    mark_stale(connection, ALL)
-}
-
-/// Whether some row is out of date.
-pub fn is_stale(connection: &Connection) -> Result<bool, StorageError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM pairs_stale)";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 /// Brings every stale row up to date.

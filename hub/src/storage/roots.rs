@@ -77,7 +77,7 @@ pub fn activate(
     if active(connection, root)?.is_none_or(|old| old.id != found.id) {
         deactivate(connection, root)?;
         connection.execute("UPDATE roots SET active = 1 WHERE id = ?1", [found.id.0])?;
-        super::pairs::mark_all_stale(connection)?;
+        super::stale::mark_all_stale(connection)?;
     }
     Ok(found)
 }
@@ -90,7 +90,7 @@ pub fn deactivate(connection: &Connection, root: Root) -> Result<(), StorageErro
     for table in ["files", "folders", "skipped_entries"] {
         connection.execute(&format!("DELETE FROM {table} WHERE root_id = ?1"), [old.id.0])?;
     }
-    super::pairs::mark_all_stale(connection)
+    super::stale::mark_all_stale(connection)
 }
 
 /// Notes that a root's index has changed and returns the new generation.

@@ -17,12 +17,13 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("storage", &["domain"]),
     ("fs", &["domain"]),
     ("config", &["domain", "fs"]),
-    ("shutdown", &[]),
-    ("telemetry", &["domain", "config"]),
-    ("services", &["domain", "storage", "fs", "config", "telemetry", "shutdown"]),
-    ("web", &["domain", "storage", "fs", "config", "telemetry", "shutdown", "services"]),
-    ("app", &["domain", "storage", "fs", "config", "telemetry", "shutdown", "services", "web"]),
-    ("cli", &["domain", "storage", "fs", "config", "telemetry", "shutdown", "services", "web", "app"]),
+    ("services", &["domain", "storage", "fs", "config"]),
+    // Log lines also go into the ring that a service keeps for the logs page.
+    ("telemetry", &["domain", "config", "services"]),
+    ("web", &["domain", "storage", "fs", "config", "services"]),
+    ("app", &["domain", "storage", "fs", "config", "services", "web"]),
+    ("cli", &["domain", "config"]),
+    ("run", &["domain", "storage", "fs", "config", "services", "telemetry", "web", "app", "cli"]),
 ];
 
 /// What only some layers may name. A path is meant with everything below it.
@@ -32,9 +33,9 @@ const PLACES: [(&str, &[&str]); 9] = [
     ("axum", &["web", "app"]),
     ("axum_server", &["app"]),
     ("clap", &["cli", "config"]),
-    ("std::env", &["cli", "config"]),
+    ("std::env", &["cli", "config", "run"]),
     // storage, config, telemetry and app touch the hub's own files, never people's.
-    ("std::fs", &["fs", "storage", "config", "telemetry", "app"]),
+    ("std::fs", &["fs", "storage", "config", "telemetry", "app", "run"]),
     ("tokio::fs", &[]),
     ("walkdir", &["fs"]),
 ];

@@ -1,0 +1,37 @@
+//! Takes the pictures in `docs/` from the real pages, on the demo library.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use stories::{Browser, HubSetup};
+
+fn main() -> Result<()> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let folder = tempfile::tempdir()?;
+    let setup = HubSetup::new()?.argument("demo").argument("--dir").argument(folder.path().join("demo"));
+    let hub = setup.start()?;
+    let api = hub.api()?;
+    api.scan_both()?;
+    api.hash("local")?;
+    api.hash("lake")?;
+    let batch = api.copy("lake", "local", &["loras/flux"])?;
+    api.complete(&batch)?;
+
+    let browser = Browser::open()?;
+    for (name, address) in
+        [("screenshot", "/library?root=lake&path=loras/sdxl"), ("diff", "/diff"), ("queue", "/queue")]
+    {
+        browser.goto(&format!("{}{address}", hub.address()))?;
+        browser.wait("main")?;
+        for (dark, suffix) in [(false, ""), (true, "-dark")] {
+            browser.prefer_dark(dark)?;
+            let taken = browser.screenshot(&format!("docs-{name}{suffix}"))?;
+            let kept = docs.join(format!("{name}{suffix}.png"));
+            fs::copy(&taken, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
+            writeln!(std::io::stdout(), "{}", kept.display())?;
+        }
+    }
+    Ok(())
+}
