@@ -1,8 +1,9 @@
 //! What a content is known by, and the machinery that computes it while the bytes pass by.
 //!
-//! A file is read by one thread into a few buffers that go round; BLAKE3 and SHA-256 each look at
-//! every block in a thread of their own. Never mapped into memory: a file that shrinks would kill the
-//! process, and over a network every page would be a journey of its own.
+//! A big file is read by one thread into a few buffers that go round; BLAKE3 and SHA-256 each look at
+//! every block in a thread of their own. Smaller files are hashed in place. None is ever mapped into
+//! memory: a file that shrinks would kill the process, and over a network every page would be a journey
+//! of its own.
 
 use shared_protocol::groups::GROUP_BYTES;
 use shared_protocol::{Blake3, GroupList, Sha256};
@@ -13,7 +14,7 @@ mod source;
 
 pub use buffers::Buffers;
 pub(super) use buffers::{BLOCK_BYTES, Block, Pool};
-pub(super) use digests::{Digests, GroupDigest};
+pub(super) use digests::{Digests, GroupDigest, InPlace};
 pub(super) use source::{Source, read_blocks};
 
 /// The digests of one content.

@@ -89,10 +89,39 @@ impl<'scope> Digests<'scope> {
 
     /// The digests of the whole file; an error if not all of it was handed over.
     pub(in crate::fs) fn finish(self, size_bytes: u64) -> Result<ContentHash, GroupsError> {
-        let groups = GroupList::new(size_bytes, self.groups.finish().values)?;
-        let sha256 = self.sha256.map(|sha256| Sha256::from_bytes(sha256.finish().finalize().into()));
-        Ok(ContentHash { size_bytes, blake3: groups.root(), sha256, groups: Some(groups) })
+        result(size_bytes, self.groups.finish().values, self.sha256.map(Worker::finish))
     }
+}
+
+/// The digests of one file, computed by the thread that reads it.
+pub(in crate::fs) struct InPlace {
+    values: Vec<GroupValue>,
+    sha256: Option<sha2::Sha256>,
+}
+
+impl InPlace {
+    pub(in crate::fs) fn new(sha256: bool) -> Self {
+        Self { values: Vec::new(), sha256: sha256.then(sha2::Sha256::default) }
+    }
+
+    /// Takes the next group.
+    pub(in crate::fs) fn absorb(&mut self, offset: u64, group: &[u8]) {
+        self.values.push(group_value(offset, group));
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(group);
+        }
+    }
+
+    /// The digests of the whole file; an error if not all of it was taken.
+    pub(in crate::fs) fn finish(self, size_bytes: u64) -> Result<ContentHash, GroupsError> {
+        result(size_bytes, self.values, self.sha256)
+    }
+}
+
+fn result(size_bytes: u64, values: Vec<GroupValue>, sha256: Option<sha2::Sha256>) -> Result<ContentHash, GroupsError> {
+    let groups = GroupList::new(size_bytes, values)?;
+    let sha256 = sha256.map(|sha256| Sha256::from_bytes(sha256.finalize().into()));
+    Ok(ContentHash { size_bytes, blake3: groups.root(), sha256, groups: Some(groups) })
 }
 
 enum Order<S> {

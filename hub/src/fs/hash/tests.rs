@@ -62,7 +62,7 @@ fn sizes_around_every_seam() {
     let folder = tempfile::tempdir().unwrap();
     let mut buffers = Buffers::new();
     let mib = 1 << 20;
-    for size in [0, 1, 1000, mib - 1, mib, mib + 1, 2 * mib, 4 * mib, 4 * mib + 1, 17 * mib + 5] {
+    for size in [0, 1, 1000, mib - 1, mib, mib + 1, 2 * mib, 3 * mib, 3 * mib + 1, 4 * mib, 4 * mib + 1, 17 * mib + 5] {
         let bytes = content(size);
         let (path, stamp) = file(&folder, &bytes);
         check(&hash_file_with(&mut buffers, &path, stamp, BOTH, None, &mut on).unwrap(), &bytes);
@@ -109,6 +109,15 @@ fn checkpoint(path: &Path, stamp: FileStamp, options: HashOptions) -> HashCheckp
 }
 
 #[test]
+fn a_file_without_checkpoints_stops_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, stamp) = file(&folder, &content(5 << 19));
+    let mut control = StopAt { at: 1 << 20, kept: None, first: None };
+    assert!(matches!(hash_file(&path, stamp, BOTH, None, &mut control), Err(HashError::Stopped)));
+    assert_eq!((control.first, control.kept), (Some(0), None));
+}
+
+#[test]
 fn a_checkpoint_that_does_not_fit_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(9 << 20);
@@ -149,7 +158,7 @@ fn a_file_that_is_not_the_expected_one_has_no_hash() {
 #[test]
 fn a_file_that_changes_meanwhile_has_no_hash() {
     let folder = tempfile::tempdir().unwrap();
-    for size in [1000, 20 << 20] {
+    for size in [1000, 2 << 20, 20 << 20] {
         let (path, stamp) = file(&folder, &content(size));
         let mut grow = |_: u64| {
             let mut file = fs::File::options().append(true).open(&path).unwrap();
