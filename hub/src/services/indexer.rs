@@ -165,15 +165,16 @@ impl Indexer {
                 tracing::error!(%error, "a scan broke off");
             }
         }
+        // Only a copy is final yet: whoever sees the scan ended may count on the next one being new.
         let report = {
-            let mut report = report.lock();
+            let mut report = report.lock().clone();
             for root in report.roots.values_mut().filter(|root| !root.state.is_final()) {
                 root.state = WorkState::Failed;
                 root.detail.get_or_insert_with(|| "The scan broke off; the log tells more.".to_owned());
             }
             report.state = report.joint_state();
             report.finished_at = Some(timestamp(now_ms()));
-            report.clone()
+            report
         };
         let id = report.id;
         self.tell_history(&report).await;
