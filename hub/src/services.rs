@@ -1,6 +1,7 @@
 //! What the hub does. Each service owns one duty, runs blocking work on bounded threads, keeps its
 //! truth in the database, and tells everyone else through [`Events`].
 
+pub mod busy;
 pub mod comparer;
 pub mod error;
 pub mod events;
@@ -8,6 +9,7 @@ pub mod history;
 pub mod indexer;
 pub mod logs;
 pub mod model_header;
+pub mod queue;
 pub mod roots;
 pub mod settings;
 pub mod tasks;
@@ -18,6 +20,7 @@ pub use events::{Event, Events};
 pub use history::History;
 pub use indexer::Indexer;
 pub use logs::Logs;
+pub use queue::Queue;
 pub use roots::Roots;
 pub use settings::{Settings, SettingsError, SettingsView};
 pub use tasks::Tasks;
@@ -26,6 +29,7 @@ use std::collections::BTreeMap;
 
 use crate::storage::Database;
 use crate::storage::history::{Level, NewLine};
+use busy::Busy;
 
 /// All services of one hub; cloning it is cheap.
 #[derive(Clone)]
@@ -40,6 +44,8 @@ pub struct Services {
     pub indexer: Indexer,
     /// The comparison.
     pub comparer: Comparer,
+    /// Transfers.
+    pub queue: Queue,
     /// What everyone hears of.
     pub events: Events,
     /// What happened, for people.
@@ -73,7 +79,19 @@ impl Services {
             tasks.clone(),
         )
         .await?;
-        Ok(Self { settings, database, roots, indexer, comparer, events, history, logs, demo })
+        let busy = Busy::new();
+        let queue = Queue::start(queue::Needs {
+            settings: settings.clone(),
+            database: database.clone(),
+            roots: roots.clone(),
+            events: events.clone(),
+            history: history.clone(),
+            comparer: comparer.clone(),
+            tasks: tasks.clone(),
+            busy,
+        })
+        .await?;
+        Ok(Self { settings, database, roots, indexer, comparer, queue, events, history, logs, demo })
     }
 
     /// Saves settings and puts them into force: afterwards the roots are those of the new settings.

@@ -27,6 +27,9 @@ pub use error::StorageError;
 pub use open::check_file;
 pub use pool::Database;
 
+/// A connection, for callers that hand it on to functions of this module.
+pub use rusqlite::Connection;
+
 use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 use shared_protocol::Blake3;
 

@@ -94,13 +94,23 @@ fn swap_case(name: &str) -> String {
 /// Removes a folder if it is empty, and then each one around it that became empty, but never the root.
 /// Tells how many went.
 pub fn remove_empty_folders_up(root: &RootDir, folder: &RelPath) -> Result<usize, FsError> {
+    remove_up(root, folder, false).map(|removed| removed.len())
+}
+
+/// The same, but a folder directly in the root stays too: it stands for a type of models. Tells which
+/// went.
+pub fn remove_emptied_folders(root: &RootDir, folder: &RelPath) -> Result<Vec<RelPath>, FsError> {
+    remove_up(root, folder, true)
+}
+
+fn remove_up(root: &RootDir, folder: &RelPath, keep_types: bool) -> Result<Vec<RelPath>, FsError> {
     crate::fs::ensure_no_links(root, folder)?;
-    let mut removed = 0;
+    let mut removed = Vec::new();
     let mut next = Some(folder.clone());
-    while let Some(folder) = next {
+    while let Some(folder) = next.take_if(|folder| !keep_types || folder.parent().is_some()) {
         let path = root.resolve(&folder);
         match fs::remove_dir(&path) {
-            Ok(()) => removed += 1,
+            Ok(()) => removed.push(folder.clone()),
             Err(error) if FailureClass::of(&error) == FailureClass::NotFound => {}
             Err(error) if FailureClass::of(&error) == FailureClass::Exists => break,
             Err(error) => return Err(FsError::new("remove", &path, error)),

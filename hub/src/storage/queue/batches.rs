@@ -110,6 +110,13 @@ pub fn exists(connection: &Connection, batch: BatchId) -> Result<bool, StorageEr
     Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?)
 }
 
+/// When a batch was made, milliseconds since 1970 UTC.
+pub fn created_at(connection: &Connection, batch: BatchId) -> Result<i64, StorageError> {
+    let sql = "SELECT created_at FROM batches WHERE id = ?1";
+    let found = connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0)).optional()?;
+    found.ok_or(StorageError::Missing("batch"))
+}
+
 /// The batch that undoes this one, if someone asked for that.
 pub fn undone_by(connection: &Connection, batch: BatchId) -> Result<Option<BatchId>, StorageError> {
     let sql = "SELECT id FROM batches WHERE undo_of = ?1 ORDER BY id DESC LIMIT 1";

@@ -112,3 +112,9 @@ pub fn set_bytes_done(
     connection.prepare_cached("UPDATE transfers SET bytes_done = ?2 WHERE id = ?1")?.execute((id.0, to_db(bytes)))?;
     Ok(())
 }
+
+/// Whether anything waits for its turn.
+pub fn is_open(connection: &Connection) -> Result<bool, StorageError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM transfers WHERE state = 'queued')";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}

@@ -1,0 +1,399 @@
+//! The queue of transfers.
+//!
+//! The database holds the queue and decides who is next; `domain::transfer` decides what follows
+//! from an event; workers on blocking threads do one step after the other and write down where they
+//! are. Memory holds only what may be lost: how fast it goes, and the flags that stop a worker.
+
+mod attempt;
+mod copy;
+mod delete;
+mod ending;
+mod enqueue;
+mod failure;
+mod landed;
+mod live;
+mod place;
+mod restore;
+mod result;
+mod runner;
+mod small;
+mod undo;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use shared_protocol::RelPath;
+
+use super::busy::Busy;
+use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
+use crate::domain::ids::{BatchId, TransferId};
+use crate::domain::operation::{OnConflict, Operation};
+use crate::domain::retry::RetryPolicy;
+use crate::domain::root::Root;
+use crate::domain::transfer::{self, Effect, TransferState};
+use crate::storage::queue::outcome::{self, Stepped};
+use crate::storage::queue::{batches, claim};
+use crate::storage::{Database, facts};
+
+pub use crate::storage::queue::batches::Place;
+pub use live::LiveView;
+
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferRequest {
+    /// Copy, move or delete.
+    pub operation: Operation,
+    /// From which root.
+    pub from: Root,
+    /// To which root, for copies and moves.
+    pub to: Option<Root>,
+    /// Files and folders.
+    pub paths: Vec<RelPath>,
+    /// What to do where the destination has the name.
+    pub on_conflict: OnConflict,
+}
+
+/// Something that was asked for and not queued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct SkippedPath {
+    /// What.
+    pub path: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct BatchReceipt {
+    /// The batch that was made.
+    pub batch_id: BatchId,
+    /// Transfers queued.
+    pub n_transfers: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// What was not queued, with reasons.
+    pub skipped: Vec<SkippedPath>,
+}
+
+/// What a person does with one transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Drop it.
+    Cancel,
+    /// Try it again.
+    Retry,
+    /// Hold it.
+    Pause,
+    /// Let it go on.
+    Resume,
+}
+
+/// The queue as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct QueueStatus {
+    /// Whether it is held.
+    pub is_paused: bool,
+    /// Why it is held.
+    pub paused: Option<String>,
+    /// Why nothing runs though something is queued: a root that can't be reached.
+    pub waiting_for: Option<String>,
+    /// Transfers under way.
+    pub running: u64,
+    /// Transfers whose turn has not come.
+    pub queued: u64,
+    /// Transfers that will be tried again by themselves.
+    pub waiting: u64,
+    /// Transfers held by a person.
+    pub n_paused: u64,
+    /// Transfers done and still listed.
+    pub completed: u64,
+    /// Transfers given up and still listed.
+    pub failed: u64,
+    /// Transfers dropped and still listed.
+    pub cancelled: u64,
+    /// Bytes still to be done.
+    pub bytes_left: u64,
+    /// How fast it goes.
+    pub bytes_per_second: u64,
+    /// How long it will take at this rate.
+    pub eta_seconds: Option<u64>,
+}
+
+/// The queue; clones share it.
+#[derive(Clone)]
+pub struct Queue {
+    settings: Settings,
+    database: Database,
+    roots: Roots,
+    events: Events,
+    history: History,
+    comparer: Comparer,
+    tasks: Tasks,
+    busy: Busy,
+    live: live::Live,
+    /// Why the queue is held; a copy of the fact in the database.
+    held: Arc<Mutex<Option<String>>>,
+    wake: Arc<tokio::sync::Notify>,
+    /// In the names of part files: this database's token.
+    token: Arc<str>,
+}
+
+/// What the queue needs of its neighbours.
+pub(super) struct Needs {
+    pub(super) settings: Settings,
+    pub(super) database: Database,
+    pub(super) roots: Roots,
+    pub(super) events: Events,
+    pub(super) history: History,
+    pub(super) comparer: Comparer,
+    pub(super) tasks: Tasks,
+    pub(super) busy: Busy,
+}
+
+impl Queue {
+    /// Goes on where the last run ended.
+    pub(super) async fn start(needs: Needs) -> Result<Self, ServiceError> {
+        let Needs { settings, database, roots, events, history, comparer, tasks, busy } = needs;
+        let policy = RetryPolicy::with_tries(settings.current().queue_retry_count);
+        let (token, held, recovered) = database
+            .write(move |tx| {
+                Ok((facts::token(tx)?, facts::get(tx, facts::QUEUE_PAUSED)?, outcome::recover(tx, &policy)?))
+            })
+            .await?;
+        let queue = Self {
+            settings,
+            database,
+            roots,
+            events,
+            history,
+            comparer,
+            tasks,
+            busy,
+            live: live::Live::default(),
+            held: Arc::new(Mutex::new(held)),
+            wake: Arc::default(),
+            token: token.into(),
+        };
+        if !recovered.is_empty() {
+            tracing::info!(n = recovered.len(), "transfers were interrupted and go on");
+        }
+        let this = queue.clone();
+        queue.tasks.blocking(move || recovered.iter().for_each(|one| this.run_effects(one))).await;
+        runner::start(&queue);
+        Ok(queue)
+    }
+
+    /// Puts a request into the queue.
+    pub async fn enqueue(&self, request: TransferRequest) -> Result<BatchReceipt, ServiceError> {
+        let this = self.clone();
+        let receipt = self.blocking(move || enqueue::enqueue(&this, &request)).await?;
+        self.changed(receipt.batch_id);
+        Ok(receipt)
+    }
+
+    /// Puts back what a batch did, as far as nothing else has changed it since.
+    pub async fn undo_batch(&self, batch: BatchId) -> Result<BatchReceipt, ServiceError> {
+        let this = self.clone();
+        let receipt = self.blocking(move || undo::undo(&this, batch)).await?;
+        self.changed(receipt.batch_id);
+        Ok(receipt)
+    }
+
+    /// Does something with one transfer.
+    pub async fn act(&self, id: TransferId, action: Action) -> Result<(), ServiceError> {
+        let event = match action {
+            Action::Cancel => transfer::Event::Cancel,
+            Action::Retry => transfer::Event::Retry,
+            Action::Pause => transfer::Event::Pause,
+            Action::Resume => transfer::Event::Resume,
+        };
+        let this = self.clone();
+        self.blocking(move || {
+            let stepped = this.step_blocking(id, event)?;
+            this.run_effects(&stepped);
+            this.events.send(Event::BatchChanged(stepped.transfer.batch_id));
+            Ok(())
+        })
+        .await?;
+        self.moved(id);
+        Ok(())
+    }
+
+    /// Puts a transfer elsewhere in the order.
+    pub async fn place(&self, id: TransferId, place: Place) -> Result<(), ServiceError> {
+        self.database
+            .write(move |tx| match crate::storage::queue::row::show(tx, id)? {
+                None => Err(crate::storage::StorageError::Missing("transfer")),
+                Some(row) if row.progress.state.is_final() || row.progress.state == TransferState::Running => Ok(false),
+                Some(_) => batches::place(tx, id, place).map(|()| true),
+            })
+            .await
+            .map_err(ServiceError::from)
+            .and_then(|done| {
+                if done { Ok(()) } else { Err(conflict("Only a transfer that still waits has a place in the order.")) }
+            })?;
+        self.moved(id);
+        Ok(())
+    }
+
+    /// Drops all transfers of a batch that have not ended.
+    pub async fn cancel_batch(&self, batch: BatchId) -> Result<u64, ServiceError> {
+        let this = self.clone();
+        let n = self
+            .blocking(move || {
+                let rows = this.database.read_blocking(|connection| {
+                    if !batches::exists(connection, batch)? {
+                        return Err(crate::storage::StorageError::Missing("batch"));
+                    }
+                    crate::storage::queue::row::of_batch(connection, batch)
+                })?;
+                let policy = this.policy();
+                let open: Vec<_> = rows.into_iter().filter(|row| !row.progress.state.is_final()).collect();
+                let stepped = this.database.write_blocking(|tx| {
+                    let mut stepped = Vec::new();
+                    for row in &open {
+                        stepped.extend(outcome::apply(tx, row.id, transfer::Event::Cancel, None, &policy)?);
+                    }
+                    Ok(stepped)
+                })?;
+                for one in &stepped {
+                    this.run_effects(one);
+                }
+                Ok(stepped.len() as u64)
+            })
+            .await?;
+        self.changed(batch);
+        Ok(n)
+    }
+
+    /// Holds the queue; what runs stops where it is and keeps what it has.
+    pub async fn pause_all(&self) -> Result<(), ServiceError> {
+        self.hold("It was paused by hand.".to_owned()).await
+    }
+
+    /// Lets the queue go on.
+    pub async fn resume_all(&self) -> Result<(), ServiceError> {
+        self.database.write(|tx| facts::remove(tx, facts::QUEUE_PAUSED)).await?;
+        *self.held.lock() = None;
+        self.wake.notify_one();
+        self.events.send(Event::QueueChanged);
+        Ok(())
+    }
+
+    /// Takes what has ended out of the lists.
+    pub async fn clear_finished(&self) -> Result<u64, ServiceError> {
+        let n = self.database.write(|tx| batches::clear_finished(tx)).await?;
+        self.events.send(Event::QueueChanged);
+        Ok(n)
+    }
+
+    /// The queue as a whole.
+    pub async fn status(&self) -> Result<QueueStatus, ServiceError> {
+        let summary = self.database.read(claim::summary).await?;
+        let of = |state| summary.iter().find(|row| row.0 == state).map_or((0, 0), |row| (row.1, row.2));
+        let open = [TransferState::Running, TransferState::Queued, TransferState::Waiting];
+        let in_database: u64 = open.into_iter().map(|state| of(state).1).sum();
+        let bytes_left = in_database.saturating_sub(self.live.bytes_ahead());
+        let held = self.held.lock().clone();
+        let queued = of(TransferState::Queued).0;
+        let (running, waiting) = (of(TransferState::Running).0, of(TransferState::Waiting).0);
+        let idle = running == 0 && held.is_none() && queued + waiting > 0;
+        let waiting_for = idle.then(|| self.unreachable()).flatten();
+        let rate = self.live.rate();
+        Ok(QueueStatus {
+            is_paused: held.is_some(),
+            paused: held,
+            waiting_for,
+            running,
+            queued,
+            waiting,
+            n_paused: of(TransferState::Paused).0,
+            completed: of(TransferState::Completed).0,
+            failed: of(TransferState::Failed).0,
+            cancelled: of(TransferState::Cancelled).0,
+            bytes_left,
+            bytes_per_second: rate.bytes_per_second(),
+            eta_seconds: if running > 0 { rate.seconds_for(bytes_left) } else { None },
+        })
+    }
+
+    /// How a running transfer is going.
+    pub fn live(&self, id: TransferId) -> Option<LiveView> {
+        self.live.view(id)
+    }
+
+    fn unreachable(&self) -> Option<String> {
+        let away = Root::ALL.into_iter().find_map(|root| self.roots.live(root).err())?;
+        Some(away.to_string())
+    }
+
+    fn policy(&self) -> RetryPolicy {
+        RetryPolicy::with_tries(self.settings.current().queue_retry_count)
+    }
+
+    fn is_held(&self) -> bool {
+        self.held.lock().is_some()
+    }
+
+    async fn hold(&self, why: String) -> Result<(), ServiceError> {
+        let this = self.clone();
+        self.blocking(move || this.hold_blocking(&why)).await
+    }
+
+    fn hold_blocking(&self, why: &str) -> Result<(), ServiceError> {
+        *self.held.lock() = Some(why.to_owned());
+        self.live.stop_all();
+        self.database.write_blocking(|tx| facts::set(tx, facts::QUEUE_PAUSED, why))?;
+        self.events.send(Event::QueueChanged);
+        Ok(())
+    }
+
+    /// Applies an event and stores what comes of it.
+    fn step_blocking(&self, id: TransferId, event: transfer::Event) -> Result<Stepped, ServiceError> {
+        let policy = self.policy();
+        let stepped = self.database.write_blocking(|tx| outcome::apply(tx, id, event, None, &policy))?;
+        stepped.map_err(|refused| conflict(&format!("That can't be done: {refused}.")))
+    }
+
+    /// Does what an event asked for, after it was stored.
+    fn run_effects(&self, stepped: &Stepped) {
+        for effect in &stepped.effects {
+            match effect {
+                Effect::StopWorker => self.live.stop(stepped.transfer.id),
+                Effect::RemovePart => copy::discard(self, &stepped.transfer),
+                Effect::PauseQueue => {
+                    let why = "The disk is full. Make room, then resume.";
+                    if let Err(error) = self.hold_blocking(why) {
+                        tracing::error!(%error, "the queue could not be held");
+                    }
+                }
+                // Stored with the row; the runner sees to it.
+                Effect::WakeAfter(_) | Effect::StartOver => {}
+            }
+        }
+    }
+
+    fn changed(&self, batch: BatchId) {
+        self.wake.notify_one();
+        self.events.send(Event::BatchChanged(batch));
+        self.events.send(Event::QueueChanged);
+    }
+
+    fn moved(&self, id: TransferId) {
+        self.wake.notify_one();
+        self.events.send(Event::TransferChanged(id));
+        self.events.send(Event::QueueChanged);
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        self.tasks.blocking(work).await.ok_or(ServiceError::ShuttingDown)?
+    }
+}
+
+fn conflict(text: &str) -> ServiceError {
+    ServiceError::said(ErrorKind::Conflict, text)
+}

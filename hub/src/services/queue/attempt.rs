@@ -1,0 +1,98 @@
+//! One try of what a worker claimed: runs the steps and stores what came of each transfer, with the
+//! index, in one commit.
+
+use super::failure::{Trouble, explain};
+use super::result::{Ends, Tried, apply};
+use super::{Queue, copy, delete, restore, small};
+use crate::domain::operation::Operation;
+use crate::domain::transfer::{self, Failure};
+use crate::services::Event;
+use crate::storage::StorageError;
+use crate::storage::history::{Level, NewLine};
+use crate::storage::queue::TransferRow;
+use crate::storage::queue::outcome::{self, Stepped};
+
+pub(super) fn run(queue: &Queue, group: &[TransferRow]) {
+    for transfer in group {
+        queue.live.begin(transfer.id, transfer.size_bytes, transfer.synced_bytes);
+        queue.events.progress(Event::TransferChanged(transfer.id));
+    }
+    let tried = match group {
+        [only] if only.operation.has_destination() && !small::is_small(only) => {
+            vec![(
+                only,
+                Ends::of(queue, only).and_then(|ends| {
+                    copy::run(queue, only, &ends).map_err(|trouble| explain(queue, &ends.all(), trouble))
+                }),
+            )]
+        }
+        [head, ..] => match (head.operation, Ends::of(queue, head)) {
+            (Operation::Copy | Operation::Move, Ok(ends)) => small::run(queue, group, &ends),
+            (Operation::Delete, Ok(ends)) => delete::run(queue, group, &ends),
+            (Operation::Restore, Ok(ends)) => restore::run(queue, group, &ends),
+            (_, Err(_)) => {
+                group.iter().map(|t| (t, Err(Ends::of(queue, t).err().unwrap_or(Trouble::Stopped)))).collect()
+            }
+        },
+        [] => Vec::new(),
+    };
+    store(queue, &tried);
+    for transfer in group {
+        queue.live.end(transfer.id);
+        queue.events.progress(Event::TransferChanged(transfer.id));
+    }
+}
+
+/// Stores all results in one commit, then does what they ask for.
+fn store(queue: &Queue, tried: &[Tried<'_>]) {
+    let policy = queue.policy();
+    let stored = queue.database.write_blocking(|tx| {
+        let mut stepped = Vec::new();
+        for (transfer, result) in tried {
+            let next = match result {
+                Ok(success) => {
+                    apply(tx, transfer, &success.changes)?;
+                    outcome::complete(tx, transfer.id, success.made, &policy)?
+                }
+                Err(Trouble::Stopped) => outcome::apply(tx, transfer.id, transfer::Event::Stopped, None, &policy)?,
+                Err(Trouble::Failed(failure, reason)) => {
+                    outcome::apply(tx, transfer.id, transfer::Event::Failed(*failure), Some(reason), &policy)?
+                }
+            };
+            stepped.extend(next);
+        }
+        Ok(stepped)
+    });
+    match stored {
+        Ok(stepped) => stepped.iter().for_each(|one| queue.run_effects(one)),
+        Err(error) => not_stored(queue, tried, &error),
+    }
+    for (transfer, result) in tried {
+        if let Err(Trouble::Failed(failure, reason)) = result {
+            tracing::warn!(id = transfer.id.0, code = reason.code, detail = reason.detail, "a transfer failed");
+            if *failure == Failure::Final {
+                let summary = format!("{} of {} failed: {}", transfer.operation.as_str(), transfer.path, reason.detail);
+                let line = NewLine::new("transfer", Level::Error, summary).root(transfer.from).batch(transfer.batch_id);
+                queue.history.add_blocking(&line);
+            }
+        }
+    }
+}
+
+/// The files are as they are; the database will learn it when it can be written again. Until then
+/// the transfers go back into the order, and find their own results there.
+fn not_stored(queue: &Queue, tried: &[Tried<'_>], error: &StorageError) {
+    tracing::error!(%error, "results of transfers could not be stored");
+    if let Err(error) = queue.hold_blocking("The database can't be written. See the log, then resume.") {
+        tracing::error!(%error, "the queue could not be held");
+    }
+    let policy = queue.policy();
+    for (transfer, _) in tried {
+        let back: Result<Option<Stepped>, StorageError> = queue.database.write_blocking(|tx| {
+            Ok(outcome::apply(tx, transfer.id, transfer::Event::Interrupted, None, &policy)?.ok())
+        });
+        if let Err(error) = back {
+            tracing::error!(%error, id = transfer.id.0, "a transfer stays as it is until the next start");
+        }
+    }
+}

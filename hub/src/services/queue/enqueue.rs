@@ -1,0 +1,240 @@
+//! From a request to transfers: folders become files, sidecars come along, and what can't be done is
+//! told with the reason instead of being queued to fail.
+
+use std::collections::HashSet;
+
+use shared_protocol::RelPath;
+
+use super::{BatchReceipt, Queue, SkippedPath, TransferRequest};
+use crate::domain::diff::{Content, DiffStatus, compare};
+use crate::domain::ids::RootRowId;
+use crate::domain::kind::{FileKind, sidecar_names};
+use crate::domain::operation::{OnConflict, Operation};
+use crate::services::roots::LiveRoot;
+use crate::services::{ErrorKind, ServiceError};
+use crate::storage::history::{self, Level, NewLine};
+use crate::storage::index::{self, FileRow};
+use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
+use crate::storage::{Connection, StorageError};
+
+/// Skipped paths kept with a batch; a request for a whole library may skip most of it.
+const MOST_SKIPPED: usize = 1_000;
+
+pub(super) fn enqueue(queue: &Queue, request: &TransferRequest) -> Result<BatchReceipt, ServiceError> {
+    let (from, to) = check(queue, request)?;
+    let receipt = queue.database.write_blocking(|tx| {
+        let mut plan = Plan::new(tx, request, &from, to.as_ref())?;
+        for path in &request.paths {
+            plan.add(path)?;
+        }
+        let Plan { transfers, mut skipped, .. } = plan;
+        let n_skipped = skipped.len();
+        skipped.truncate(MOST_SKIPPED);
+        let batch = NewBatch {
+            operation: request.operation,
+            from: request.from,
+            to: request.to,
+            on_conflict: request.on_conflict,
+            skipped: serde_json::to_string(&skipped).map_err(|e| StorageError::damaged("a list of paths", e))?,
+            undo_of: None,
+        };
+        let batch_id = batches::insert(tx, &batch, &transfers)?;
+        let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
+        let n_transfers = transfers.len() as u64;
+        history::add(tx, &line(request, batch_id, n_transfers, n_skipped))?;
+        Ok(BatchReceipt { batch_id, n_transfers, size_bytes, skipped })
+    })?;
+    queue.events.send(crate::services::Event::HistoryAdded);
+    Ok(receipt)
+}
+
+fn line(request: &TransferRequest, batch: crate::domain::ids::BatchId, n: u64, n_skipped: usize) -> NewLine {
+    let target = request.to.map(|to| format!(" to {}", to.label())).unwrap_or_default();
+    let skipped = if n_skipped > 0 { format!(", {n_skipped} left out") } else { String::new() };
+    let verb = request.operation.as_str();
+    let files = if n == 1 { "file" } else { "files" };
+    let summary = format!("Asked to {verb} {n} {files} from {}{target}{skipped}", request.from.label());
+    NewLine::new("batch", Level::Info, summary).root(request.from).batch(batch)
+}
+
+/// What makes the whole request impossible.
+fn check(queue: &Queue, request: &TransferRequest) -> Result<(LiveRoot, Option<LiveRoot>), ServiceError> {
+    if request.paths.is_empty() {
+        return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one file or folder in \"paths\"."));
+    }
+    let to = match (request.operation, request.to) {
+        (Operation::Restore, _) => {
+            return Err(ServiceError::said(
+                ErrorKind::Malformed,
+                "Files come back by undoing the batch that deleted them.",
+            ));
+        }
+        (Operation::Delete, Some(_)) => {
+            return Err(ServiceError::said(ErrorKind::Malformed, "A delete goes to no other root: leave out \"to\"."));
+        }
+        (Operation::Delete, None) => None,
+        (_, None) => {
+            return Err(ServiceError::said(ErrorKind::Malformed, "Say where to, in \"to\": \"local\" or \"lake\"."));
+        }
+        (_, Some(to)) if to == request.from => {
+            return Err(ServiceError::said(ErrorKind::Impossible, "\"from\" and \"to\" are the same root."));
+        }
+        (_, Some(to)) => Some(to),
+    };
+    if matches!(request.operation, Operation::Move | Operation::Delete) {
+        queue.roots.check_delete(request.from)?;
+    }
+    if let (Some(to), OnConflict::Replace) = (to, request.on_conflict) {
+        queue.roots.check_delete(to)?;
+    }
+    let from = queue.roots.live(request.from)?;
+    let to = to.map(|to| queue.roots.live(to)).transpose()?;
+    if let Some(to) = &to
+        && !to.writable
+    {
+        let text = format!("{} can't be written.", to.root.label());
+        return Err(ServiceError::said(ErrorKind::Impossible, text));
+    }
+    Ok((from, to))
+}
+
+/// Collects transfers.
+struct Plan<'a> {
+    connection: &'a Connection,
+    request: &'a TransferRequest,
+    from: &'a LiveRoot,
+    to: Option<&'a LiveRoot>,
+    /// Paths that unfinished transfers already read or write.
+    open: HashSet<(RootRowId, String)>,
+    taken: HashSet<RelPath>,
+    transfers: Vec<NewTransfer>,
+    skipped: Vec<SkippedPath>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(
+        connection: &'a Connection,
+        request: &'a TransferRequest,
+        from: &'a LiveRoot,
+        to: Option<&'a LiveRoot>,
+    ) -> Result<Self, StorageError> {
+        Ok(Self {
+            connection,
+            request,
+            from,
+            to,
+            open: batches::open_paths(connection)?,
+            taken: HashSet::new(),
+            transfers: Vec::new(),
+            skipped: Vec::new(),
+        })
+    }
+
+    fn skip(&mut self, path: &RelPath, why: impl Into<String>) {
+        self.skipped.push(SkippedPath { path: path.to_string(), why: why.into() });
+    }
+
+    /// Adds what a person named: a file with its sidecars, or all files of a folder.
+    fn add(&mut self, path: &RelPath) -> Result<(), StorageError> {
+        if let Some(file) = index::file_at(self.connection, self.from.row, path)? {
+            let sidecars = self.sidecars(&file)?;
+            self.add_file(file)?;
+            return sidecars.into_iter().try_for_each(|sidecar| self.add_file(sidecar));
+        }
+        let files = index::files_below(self.connection, self.from.row, Some(path))?;
+        if files.is_empty() {
+            let is_folder = index::has_folder(self.connection, self.from.row, path)?;
+            let why = if is_folder { "the folder is empty" } else { "it is not in the index: scan, then try again" };
+            self.skip(path, why);
+        }
+        files.into_iter().try_for_each(|file| self.add_file(file))
+    }
+
+    /// Previews and descriptions travel with their model; a delete takes only what was named.
+    fn sidecars(&self, file: &FileRow) -> Result<Vec<FileRow>, StorageError> {
+        let travels = self.request.operation.has_destination() && FileKind::of(file.path.name()) == FileKind::Model;
+        if !travels {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for name in sidecar_names(file.path.name()) {
+            if let Ok(path) = RelPath::in_folder(file.path.parent().as_ref(), &name) {
+                found.extend(index::file_at(self.connection, self.from.row, &path)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn add_file(&mut self, file: FileRow) -> Result<(), StorageError> {
+        if !self.taken.insert(file.path.clone()) {
+            return Ok(());
+        }
+        let key = file.path.match_key();
+        if file.conflict {
+            self.skip(&file.path, "another name here differs only in case: rename one of them first");
+        } else if file.placeholder && self.request.operation != Operation::Delete {
+            self.skip(&file.path, "its content lies in a cloud and is not on this disk");
+        } else if self.open.contains(&(self.from.row, key.clone())) {
+            self.skip(&file.path, "another transfer of it has not ended yet");
+        } else if let Some(to) = self.to {
+            return self.add_with_destination(file, to, &key);
+        } else {
+            self.push(file, None);
+        }
+        Ok(())
+    }
+
+    fn add_with_destination(&mut self, file: FileRow, to: &LiveRoot, key: &str) -> Result<(), StorageError> {
+        if self.open.contains(&(to.row, key.to_owned())) {
+            self.skip(&file.path, "another transfer to the same place has not ended yet");
+            return Ok(());
+        }
+        let there = index::files_at_key(self.connection, to.row, key)?;
+        let twin =
+            there.iter().find(|twin| twin.path == file.path).or_else(|| there.first().filter(|_| !to.case_sensitive));
+        let Some(twin) = twin else {
+            self.push(file, None);
+            return Ok(());
+        };
+        if there.len() > 1 {
+            self.skip(&file.path, "the destination has several names here that differ only in case");
+            return Ok(());
+        }
+        let same = compare(&content(&file), &content(twin)) == DiffStatus::Same;
+        if same && self.request.operation == Operation::Copy {
+            self.skip(&file.path, "the destination has the same file already");
+            return Ok(());
+        }
+        match self.request.on_conflict {
+            OnConflict::Skip => {
+                let what = if same { "the same file" } else { "another file of this name" };
+                self.skip(&file.path, format!("the destination has {what} already"));
+            }
+            OnConflict::Replace => {
+                let to_path = Some(twin.path.clone()).filter(|path| *path != file.path);
+                self.push(file, to_path);
+            }
+            OnConflict::KeepBoth => self.push(file, None),
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, file: FileRow, to_path: Option<RelPath>) {
+        self.transfers.push(NewTransfer {
+            operation: self.request.operation,
+            from: (self.from.root, self.from.row),
+            to: self.to.map(|to| (to.root, to.row)),
+            path: file.path,
+            to_path,
+            on_conflict: self.request.on_conflict,
+            size_bytes: file.size_bytes,
+            modified: file.modified,
+            trash_path: None,
+            occupant: None,
+        });
+    }
+}
+
+const fn content(file: &FileRow) -> Content {
+    Content { size_bytes: file.size_bytes, modified: file.modified, hash: file.hash }
+}
