@@ -7,6 +7,7 @@
 pub mod api;
 pub mod assets;
 pub mod error;
+mod events_socket;
 pub mod extract;
 pub mod guards;
 pub mod router;

@@ -23,7 +23,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::WebState;
+use super::{WebState, events_socket};
 
 /// The description apart from the routes.
 #[derive(OpenApi)]
@@ -39,6 +39,7 @@ use super::WebState;
         (name = "scans", description = "From the folders on disk to the index"),
         (name = "library", description = "The index and the comparison"),
         (name = "queue", description = "Transfers and the queue that they wait in"),
+        (name = "events", description = "What changes, as it changes"),
         (name = "history", description = "What happened"),
     )
 )]
@@ -63,6 +64,7 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(history::list_history))
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))
+        .routes(routes!(events_socket::open_events))
 }
 
 /// All routes of the API.

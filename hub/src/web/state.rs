@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
+use super::events_socket;
 use crate::services::{Services, Tasks};
 use crate::storage::views::CountCache;
 
@@ -22,12 +24,15 @@ pub struct WebState {
     pub tasks: Tasks,
     /// Totals of lists that are dear to take.
     pub counts: CountCache,
+    /// A place for each listener of `/ws/events`.
+    pub(super) event_clients: Arc<Semaphore>,
 }
 
 impl WebState {
     /// The state of a listener at this port.
     pub fn new(services: Services, token: LaunchToken, port: u16, tasks: Tasks) -> Self {
-        Self { services, token, port, tasks, counts: CountCache::default() }
+        let event_clients = Arc::new(Semaphore::new(events_socket::MAX_CLIENTS));
+        Self { services, token, port, tasks, counts: CountCache::default(), event_clients }
     }
 
     /// A state over a new, empty data folder.

@@ -103,7 +103,7 @@ pub(super) async fn show_batch(State(state): State<WebState>, InPath(id): InPath
 }
 
 /// One batch as it is now.
-pub(super) async fn show(state: &WebState, id: BatchId) -> Answer<BatchView> {
+pub(in crate::web) async fn show(state: &WebState, id: BatchId) -> Answer<BatchView> {
     let found = state.services.database.read(move |connection| batches::show(connection, id)).await?;
     found.map(BatchView::from).ok_or_else(|| Problem::not_found("There is no such batch."))
 }

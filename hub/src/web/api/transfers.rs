@@ -11,6 +11,7 @@ use super::list::{ListView, PageQuery};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::root::Root;
 use crate::domain::transfer::TransferState;
+use crate::storage::views::PageRequest;
 use crate::storage::views::transfers::{self, TransferEntry, TransferFilter};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
@@ -146,7 +147,15 @@ pub(super) async fn show_transfer(
 }
 
 /// One transfer as it is now.
-pub(super) async fn show(state: &WebState, id: TransferId) -> Answer<TransferView> {
+pub(in crate::web) async fn show(state: &WebState, id: TransferId) -> Answer<TransferView> {
     let found = state.services.database.read(move |connection| transfers::show(connection, id)).await?;
     found.map(TransferView::from).ok_or_else(|| Problem::not_found("There is no such transfer."))
+}
+
+/// The first transfers in a state, as they are now.
+pub(in crate::web) async fn in_state(state: &WebState, wanted: TransferState) -> Answer<Vec<TransferView>> {
+    let filter = TransferFilter { state: Some(wanted), batch: None };
+    let read = move |connection: &_| transfers::list(connection, &filter, &PageRequest::first());
+    let page = state.services.database.read(read).await?;
+    Ok(page.items.into_iter().map(TransferView::from).collect())
 }

@@ -1,0 +1,102 @@
+//! What clients are told.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::ids::{BatchId, ScanId, TransferId};
+use crate::domain::root::{PerRoot, Root};
+use crate::domain::scan::ScanReport;
+use crate::domain::transfer::TransferState;
+use crate::services::Event;
+use crate::services::roots::RootStatus;
+use crate::web::WebState;
+use crate::web::api::batches::{self, BatchView};
+use crate::web::api::transfers::{self, TransferView};
+use crate::web::error::{Answer, Problem};
+
+/// One message.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Message {
+    /// When it was made.
+    at: Timestamp,
+    #[serde(flatten)]
+    news: News,
+}
+
+/// What it tells. A thing that is gone is `null`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum News {
+    /// Everything under way: the first message, and again after too many changes at once.
+    Snapshot {
+        version: &'static str,
+        roots: PerRoot<RootStatus>,
+        /// The scan under way.
+        scan: Option<ScanReport>,
+        /// The transfers under way.
+        transfers: Vec<TransferView>,
+    },
+    /// A scan went on or ended.
+    Scan { id: ScanId, scan: Option<ScanReport> },
+    /// A transfer changed its state or went on.
+    Transfer { id: TransferId, transfer: Option<TransferView> },
+    /// A batch was made, or one of its transfers ended.
+    Batch { id: BatchId, batch: Option<BatchView> },
+    /// A root came, went, or has other space.
+    Root { root: Root, status: RootStatus },
+    /// A root's index changed: lists of its files are out of date.
+    Index { root: Root },
+    /// The comparison changed.
+    Diff,
+    /// Something was added to the history.
+    History,
+    /// The configuration changed.
+    Settings,
+}
+
+impl Message {
+    /// Everything under way.
+    pub(super) async fn snapshot(state: &WebState) -> Answer<Self> {
+        let services = &state.services;
+        Ok(Self::now(News::Snapshot {
+            version: env!("CARGO_PKG_VERSION"),
+            roots: PerRoot::from_fn(|root| services.roots.status(root)),
+            scan: services.indexer.current(),
+            transfers: transfers::in_state(state, TransferState::Running).await?,
+        }))
+    }
+
+    /// The present state of what an event names.
+    pub(super) async fn about(event: Event, state: &WebState) -> Answer<Self> {
+        Ok(Self::now(match event {
+            Event::ScanChanged(id) => News::Scan { id, scan: found(state.services.indexer.show(id).await)? },
+            Event::TransferChanged(id) => News::Transfer { id, transfer: found(transfers::show(state, id).await)? },
+            Event::BatchChanged(id) => News::Batch { id, batch: found(batches::show(state, id).await)? },
+            Event::RootChanged(root) => News::Root { root, status: state.services.roots.status(root) },
+            Event::IndexChanged(root) => News::Index { root },
+            Event::PairsChanged => News::Diff,
+            Event::HistoryAdded => News::History,
+            Event::SettingsChanged => News::Settings,
+            Event::HashChanged(_) | Event::QueueChanged => News::Diff,
+        }))
+    }
+
+    fn now(news: News) -> Self {
+        Self { at: Timestamp::now(), news }
+    }
+
+    /// The frame's text.
+    pub(super) fn to_json(&self) -> Option<String> {
+        serde_json::to_string(self).inspect_err(|error| tracing::error!(%error, "a message can't be written")).ok()
+    }
+}
+
+/// What is gone is told as nothing.
+fn found<T, E: Into<Problem>>(result: Result<T, E>) -> Answer<Option<T>> {
+    match result.map_err(Into::into) {
+        Ok(thing) => Ok(Some(thing)),
+        Err(problem) if problem.status == axum::http::StatusCode::NOT_FOUND => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
