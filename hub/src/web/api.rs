@@ -12,13 +12,16 @@ pub mod health;
 pub mod history;
 pub mod list;
 pub mod logs;
-mod problems;
+pub mod queue;
+mod responses;
 pub mod scans;
 pub mod settings;
 pub mod transfers;
 
 use axum::Router;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -57,10 +60,24 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(files::list_files))
         .routes(routes!(file_detail::show_file))
         .routes(routes!(diff::list_diff))
-        .routes(routes!(transfers::list_transfers))
+        .routes(routes!(transfers::list_transfers, transfers::actions::create_transfers))
         .routes(routes!(transfers::show_transfer))
+        .routes(routes!(transfers::actions::cancel_transfer))
+        .routes(routes!(transfers::actions::retry_transfer))
+        .routes(routes!(transfers::actions::pause_transfer))
+        .routes(routes!(transfers::actions::resume_transfer))
+        .routes(routes!(transfers::actions::place_transfer_first))
+        .routes(routes!(transfers::actions::place_transfer_up))
+        .routes(routes!(transfers::actions::place_transfer_down))
+        .routes(routes!(transfers::actions::place_transfer_last))
         .routes(routes!(batches::list_batches))
         .routes(routes!(batches::show_batch))
+        .routes(routes!(batches::cancel_batch))
+        .routes(routes!(batches::undo_batch))
+        .routes(routes!(queue::show_queue))
+        .routes(routes!(queue::pause_queue))
+        .routes(routes!(queue::resume_queue))
+        .routes(routes!(queue::clear_finished))
         .routes(routes!(history::list_history))
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))
@@ -69,13 +86,19 @@ fn described() -> OpenApiRouter<WebState> {
 
 /// All routes of the API.
 pub(super) fn routes() -> Router<WebState> {
-    described().into()
+    Router::from(described()).layer(map_response(no_store))
+}
+
+/// Answers are true for a moment only; no browser may keep one.
+async fn no_store(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// The whole description.
 fn description() -> utoipa::openapi::OpenApi {
     let mut description = described().into_openapi();
-    problems::describe(&mut description);
+    responses::complete(&mut description);
     description
 }
 

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,6 +10,7 @@ use utoipa::ToSchema;
 use super::list::{ListView, PageQuery};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
+use crate::services::queue::BatchReceipt;
 use crate::storage::views::batches::{self, BatchEntry};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
@@ -106,4 +108,39 @@ pub(super) async fn show_batch(State(state): State<WebState>, InPath(id): InPath
 pub(in crate::web) async fn show(state: &WebState, id: BatchId) -> Answer<BatchView> {
     let found = state.services.database.read(move |connection| batches::show(connection, id)).await?;
     found.map(BatchView::from).ok_or_else(|| Problem::not_found("There is no such batch."))
+}
+
+/// How many transfers were dropped.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchCancelledView {
+    /// Transfers.
+    pub n: u64,
+}
+
+/// Drops what is left of a batch. What is done stays done.
+#[utoipa::path(
+    post, path = "/api/batches/{id}/cancel", tag = "queue", params(("id" = i64, Path, description = "The batch")),
+    responses((status = 200, body = BatchCancelledView), (status = 404, body = Problem))
+)]
+pub(super) async fn cancel_batch(
+    State(state): State<WebState>,
+    InPath(id): InPath<BatchId>,
+) -> Answer<Json<BatchCancelledView>> {
+    Ok(Json(BatchCancelledView { n: state.services.queue.cancel_batch(id).await? }))
+}
+
+/// Undoes a batch as far as it can be: brings back what it put into the trash, takes away what it
+/// copied if that is unchanged. Nothing is overwritten.
+#[utoipa::path(
+    post, path = "/api/batches/{id}/undo", tag = "queue", params(("id" = i64, Path, description = "The batch")),
+    responses(
+        (status = 202, body = BatchReceipt), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)
+    )
+)]
+pub(super) async fn undo_batch(
+    State(state): State<WebState>,
+    InPath(id): InPath<BatchId>,
+) -> Answer<(StatusCode, Json<BatchReceipt>)> {
+    Ok((StatusCode::ACCEPTED, Json(state.services.queue.undo_batch(id).await?)))
 }

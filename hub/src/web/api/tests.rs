@@ -4,3 +4,4 @@
 mod described;
 mod library;
 mod problems;
+mod queue;

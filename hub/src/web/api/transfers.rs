@@ -1,5 +1,7 @@
 //! The queue's transfers: what is copied, moved or deleted, file by file.
 
+pub mod actions;
+
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -11,6 +13,7 @@ use super::list::{ListView, PageQuery};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::root::Root;
 use crate::domain::transfer::TransferState;
+use crate::services::Queue;
 use crate::storage::views::PageRequest;
 use crate::storage::views::transfers::{self, TransferEntry, TransferFilter};
 use crate::web::WebState;
@@ -73,8 +76,10 @@ pub struct TransferErrorView {
     pub detail: String,
 }
 
-impl From<TransferEntry> for TransferView {
-    fn from(transfer: TransferEntry) -> Self {
+impl TransferView {
+    /// A transfer with what only the queue knows while it runs: the database is behind.
+    pub fn new(transfer: TransferEntry, queue: &Queue) -> Self {
+        let live = queue.live(transfer.id).filter(|_| transfer.state == TransferState::Running);
         let error = transfer
             .error_code
             .map(|code| TransferErrorView { code, detail: transfer.error_detail.unwrap_or_default() });
@@ -88,10 +93,10 @@ impl From<TransferEntry> for TransferView {
             to_path: transfer.to_path,
             state: transfer.state,
             stopping: transfer.stopping,
-            bytes_done: transfer.bytes_done,
+            bytes_done: live.map_or(transfer.bytes_done, |live| live.bytes_done),
             size_bytes: transfer.size_bytes,
-            bytes_per_second: None,
-            eta_seconds: None,
+            bytes_per_second: live.map(|live| live.bytes_per_second),
+            eta_seconds: live.and_then(|live| live.eta_seconds),
             attempts: transfer.attempts,
             error,
             hash: transfer.hash,
@@ -131,6 +136,7 @@ pub(super) async fn list_transfers(
     let request = page.request()?;
     let filter = TransferFilter { state: in_state, batch };
     let page = state.services.database.read(move |connection| transfers::list(connection, &filter, &request)).await?;
+    let page = page.map(|transfer| TransferView::new(transfer, &state.services.queue));
     Ok(Json(ListView::of(page)))
 }
 
@@ -149,7 +155,8 @@ pub(super) async fn show_transfer(
 /// One transfer as it is now.
 pub(in crate::web) async fn show(state: &WebState, id: TransferId) -> Answer<TransferView> {
     let found = state.services.database.read(move |connection| transfers::show(connection, id)).await?;
-    found.map(TransferView::from).ok_or_else(|| Problem::not_found("There is no such transfer."))
+    let found = found.map(|transfer| TransferView::new(transfer, &state.services.queue));
+    found.ok_or_else(|| Problem::not_found("There is no such transfer."))
 }
 
 /// The first transfers in a state, as they are now.
@@ -157,5 +164,5 @@ pub(in crate::web) async fn in_state(state: &WebState, wanted: TransferState) ->
     let filter = TransferFilter { state: Some(wanted), batch: None };
     let read = move |connection: &_| transfers::list(connection, &filter, &PageRequest::first());
     let page = state.services.database.read(read).await?;
-    Ok(page.items.into_iter().map(TransferView::from).collect())
+    Ok(page.items.into_iter().map(|transfer| TransferView::new(transfer, &state.services.queue)).collect())
 }

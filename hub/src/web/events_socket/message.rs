@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::ids::{BatchId, ScanId, TransferId};
+use crate::domain::ids::{BatchId, HashJobId, ScanId, TransferId};
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scan::ScanReport;
 use crate::domain::transfer::TransferState;
 use crate::services::Event;
+use crate::services::queue::QueueStatus;
 use crate::services::roots::RootStatus;
 use crate::web::WebState;
 use crate::web::api::batches::{self, BatchView};
@@ -17,6 +18,7 @@ use crate::web::error::{Answer, Problem};
 
 /// One message.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventMessage)]
 pub(super) struct Message {
     /// When it was made.
     at: Timestamp,
@@ -24,29 +26,43 @@ pub(super) struct Message {
     news: News,
 }
 
+/// Everything under way.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventSnapshot)]
+struct Snapshot {
+    /// The hub's version.
+    version: &'static str,
+    /// The two folders.
+    roots: PerRoot<RootStatus>,
+    /// The queue as a whole.
+    queue: QueueStatus,
+    /// The scan under way.
+    scan: Option<ScanReport>,
+    /// The transfers under way.
+    transfers: Vec<TransferView>,
+}
+
 /// What it tells. A thing that is gone is `null`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = EventNews)]
 enum News {
     /// Everything under way: the first message, and again after too many changes at once.
-    Snapshot {
-        version: &'static str,
-        roots: PerRoot<RootStatus>,
-        /// The scan under way.
-        scan: Option<ScanReport>,
-        /// The transfers under way.
-        transfers: Vec<TransferView>,
-    },
+    Snapshot(Box<Snapshot>),
     /// A scan went on or ended.
     Scan { id: ScanId, scan: Option<ScanReport> },
     /// A transfer changed its state or went on.
     Transfer { id: TransferId, transfer: Option<TransferView> },
     /// A batch was made, or one of its transfers ended.
     Batch { id: BatchId, batch: Option<BatchView> },
+    /// The queue as a whole: held, freed, longer, shorter, in another order.
+    Queue { queue: QueueStatus },
     /// A root came, went, or has other space.
     Root { root: Root, status: RootStatus },
     /// A root's index changed: lists of its files are out of date.
     Index { root: Root },
+    /// A hash job went on or ended.
+    Hash { id: HashJobId },
     /// The comparison changed.
     Diff,
     /// Something was added to the history.
@@ -59,12 +75,14 @@ impl Message {
     /// Everything under way.
     pub(super) async fn snapshot(state: &WebState) -> Answer<Self> {
         let services = &state.services;
-        Ok(Self::now(News::Snapshot {
+        let snapshot = Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             roots: PerRoot::from_fn(|root| services.roots.status(root)),
+            queue: services.queue.status().await?,
             scan: services.indexer.current(),
             transfers: transfers::in_state(state, TransferState::Running).await?,
-        }))
+        };
+        Ok(Self::now(News::Snapshot(Box::new(snapshot))))
     }
 
     /// The present state of what an event names.
@@ -78,7 +96,8 @@ impl Message {
             Event::PairsChanged => News::Diff,
             Event::HistoryAdded => News::History,
             Event::SettingsChanged => News::Settings,
-            Event::HashChanged(_) | Event::QueueChanged => News::Diff,
+            Event::QueueChanged => News::Queue { queue: state.services.queue.status().await? },
+            Event::HashChanged(id) => News::Hash { id },
         }))
     }
 

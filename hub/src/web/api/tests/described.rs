@@ -22,9 +22,24 @@ const PROMISED: &[&str] = &[
     "GET /api/files/detail",
     "GET /api/diff",
     "GET /api/transfers",
+    "POST /api/transfers",
     "GET /api/transfers/{id}",
+    "POST /api/transfers/{id}/cancel",
+    "POST /api/transfers/{id}/retry",
+    "POST /api/transfers/{id}/pause",
+    "POST /api/transfers/{id}/resume",
+    "POST /api/transfers/{id}/first",
+    "POST /api/transfers/{id}/up",
+    "POST /api/transfers/{id}/down",
+    "POST /api/transfers/{id}/last",
     "GET /api/batches",
     "GET /api/batches/{id}",
+    "POST /api/batches/{id}/cancel",
+    "POST /api/batches/{id}/undo",
+    "GET /api/queue",
+    "POST /api/queue/pause",
+    "POST /api/queue/resume",
+    "DELETE /api/queue/finished",
     "GET /api/history",
     "GET /api/logs",
     "GET /api/openapi.json",
@@ -83,6 +98,7 @@ fn every_operation_says_what_it_answers() {
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.keys().any(|status| status.starts_with('2') || status == "101"), "{method} {path}");
             for (status, response) in responses {
+                assert!(!response["description"].as_str().unwrap().is_empty(), "{method} {path} {status}");
                 if status.starts_with(['4', '5', 'd']) {
                     let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
                     assert_eq!(schema, "#/components/schemas/Problem", "{method} {path} {status}");

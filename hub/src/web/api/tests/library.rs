@@ -138,6 +138,7 @@ async fn the_difference_is_told_by_status() {
 #[tokio::test]
 async fn health_settings_history_and_logs() {
     let hub = library().await;
+    assert_eq!(hub.ask("GET", "/api/health", None).await.headers["cache-control"], "no-store");
     let health = hub.get("/api/health").await;
     assert_eq!((&health["status"], &health["database"]), (&json!("ok"), &json!("ok")));
     assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,148 @@
+//! Copies, moves and deletes through the routes, to the files on disk.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::domain::root::Root;
+use crate::web::test_hub::{Answered, TestHub};
+
+/// Three models on the Lake; deleting is allowed on Local only.
+async fn library() -> TestHub {
+    let hub = TestHub::with(&[("LOCAL_ALLOW_DELETE", "true")]).await;
+    hub.put(Root::Lake, "loras/a.safetensors", &[1; 100]);
+    hub.put(Root::Lake, "loras/a.preview.png", &[9; 5]);
+    hub.put(Root::Lake, "loras/sub/b.safetensors", &[2; 200]);
+    hub.put(Root::Lake, "vae/c.pt", &[3; 300]);
+    hub.scan().await;
+    hub
+}
+
+async fn transfer(hub: &TestHub, body: Value) -> Answered {
+    hub.ask("POST", "/api/transfers", Some(body)).await
+}
+
+/// Asks for something and waits for its end.
+async fn done(hub: &TestHub, body: Value) -> (Value, Value) {
+    let asked = transfer(hub, body).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
+    let path = format!("/api/batches/{}", asked.body["batch_id"]);
+    let batch = hub.wait_for(&path, |batch| batch["n_open"] == 0).await;
+    (asked.body, batch)
+}
+
+fn copy(paths: &[&str]) -> Value {
+    json!({"operation": "copy", "from": "lake", "to": "local", "paths": paths})
+}
+
+#[tokio::test]
+async fn a_folder_is_copied_file_by_file() {
+    let hub = library().await;
+    let (receipt, batch) = done(&hub, copy(&["loras"])).await;
+    assert_eq!((&receipt["n_transfers"], &receipt["size_bytes"]), (&json!(3), &json!(305)));
+    assert_eq!(receipt["skipped"], json!([]));
+    assert_eq!((&batch["n_completed"], &batch["completed_bytes"]), (&json!(3), &json!(305)));
+    assert_eq!(std::fs::read(hub.folders.local.path().join("loras/sub/b.safetensors")).unwrap(), [2; 200]);
+
+    let list = hub.get(&format!("/api/transfers?batch={}&limit=2", receipt["batch_id"])).await;
+    assert_eq!(list["total"], 3);
+    let first = &list["items"][0];
+    assert_eq!((&first["operation"], &first["from"], &first["to"]), (&json!("copy"), &json!("lake"), &json!("local")));
+    assert_eq!((&first["state"], &first["error"]), (&json!("completed"), &Value::Null));
+    assert_eq!(first["bytes_done"], first["size_bytes"]);
+    let hash = first["hash"].as_str().unwrap();
+    assert!(hash.starts_with("blake3:") && hash.len() == 71, "{hash}");
+
+    let diff = hub.get("/api/diff?folder=loras").await;
+    assert_eq!(diff["summary"]["same"]["n"], 3, "the index follows without a scan: {diff}");
+    let file = hub.get("/api/files?root=local&folder=loras/sub").await;
+    assert!(file["items"][0]["hash"].is_string(), "the hash was taken on the way");
+}
+
+#[tokio::test]
+async fn what_is_asked_wrongly_is_refused() {
+    let hub = library().await;
+    for (body, status) in [
+        (json!({"operation": "copy", "from": "lake", "to": "local", "paths": ["../x"]}), 400),
+        (json!({"operation": "copy", "from": "lake", "to": "local", "paths": ["C:\\x"]}), 400),
+        (json!({"operation": "copy", "from": "lake", "to": "local"}), 400),
+        (json!({"operation": "restore", "from": "lake", "paths": ["vae"]}), 400),
+        (json!({"operation": "copy", "from": "nas", "to": "local", "paths": ["vae"]}), 400),
+        (json!({"operation": "copy", "from": "lake", "to": "local", "paths": ["vae"], "on_conflict": "burn"}), 400),
+        (json!({"operation": "copy", "from": "lake", "to": "local", "paths": ["vae"], "force": true}), 400),
+        (json!({"operation": "delete", "from": "lake", "paths": ["vae"]}), 403),
+        (json!({"operation": "move", "from": "lake", "to": "local", "paths": ["vae"]}), 403),
+    ] {
+        let answered = transfer(&hub, body.clone()).await;
+        assert_eq!(answered.status.as_u16(), status, "{body}: {}", answered.body);
+        assert_eq!(answered.headers["content-type"], "application/problem+json");
+    }
+    assert!(hub.folders.lake.path().join("vae/c.pt").exists());
+    assert_eq!(hub.get("/api/transfers").await["total"], 0);
+}
+
+#[tokio::test]
+async fn a_delete_is_undone() {
+    let hub = library().await;
+    done(&hub, copy(&["vae/c.pt"])).await;
+    let file = hub.folders.local.path().join("vae/c.pt");
+    assert!(file.exists());
+    let (receipt, _) = done(&hub, json!({"operation": "delete", "from": "local", "paths": ["vae"]})).await;
+    assert!(!file.exists());
+    let path = format!("/api/batches/{}/undo", receipt["batch_id"]);
+    let undo = hub.ask("POST", &path, None).await;
+    assert_eq!(undo.status, StatusCode::ACCEPTED, "{}", undo.body);
+    let batch = hub.wait_for(&format!("/api/batches/{}", undo.body["batch_id"]), |batch| batch["n_open"] == 0).await;
+    assert_eq!((&batch["n_completed"], &batch["undo_of"]), (&json!(1), &receipt["batch_id"]));
+    assert_eq!(std::fs::read(file).unwrap(), [3; 300]);
+    assert_eq!(hub.get("/api/batches?limit=1").await["total"], 3);
+}
+
+#[tokio::test]
+async fn the_queue_is_held_ordered_and_cleared() {
+    let hub = library().await;
+    let held = hub.ask("POST", "/api/queue/pause", None).await;
+    assert_eq!((held.status, &held.body["is_paused"]), (StatusCode::OK, &json!(true)));
+    let asked = transfer(&hub, copy(&["loras", "vae"])).await;
+    assert_eq!(hub.get("/api/queue").await["queued"], 4);
+    let queued = async || -> Vec<i64> {
+        let list = hub.get("/api/transfers?state=queued").await;
+        list["items"].as_array().unwrap().iter().map(|item| item["id"].as_i64().unwrap()).collect()
+    };
+    let [a, b, c, d] = queued().await.try_into().unwrap();
+    let act = async |id: i64, action: &str| hub.ask("POST", &format!("/api/transfers/{id}/{action}"), None).await;
+    for (id, action, order) in
+        [(d, "first", [d, a, b, c]), (d, "down", [a, d, b, c]), (c, "up", [a, d, c, b]), (a, "last", [d, c, b, a])]
+    {
+        let answered = act(id, action).await;
+        assert_eq!(answered.status, StatusCode::OK, "{action}: {}", answered.body);
+        assert_eq!(queued().await, order, "{action}");
+    }
+    assert_eq!(act(a, "pause").await.body["state"], "paused");
+    assert_eq!(act(b, "cancel").await.body["state"], "cancelled");
+    assert_eq!(act(b, "pause").await.status, StatusCode::CONFLICT);
+    assert_eq!(act(999, "pause").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(act(b, "retry").await.body["state"], "queued");
+    assert_eq!(act(a, "resume").await.body["state"], "queued");
+    assert_eq!(act(b, "cancel").await.body["state"], "cancelled");
+
+    let freed = hub.ask("POST", "/api/queue/resume", None).await;
+    assert_eq!(freed.body["is_paused"], false);
+    let batch = format!("/api/batches/{}", asked.body["batch_id"]);
+    let batch = hub.wait_for(&batch, |batch| batch["n_open"] == 0).await;
+    assert_eq!((&batch["n_completed"], &batch["n_cancelled"]), (&json!(3), &json!(1)));
+    let cleared = hub.ask("DELETE", "/api/queue/finished", None).await;
+    assert_eq!((cleared.status, &cleared.body["n"]), (StatusCode::OK, &json!(4)));
+    assert_eq!(hub.get("/api/queue").await["completed"], 0);
+}
+
+#[tokio::test]
+async fn a_batch_is_dropped_as_a_whole() {
+    let hub = library().await;
+    hub.ask("POST", "/api/queue/pause", None).await;
+    let asked = transfer(&hub, copy(&["loras"])).await;
+    let path = format!("/api/batches/{}/cancel", asked.body["batch_id"]);
+    assert_eq!(hub.ask("POST", &path, None).await.body["n"], 3);
+    assert_eq!(hub.get("/api/transfers?state=cancelled").await["total"], 3);
+    assert_eq!(hub.ask("POST", "/api/batches/77/cancel", None).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(hub.ask("POST", "/api/batches/77/undo", None).await.status, StatusCode::NOT_FOUND);
+}
