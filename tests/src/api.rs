@@ -115,7 +115,11 @@ impl Api {
 
     /// Scans roots and waits for the end, whatever it is.
     pub fn scan(&self, roots: &[&str]) -> Result<Value> {
-        let started = self.post("/api/scans", &json!({ "roots": roots }))?;
+        // A hub may be scanning by itself, at its start for example.
+        let started = wait_for("a scan of others to end", WORK, || {
+            let answer = self.try_post("/api/scans", &json!({ "roots": roots }))?;
+            if answer.status == 409 { Ok(None) } else { answer.ok("POST /api/scans").map(Some) }
+        })?;
         self.wait_while_running("/api/scans", &started)
     }
 

@@ -6,6 +6,7 @@
 pub mod content;
 pub mod pages;
 pub mod peers;
+pub mod process;
 pub mod table;
 pub mod walk;
 

@@ -19,7 +19,7 @@ pub fn wait_for<T>(what: &str, timeout: Duration, mut ask: impl FnMut() -> Resul
             bail!("{what}: not within {timeout:?}");
         }
         std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(100));
+        pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
 

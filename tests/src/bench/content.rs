@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use super::pages::peak_memory_mib;
+use super::process::memory_mib;
 use super::table::Table;
 use super::{BenchPlan, forget_hub, peers, timed};
 use crate::hub::HubSetup;
@@ -32,7 +32,7 @@ fn measure_hashing(plan: &BenchPlan, tree: &Path, table: &mut Table) -> Result<(
         let api = hub.api()?;
         api.scan(&["local"])?;
         let (time, _) = timed(|| api.hash("local"))?;
-        memory = memory.max(peak_memory_mib(hub.process())?);
+        memory = memory.max(memory_mib(hub.process(), "VmHWM:")?);
         drop(hub);
         forget_hub(tree)?;
         Ok(time)

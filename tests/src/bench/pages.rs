@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::process::{memory_mib, processor_time};
 use super::table::Table;
 use super::walk::millis;
 use crate::api::Api;
@@ -70,25 +71,4 @@ fn deep_cursor(api: &Api) -> Result<String> {
         }
     }
     Ok(cursor)
-}
-
-/// Most memory a process ever had.
-pub fn peak_memory_mib(process: u32) -> Result<f64> {
-    memory_mib(process, "VmHWM:")
-}
-
-#[allow(clippy::cast_precision_loss, reason = "memory is far below 2^52")]
-fn memory_mib(process: u32, field: &str) -> Result<f64> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib as f64 / 1024.0)
-}
-
-/// Processor time of a process so far; the clock of `/proc` has 100 ticks a second.
-fn processor_time(process: u32) -> Result<Duration> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let fields: Vec<&str> = text.rsplit(')').next().context("no fields")?.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-    Ok(Duration::from_millis(ticks * 10))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::process::{bytes_written, wait_until_idle};
 use super::table::Table;
 use super::{BenchPlan, forget_hub, peers, timed};
 use crate::hub::HubSetup;
@@ -28,9 +29,11 @@ pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
         let hub = setup.start()?;
         let api = hub.api()?;
         let (time, _) = timed(|| api.scan(&["local"]))?;
-        let before = database_bytes(setup.data());
+        // The search index is filled after the scan; the next scan is measured on its own.
+        wait_until_idle(hub.process())?;
+        let before = bytes_written(hub.process())?;
         rescans.push(timed(|| api.scan(&["local"]))?.0);
-        written.push(database_bytes(setup.data()).saturating_sub(before));
+        written.push(bytes_written(hub.process())?.saturating_sub(before));
         Ok(time)
     })?;
     rescans.sort();
@@ -40,7 +43,7 @@ pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
     table.compare(&format!("first scan of {n} files, index written"), first, "walkdir", walkdir, Some(1.5));
     table.compare("the same", first, "find", find, None);
     table.compare("rescan, nothing changed", rescan, "rclone lsf", rclone, Some(0.5));
-    table.tell("the database grows by a rescan", format!("{} bytes", written[written.len() / 2]));
+    table.tell("written by such a rescan", format!("{} bytes", written[written.len() / 2]));
     measure_compare(plan, &local, &lake, table)
 }
 
@@ -51,6 +54,7 @@ fn measure_compare(plan: &BenchPlan, local: &Path, lake: &Path, table: &mut Tabl
     let hub = setup.start()?;
     let api = hub.api()?;
     let (both, _) = timed(|| api.scan_both())?;
+    wait_until_idle(hub.process())?;
     let (first, _) = timed(|| api.get("/api/diff?status=different&limit=200"))?;
     let again = plan.median(|| Ok(timed(|| api.get("/api/diff?status=different&limit=200"))?.0))?;
     table.tell("first scan of both roots at once", format!("{:.2} s", both.as_secs_f64()));
@@ -65,10 +69,4 @@ fn measure_compare(plan: &BenchPlan, local: &Path, lake: &Path, table: &mut Tabl
 /// A time as milliseconds.
 pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-/// Size of the database with what is still in its journal.
-fn database_bytes(data: &Path) -> u64 {
-    let size = |name: &str| std::fs::metadata(data.join(name)).map_or(0, |found| found.len());
-    size("hub.db") + size("hub.db-wal")
 }

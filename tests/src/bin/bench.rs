@@ -15,9 +15,10 @@ fn main() -> Result<()> {
     plan.walked_trees()?;
     plan.content_tree()?;
     writeln!(std::io::stderr(), "scanning, comparing, paging …")?;
-    walk::measure(&plan, &mut table)?;
+    let walked = walk::measure(&plan, &mut table);
     writeln!(std::io::stderr(), "hashing and copying …")?;
-    content::measure(&plan, &mut table)?;
+    let hashed = content::measure(&plan, &mut table);
+    // What was measured is told even if something else failed.
     write!(out, "{}", table.to_markdown())?;
-    Ok(())
+    walked.and(hashed)
 }
