@@ -3,6 +3,7 @@
 pub mod diff;
 pub mod exclusion;
 pub mod failure;
+pub mod hash_scope;
 pub mod ids;
 pub mod kind;
 pub mod operation;

@@ -5,6 +5,7 @@ pub mod busy;
 pub mod comparer;
 pub mod error;
 pub mod events;
+pub mod hasher;
 pub mod history;
 pub mod indexer;
 pub mod logs;
@@ -17,6 +18,7 @@ pub mod tasks;
 pub use comparer::Comparer;
 pub use error::{ErrorKind, ServiceError};
 pub use events::{Event, Events};
+pub use hasher::Hasher;
 pub use history::History;
 pub use indexer::Indexer;
 pub use logs::Logs;
@@ -44,6 +46,8 @@ pub struct Services {
     pub indexer: Indexer,
     /// The comparison.
     pub comparer: Comparer,
+    /// Hash jobs.
+    pub hasher: Hasher,
     /// Transfers.
     pub queue: Queue,
     /// What everyone hears of.
@@ -88,10 +92,20 @@ impl Services {
             history: history.clone(),
             comparer: comparer.clone(),
             tasks: tasks.clone(),
-            busy,
+            busy: busy.clone(),
         })
         .await?;
-        Ok(Self { settings, database, roots, indexer, comparer, queue, events, history, logs, demo })
+        let hasher = Hasher::start_service(hasher::Needs {
+            settings: settings.clone(),
+            database: database.clone(),
+            roots: roots.clone(),
+            events: events.clone(),
+            history: history.clone(),
+            comparer: comparer.clone(),
+            tasks: tasks.clone(),
+            busy,
+        });
+        Ok(Self { settings, database, roots, indexer, comparer, hasher, queue, events, history, logs, demo })
     }
 
     /// Saves settings and puts them into force: afterwards the roots are those of the new settings.

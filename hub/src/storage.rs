@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod facts;
+pub mod hash_jobs;
 pub mod hashes;
 pub mod history;
 pub mod index;

@@ -12,5 +12,7 @@ pub mod totals;
 
 pub use folders::{KnownFolder, known_folders};
 pub use listing::{Changes, ListedFile, Listing, apply};
-pub use single::{FileRow, file_at, files_at_key, files_below, has_folder, put_file, remove_empty_folder, remove_file};
+pub use single::{
+    FileRow, file_at, files_at_key, files_below, has_folder, put_file, remove_empty_folder, remove_file, unhashed_page,
+};
 pub use totals::{finish, settle};

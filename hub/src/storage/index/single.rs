@@ -175,3 +175,31 @@ fn changed(connection: &Connection, root: RootRowId, key: &str) -> Result<(), St
     roots::raise_generation(connection, root)?;
     Ok(())
 }
+
+/// Files, and the `(key, id)` behind which the next page begins.
+pub type Page = (Vec<FileRow>, Option<(String, i64)>);
+
+/// Files without a hash in a range of keys, behind `(key, id)`, and where the next page begins.
+pub fn unhashed_page(
+    connection: &Connection,
+    root: RootRowId,
+    after: (&str, i64),
+    to: &str,
+    limit: u32,
+) -> Result<Page, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS}, match_key FROM files
+         WHERE root_id = ?1 AND (match_key, id) > (?2, ?3) AND match_key < ?4 AND blake3 IS NULL AND placeholder = 0
+         ORDER BY match_key, id LIMIT ?5"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((root.0, after.0, after.1, to, limit))?;
+    let (mut files, mut last) = (Vec::new(), None);
+    while let Some(next) = rows.next()? {
+        let file = row(next)?;
+        last = Some((next.get(8)?, file.id.0));
+        files.push(file);
+    }
+    let is_full = files.len() == limit as usize;
+    Ok((files, last.filter(|_| is_full)))
+}

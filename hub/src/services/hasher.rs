@@ -1,0 +1,219 @@
+//! Hashing what the index knows by name only.
+//!
+//! A job is a scope in the database; what is left of it is whatever in that scope has no hash, so a
+//! job goes on after a restart by itself. Each root works on one job at a time, with as many readers
+//! as its disk likes, and waits while transfers need that disk.
+
+mod job;
+mod readers;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use super::busy::Busy;
+use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
+use crate::domain::ids::HashJobId;
+use crate::domain::rate::Rate;
+use crate::domain::root::{PerRoot, Root};
+use crate::domain::scan::WorkState;
+use crate::fs::CancelFlag;
+use crate::storage::hash_jobs::{self, HashJobRow};
+use crate::storage::hashes::{self, Coverage};
+use crate::storage::{Database, now_ms, timestamp};
+
+pub use crate::domain::hash_scope::HashScope;
+
+/// A hash job as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct HashJobView {
+    /// Its id.
+    pub id: HashJobId,
+    /// The root it is about.
+    pub root: Root,
+    /// How far it is.
+    pub state: WorkState,
+    /// Files of the scope that have a hash.
+    pub n_done: u64,
+    /// Files of the scope.
+    pub n_total: u64,
+    /// Files that could not be hashed.
+    pub n_failed: u64,
+    /// Bytes done.
+    pub bytes_done: u64,
+    /// Bytes of the scope.
+    pub bytes_total: u64,
+    /// How fast it goes.
+    pub bytes_per_second: u64,
+    /// How long it will take at this rate.
+    pub eta_seconds: Option<u64>,
+    /// Why it does not go on at the moment.
+    pub waiting: Option<String>,
+    /// The files that are being read.
+    pub files: Vec<String>,
+    /// Why it ended as it did.
+    pub detail: Option<String>,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: jiff::Timestamp,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<jiff::Timestamp>,
+}
+
+/// Hash jobs; clones share them.
+#[derive(Clone)]
+pub struct Hasher {
+    settings: Settings,
+    database: Database,
+    roots: Roots,
+    events: Events,
+    history: History,
+    comparer: Comparer,
+    tasks: Tasks,
+    busy: Busy,
+    running: Arc<Mutex<PerRoot<Option<Running>>>>,
+    wake: Arc<PerRoot<tokio::sync::Notify>>,
+}
+
+/// The job that a root works on, as everyone may see it.
+#[derive(Clone)]
+struct Running {
+    job: HashJobRow,
+    /// Bytes of files that are being read.
+    bytes_open: u64,
+    files: Vec<(String, u64)>,
+    rate: Rate,
+    waiting: Option<String>,
+    cancel: CancelFlag,
+}
+
+/// What the hasher needs of its neighbours.
+pub(super) struct Needs {
+    pub(super) settings: Settings,
+    pub(super) database: Database,
+    pub(super) roots: Roots,
+    pub(super) events: Events,
+    pub(super) history: History,
+    pub(super) comparer: Comparer,
+    pub(super) tasks: Tasks,
+    pub(super) busy: Busy,
+}
+
+impl Hasher {
+    /// Goes on with the jobs that the last run left.
+    pub(super) fn start_service(needs: Needs) -> Self {
+        let Needs { settings, database, roots, events, history, comparer, tasks, busy } = needs;
+        let hasher = Self {
+            settings,
+            database,
+            roots,
+            events,
+            history,
+            comparer,
+            tasks,
+            busy,
+            running: Arc::new(Mutex::new(PerRoot { local: None, lake: None })),
+            wake: Arc::default(),
+        };
+        for root in Root::ALL {
+            job::start(&hasher, root);
+        }
+        hasher
+    }
+
+    /// Asks for hashes of whatever in the scope has none.
+    pub async fn start(&self, root: Root, scope: HashScope) -> Result<HashJobId, ServiceError> {
+        self.roots.live(root)?;
+        if matches!(&scope, HashScope::Paths(paths) if paths.is_empty()) {
+            return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one file or folder in \"paths\"."));
+        }
+        let job = self.database.write(move |tx| hash_jobs::insert(tx, root, &scope)).await?;
+        self.wake.get(root).notify_one();
+        self.events.send(Event::HashChanged(job.id));
+        Ok(job.id)
+    }
+
+    /// A job as it is now.
+    pub async fn show(&self, id: HashJobId) -> Result<HashJobView, ServiceError> {
+        let job = self.database.read(move |connection| hash_jobs::show(connection, id)).await?;
+        job.map(|job| self.view(job)).ok_or_else(|| ServiceError::not_found("hash job"))
+    }
+
+    /// The latest jobs, newest first.
+    pub async fn list(&self, limit: u32) -> Result<Vec<HashJobView>, ServiceError> {
+        let jobs = self.database.read(move |connection| hash_jobs::list(connection, limit)).await?;
+        Ok(jobs.into_iter().map(|job| self.view(job)).collect())
+    }
+
+    /// Stops a job; the hashes it has taken stay.
+    pub async fn cancel(&self, id: HashJobId) -> Result<(), ServiceError> {
+        let job = self.database.read(move |connection| hash_jobs::show(connection, id)).await?;
+        let mut job = job.ok_or_else(|| ServiceError::not_found("hash job"))?;
+        if job.state.is_final() {
+            return Err(ServiceError::said(ErrorKind::Conflict, "This hash job has ended already."));
+        }
+        let runs = self.running.lock().get(job.root).as_ref().filter(|r| r.job.id == id).map(|r| r.cancel.clone());
+        if let Some(cancel) = runs {
+            cancel.cancel();
+            return Ok(());
+        }
+        job.state = WorkState::Cancelled;
+        job.finished_at = Some(timestamp(now_ms()));
+        self.database.write(move |tx| hash_jobs::save(tx, &job)).await?;
+        self.events.send(Event::HashChanged(id));
+        Ok(())
+    }
+
+    /// How much of each root is hashed.
+    pub async fn coverage(&self) -> Result<PerRoot<Coverage>, ServiceError> {
+        let found = self.database.read(|connection| {
+            let mut coverage = PerRoot::<Coverage>::default();
+            for root in Root::ALL {
+                if let Some(row) = crate::storage::roots::active(connection, root)? {
+                    *coverage.get_mut(root) = hashes::coverage(connection, row.id, None)?;
+                }
+            }
+            Ok(coverage)
+        });
+        Ok(found.await?)
+    }
+
+    fn view(&self, stored: HashJobRow) -> HashJobView {
+        let running = self.running.lock().get(stored.root).clone().filter(|running| running.job.id == stored.id);
+        let (job, bytes_open, files, rate, waiting) = match running {
+            Some(r) => (r.job, r.bytes_open, r.files, r.rate, r.waiting),
+            None => (stored, 0, Vec::new(), Rate::default(), None),
+        };
+        let bytes_done = (job.bytes_done + bytes_open).min(job.bytes_total);
+        HashJobView {
+            id: job.id,
+            root: job.root,
+            state: job.state,
+            n_done: job.n_done,
+            n_total: job.n_total,
+            n_failed: job.n_failed,
+            bytes_done,
+            bytes_total: job.bytes_total,
+            bytes_per_second: if waiting.is_some() { 0 } else { rate.bytes_per_second() },
+            eta_seconds: if waiting.is_some() { None } else { rate.seconds_for(job.bytes_total - bytes_done) },
+            waiting,
+            files: files.into_iter().map(|(path, _)| path).collect(),
+            detail: job.detail,
+            created_at: job.created_at,
+            finished_at: job.finished_at,
+        }
+    }
+
+    /// Changes what is seen of a root's job, and tells of progress.
+    fn update(&self, root: Root, change: impl FnOnce(&mut Running)) {
+        let id = {
+            let mut running = self.running.lock();
+            let Some(running) = running.get_mut(root) else { return };
+            change(running);
+            running.job.id
+        };
+        self.events.progress(Event::HashChanged(id));
+    }
+}
