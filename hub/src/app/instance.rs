@@ -4,11 +4,16 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 const LOCK: &str = "hub.lock";
 const WHERE: &str = "hub.pid.json";
+
+/// A hub that was killed a moment ago may still be ending: its lock goes with it.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where the running hub is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,10 +54,20 @@ impl Instance {
         let failed = |source| InstanceError::File { path: path.display().to_string(), source };
         let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         let file = app_data_dir.join(WHERE);
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { file, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(InstanceError::Taken(read(&file))),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+        let mut patience = PATIENCE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { file, _lock: lock }),
+                Err(TryLockError::WouldBlock) if patience.is_zero() => {
+                    return Err(InstanceError::Taken(read(&file)));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let pause = patience.min(PAUSE);
+                    std::thread::sleep(pause);
+                    patience -= pause;
+                }
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
         }
     }
 
