@@ -44,9 +44,6 @@ const SILENCE: Duration = Duration::from_secs(70);
 /// Clients say nothing that we listen to.
 const MAX_INCOMING_BYTES: usize = 4 << 10;
 
-/// Clients at once; tools open one each.
-pub(super) const MAX_CLIENTS: usize = 64;
-
 /// Opens the stream of changes: a snapshot first, then each change, at most four times a second per
 /// thing. Whoever is too slow is closed with 1013 and comes back for a new snapshot.
 #[utoipa::path(

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use super::events_socket;
 use crate::services::{Services, Tasks};
 use crate::storage::views::CountCache;
+
+/// Listeners of `/ws/events` at once; tools open one each.
+pub(super) const MAX_EVENT_CLIENTS: usize = 64;
 
 /// Handed to every handler; cloning it is cheap.
 #[derive(Clone)]
@@ -31,7 +33,7 @@ pub struct WebState {
 impl WebState {
     /// The state of a listener at this port.
     pub fn new(services: Services, token: LaunchToken, port: u16, tasks: Tasks) -> Self {
-        let event_clients = Arc::new(Semaphore::new(events_socket::MAX_CLIENTS));
+        let event_clients = Arc::new(Semaphore::new(MAX_EVENT_CLIENTS));
         Self { services, token, port, tasks, counts: CountCache::default(), event_clients }
     }
 

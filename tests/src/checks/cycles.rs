@@ -90,6 +90,7 @@ mod tests {
             module: path(module),
             paths: names.iter().map(|name| path(name)).collect(),
             methods: BTreeSet::new(),
+            test_modules: Vec::new(),
             passed_on: passed_on.iter().map(|(name, origin)| ((*name).to_owned(), path(origin))).collect(),
         }
     }

@@ -1,7 +1,7 @@
 //! Reads a crate's source: which file is which module, and which paths it names.
 //!
-//! Code under `#[cfg(test)]` is left out: tests may reach further than what they test. Paths inside
-//! macro calls are found in their tokens.
+//! Code under `#[cfg(test)]` is left out, files of such modules too: tests may reach further than
+//! what they test. Paths inside macro calls are found in their tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -28,6 +28,8 @@ pub struct SourceFile {
     pub methods: BTreeSet<String>,
     /// What it passes on under a name of its own: name → where that comes from.
     pub passed_on: BTreeMap<String, CodePath>,
+    /// The modules of its own that exist in tests only and lie in files of their own.
+    pub test_modules: Vec<CodePath>,
 }
 
 /// Reads all files below a crate's `src` folder.
@@ -37,6 +39,8 @@ pub fn read_crate(src: &Path) -> Result<Vec<SourceFile>> {
         let text = fs::read_to_string(src.join(&file)).with_context(|| format!("cannot read {file}"))?;
         files.push(read_file(&file, &text).with_context(|| format!("cannot parse {file}"))?);
     }
+    let test_modules: Vec<CodePath> = files.iter().flat_map(|file| file.test_modules.clone()).collect();
+    files.retain(|file| !test_modules.iter().any(|module| file.module.starts_with(module)));
     Ok(files)
 }
 
@@ -65,8 +69,7 @@ fn read_file(file: &str, text: &str) -> Result<SourceFile> {
         "lib" | "main" => Vec::new(),
         path => path.split('/').map(str::to_owned).collect(),
     };
-    let mut reader =
-        Reader { here: module.clone(), paths: BTreeSet::new(), methods: BTreeSet::new(), passed_on: BTreeMap::new() };
+    let mut reader = Reader { here: module.clone(), ..Reader::default() };
     reader.visit_file(&parsed);
     Ok(SourceFile {
         file: file.to_owned(),
@@ -74,14 +77,17 @@ fn read_file(file: &str, text: &str) -> Result<SourceFile> {
         paths: reader.paths,
         methods: reader.methods,
         passed_on: reader.passed_on,
+        test_modules: reader.test_modules,
     })
 }
 
+#[derive(Default)]
 struct Reader {
     here: CodePath,
     paths: BTreeSet<CodePath>,
     methods: BTreeSet<String>,
     passed_on: BTreeMap<String, CodePath>,
+    test_modules: Vec<CodePath>,
 }
 
 impl Reader {
@@ -185,6 +191,10 @@ impl<'ast> Visit<'ast> for Reader {
             self.here.push(item.ident.to_string());
             visit::visit_item_mod(self, item);
             self.here.pop();
+        } else if item.content.is_none() {
+            let mut module = self.here.clone();
+            module.push(item.ident.to_string());
+            self.test_modules.push(module);
         }
     }
 
@@ -240,6 +250,25 @@ mod tests {
         let text =
             "#[cfg(test)] mod tests { use crate::web::X; } #[test] fn t() { std::fs::read(1); } fn f() { a::b(); }";
         assert_eq!(paths("domain.rs", text), ["a::b"]);
+    }
+
+    #[test]
+    fn files_of_test_modules_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            ("web.rs", "#[cfg(test)] mod tests; mod api;"),
+            ("web/tests.rs", "use std::fs; mod deep;"),
+            ("web/tests/deep.rs", "use std::fs;"),
+            ("web/api.rs", "#[cfg(test)] mod helpers;"),
+            ("web/api/helpers.rs", "use std::fs;"),
+            ("web/helpers.rs", "use std::fs;"),
+        ] {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let files: Vec<_> = read_crate(folder.path()).unwrap().into_iter().map(|file| file.file).collect();
+        assert_eq!(files, ["web.rs", "web/api.rs", "web/helpers.rs"]);
     }
 
     #[test]

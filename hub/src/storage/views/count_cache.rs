@@ -9,8 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use super::diff::PairFilter;
-use super::files::FileFilter;
+use super::filter::{FileFilter, PairFilter};
 use crate::domain::root::Root;
 use crate::storage::{StorageError, roots};
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use shared_protocol::{Blake3, RelPath, Sha256};
 
-use super::files::{FileEntry, N_COLUMNS, columns_of, entry};
+use super::entry::{FileEntry, N_COLUMNS, columns_of, entry};
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::{FileId, TransferId};
 use crate::domain::kind::{FileKind, sidecar_names};

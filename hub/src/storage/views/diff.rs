@@ -6,14 +6,16 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
+pub use super::filter::PairFilter;
+
 use super::count_cache::{CountCache, Counted, Stamp};
-use super::files::search::{self, Candidates};
-use super::files::{FileEntry, N_COLUMNS, Totals, columns_of, entry, path};
+use super::entry::{FileEntry, N_COLUMNS, Totals, columns_of, entry, path};
 use super::page::{Page, PageRequest};
+use super::search::{self, Candidates};
 use super::statement::{Statement, text};
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
-use crate::storage::{StorageError, folder_range, from_db, pairs};
+use crate::storage::{StorageError, from_db, pairs};
 
 /// One row: a file that stands alone, or a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,17 +30,6 @@ pub struct PairEntry {
     pub local: Option<FileEntry>,
     /// The Lake's file.
     pub lake: Option<FileEntry>,
-}
-
-/// Which rows are meant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PairFilter {
-    /// With `path` in this folder or below it.
-    pub folder: Option<RelPath>,
-    /// Of this status.
-    pub status: Option<DiffStatus>,
-    /// Words that `path` has, each somewhere, in any case.
-    pub search: Option<String>,
 }
 
 /// Rows of one status.
@@ -179,30 +170,6 @@ impl Source {
                     candidates.values(),
                 );
             }
-        }
-    }
-}
-
-impl PairFilter {
-    /// The range of keys that the folder stands for.
-    fn range(&self) -> (String, String) {
-        folder_range(&self.folder.as_ref().map(RelPath::match_key).unwrap_or_default())
-    }
-
-    /// Adds the `WHERE` for all that is meant.
-    fn add_where(&self, statement: &mut Statement) {
-        let (from, to) = self.range();
-        statement.add("WHERE p.match_key >= ? AND p.match_key < ?", [text(from), text(to)]);
-        self.add_conditions(statement);
-    }
-
-    /// Adds what is asked of a row beside its folder.
-    fn add_conditions(&self, statement: &mut Statement) {
-        if let Some(status) = self.status {
-            statement.add("AND p.status = ?", [status.code().into()]);
-        }
-        for word in search::words(self.search.as_deref()) {
-            statement.add("AND instr(p.match_key, ?) > 0", [text(word)]);
         }
     }
 }

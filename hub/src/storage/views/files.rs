@@ -1,58 +1,20 @@
 //! The files of a root: sorted, filtered, searched.
 
 mod list;
-pub(super) mod search;
 
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use shared_protocol::{Blake3, RelPath};
+use shared_protocol::RelPath;
 
+pub use super::entry::{FileEntry, Totals};
+pub use super::filter::FileFilter;
 pub use list::list;
-use search::Candidates;
 
+use super::entry::path;
+use super::search::{self, Candidates};
 use super::statement::{Statement, text};
-use crate::domain::ids::FileId;
-use crate::domain::kind::FileKind;
-use crate::domain::root::Root;
-use crate::domain::ticks::Ticks;
 use crate::storage::roots::{self, RootRow};
-use crate::storage::{StorageError, digest_column, folder_range, from_db};
-
-/// A file as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileEntry {
-    /// Its row.
-    pub id: FileId,
-    /// Where it lies.
-    pub root: Root,
-    /// Its path.
-    pub path: RelPath,
-    /// Its size.
-    pub size_bytes: u64,
-    /// When it was last modified.
-    pub modified: Ticks,
-    /// What it is.
-    pub kind: FileKind,
-    /// Its content is not here but in a cloud.
-    pub placeholder: bool,
-    /// Another name of the same root has the same key.
-    pub conflict: bool,
-    /// Its hash, if known.
-    pub hash: Option<Blake3>,
-}
-
-/// Which files are meant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct FileFilter {
-    /// Of which root.
-    pub root: Root,
-    /// In this folder or below it.
-    pub folder: Option<RelPath>,
-    /// Words that the path has, each somewhere, in any case.
-    pub search: Option<String>,
-    /// Of this kind.
-    pub kind: Option<FileKind>,
-}
+use crate::storage::{StorageError, from_db};
 
 /// What a list is sorted by; the name decides where the rest is equal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -78,75 +40,6 @@ pub enum Order {
     /// The other way.
     #[serde(alias = "descending")]
     Desc,
-}
-
-/// How many files a filter means, and how large they are together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Files.
-    pub n_files: u64,
-    /// Bytes.
-    pub size_bytes: u64,
-}
-
-impl FileFilter {
-    /// All files of a root.
-    pub const fn whole(root: Root) -> Self {
-        Self { root, folder: None, search: None, kind: None }
-    }
-
-    /// Whether the totals of the folder are those of the filter.
-    fn is_a_folder(&self) -> bool {
-        self.kind.is_none() && search::words(self.search.as_deref()).is_empty()
-    }
-
-    /// Adds what is asked of a row beside its folder.
-    fn add_conditions(&self, statement: &mut Statement) {
-        for word in search::words(self.search.as_deref()) {
-            statement.add("AND instr(f.match_key, ?) > 0", [text(word)]);
-        }
-        if let Some(kind) = self.kind {
-            statement.add("AND f.kind = ?", [kind.code().into()]);
-        }
-    }
-
-    /// The range of keys that the folder stands for.
-    fn range(&self) -> (String, String) {
-        folder_range(&self.folder.as_ref().map(RelPath::match_key).unwrap_or_default())
-    }
-}
-
-/// Columns of a [`FileEntry`].
-const COLUMNS: [&str; N_COLUMNS] =
-    ["id", "path", "size_bytes", "modified", "kind", "placeholder", "conflict", "blake3"];
-
-/// How many columns these are.
-pub(super) const N_COLUMNS: usize = 8;
-
-/// The columns of a [`FileEntry`] from a table of this name.
-pub(super) fn columns_of(table: &str) -> String {
-    COLUMNS.map(|column| format!("{table}.{column}")).join(", ")
-}
-
-/// Reads a [`FileEntry`] from its columns, which begin at `first`.
-pub(super) fn entry(row: &Row<'_>, first: usize, root: Root) -> rusqlite::Result<FileEntry> {
-    Ok(FileEntry {
-        id: FileId(row.get(first)?),
-        root,
-        path: path(row, first + 1)?,
-        size_bytes: from_db(row.get(first + 2)?),
-        modified: Ticks(row.get(first + 3)?),
-        kind: FileKind::from_code(row.get(first + 4)?),
-        placeholder: row.get(first + 5)?,
-        conflict: row.get(first + 6)?,
-        hash: digest_column(row, first + 7)?,
-    })
-}
-
-/// Reads a path; only parsed paths were ever stored.
-pub(super) fn path(row: &Row<'_>, column: usize) -> rusqlite::Result<RelPath> {
-    RelPath::parse(row.get_ref(column)?.as_str()?)
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
 }
 
 /// Files and bytes of everything that a filter means.

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use shared_protocol::RelPath;
 use shared_protocol::rel_path::match_key;
 
-use super::files::Totals;
+use super::entry::Totals;
 use crate::domain::root::Root;
 use crate::storage::roots::{self, RootRow};
 use crate::storage::{StorageError, from_db};
@@ -94,7 +94,7 @@ fn inside(connection: &Connection, folder: i64) -> Result<Vec<FolderEntry>, Stor
          FROM folders f WHERE parent_id = ?1 ORDER BY match_key, id",
     )?;
     let rows = statement.query_map([folder], |row| {
-        let path = super::files::path(row, 0)?;
+        let path = super::entry::path(row, 0)?;
         Ok(FolderEntry {
             name: path.name().to_owned(),
             path,

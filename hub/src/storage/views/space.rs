@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::files::Totals;
+use super::entry::Totals;
 use super::folders::{self, FolderEntry};
 use crate::domain::root::Root;
 use crate::storage::{StorageError, from_db, roots};

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
 
-use super::files::path;
+use super::entry::path;
 use super::page::{Page, PageRequest};
 use super::statement::{Statement, text};
 use crate::domain::ids::{BatchId, TransferId};

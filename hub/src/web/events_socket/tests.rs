@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Error};
 use super::*;
 use crate::domain::root::Root;
 use crate::services::Event;
+use crate::web::state::MAX_EVENT_CLIENTS;
 use crate::web::test_hub::TestHub;
 use crate::web::{LaunchToken, WebState, router};
 
@@ -131,7 +132,7 @@ async fn the_end_of_the_hub_waits_for_its_farewell() {
 async fn clients_have_a_limit() {
     let hub = Listening::new().await;
     let mut clients = Vec::new();
-    for _ in 0..MAX_CLIENTS {
+    for _ in 0..MAX_EVENT_CLIENTS {
         clients.push(hub.open(None).await.unwrap());
     }
     match hub.open(None).await {

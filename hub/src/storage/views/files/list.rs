@@ -3,10 +3,11 @@
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::{FileEntry, FileFilter, FileSort, N_COLUMNS, Order, Source, columns_of, entry};
+use super::{FileEntry, FileFilter, FileSort, Order, Source};
 use crate::domain::ids::FileId;
 use crate::storage::roots::{self, RootRow};
 use crate::storage::views::count_cache::{Counted, Stamp};
+use crate::storage::views::entry::{N_COLUMNS, columns_of, entry};
 use crate::storage::views::page::{Page, PageRequest};
 use crate::storage::views::statement::{Statement, text};
 use crate::storage::views::{CountCache, folders};

@@ -9,14 +9,14 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use shared_protocol::rel_path::match_key;
 
-use crate::storage::views::statement::{Statement, text};
+use super::statement::{Statement, text};
 use crate::storage::{StorageError, search};
 
 /// Files up to which the trigram index is worth asking. Beyond it one match in fifty is near.
 const FEW: i64 = 4_000;
 
 /// The words of a search in the form of the keys.
-pub(in crate::storage::views) fn words(search: Option<&str>) -> Vec<String> {
+pub(super) fn words(search: Option<&str>) -> Vec<String> {
     let mut words: Vec<String> = search.unwrap_or_default().split_whitespace().map(match_key).collect();
     words.sort_unstable();
     words.dedup();
@@ -25,18 +25,18 @@ pub(in crate::storage::views) fn words(search: Option<&str>) -> Vec<String> {
 
 /// Files that may match: those of the trigram index, and those it has not seen yet.
 #[derive(Debug)]
-pub(in crate::storage::views) struct Candidates {
+pub(super) struct Candidates {
     trigrams: String,
     indexed_to: i64,
 }
 
 impl Candidates {
     /// The ids as a subquery.
-    pub(in crate::storage::views) const IDS: &str =
+    pub(super) const IDS: &str =
         "SELECT rowid FROM files_search WHERE files_search MATCH ? UNION ALL SELECT id FROM files WHERE id > ?";
 
     /// The values of [`Self::IDS`].
-    pub(in crate::storage::views) fn values(&self) -> [Value; 2] {
+    pub(super) fn values(&self) -> [Value; 2] {
         [text(self.trigrams.clone()), self.indexed_to.into()]
     }
 
@@ -49,10 +49,7 @@ impl Candidates {
 }
 
 /// Candidates for all words, if there are few enough to be worth it.
-pub(in crate::storage::views) fn candidates(
-    connection: &Connection,
-    words: &[String],
-) -> Result<Option<Candidates>, StorageError> {
+pub(super) fn candidates(connection: &Connection, words: &[String]) -> Result<Option<Candidates>, StorageError> {
     let trigrams = trigrams(words);
     if trigrams.is_empty() {
         return Ok(None);
