@@ -19,7 +19,8 @@ pub struct Appetite {
 }
 
 /// Takes the next transfers of the order for a worker. Only transfers whose roots are among `live`
-/// are taken. All of an answer have the same operation and roots.
+/// are taken, and none whose path a running one works on: an undo puts a file back before it brings
+/// the one that had its place. All of an answer have the same operation and roots.
 pub fn next(
     connection: &Connection,
     live: &[RootRowId],
@@ -31,6 +32,9 @@ pub fn next(
     let sql = format!(
         "SELECT {COLUMNS} FROM transfers
          WHERE state = 'queued' AND from_root_id IN (?1, ?2) AND (to_root_id IS NULL OR to_root_id IN (?1, ?2))
+               AND NOT EXISTS (SELECT 1 FROM transfers other
+                               WHERE other.path = transfers.path AND other.finished_at IS NULL
+                                     AND other.state = 'running')
          ORDER BY position LIMIT ?3"
     );
     let mut statement = connection.prepare_cached(&sql)?;
