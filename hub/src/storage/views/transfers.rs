@@ -187,6 +187,9 @@ impl TransferFilter {
     fn add(&self, statement: &mut Statement) {
         if let Some(batch) = self.batch {
             statement.add("AND batch_id = ?", [batch.0.into()]);
+        } else {
+            // What people cleared from the queue is only seen in the batch it belongs to.
+            statement.add("AND cleared = 0", []);
         }
         if let Some(state) = self.state {
             // A plus keeps the index of states out of a batch's list.
