@@ -8,6 +8,7 @@ pub mod diff;
 pub mod file_detail;
 pub mod files;
 pub mod folders;
+pub mod hashes;
 pub mod health;
 pub mod history;
 pub mod list;
@@ -41,6 +42,7 @@ use super::{WebState, events_socket};
         (name = "settings", description = "The configuration"),
         (name = "scans", description = "From the folders on disk to the index"),
         (name = "library", description = "The index and the comparison"),
+        (name = "hashes", description = "What files hold, not what they are called"),
         (name = "queue", description = "Transfers and the queue that they wait in"),
         (name = "events", description = "What changes, as it changes"),
         (name = "history", description = "What happened"),
@@ -60,6 +62,10 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(files::list_files))
         .routes(routes!(file_detail::show_file))
         .routes(routes!(diff::list_diff))
+        .routes(routes!(hashes::create_hash, hashes::list_hashes))
+        .routes(routes!(hashes::show_coverage))
+        .routes(routes!(hashes::show_hash))
+        .routes(routes!(hashes::cancel_hash))
         .routes(routes!(transfers::list_transfers, transfers::actions::create_transfers))
         .routes(routes!(transfers::show_transfer))
         .routes(routes!(transfers::actions::cancel_transfer))

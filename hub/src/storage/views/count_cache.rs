@@ -1,47 +1,76 @@
 //! Counts that are dear to take and stay true until the index changes.
 //!
-//! The total of a search has to look at every name. A list asks for it with each page, so the last
-//! few are kept together with the generation of the index they were taken at.
+//! The total of a search has to look at every name, and the comparison's summary at every row. A
+//! list asks for them with each page, so the last few are kept together with the generations of the
+//! index that they were taken at.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use shared_protocol::RelPath;
 
+use super::entry::StatusTotals;
 use super::filter::{FileFilter, PairFilter};
 use crate::domain::root::Root;
-use crate::storage::{StorageError, roots};
+use crate::storage::{StorageError, pairs, roots};
 
-/// Totals remembered. Each costs a few hundred bytes.
+/// Counts remembered of each kind. One costs a few hundred bytes.
 const KEPT: usize = 64;
 
-/// The last few totals; clones share them.
+/// The last few counts; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct CountCache {
-    kept: Arc<Mutex<VecDeque<Kept>>>,
+    files: Recent<FileFilter, u64>,
+    pairs: Recent<PairFilter, u64>,
+    summaries: Recent<Option<RelPath>, Vec<StatusTotals>>,
 }
 
-/// What was counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Counted {
-    Files(FileFilter),
-    Pairs(PairFilter),
+impl CountCache {
+    /// How many files a filter means.
+    pub(super) fn files(
+        &self,
+        connection: &Connection,
+        filter: &FileFilter,
+        take: impl FnOnce() -> Result<u64, StorageError>,
+    ) -> Result<u64, StorageError> {
+        self.files.get(Stamp::read(connection)?, filter, take)
+    }
+
+    /// How many rows of the comparison a filter means.
+    pub(super) fn pairs(
+        &self,
+        connection: &Connection,
+        filter: &PairFilter,
+        take: impl FnOnce() -> Result<u64, StorageError>,
+    ) -> Result<u64, StorageError> {
+        match Stamp::of_pairs(connection)? {
+            Some(stamp) => self.pairs.get(stamp, filter, take),
+            None => take(),
+        }
+    }
+
+    /// The comparison's summary for a folder.
+    pub(super) fn summary(
+        &self,
+        connection: &Connection,
+        folder: Option<&RelPath>,
+        take: impl FnOnce() -> Result<Vec<StatusTotals>, StorageError>,
+    ) -> Result<Vec<StatusTotals>, StorageError> {
+        match Stamp::of_pairs(connection)? {
+            Some(stamp) => self.summaries.get(stamp, &folder.cloned(), take),
+            None => take(),
+        }
+    }
 }
 
 /// Both roots' rows and generations: whatever changes the index or the comparison changes this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp([(i64, i64); 2]);
-
-#[derive(Debug)]
-struct Kept {
-    counted: Counted,
-    stamp: Stamp,
-    total: u64,
-}
+struct Stamp([(i64, i64); 2]);
 
 impl Stamp {
-    pub(super) fn read(connection: &Connection) -> Result<Self, StorageError> {
+    fn read(connection: &Connection) -> Result<Self, StorageError> {
         let mut stamp = Self([(-1, -1); 2]);
         for (slot, root) in stamp.0.iter_mut().zip(Root::ALL) {
             if let Some(row) = roots::active(connection, root)? {
@@ -50,28 +79,39 @@ impl Stamp {
         }
         Ok(stamp)
     }
+
+    /// None while rows of the comparison are out of date: such rows belong to no generation.
+    fn of_pairs(connection: &Connection) -> Result<Option<Self>, StorageError> {
+        if pairs::is_stale(connection)? { Ok(None) } else { Self::read(connection).map(Some) }
+    }
 }
 
-impl CountCache {
-    /// A total at this stamp, taken only if it is not known.
-    pub(super) fn total<E>(
-        &self,
-        counted: &Counted,
-        stamp: Stamp,
-        take: impl FnOnce() -> Result<u64, E>,
-    ) -> Result<u64, E> {
-        let known = |kept: &&Kept| kept.stamp == stamp && kept.counted == *counted;
-        if let Some(kept) = self.kept.lock().iter().find(known) {
-            return Ok(kept.total);
+/// The last few values by key, each true at its stamp only.
+#[derive(Debug, Clone)]
+struct Recent<K, V> {
+    kept: Arc<Mutex<VecDeque<(K, Stamp, V)>>>,
+}
+
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Self {
+        Self { kept: Arc::default() }
+    }
+}
+
+impl<K: Clone + PartialEq, V: Clone> Recent<K, V> {
+    /// The value at this stamp, taken only if it is not known.
+    fn get<E>(&self, stamp: Stamp, key: &K, take: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+        if let Some((_, _, value)) = self.kept.lock().iter().find(|kept| kept.1 == stamp && kept.0 == *key) {
+            return Ok(value.clone());
         }
-        let total = take()?;
-        let mut all = self.kept.lock();
-        all.retain(|kept| kept.counted != *counted);
-        if all.len() == KEPT {
-            all.pop_front();
+        let value = take()?;
+        let mut kept = self.kept.lock();
+        kept.retain(|kept| kept.0 != *key);
+        if kept.len() == KEPT {
+            kept.pop_front();
         }
-        all.push_back(Kept { counted: counted.clone(), stamp, total });
-        Ok(total)
+        kept.push_back((key.clone(), stamp, value.clone()));
+        Ok(value)
     }
 }
 
@@ -82,23 +122,22 @@ mod tests {
     const STAMP: Stamp = Stamp([(1, 1), (2, 1)]);
 
     #[test]
-    fn a_total_is_taken_once_per_generation() {
-        let cache = CountCache::default();
-        let files = Counted::Files(FileFilter::whole(Root::Lake));
-        let take = |total| move || Ok::<_, ()>(total);
-        assert_eq!(cache.total(&files, STAMP, take(5)), Ok(5));
-        assert_eq!(cache.total(&files, STAMP, take(6)), Ok(5), "known");
-        assert_eq!(cache.total(&files, Stamp([(1, 1), (2, 2)]), take(7)), Ok(7), "the index has changed");
-        assert_eq!(cache.total(&Counted::Pairs(PairFilter::default()), STAMP, take(8)), Ok(8));
+    fn a_value_is_taken_once_per_generation() {
+        let recent = Recent::default();
+        let take = |value| move || Ok::<_, ()>(value);
+        assert_eq!(recent.get(STAMP, &"a", take(5)), Ok(5));
+        assert_eq!(recent.get(STAMP, &"a", take(6)), Ok(5), "known");
+        assert_eq!(recent.get(Stamp([(1, 1), (2, 2)]), &"a", take(7)), Ok(7), "the index has changed");
+        assert_eq!(recent.get(STAMP, &"b", take(8)), Ok(8));
+        assert_eq!(recent.get(STAMP, &"c", || Err(9)), Err(9));
     }
 
     #[test]
     fn only_the_last_few_stay() {
-        let cache = CountCache::default();
+        let recent = Recent::default();
         for n in 0..200 {
-            let filter = FileFilter { search: Some(n.to_string()), ..FileFilter::whole(Root::Lake) };
-            assert_eq!(cache.total(&Counted::Files(filter), STAMP, || Ok::<_, ()>(n)), Ok(n));
+            assert_eq!(recent.get(STAMP, &n, || Ok::<_, ()>(n)), Ok(n));
         }
-        assert_eq!(cache.kept.lock().len(), KEPT);
+        assert_eq!(recent.kept.lock().len(), KEPT);
     }
 }

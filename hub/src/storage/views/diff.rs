@@ -8,14 +8,15 @@ use shared_protocol::RelPath;
 
 pub use super::filter::PairFilter;
 
-use super::count_cache::{CountCache, Counted, Stamp};
+use super::count_cache::CountCache;
+pub use super::entry::StatusTotals;
 use super::entry::{FileEntry, N_COLUMNS, Totals, columns_of, entry, path};
 use super::page::{Page, PageRequest};
 use super::search::{self, Candidates};
 use super::statement::{Statement, text};
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
-use crate::storage::{StorageError, from_db, pairs};
+use crate::storage::{StorageError, from_db};
 
 /// One row: a file that stands alone, or a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,17 +31,6 @@ pub struct PairEntry {
     pub local: Option<FileEntry>,
     /// The Lake's file.
     pub lake: Option<FileEntry>,
-}
-
-/// Rows of one status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StatusTotals {
-    /// Which status.
-    pub status: DiffStatus,
-    /// Rows.
-    pub n: u64,
-    /// Bytes, the larger side's for a pair.
-    pub size_bytes: u64,
 }
 
 /// Where a page ends.
@@ -91,7 +81,15 @@ pub fn list(
 }
 
 /// Rows and bytes by status, for a folder or everything; a status without rows is left out.
-pub fn summary(connection: &Connection, folder: Option<&RelPath>) -> Result<Vec<StatusTotals>, StorageError> {
+pub fn summary(
+    connection: &Connection,
+    folder: Option<&RelPath>,
+    counts: &CountCache,
+) -> Result<Vec<StatusTotals>, StorageError> {
+    counts.summary(connection, folder, || take_summary(connection, folder))
+}
+
+fn take_summary(connection: &Connection, folder: Option<&RelPath>) -> Result<Vec<StatusTotals>, StorageError> {
     let filter = PairFilter { folder: folder.cloned(), ..PairFilter::default() };
     // The index by status holds all that is asked for, in groups already.
     let source = if folder.is_some() { Source::Name } else { Source::Status };
@@ -207,11 +205,7 @@ fn total(connection: &Connection, filter: &PairFilter, counts: &CountCache) -> R
         filter.add_where(&mut statement);
         statement.row(connection, |row| Ok(from_db(row.get(0)?)))
     };
-    // Rows that are out of date belong to no generation.
-    if pairs::is_stale(connection)? {
-        return count();
-    }
-    counts.total(&Counted::Pairs(filter.clone()), Stamp::read(connection)?, count)
+    counts.pairs(connection, filter, count)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! A file as every view tells it, and how it is read from a row.
+//! Files and totals as every view tells them, and how a file is read from a row.
 
 use rusqlite::Row;
 use shared_protocol::{Blake3, RelPath};
 
+use crate::domain::diff::DiffStatus;
 use crate::domain::ids::FileId;
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
@@ -38,6 +39,17 @@ pub struct Totals {
     /// Files.
     pub n_files: u64,
     /// Bytes.
+    pub size_bytes: u64,
+}
+
+/// Rows of one status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusTotals {
+    /// Which status.
+    pub status: DiffStatus,
+    /// Rows.
+    pub n: u64,
+    /// Bytes, the larger side's for a pair.
     pub size_bytes: u64,
 }
 

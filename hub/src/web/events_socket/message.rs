@@ -9,12 +9,16 @@ use crate::domain::root::{PerRoot, Root};
 use crate::domain::scan::ScanReport;
 use crate::domain::transfer::TransferState;
 use crate::services::Event;
+use crate::services::hasher::HashJobView;
 use crate::services::queue::QueueStatus;
 use crate::services::roots::RootStatus;
 use crate::web::WebState;
 use crate::web::api::batches::{self, BatchView};
 use crate::web::api::transfers::{self, TransferView};
 use crate::web::error::{Answer, Problem};
+
+/// Hash jobs that are looked through for open ones.
+const LATEST_HASH_JOBS: u32 = 200;
 
 /// One message.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,6 +42,8 @@ struct Snapshot {
     queue: QueueStatus,
     /// The scan under way.
     scan: Option<ScanReport>,
+    /// The hash jobs that have not ended.
+    hashes: Vec<HashJobView>,
     /// The transfers under way.
     transfers: Vec<TransferView>,
 }
@@ -62,7 +68,7 @@ enum News {
     /// A root's index changed: lists of its files are out of date.
     Index { root: Root },
     /// A hash job went on or ended.
-    Hash { id: HashJobId },
+    Hash { id: HashJobId, hash: Option<HashJobView> },
     /// The comparison changed.
     Diff,
     /// Something was added to the history.
@@ -80,6 +86,7 @@ impl Message {
             roots: PerRoot::from_fn(|root| services.roots.status(root)),
             queue: services.queue.status().await?,
             scan: services.indexer.current(),
+            hashes: open_hash_jobs(state).await?,
             transfers: transfers::in_state(state, TransferState::Running).await?,
         };
         Ok(Self::now(News::Snapshot(Box::new(snapshot))))
@@ -97,7 +104,7 @@ impl Message {
             Event::HistoryAdded => News::History,
             Event::SettingsChanged => News::Settings,
             Event::QueueChanged => News::Queue { queue: state.services.queue.status().await? },
-            Event::HashChanged(id) => News::Hash { id },
+            Event::HashChanged(id) => News::Hash { id, hash: found(state.services.hasher.show(id).await)? },
         }))
     }
 
@@ -109,6 +116,13 @@ impl Message {
     pub(super) fn to_json(&self) -> Option<String> {
         serde_json::to_string(self).inspect_err(|error| tracing::error!(%error, "a message can't be written")).ok()
     }
+}
+
+/// Jobs end in the order in which they were asked for, so the open ones are among the latest.
+async fn open_hash_jobs(state: &WebState) -> Answer<Vec<HashJobView>> {
+    let mut jobs = state.services.hasher.list(LATEST_HASH_JOBS).await?;
+    jobs.retain(|job| !job.state.is_final());
+    Ok(jobs)
 }
 
 /// What is gone is told as nothing.

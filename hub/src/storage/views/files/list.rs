@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::{FileEntry, FileFilter, FileSort, Order, Source};
 use crate::domain::ids::FileId;
 use crate::storage::roots::{self, RootRow};
-use crate::storage::views::count_cache::{Counted, Stamp};
 use crate::storage::views::entry::{N_COLUMNS, columns_of, entry};
 use crate::storage::views::page::{Page, PageRequest};
 use crate::storage::views::statement::{Statement, text};
@@ -86,7 +85,7 @@ fn total(
     if filter.is_a_folder() {
         return Ok(folders::totals(connection, root, filter.folder.as_ref())?.n_files);
     }
-    counts.total(&Counted::Files(filter.clone()), Stamp::read(connection)?, || {
+    counts.files(connection, filter, || {
         let mut statement = Statement::new("SELECT count(*)");
         Source::choose(connection, filter)?.add(&mut statement, filter, root);
         statement.row(connection, |row| Ok(from_db(row.get(0)?)))

@@ -1,0 +1,107 @@
+//! Hashing: what files hold, not what they are called.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+use utoipa::ToSchema;
+
+use super::list::{ListView, PageQuery};
+use crate::domain::ids::HashJobId;
+use crate::domain::root::{PerRoot, Root};
+use crate::services::hasher::{HashJobView, HashScope};
+use crate::storage::hashes::Coverage;
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Body, InPath, Params};
+
+/// What to hash: a folder, or files and folders by name, or the whole root. Files that have a hash
+/// already are not read again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HashRequest {
+    /// In which root.
+    root: Root,
+    /// Everything in this folder and below it.
+    #[schema(value_type = Option<String>)]
+    folder: Option<RelPath>,
+    /// These files and folders.
+    #[schema(value_type = Option<Vec<String>>)]
+    paths: Option<Vec<RelPath>>,
+}
+
+/// A hash job that was put into the queue.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HashStartedView {
+    /// Ask for its state under this number.
+    pub id: HashJobId,
+}
+
+/// Asks for hashes of whatever has none.
+#[utoipa::path(
+    post, path = "/api/hashes", tag = "hashes", request_body = HashRequest,
+    responses(
+        (status = 202, body = HashStartedView), (status = 400, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)
+    )
+)]
+pub(super) async fn create_hash(
+    State(state): State<WebState>,
+    Body(HashRequest { root, folder, paths }): Body<HashRequest>,
+) -> Answer<(StatusCode, Json<HashStartedView>)> {
+    let scope = match (folder, paths) {
+        (Some(_), Some(_)) => return Err(Problem::malformed("Name a folder or paths, not both.")),
+        (folder, None) => HashScope::Folder(folder),
+        (None, Some(paths)) => HashScope::Paths(paths),
+    };
+    let id = state.services.hasher.start(root, scope).await?;
+    Ok((StatusCode::ACCEPTED, Json(HashStartedView { id })))
+}
+
+/// Lists the latest hash jobs, newest first.
+#[utoipa::path(
+    get, path = "/api/hashes", tag = "hashes", params(PageQuery),
+    responses((status = 200, body = ListView<HashJobView>), (status = 400, body = Problem))
+)]
+pub(super) async fn list_hashes(
+    State(state): State<WebState>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<ListView<HashJobView>>> {
+    let items = state.services.hasher.list(page.request()?.limit()).await?;
+    let total = items.len() as u64;
+    Ok(Json(ListView { items, next_cursor: None, total }))
+}
+
+/// Shows how much of each root is hashed.
+#[utoipa::path(
+    get, path = "/api/hashes/coverage", tag = "hashes", responses((status = 200, body = PerRoot<Coverage>))
+)]
+pub(super) async fn show_coverage(State(state): State<WebState>) -> Answer<Json<PerRoot<Coverage>>> {
+    Ok(Json(state.services.hasher.coverage().await?))
+}
+
+/// Shows a hash job as it is now.
+#[utoipa::path(
+    get, path = "/api/hashes/{id}", tag = "hashes", params(("id" = i64, Path, description = "The job")),
+    responses((status = 200, body = HashJobView), (status = 404, body = Problem))
+)]
+pub(super) async fn show_hash(
+    State(state): State<WebState>,
+    InPath(id): InPath<HashJobId>,
+) -> Answer<Json<HashJobView>> {
+    Ok(Json(state.services.hasher.show(id).await?))
+}
+
+/// Stops a hash job. What is hashed stays hashed.
+#[utoipa::path(
+    post, path = "/api/hashes/{id}/cancel", tag = "hashes", params(("id" = i64, Path, description = "The job")),
+    responses((status = 202, body = HashJobView), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+pub(super) async fn cancel_hash(
+    State(state): State<WebState>,
+    InPath(id): InPath<HashJobId>,
+) -> Answer<(StatusCode, Json<HashJobView>)> {
+    state.services.hasher.cancel(id).await?;
+    Ok((StatusCode::ACCEPTED, Json(state.services.hasher.show(id).await?)))
+}
