@@ -39,7 +39,7 @@ pub(super) fn run(queue: &Queue, group: &[TransferRow]) {
     store(queue, &tried);
     for transfer in group {
         queue.live.end(transfer.id);
-        queue.events.progress(Event::TransferChanged(transfer.id));
+        queue.events.send(Event::TransferChanged(transfer.id));
     }
 }
 

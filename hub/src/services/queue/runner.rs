@@ -102,7 +102,7 @@ fn work(queue: &Queue, group: &[TransferRow]) {
     attempt::run(queue, group);
     queue.comparer.index_changed();
     for root in group.first().into_iter().flat_map(|head| [Some(head.from), head.to]).flatten() {
-        queue.events.progress(Event::IndexChanged(root));
+        queue.events.send(Event::IndexChanged(root));
     }
     for batch in batches {
         queue.events.send(Event::BatchChanged(batch));
