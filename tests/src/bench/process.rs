@@ -25,8 +25,17 @@ pub fn processor_time(process: u32) -> Result<Duration> {
 
 /// Bytes handed to the system for writing so far, to files and sockets.
 pub fn bytes_written(process: u32) -> Result<u64> {
+    io_field(process, "wchar: ")
+}
+
+/// Bytes read so far, from files and sockets, whether the disk was asked or its cache.
+pub fn bytes_read(process: u32) -> Result<u64> {
+    io_field(process, "rchar: ")
+}
+
+fn io_field(process: u32, field: &str) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/io"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("wchar: ")).context("no wchar")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
     Ok(line.trim().parse()?)
 }
 
