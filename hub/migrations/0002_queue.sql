@@ -54,13 +54,16 @@ CREATE TABLE transfers (
     started_at     INTEGER,
     finished_at    INTEGER,
     -- Taken out of the queue's lists by a person; the batch still tells of it.
-    cleared        INTEGER NOT NULL DEFAULT 0
+    cleared        INTEGER NOT NULL DEFAULT 0,
+    -- Its part file may still lie there: it is removed as soon as the root can be reached.
+    part_left      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX transfers_by_order ON transfers (state, position);
 CREATE INDEX transfers_by_batch ON transfers (batch_id, id);
 CREATE INDEX transfers_due ON transfers (next_try_at) WHERE state = 'waiting';
 CREATE INDEX transfers_finished ON transfers (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX transfers_with_part ON transfers (id) WHERE part_left = 1;
 -- Paths that some unfinished transfer reads or writes.
 CREATE INDEX transfers_by_path ON transfers (path) WHERE finished_at IS NULL;
 

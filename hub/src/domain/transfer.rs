@@ -131,7 +131,7 @@ pub enum Effect {
     StopWorker,
     /// Remove what was written so far.
     RemovePart,
-    /// Forget how far it came and the last error.
+    /// List it among what is open again. What was copied before a failure is kept.
     StartOver,
     /// Send [`Event::Due`] after this time.
     WakeAfter(Duration),

@@ -361,7 +361,6 @@ impl Queue {
         for effect in &stepped.effects {
             match effect {
                 Effect::StopWorker => self.live.stop(stepped.transfer.id),
-                Effect::RemovePart => copy::discard(self, &stepped.transfer),
                 Effect::PauseQueue => {
                     let why = "The disk is full. Make room, then resume.";
                     if let Err(error) = self.hold_blocking(why) {
@@ -369,7 +368,7 @@ impl Queue {
                     }
                 }
                 // Stored with the row; the runner sees to it.
-                Effect::WakeAfter(_) | Effect::StartOver => {}
+                Effect::WakeAfter(_) | Effect::StartOver | Effect::RemovePart => {}
             }
         }
     }

@@ -9,15 +9,17 @@ use super::landed;
 use super::place::{self, Place};
 use super::result::{self, Ends, Success};
 use crate::domain::operation::Operation;
+use crate::domain::root::Root;
 use crate::domain::transfer::Failure;
 use crate::fs::copy::{CopiedPart, CopyControl, CopyRequest, copy_to_part, discard_part, finish_part};
 use crate::fs::rename::{move_within_volume, sync_folder};
 use crate::fs::{CancelFlag, ContentHash, Flow, volume};
 use crate::services::Event;
+use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self};
-use crate::storage::index;
-use crate::storage::queue::outcome::{Made, Reason};
+use crate::storage::queue::outcome::{self, Made, Reason};
 use crate::storage::queue::{TransferRow, waypoint};
+use crate::storage::{StorageError, index};
 
 /// Between two syncs of a part file: what a kill costs at most, besides reading the part again.
 const SYNC_EVERY: u64 = 128 << 20;
@@ -162,15 +164,20 @@ fn finish(
     Ok(Success { changes, made: Some(made) })
 }
 
-/// Removes the part file of a transfer that will not go on.
-pub(super) fn discard(queue: &Queue, transfer: &TransferRow) {
-    let Some(Ok(to)) = transfer.to.map(|root| queue.roots.live(root)) else { return };
-    if transfer.to_row != Some(to.row) {
-        return;
+/// Removes the part files of transfers that will not go on, as far as their roots can be reached.
+pub(super) fn discard_left(queue: &Queue) -> Result<(), StorageError> {
+    let roots: Vec<LiveRoot> = Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok()).collect();
+    let rows: Vec<_> = roots.iter().map(|root| root.row).collect();
+    let left = queue.database.read_blocking(|connection| outcome::with_part_left(connection, &rows))?;
+    let mut gone = Vec::new();
+    for transfer in &left {
+        let Some(root) = roots.iter().find(|root| Some(root.row) == transfer.to_row) else { continue };
+        match discard_part(&place::part_of(queue, transfer, &root.dir)) {
+            Ok(()) => gone.push(transfer.id),
+            Err(error) => tracing::warn!(%error, id = transfer.id.0, "a part file could not be removed"),
+        }
     }
-    if let Err(error) = discard_part(&place::part_of(queue, transfer, &to.dir)) {
-        tracing::warn!(%error, id = transfer.id.0, "a part file could not be removed");
-    }
+    if gone.is_empty() { Ok(()) } else { queue.database.write_blocking(|tx| outcome::part_gone(tx, &gone)) }
 }
 
 /// Watches over one copy: tells how far it is, writes down what is synced, stops it when asked.

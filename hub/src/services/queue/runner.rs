@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Queue, attempt};
+use super::{Queue, attempt, copy};
 use crate::domain::ids::RootRowId;
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
@@ -65,6 +65,8 @@ async fn fill(queue: &Queue, running: &mut tokio::task::JoinSet<()>) -> Result<D
         queue.database.write(|tx| claim::wake_due(tx)).await?;
         queue.events.send(Event::QueueChanged);
     }
+    let this = queue.clone();
+    queue.tasks.blocking(move || copy::discard_left(&this)).await.transpose()?;
     let places = usize::from(queue.settings.current().queue_concurrency.get());
     while running.len() < places && !queue.is_held() && !queue.tasks.token().is_cancelled() {
         let live: Vec<RootRowId> =

@@ -10,7 +10,7 @@ use super::result::{self, Change, Ends, Success, Tried};
 use super::{Queue, copy, ending, landed};
 use crate::domain::operation::Operation;
 use crate::domain::transfer::Failure;
-use crate::fs::copy::{CopiedPart, CopyRequest, copy_to_part_with, sync_part};
+use crate::fs::copy::{CopiedPart, CopyRequest, copy_to_part_with, discard_part, sync_part};
 use crate::fs::rename::sync_folder;
 use crate::fs::{Buffers, volume};
 use crate::storage::queue::TransferRow;
@@ -61,7 +61,9 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
             match copy::land(queue, transfer, ends, place) {
                 Ok(()) => folders.extend(place.dest.parent().map(PathBuf::from)),
                 Err(trouble) => {
-                    copy::discard(queue, transfer);
+                    if let Err(error) = discard_part(&place.part) {
+                        tracing::warn!(%error, id = transfer.id.0, "a part file could not be removed");
+                    }
                     *stage = Stage::Ended(Err(explain(queue, &ends.all(), trouble)));
                 }
             }

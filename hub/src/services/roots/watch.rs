@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use shared_protocol::ids::RootId;
+
 use super::{Known, LiveRoot, RootStatus, Roots, adopt};
 use crate::domain::root::Root;
 use crate::fs::RootDir;
@@ -96,7 +98,9 @@ fn look_blocking(roots: &Roots, root: Root, dir: &RootDir) -> Look {
         Err(error) => return Look::failed(error.to_string(), false),
     };
     match probe(dir, row.as_ref().and_then(adopt::marker_of)) {
-        Found::Online { space, writable, id } => match adopt::row_of(&roots.database, root, dir, writable, id) {
+        Found::Online { space, writable, id } => match known(roots, root, dir, writable, id)
+            .map_or_else(|| adopt::row_of(&roots.database, root, dir, writable, id), Ok)
+        {
             Ok(live) => Look { live: Some(live), space: Some(space), writable, why: None, can_adopt: false },
             Err(why) => Look::failed(why, false),
         },
@@ -105,6 +109,12 @@ fn look_blocking(roots: &Roots, root: Root, dir: &RootDir) -> Look {
             Look::failed(reason(&other), can_adopt)
         }
     }
+}
+
+/// What the look before found, if nothing is different: most looks end here.
+fn known(roots: &Roots, root: Root, dir: &RootDir, writable: bool, id: Option<RootId>) -> Option<LiveRoot> {
+    let live = roots.known.read().get(root).live.clone()?;
+    (id.is_some() && live.marker == id && live.dir == *dir && live.writable == writable).then_some(live)
 }
 
 fn reason(found: &Found) -> String {

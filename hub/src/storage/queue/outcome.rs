@@ -5,7 +5,7 @@ use shared_protocol::Blake3;
 
 use super::TransferRow;
 use super::row;
-use crate::domain::ids::TransferId;
+use crate::domain::ids::{RootRowId, TransferId};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::ticks::Ticks;
 use crate::domain::transfer::{Effect, Event, Progress, Refused, Stop, TransferState, step};
@@ -82,19 +82,34 @@ fn save(
     if effects.contains(&Effect::StartOver) {
         connection
             .prepare_cached(
-                "UPDATE transfers SET bytes_done = 0, synced_bytes = 0, synced_proof = NULL, part_blake3 = NULL,
-                                      part_sha256 = NULL, started_at = NULL, finished_at = NULL, cleared = 0
-                 WHERE id = ?1",
+                "UPDATE transfers SET bytes_done = synced_bytes, finished_at = NULL, cleared = 0 WHERE id = ?1",
             )?
             .execute([transfer.id.0])?;
     }
     if effects.contains(&Effect::RemovePart) {
         connection
             .prepare_cached(
-                "UPDATE transfers SET bytes_done = 0, synced_bytes = 0, synced_proof = NULL, part_blake3 = NULL
+                "UPDATE transfers SET bytes_done = 0, synced_bytes = 0, synced_proof = NULL, part_blake3 = NULL,
+                                      part_left = (started_at IS NOT NULL AND to_root_id IS NOT NULL)
                  WHERE id = ?1",
             )?
             .execute([transfer.id.0])?;
+    }
+    Ok(())
+}
+
+/// Transfers whose part file still has to go, as far as their roots are among `live`.
+pub fn with_part_left(connection: &Connection, live: &[RootRowId]) -> Result<Vec<TransferRow>, StorageError> {
+    let sql = format!("SELECT {} FROM transfers WHERE part_left = 1 LIMIT 1000", row::COLUMNS);
+    let found = connection.prepare_cached(&sql)?.query_map([], row::read)?.collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().filter(|transfer| transfer.to_row.is_some_and(|to| live.contains(&to))).collect())
+}
+
+/// Notes that these transfers have no part file any more.
+pub fn part_gone(connection: &Connection, ids: &[TransferId]) -> Result<(), StorageError> {
+    let mut statement = connection.prepare_cached("UPDATE transfers SET part_left = 0 WHERE id = ?1")?;
+    for id in ids {
+        statement.execute([id.0])?;
     }
     Ok(())
 }
