@@ -217,6 +217,15 @@ fn the_queue_can_be_paused_reordered_cancelled_and_cleared() -> Result<()> {
     api.post(&format!("/api/transfers/{}/first", id("m3.safetensors")), &json!({}))?;
     api.post(&format!("/api/transfers/{}/cancel", id("m1.safetensors")), &json!({}))?;
 
+    let turn = || -> Result<Vec<String>> {
+        let queued = api.items("/api/transfers?state=queued")?;
+        Ok(queued.iter().map(|transfer| text(transfer, "path").to_owned()).collect())
+    };
+    ensure!(turn()? == ["vae/m3.safetensors", "vae/m0.safetensors", "vae/m2.safetensors"], "{:?}", turn()?);
+    api.post(&format!("/api/transfers/{}/last", id("m3.safetensors")), &json!({}))?;
+    api.post(&format!("/api/transfers/{}/up", id("m2.safetensors")), &json!({}))?;
+    ensure!(turn()? == ["vae/m2.safetensors", "vae/m0.safetensors", "vae/m3.safetensors"], "{:?}", turn()?);
+
     // A kill forgets neither the pause nor the order.
     hub.kill()?;
     let hub = setup.start()?;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use rand::RngExt as _;
 use stories::api::{number, text};
 #[cfg(target_os = "linux")]
-use stories::bench::process::bytes_written;
+use stories::bench::process::{bytes_read, bytes_written};
 use stories::roots::{Tree, all_files, digest, noise, part_files, tree};
 use stories::wait::wait_for;
 use stories::{Api, HubSetup, Roots};
@@ -249,5 +249,37 @@ fn a_part_file_that_was_damaged_meanwhile_is_not_trusted() -> Result<()> {
     } else {
         ensure!(!copy.exists(), "{ended:?}");
     }
+    Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn hashing_goes_on_inside_a_big_file() -> Result<()> {
+    let roots = Roots::new()?;
+    let source = roots.lake().join("checkpoints/large.safetensors");
+    let size = 1_400 << 20;
+    write_large(&source, size)?;
+    let setup = roots.hub()?;
+    let hub = setup.start()?;
+    let api = hub.api()?;
+    api.scan_both()?;
+    let job = api.post("/api/hashes", &serde_json::json!({ "root": "lake" }))?["id"].to_string();
+    wait_for("most of the file", Duration::from_mins(2), || {
+        Ok((number(&api.get(&format!("/api/hashes/{job}"))?, "bytes_done") > size / 2).then_some(()))
+    })?;
+    hub.kill()?;
+
+    let hub = setup.start()?;
+    let api = hub.api()?;
+    let job = wait_for("the job to end by itself", Duration::from_mins(2), || {
+        let job = api.get(&format!("/api/hashes/{job}"))?;
+        Ok((!["running", "queued"].contains(&text(&job, "state"))).then_some(job))
+    })?;
+    ensure!(text(&job, "state") == "complete", "{job}");
+    let read = bytes_read(hub.process())?;
+    // At least one state was kept in the first half, at a distance of at most 256 MiB.
+    ensure!(read < size - (256 << 20), "{read} of {size} bytes were read again");
+    let detail = api.get("/api/files/detail?root=lake&path=checkpoints/large.safetensors")?;
+    ensure!(text(&detail, "hash") == digest(&source)?, "{detail}");
     Ok(())
 }
