@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::domain::ids::{BatchId, HashJobId, ScanId, TransferId};
 use crate::domain::root::Root;
@@ -81,6 +82,17 @@ impl Events {
         last.insert(event, now);
         drop(last);
         self.send(event);
+    }
+}
+
+/// Returns when a root came, went or was configured anew: what idle services wait for.
+pub async fn until_roots_change(listener: &mut broadcast::Receiver<Event>) {
+    loop {
+        match listener.recv().await {
+            Ok(Event::RootChanged(_) | Event::SettingsChanged) | Err(RecvError::Lagged(_)) => return,
+            Ok(_) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::events::until_roots_change;
 use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::ScanId;
 use crate::domain::root::Root;
@@ -244,7 +245,7 @@ impl Indexer {
                 }
                 tokio::select! {
                     () = tokio::time::sleep(Duration::from_secs(30)) => {}
-                    event = events.recv() => if matches!(event, Err(tokio::sync::broadcast::error::RecvError::Closed)) { return },
+                    () = until_roots_change(&mut events) => {}
                     () = this.tasks.token().cancelled() => return,
                 }
             }

@@ -15,7 +15,10 @@ use crate::storage::queue::outcome::{self, Stepped};
 pub(super) fn run(queue: &Queue, group: &[TransferRow]) {
     for transfer in group {
         queue.live.begin(transfer.id, transfer.size_bytes, transfer.synced_bytes);
-        queue.events.progress(Event::TransferChanged(transfer.id));
+    }
+    // Of many small files only the end is told: it comes at once.
+    if let [only] = group {
+        queue.events.progress(Event::TransferChanged(only.id));
     }
     let tried = match group {
         [only] if only.operation.has_destination() && !small::is_small(only) => {

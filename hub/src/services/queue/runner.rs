@@ -6,6 +6,7 @@ use super::{Queue, attempt, copy};
 use crate::domain::ids::RootRowId;
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
+use crate::services::events::until_roots_change;
 use crate::services::{Event, ServiceError};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::claim::{self, Appetite};
@@ -38,24 +39,13 @@ pub(super) fn start(queue: &Queue) {
                         tracing::error!(%error, "a worker broke off");
                     }
                 }
-                () = until_root_changes(&mut roots) => {}
+                () = until_roots_change(&mut roots) => {}
                 () = stopping.cancelled() => break,
             }
         }
         this.live.stop_all();
         while running.join_next().await.is_some() {}
     });
-}
-
-async fn until_root_changes(events: &mut tokio::sync::broadcast::Receiver<Event>) {
-    loop {
-        match events.recv().await {
-            Ok(Event::RootChanged(_) | Event::SettingsChanged)
-            | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return,
-            Ok(_) => {}
-            Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,
-        }
-    }
 }
 
 /// Starts workers while places are free; tells how long nothing can change by itself.
