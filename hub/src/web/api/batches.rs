@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::list::{ListView, PageQuery};
+use super::transfers::{self, TransferView};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
 use crate::services::queue::BatchReceipt;
@@ -95,13 +96,32 @@ pub(super) async fn list_batches(
     Ok(Json(ListView::of(page)))
 }
 
-/// Shows one batch.
+/// A batch with what was done to which file.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchDetailView {
+    /// The batch.
+    #[serde(flatten)]
+    pub batch: BatchView,
+    /// Its transfers, as they were asked for.
+    #[serde(flatten)]
+    pub transfers: ListView<TransferView>,
+}
+
+/// Shows one batch with what was done to which file.
 #[utoipa::path(
-    get, path = "/api/batches/{id}", tag = "queue", params(("id" = i64, Path, description = "The batch")),
-    responses((status = 200, body = BatchView), (status = 404, body = Problem))
+    get, path = "/api/batches/{id}", tag = "queue",
+    params(("id" = i64, Path, description = "The batch"), PageQuery),
+    responses((status = 200, body = BatchDetailView), (status = 400, body = Problem), (status = 404, body = Problem))
 )]
-pub(super) async fn show_batch(State(state): State<WebState>, InPath(id): InPath<BatchId>) -> Answer<Json<BatchView>> {
-    show(&state, id).await.map(Json)
+pub(super) async fn show_batch(
+    State(state): State<WebState>,
+    InPath(id): InPath<BatchId>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<BatchDetailView>> {
+    let request = page.request()?;
+    let batch = show(&state, id).await?;
+    let transfers = transfers::of_batch(&state, id, request).await?;
+    Ok(Json(BatchDetailView { batch, transfers }))
 }
 
 /// One batch as it is now.

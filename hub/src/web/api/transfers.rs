@@ -133,11 +133,7 @@ pub(super) async fn list_transfers(
     Params(TransfersQuery { state: in_state, batch }): Params<TransfersQuery>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<TransferView>>> {
-    let request = page.request()?;
-    let filter = TransferFilter { state: in_state, batch };
-    let page = state.services.database.read(move |connection| transfers::list(connection, &filter, &request)).await?;
-    let page = page.map(|transfer| TransferView::new(transfer, &state.services.queue));
-    Ok(Json(ListView::of(page)))
+    list(&state, TransferFilter { state: in_state, batch }, page.request()?).await.map(Json)
 }
 
 /// Shows one transfer.
@@ -162,7 +158,16 @@ pub(in crate::web) async fn show(state: &WebState, id: TransferId) -> Answer<Tra
 /// The first transfers in a state, as they are now.
 pub(in crate::web) async fn in_state(state: &WebState, wanted: TransferState) -> Answer<Vec<TransferView>> {
     let filter = TransferFilter { state: Some(wanted), batch: None };
-    let read = move |connection: &_| transfers::list(connection, &filter, &PageRequest::first());
+    Ok(list(state, filter, PageRequest::first()).await?.items)
+}
+
+/// One page of a batch's transfers, as they are now.
+pub(super) async fn of_batch(state: &WebState, batch: BatchId, request: PageRequest) -> Answer<ListView<TransferView>> {
+    list(state, TransferFilter { state: None, batch: Some(batch) }, request).await
+}
+
+async fn list(state: &WebState, filter: TransferFilter, request: PageRequest) -> Answer<ListView<TransferView>> {
+    let read = move |connection: &_| transfers::list(connection, &filter, &request);
     let page = state.services.database.read(read).await?;
-    Ok(page.items.into_iter().map(|transfer| TransferView::new(transfer, &state.services.queue)).collect())
+    Ok(ListView::of(page.map(|transfer| TransferView::new(transfer, &state.services.queue))))
 }

@@ -45,6 +45,9 @@ async fn a_folder_is_copied_file_by_file() {
 
     let list = hub.get(&format!("/api/transfers?batch={}&limit=2", receipt["batch_id"])).await;
     assert_eq!(list["total"], 3);
+    let detail = hub.get(&format!("/api/batches/{}?limit=2", receipt["batch_id"])).await;
+    assert_eq!((&detail["items"], &detail["total"]), (&list["items"], &json!(3)), "what was done to which file");
+    assert_eq!(detail["next_cursor"], list["next_cursor"]);
     let first = &list["items"][0];
     assert_eq!((&first["operation"], &first["from"], &first["to"]), (&json!("copy"), &json!("lake"), &json!("local")));
     assert_eq!((&first["state"], &first["error"]), (&json!("completed"), &Value::Null));
