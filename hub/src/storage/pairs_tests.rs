@@ -96,6 +96,27 @@ fn each_status_is_told() {
     assert_eq!(library.pairs_anew(), expected);
 }
 
+/// A page that was read in the middle of a big first scan took the mark of everything away, and what
+/// the scan wrote afterwards was never compared.
+#[test]
+fn a_comparison_in_the_middle_of_a_scan_misses_nothing_that_follows() {
+    let library = Library::new(true);
+    let mut changes = index::Changes::default();
+    let file =
+        |n: i64| index::ListedFile { name: format!("{n:05}"), size_bytes: 1, modified: Ticks(n), placeholder: false };
+    for folder in ["a", "b", "c"] {
+        let listing = index::Listing {
+            folder: folder.to_owned(),
+            files: (0..4_000).map(file).collect(),
+            skipped: Vec::new(),
+            digest: Some([7; 32]),
+        };
+        library.write(|tx| index::apply(tx, library.roots.lake, &listing, &mut changes).map(drop));
+        library.write(pairs::refresh);
+    }
+    assert_eq!(library.pairs().len(), 12_000);
+}
+
 #[test]
 fn a_move_falls_apart_with_either_side() {
     let library = Library::new(true);

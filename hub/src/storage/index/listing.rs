@@ -54,6 +54,7 @@ pub struct Changes {
     pub missing: Vec<(FileId, FolderId)>,
     /// Folders whose digest may be stored only together with the removal of their missing files.
     pub unsettled: Vec<(FolderId, [u8; 32])>,
+    /// Everything was marked as stale while this listing was written.
     all_stale: bool,
 }
 
@@ -64,6 +65,8 @@ pub fn apply(
     listing: &Listing,
     changes: &mut Changes,
 ) -> Result<FolderId, StorageError> {
+    // Since the listing before, a reader may have had the rows written anew and the mark taken away.
+    changes.all_stale = false;
     let folder = folders::ensure(connection, root, &listing.folder)?;
     let mut writer = Writer::new(connection, root, folder, listing)?;
     let mut known = known_files(connection, folder)?;
