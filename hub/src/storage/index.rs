@@ -5,14 +5,14 @@
 //! differ come here, and only their rows are touched.
 
 pub mod bulk;
+pub mod edits;
 pub mod folders;
 pub mod listing;
 pub mod single;
 pub mod totals;
 
+pub use edits::{Edits, put_file, remove_file};
 pub use folders::{KnownFolder, known_folders};
 pub use listing::{Changes, ListedFile, Listing, apply};
-pub use single::{
-    FileRow, file_at, files_at_key, files_below, has_folder, put_file, remove_empty_folder, remove_file, unhashed_page,
-};
+pub use single::{FileRow, file_at, files_at_key, files_below, has_folder, remove_empty_folder, unhashed_page};
 pub use totals::{finish, settle};

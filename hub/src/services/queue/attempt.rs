@@ -2,7 +2,7 @@
 //! index, in one commit.
 
 use super::failure::{Trouble, explain};
-use super::result::{Ends, Tried, apply};
+use super::result::{Applied, Ends, Tried};
 use super::{Queue, copy, delete, restore, small};
 use crate::domain::operation::Operation;
 use crate::domain::transfer::{self, Failure};
@@ -51,10 +51,11 @@ fn store(queue: &Queue, tried: &[Tried<'_>]) {
     let policy = queue.policy();
     let stored = queue.database.write_blocking(|tx| {
         let mut stepped = Vec::new();
+        let mut applied = Applied::new(tx);
         for (transfer, result) in tried {
             let next = match result {
                 Ok(success) => {
-                    apply(tx, transfer, &success.changes)?;
+                    applied.add(transfer, &success.changes)?;
                     outcome::complete(tx, transfer.id, success.made, &policy)?
                 }
                 Err(Trouble::Stopped) => outcome::apply(tx, transfer.id, transfer::Event::Stopped, None, &policy)?,
@@ -64,6 +65,7 @@ fn store(queue: &Queue, tried: &[Tried<'_>]) {
             };
             stepped.extend(next);
         }
+        applied.finish()?;
         Ok(stepped)
     });
     match stored {

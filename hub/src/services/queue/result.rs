@@ -13,10 +13,11 @@ use crate::fs::{FileStamp, RootDir, folders};
 use crate::services::ServiceError;
 use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self, KnownContent};
+use crate::storage::index::{self, Edits};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Made;
 use crate::storage::queue::waypoint::{self, Trashed};
-use crate::storage::{Connection, StorageError, index};
+use crate::storage::{Connection, StorageError};
 
 /// The roots that a transfer touches, as they are now.
 #[derive(Debug, Clone)]
@@ -73,37 +74,66 @@ pub(super) struct Success {
 /// A transfer with what its try came to.
 pub(super) type Tried<'a> = (&'a TransferRow, Result<Success, Trouble>);
 
-/// Brings the index in line with what a transfer did.
-pub(super) fn apply(tx: &Connection, transfer: &TransferRow, changes: &[Change]) -> Result<(), StorageError> {
-    for change in changes {
-        match change {
-            Change::Put { root, path, stamp, hash } => {
-                index::put_file(tx, *root, path, stamp.size_bytes, stamp.modified, *hash)?;
-            }
-            Change::Gone { root, path } => index::remove_file(tx, *root, path)?,
-            Change::Content { root, path, modified, content } => hashes::store(tx, *root, path, *modified, content)?,
-            Change::Trashed { root, path, trash_path, stamp } => {
-                let hash = index::file_at(tx, *root, path)?.and_then(|file| file.hash);
-                let file = Trashed {
-                    root: *root,
-                    path,
-                    trash_path,
-                    size_bytes: stamp.size_bytes,
-                    modified: stamp.modified,
-                    hash,
-                };
-                waypoint::trashed(tx, transfer, &file)?;
-            }
-            Change::Untrashed { root, trash_path } => waypoint::untrashed(tx, *root, trash_path)?,
-            Change::FolderGone { root, path } => index::remove_empty_folder(tx, *root, path)?,
-        }
+/// Brings the index in line with what transfers did, within one transaction.
+pub(super) struct Applied<'a> {
+    connection: &'a Connection,
+    edits: Edits<'a>,
+    folders_gone: Vec<(RootRowId, RelPath)>,
+}
+
+impl<'a> Applied<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Self { connection, edits: Edits::new(connection), folders_gone: Vec::new() }
     }
-    Ok(())
+
+    pub(super) fn add(&mut self, transfer: &TransferRow, changes: &[Change]) -> Result<(), StorageError> {
+        for change in changes {
+            match change {
+                Change::Put { root, path, stamp, hash } => {
+                    self.edits.put(*root, path, stamp.size_bytes, stamp.modified, *hash)?;
+                }
+                Change::Gone { root, path } => self.edits.remove(*root, path)?,
+                Change::Content { root, path, modified, content } => {
+                    hashes::store(self.connection, *root, path, *modified, content)?;
+                }
+                Change::Trashed { root, path, trash_path, stamp } => {
+                    self.trashed(transfer, *root, path, trash_path, *stamp)?;
+                }
+                Change::Untrashed { root, trash_path } => waypoint::untrashed(self.connection, *root, trash_path)?,
+                Change::FolderGone { root, path } => self.folders_gone.push((*root, path.clone())),
+            }
+        }
+        Ok(())
+    }
+
+    fn trashed(
+        &self,
+        transfer: &TransferRow,
+        root: RootRowId,
+        path: &RelPath,
+        trash_path: &str,
+        stamp: FileStamp,
+    ) -> Result<(), StorageError> {
+        let hash = index::file_at(self.connection, root, path)?.and_then(|file| file.hash);
+        let (size_bytes, modified) = (stamp.size_bytes, stamp.modified);
+        let file = Trashed { root, path, trash_path, size_bytes, modified, hash };
+        waypoint::trashed(self.connection, transfer, &file)
+    }
+
+    /// Writes what belongs to folders; those that are gone go last, when nothing is left in them.
+    pub(super) fn finish(self) -> Result<(), StorageError> {
+        self.edits.finish()?;
+        self.folders_gone.iter().try_for_each(|(root, path)| index::remove_empty_folder(self.connection, *root, path))
+    }
 }
 
 /// Commits changes before the transfer is complete, as a move does before its source goes.
 pub(super) fn commit(queue: &Queue, transfer: &TransferRow, changes: &[Change]) -> Result<(), ServiceError> {
-    Ok(queue.database.write_blocking(|tx| apply(tx, transfer, changes))?)
+    Ok(queue.database.write_blocking(|tx| {
+        let mut applied = Applied::new(tx);
+        applied.add(transfer, changes)?;
+        applied.finish()
+    })?)
 }
 
 /// Removes the folders that a move or delete left empty, except those that stand for a type.

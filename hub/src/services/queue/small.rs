@@ -128,7 +128,9 @@ fn finish<'a>(queue: &Queue, staged: Vec<(&'a TransferRow, Stage)>, ends: &Ends)
         return tried;
     }
     let committed = queue.database.write_blocking(|tx| {
-        to_drop.iter().try_for_each(|(transfer, _, _, changes)| result::apply(tx, transfer, changes))
+        let mut applied = result::Applied::new(tx);
+        to_drop.iter().try_for_each(|(transfer, _, _, changes)| applied.add(transfer, changes))?;
+        applied.finish()
     });
     if let Err(error) = committed {
         let detail = error.to_string();

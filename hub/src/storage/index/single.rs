@@ -1,13 +1,11 @@
-//! Single files of the index: read for a transfer, written when a transfer has ended.
+//! Single files of the index, read for a transfer.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::{Blake3, RelPath};
 
-use super::{folders, listing, totals};
 use crate::domain::ids::{FileId, FolderId, RootRowId};
-use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
-use crate::storage::{StorageError, digest_column, folder_range, from_db, pairs, roots, search, to_db};
+use crate::storage::{StorageError, digest_column, folder_range, from_db};
 
 /// A file of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,94 +83,11 @@ pub fn has_folder(connection: &Connection, root: RootRowId, path: &RelPath) -> R
         .query_row((root.0, path.as_str()), |row| row.get(0))?)
 }
 
-/// Writes one file that the hub itself has just put there.
-pub fn put_file(
-    connection: &Connection,
-    root: RootRowId,
-    path: &RelPath,
-    size_bytes: u64,
-    modified: Ticks,
-    hash: Option<Blake3>,
-) -> Result<(), StorageError> {
-    let folder_path = path.parent();
-    let folder = folders::ensure(connection, root, folder_path.as_ref().map_or("", RelPath::as_str))?;
-    let key = path.match_key();
-    let hash = hash.map(|h| h.as_bytes().to_vec());
-    let old = file_at(connection, root, path)?;
-    if let Some(old) = &old {
-        connection
-            .prepare_cached(
-                "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = 0, blake3 = ?4 WHERE id = ?1",
-            )?
-            .execute((old.id.0, to_db(size_bytes), modified.0, hash))?;
-    } else {
-        let id = listing::take_file_id(connection)?;
-        connection
-            .prepare_cached(
-                "INSERT INTO files (id, root_id, folder_id, path, match_key, size_bytes, modified, kind, blake3)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )?
-            .execute((
-                id,
-                root.0,
-                folder.0,
-                path.as_str(),
-                &key,
-                to_db(size_bytes),
-                modified.0,
-                FileKind::of(path.name()).code(),
-                hash,
-            ))?;
-    }
-    let grown = to_db(size_bytes) - old.as_ref().map_or(0, |old| to_db(old.size_bytes));
-    add_to_totals(connection, folder, i64::from(old.is_none()), grown)?;
-    changed(connection, root, &key)
-}
-
-/// Takes one file out of the index that the hub itself has just taken away.
-pub fn remove_file(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
-    let Some(old) = file_at(connection, root, path)? else { return Ok(()) };
-    connection.prepare_cached("DELETE FROM files WHERE id = ?1")?.execute([old.id.0])?;
-    search::forget(connection, old.id, search::indexed_to(connection)?)?;
-    add_to_totals(connection, old.folder_id, -1, -to_db(old.size_bytes))?;
-    changed(connection, root, &path.match_key())
-}
-
 /// Takes folders out of the index that the hub itself has removed because they had become empty.
 pub fn remove_empty_folder(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
     connection
         .prepare_cached("DELETE FROM folders WHERE root_id = ?1 AND path = ?2 AND n_files_total = 0")?
         .execute((root.0, path.as_str()))?;
-    Ok(())
-}
-
-/// A file of this folder came, went or changed its size: all folders above it change with it. The
-/// folder's digest no longer fits, so the next scan looks at its files.
-fn add_to_totals(connection: &Connection, folder: FolderId, n_files: i64, size_bytes: i64) -> Result<(), StorageError> {
-    connection
-        .prepare_cached(
-            "UPDATE folders SET listing = NULL, n_files = n_files + ?2, size_bytes = size_bytes + ?3 WHERE id = ?1",
-        )?
-        .execute((folder.0, n_files, size_bytes))?;
-    connection
-        .prepare_cached(
-            "WITH RECURSIVE above (id) AS (
-                 SELECT ?1 UNION ALL
-                 SELECT f.parent_id FROM folders f JOIN above a ON f.id = a.id WHERE f.parent_id IS NOT NULL)
-             UPDATE folders SET n_files_total = n_files_total + ?2, size_bytes_total = size_bytes_total + ?3
-             WHERE id IN (SELECT id FROM above)",
-        )?
-        .execute((folder.0, n_files, size_bytes))?;
-    Ok(())
-}
-
-fn changed(connection: &Connection, root: RootRowId, key: &str) -> Result<(), StorageError> {
-    let n: i64 = connection
-        .prepare_cached("SELECT count(*) FROM files WHERE root_id = ?1 AND match_key = ?2")?
-        .query_row((root.0, key), |row| row.get(0))?;
-    totals::mark_conflict(connection, root, key, n > 1)?;
-    pairs::mark_stale(connection, key)?;
-    roots::raise_generation(connection, root)?;
     Ok(())
 }
 

@@ -1,0 +1,160 @@
+//! Writing single files that the hub itself has put somewhere or taken away.
+//!
+//! Many such changes come together, so what belongs to a folder or a root is added up and written
+//! once, by [`Edits::finish`].
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rusqlite::Connection;
+use shared_protocol::{Blake3, RelPath};
+
+use super::single::file_at;
+use super::{folders, listing, totals};
+use crate::domain::ids::{FolderId, RootRowId};
+use crate::domain::kind::FileKind;
+use crate::domain::ticks::Ticks;
+use crate::storage::{StorageError, pairs, roots, search, to_db};
+
+/// Changes of single files within one transaction.
+pub struct Edits<'a> {
+    connection: &'a Connection,
+    folders: HashMap<(RootRowId, String), FolderId>,
+    /// Files and bytes that each folder gained or lost.
+    gains: BTreeMap<i64, (i64, i64)>,
+    roots: BTreeSet<RootRowId>,
+}
+
+impl<'a> Edits<'a> {
+    /// No changes yet.
+    pub fn new(connection: &'a Connection) -> Self {
+        Self { connection, folders: HashMap::new(), gains: BTreeMap::new(), roots: BTreeSet::new() }
+    }
+
+    /// A file is there now.
+    pub fn put(
+        &mut self,
+        root: RootRowId,
+        path: &RelPath,
+        size_bytes: u64,
+        modified: Ticks,
+        hash: Option<Blake3>,
+    ) -> Result<(), StorageError> {
+        let folder = self.folder(root, path)?;
+        let key = path.match_key();
+        let hash = hash.map(|h| h.as_bytes().to_vec());
+        let old = file_at(self.connection, root, path)?;
+        if let Some(old) = &old {
+            self.connection
+                .prepare_cached(
+                    "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = 0, blake3 = ?4 WHERE id = ?1",
+                )?
+                .execute((old.id.0, to_db(size_bytes), modified.0, hash))?;
+        } else {
+            let id = listing::take_file_id(self.connection)?;
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO files (id, root_id, folder_id, path, match_key, size_bytes, modified, kind, blake3)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                )?
+                .execute((
+                    id,
+                    root.0,
+                    folder.0,
+                    path.as_str(),
+                    &key,
+                    to_db(size_bytes),
+                    modified.0,
+                    FileKind::of(path.name()).code(),
+                    hash,
+                ))?;
+        }
+        let grown = to_db(size_bytes) - old.as_ref().map_or(0, |old| to_db(old.size_bytes));
+        self.gained(root, folder, i64::from(old.is_none()), grown);
+        if old.is_none() && self.n_at(root, &key)? > 1 {
+            totals::mark_conflict(self.connection, root, &key, true)?;
+        }
+        pairs::mark_stale(self.connection, &key)
+    }
+
+    /// A file is no longer there.
+    pub fn remove(&mut self, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
+        let Some(old) = file_at(self.connection, root, path)? else { return Ok(()) };
+        let key = path.match_key();
+        self.connection.prepare_cached("DELETE FROM files WHERE id = ?1")?.execute([old.id.0])?;
+        search::forget(self.connection, old.id, search::indexed_to(self.connection)?)?;
+        self.gained(root, old.folder_id, -1, -to_db(old.size_bytes));
+        if old.conflict {
+            let still = self.n_at(root, &key)? > 1;
+            totals::mark_conflict(self.connection, root, &key, still)?;
+        }
+        pairs::mark_stale(self.connection, &key)
+    }
+
+    /// Writes what belongs to folders and roots. A folder's digest no longer fits, so the next scan
+    /// looks at its files.
+    pub fn finish(self) -> Result<(), StorageError> {
+        let mut own = self.connection.prepare_cached(
+            "UPDATE folders SET listing = NULL, n_files = n_files + ?2, size_bytes = size_bytes + ?3 WHERE id = ?1",
+        )?;
+        let mut above = self.connection.prepare_cached(
+            "WITH RECURSIVE above (id) AS (
+                 SELECT ?1 UNION ALL
+                 SELECT f.parent_id FROM folders f JOIN above a ON f.id = a.id WHERE f.parent_id IS NOT NULL)
+             UPDATE folders SET n_files_total = n_files_total + ?2, size_bytes_total = size_bytes_total + ?3
+             WHERE id IN (SELECT id FROM above)",
+        )?;
+        for (folder, (n_files, size_bytes)) in &self.gains {
+            own.execute((folder, n_files, size_bytes))?;
+            above.execute((folder, n_files, size_bytes))?;
+        }
+        for root in &self.roots {
+            roots::raise_generation(self.connection, *root)?;
+        }
+        Ok(())
+    }
+
+    fn gained(&mut self, root: RootRowId, folder: FolderId, n_files: i64, size_bytes: i64) {
+        let gain = self.gains.entry(folder.0).or_default();
+        gain.0 += n_files;
+        gain.1 += size_bytes;
+        self.roots.insert(root);
+    }
+
+    fn folder(&mut self, root: RootRowId, path: &RelPath) -> Result<FolderId, StorageError> {
+        let folder = path.parent().map(String::from).unwrap_or_default();
+        if let Some(id) = self.folders.get(&(root, folder.clone())) {
+            return Ok(*id);
+        }
+        let id = folders::ensure(self.connection, root, &folder)?;
+        self.folders.insert((root, folder), id);
+        Ok(id)
+    }
+
+    fn n_at(&self, root: RootRowId, key: &str) -> Result<i64, StorageError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT count(*) FROM files WHERE root_id = ?1 AND match_key = ?2")?
+            .query_row((root.0, key), |row| row.get(0))?)
+    }
+}
+
+/// Writes one file by itself.
+pub fn put_file(
+    connection: &Connection,
+    root: RootRowId,
+    path: &RelPath,
+    size_bytes: u64,
+    modified: Ticks,
+    hash: Option<Blake3>,
+) -> Result<(), StorageError> {
+    let mut edits = Edits::new(connection);
+    edits.put(root, path, size_bytes, modified, hash)?;
+    edits.finish()
+}
+
+/// Takes one file out by itself.
+pub fn remove_file(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
+    let mut edits = Edits::new(connection);
+    edits.remove(root, path)?;
+    edits.finish()
+}
