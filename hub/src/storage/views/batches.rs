@@ -24,7 +24,10 @@ pub struct BatchEntry {
     pub to: Option<Root>,
     /// What was to happen with names that are taken.
     pub on_conflict: String,
-    /// What was asked for and not queued, with the reason: as the queue wrote it.
+    /// How many files were asked for and not queued, as far as the queue wrote them down.
+    pub n_skipped: u64,
+    /// These files with the reason, as the queue wrote them; a list leaves them out, as they may be
+    /// a thousand for each batch.
     pub skipped: Json,
     /// The batch that this one undoes.
     pub undo_of: Option<BatchId>,
@@ -57,18 +60,18 @@ pub struct BatchProgress {
     pub completed_bytes: u64,
 }
 
-const COLUMNS: &str = "id, operation, from_root, to_root, on_conflict, skipped, undo_of, created_at,
+const COLUMNS: &str = "id, operation, from_root, to_root, on_conflict, json_array_length(skipped), undo_of, created_at,
      (SELECT max(u.id) FROM batches u WHERE u.undo_of = b.id)";
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<BatchEntry> {
-    let skipped: String = row.get(5)?;
     Ok(BatchEntry {
         id: BatchId(row.get(0)?),
         operation: row.get(1)?,
         from: root(row, 2)?.unwrap_or(Root::Local),
         to: root(row, 3)?,
         on_conflict: row.get(4)?,
-        skipped: serde_json::from_str(&skipped).unwrap_or(Json::Null),
+        n_skipped: from_db(row.get(5)?),
+        skipped: Json::Array(Vec::new()),
         undo_of: row.get::<_, Option<i64>>(6)?.map(BatchId),
         undone_by: row.get::<_, Option<i64>>(8)?.map(BatchId),
         created_at: timestamp(row.get(7)?),
@@ -78,8 +81,12 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<BatchEntry> {
 
 /// One batch.
 pub fn show(connection: &Connection, id: BatchId) -> Result<Option<BatchEntry>, StorageError> {
-    let sql = format!("SELECT {COLUMNS} FROM batches b WHERE id = ?1");
-    let found = connection.prepare_cached(&sql)?.query_row([id.0], entry).optional()?;
+    let sql = format!("SELECT {COLUMNS}, skipped FROM batches b WHERE id = ?1");
+    let read = |row: &Row<'_>| {
+        let skipped: String = row.get(9)?;
+        Ok(BatchEntry { skipped: serde_json::from_str(&skipped).unwrap_or(Json::Null), ..entry(row)? })
+    };
+    let found = connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?;
     found.map(|batch| with_progress(connection, batch)).transpose()
 }
 

@@ -11,7 +11,7 @@ use super::list::{ListView, PageQuery};
 use super::transfers::{self, TransferView};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
-use crate::services::queue::BatchReceipt;
+use crate::services::queue::{BatchReceipt, SkippedPath};
 use crate::storage::views::batches::{self, BatchEntry};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
@@ -30,9 +30,8 @@ pub struct BatchView {
     pub to: Option<Root>,
     /// What was to happen with names that are taken: `skip`, `replace` or `keep_both`.
     pub on_conflict: String,
-    /// What was asked for and not queued, with the reason.
-    #[schema(value_type = Vec<Object>)]
-    pub skipped: serde_json::Value,
+    /// How many files were asked for and not queued; a batch shown by itself names them.
+    pub n_skipped: u64,
     /// The batch that this one undoes.
     pub undo_of: Option<BatchId>,
     /// The batch that undoes this one.
@@ -66,7 +65,7 @@ impl From<BatchEntry> for BatchView {
             from: batch.from,
             to: batch.to,
             on_conflict: batch.on_conflict,
-            skipped: batch.skipped,
+            n_skipped: batch.n_skipped,
             undo_of: batch.undo_of,
             undone_by: batch.undone_by,
             created_at: batch.created_at,
@@ -102,6 +101,9 @@ pub struct BatchDetailView {
     /// The batch.
     #[serde(flatten)]
     pub batch: BatchView,
+    /// What was asked for and not queued, with the reason; at most the first thousand.
+    #[schema(value_type = Vec<SkippedPath>)]
+    pub skipped: serde_json::Value,
     /// Its transfers, as they were asked for.
     #[serde(flatten)]
     pub transfers: ListView<TransferView>,
@@ -119,15 +121,21 @@ pub(super) async fn show_batch(
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<BatchDetailView>> {
     let request = page.request()?;
-    let batch = show(&state, id).await?;
+    let mut entry = entry(&state, id).await?;
+    let skipped = std::mem::take(&mut entry.skipped);
+    let batch = entry.into();
     let transfers = transfers::of_batch(&state, id, request).await?;
-    Ok(Json(BatchDetailView { batch, transfers }))
+    Ok(Json(BatchDetailView { batch, skipped, transfers }))
 }
 
 /// One batch as it is now.
 pub(in crate::web) async fn show(state: &WebState, id: BatchId) -> Answer<BatchView> {
+    entry(state, id).await.map(BatchView::from)
+}
+
+async fn entry(state: &WebState, id: BatchId) -> Answer<BatchEntry> {
     let found = state.services.database.read(move |connection| batches::show(connection, id)).await?;
-    found.map(BatchView::from).ok_or_else(|| Problem::not_found("There is no such batch."))
+    found.ok_or_else(|| Problem::not_found("There is no such batch."))
 }
 
 /// How many transfers were dropped.

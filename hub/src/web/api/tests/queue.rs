@@ -139,6 +139,16 @@ async fn the_queue_is_held_ordered_and_cleared() {
 }
 
 #[tokio::test]
+async fn what_was_left_out_is_told_with_the_batch() {
+    let hub = library().await;
+    done(&hub, copy(&["vae/c.pt"])).await;
+    let (receipt, batch) = done(&hub, copy(&["vae", "loras/sub"])).await;
+    assert_eq!((&receipt["n_transfers"], &receipt["skipped"][0]["path"]), (&json!(1), &json!("vae/c.pt")));
+    assert_eq!((&batch["skipped"], &batch["n_skipped"]), (&receipt["skipped"], &json!(1)));
+    assert_eq!(hub.get("/api/batches?limit=1").await["items"][0]["n_skipped"], 1);
+}
+
+#[tokio::test]
 async fn a_batch_is_dropped_as_a_whole() {
     let hub = library().await;
     hub.ask("POST", "/api/queue/pause", None).await;
