@@ -83,6 +83,8 @@ async fn bodies_that_are_no_json() {
     assert_problem(&send(Some("text/plain"), Body::from("{}")).await, 415);
     let large = vec![b' '; crate::web::router::MAX_BODY_BYTES + 1];
     assert_problem(&send(Some("application/json"), Body::from(large)).await, 413);
+    let all_paths_of_a_library = format!("{}{{\"roots\": []}}", " ".repeat(8 << 20));
+    assert_problem(&send(Some("application/json"), Body::from(all_paths_of_a_library)).await, 400);
 }
 
 #[tokio::test]
