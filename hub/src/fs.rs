@@ -20,6 +20,7 @@ pub mod open;
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod ordinary_user;
 pub mod parts;
+pub mod places;
 pub mod probe;
 pub mod rename;
 pub mod root_dir;

@@ -12,8 +12,11 @@ pub mod logs;
 pub mod model_header;
 pub mod queue;
 pub mod roots;
+pub mod selection;
+mod set_up;
 pub mod settings;
 pub mod tasks;
+pub mod throughput;
 
 pub use comparer::Comparer;
 pub use error::{ErrorKind, ServiceError};
@@ -24,8 +27,10 @@ pub use indexer::Indexer;
 pub use logs::Logs;
 pub use queue::Queue;
 pub use roots::Roots;
+pub use selection::Selections;
 pub use settings::{Settings, SettingsError, SettingsView};
 pub use tasks::Tasks;
+pub use throughput::Throughput;
 
 use std::collections::BTreeMap;
 
@@ -50,12 +55,16 @@ pub struct Services {
     pub hasher: Hasher,
     /// Transfers.
     pub queue: Queue,
+    /// How fast the queue went lately.
+    pub throughput: Throughput,
     /// What everyone hears of.
     pub events: Events,
     /// What happened, for people.
     pub history: History,
     /// The latest log lines.
     pub logs: Logs,
+    /// What is ticked in the lists of the pages.
+    pub selections: Selections,
     /// Whether the demo library is served.
     pub demo: bool,
 }
@@ -105,7 +114,23 @@ impl Services {
             tasks: tasks.clone(),
             busy,
         });
-        Ok(Self { settings, database, roots, indexer, comparer, hasher, queue, events, history, logs, demo })
+        let throughput = Throughput::start(queue.clone(), &events, tasks);
+        let selections = Selections::default();
+        Ok(Self {
+            settings,
+            database,
+            roots,
+            indexer,
+            comparer,
+            hasher,
+            queue,
+            throughput,
+            events,
+            history,
+            logs,
+            selections,
+            demo,
+        })
     }
 
     /// Saves settings and puts them into force: afterwards the roots are those of the new settings.

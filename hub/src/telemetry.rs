@@ -128,6 +128,10 @@ impl Visit for Texts {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        // Where in the source of a library a line comes from helps nobody.
+        if field.name().starts_with("log.") {
+            return;
+        }
         let (text, name) =
             if field.name() == "message" { (&mut self.message, "") } else { (&mut self.fields, field.name()) };
         let space = if text.is_empty() { "" } else { " " };

@@ -4,13 +4,18 @@
 //! service or one read-only view, and shape the answer. Every error ends in [`error::Problem`],
 //! every request passes the [`guards`] first.
 
+mod address;
 pub mod api;
 pub mod assets;
 pub mod error;
 mod events_socket;
 pub mod extract;
+mod fragments;
 pub mod guards;
+mod live;
+mod pages;
 pub mod router;
+mod socket;
 pub mod state;
 pub mod templates;
 #[cfg(test)]

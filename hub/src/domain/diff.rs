@@ -62,6 +62,11 @@ impl DiffStatus {
         }
     }
 
+    /// Whether a copy from one side to the other makes sense.
+    pub const fn is_copied(self) -> bool {
+        matches!(self, Self::LocalOnly | Self::LakeOnly | Self::Different | Self::Unverified)
+    }
+
     /// The status of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)

@@ -14,6 +14,7 @@ pub mod filter;
 pub mod folders;
 pub mod history;
 pub mod page;
+pub mod picked;
 mod search;
 pub mod space;
 mod statement;

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 use axum::Json;
-use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request};
+use axum::extract::{Form, FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request};
 use axum::http::request::Parts;
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
@@ -31,6 +31,19 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
         let found = <Json<T> as OptionalFromRequest<S>>::from_request(request, state).await?;
         Ok(found.map(|Json(value)| Self(value)))
+    }
+}
+
+/// The fields of a form of our pages.
+#[derive(Debug)]
+pub struct FormBody<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for FormBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Form(value) = Form::from_request(request, state).await?;
+        Ok(Self(value))
     }
 }
 

@@ -11,14 +11,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::Problem;
 use super::state::WebState;
-use super::{api, assets, guards};
+use super::{api, assets, fragments, guards, pages};
 
 /// Largest body a request may have. A list of every path of a big library fits; nothing needs more.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// The router of the listener on localhost.
 pub fn router(state: WebState) -> Router {
-    guarded(api::routes().merge(assets::routes()), state)
+    guarded(api::routes().merge(pages::routes()).merge(fragments::routes()).merge(assets::routes()), state)
 }
 
 /// Puts the guards around `routes`.
@@ -27,6 +27,7 @@ pub(super) fn guarded(routes: Router<WebState>, state: WebState) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(state.clone(), pages::errors::show))
         .layer(from_fn_with_state(state.clone(), guards::token::check))
         .layer(from_fn(guards::origin::check))
         .layer(from_fn_with_state(state.clone(), guards::host::check))

@@ -12,6 +12,9 @@ use crate::storage::views::CountCache;
 /// Listeners of `/ws/events` at once; tools open one each.
 pub(super) const MAX_EVENT_CLIENTS: usize = 64;
 
+/// Pages with a live socket at once.
+const MAX_PAGES: usize = 64;
+
 /// Handed to every handler; cloning it is cheap.
 #[derive(Clone)]
 pub struct WebState {
@@ -28,13 +31,16 @@ pub struct WebState {
     pub counts: CountCache,
     /// A place for each listener of `/ws/events`.
     pub(super) event_clients: Arc<Semaphore>,
+    /// A place for each page's socket.
+    pub(super) live_pages: Arc<Semaphore>,
 }
 
 impl WebState {
     /// The state of a listener at this port.
     pub fn new(services: Services, token: LaunchToken, port: u16, tasks: Tasks) -> Self {
         let event_clients = Arc::new(Semaphore::new(MAX_EVENT_CLIENTS));
-        Self { services, token, port, tasks, counts: CountCache::default(), event_clients }
+        let live_pages = Arc::new(Semaphore::new(MAX_PAGES));
+        Self { services, token, port, tasks, counts: CountCache::default(), event_clients, live_pages }
     }
 
     /// A state over a new, empty data folder.
@@ -61,6 +67,11 @@ impl LaunchToken {
     /// The text that pages embed.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Names this run without telling the token: a page that hears another name is out of date.
+    pub fn launch(&self) -> String {
+        blake3::hash(self.0.as_bytes()).to_hex().chars().take(16).collect()
     }
 
     /// Whether `candidate` is the token, in a time that tells nothing about it.

@@ -6,6 +6,8 @@
 mod filters;
 pub mod format;
 
+pub(super) use filters::encode;
+
 use std::path::Path;
 
 use std::sync::LazyLock;

@@ -31,6 +31,13 @@
     if (!(target instanceof Element)) return;
     const name = target.closest("[data-open]")?.dataset.open;
     if (name) open(document.getElementById(name));
+    const fill = target.closest("[data-fill]");
+    if (fill) {
+      const field = document.getElementById(fill.dataset.fill);
+      field.value = fill.dataset.value;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+      opener = field;
+    }
     if (target.closest("[data-close]")) target.closest("dialog")?.close();
     // A click beside the dialog lands on the dialog itself.
     if (target.matches("dialog[open]")) {

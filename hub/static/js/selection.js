@@ -21,7 +21,8 @@
   const send = (changed, on) => {
     const place = area();
     if (!place || changed.length === 0) return;
-    const values = { scope: place.dataset.selection, s: place.dataset.selectionId, on: on ? "1" : "" };
+    const id = document.getElementById("selection-id");
+    const values = { scope: place.dataset.selection, s: id?.value ?? "", on: on ? "1" : "" };
     values.items = JSON.stringify(changed.map((box) => box.value));
     values.filter = place.dataset.filter;
     htmx.ajax("POST", "/ui/selection", { source: place, values, target: "#bulk", swap: "innerHTML" });
@@ -56,9 +57,9 @@
   // The hub answers with the selection's id when the first tick made one.
   document.addEventListener("htmx:after:swap", () => {
     const bar = document.querySelector("#bulk [data-selection-state]");
-    const place = area();
-    if (bar && place) {
-      place.dataset.selectionId = bar.dataset.selectionState;
+    const id = document.getElementById("selection-id");
+    if (bar && id) {
+      id.value = bar.dataset.selectionState;
       if (bar.dataset.all !== undefined) {
         const on = bar.dataset.all === "1";
         for (const box of boxes()) box.checked = on;

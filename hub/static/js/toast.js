@@ -48,10 +48,6 @@
     const status = context.response.status;
     // The form shows these beside its fields.
     if (status === 422 && context.sourceElement?.closest("[data-shows-errors]")) return;
-    if (status === 403 && context.response.headers.get("X-Hub-Reload") === "1") {
-      say("The hub was started again since this page was loaded. Reload the page, then try once more.");
-      return;
-    }
     say((await reason(context)) || `The hub could not do that (${status}). Its log tells why.`);
   });
 
@@ -59,6 +55,14 @@
     const context = event.detail.ctx;
     if (!context || context.response || context.sourceElement?.id === "live-poll") return;
     say("The hub does not answer. Is it still running?");
+  });
+
+  // A step back was taken: its toast has said what it had to say. Not sooner, or the answer would
+  // have nowhere to go.
+  document.addEventListener("htmx:finally:request", (event) => {
+    const context = event.detail.ctx;
+    const button = context.sourceElement?.closest?.("[data-undo]");
+    if (button && (context.response?.status ?? 500) < 400) button.closest(".toast")?.remove();
   });
 
   document.addEventListener("click", (event) => {

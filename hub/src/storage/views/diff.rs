@@ -10,7 +10,7 @@ pub use super::filter::PairFilter;
 
 use super::count_cache::CountCache;
 pub use super::entry::StatusTotals;
-use super::entry::{FileEntry, N_COLUMNS, Totals, columns_of, entry, path};
+use super::entry::{Chosen, FileEntry, N_COLUMNS, Totals, columns_of, entry, path};
 use super::page::{Page, PageRequest};
 use super::search::{self, Candidates};
 use super::statement::{Statement, text};
@@ -106,17 +106,17 @@ fn take_summary(connection: &Connection, folder: Option<&RelPath>) -> Result<Vec
 }
 
 /// The paths of one side that a filter means, by name: what a copy or a delete of them all takes.
-pub fn paths(connection: &Connection, filter: &PairFilter, side: Root) -> Result<Vec<RelPath>, StorageError> {
+pub fn chosen(connection: &Connection, filter: &PairFilter, side: Root) -> Result<Vec<Chosen>, StorageError> {
     let id = match side {
         Root::Local => "local_id",
         Root::Lake => "lake_id",
     };
-    let mut statement = Statement::new("SELECT f.path");
+    let mut statement = Statement::new("SELECT f.path, f.size_bytes");
     Source::choose(connection, filter)?.add_from(&mut statement);
     statement.text(&format!("CROSS JOIN files f ON f.id = p.{id}"));
     filter.add_where(&mut statement);
     statement.text("ORDER BY p.match_key, p.path");
-    statement.rows(connection, |row| path(row, 0))
+    statement.rows(connection, Chosen::read)
 }
 
 /// Rows and bytes of everything that a filter means.

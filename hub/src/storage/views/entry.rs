@@ -42,6 +42,22 @@ pub struct Totals {
     pub size_bytes: u64,
 }
 
+/// A file that someone is about to act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Its path.
+    pub path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+}
+
+impl Chosen {
+    /// Reads a path and a size.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { path: path(row, 0)?, size_bytes: from_db(row.get(1)?) })
+    }
+}
+
 /// Rows of one status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusTotals {

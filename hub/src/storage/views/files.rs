@@ -4,13 +4,11 @@ mod list;
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use shared_protocol::RelPath;
 
-pub use super::entry::{FileEntry, Totals};
+pub use super::entry::{Chosen, FileEntry, Totals};
 pub use super::filter::FileFilter;
 pub use list::list;
 
-use super::entry::path;
 use super::search::{self, Candidates};
 use super::statement::{Statement, text};
 use crate::storage::roots::{self, RootRow};
@@ -54,14 +52,14 @@ pub fn totals(connection: &Connection, filter: &FileFilter) -> Result<Totals, St
     statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
 }
 
-/// The paths of everything that a filter means, by name.
-pub fn paths(connection: &Connection, filter: &FileFilter) -> Result<Vec<RelPath>, StorageError> {
+/// Everything that a filter means, by name.
+pub fn chosen(connection: &Connection, filter: &FileFilter) -> Result<Vec<Chosen>, StorageError> {
     let Some(root) = roots::active(connection, filter.root)? else { return Ok(Vec::new()) };
     let source = Source::choose(connection, filter)?;
-    let mut statement = Statement::new("SELECT f.path");
+    let mut statement = Statement::new("SELECT f.path, f.size_bytes");
     source.add(&mut statement, filter, &root);
     statement.text("ORDER BY f.match_key, f.id");
-    statement.rows(connection, |row| path(row, 0))
+    statement.rows(connection, Chosen::read)
 }
 
 /// Where the rows of a filter are taken from. The choice is made here and not by `SQLite`, which

@@ -20,18 +20,20 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("duration", |seconds: &Value| number(seconds).map(format::duration));
     environment.add_filter("ago", |time: &Value| timestamp(time).map(time_tag));
     environment.add_filter("absolute", |time: &Value| timestamp(time).map(format::absolute));
+    environment.add_filter("since", |time: &Value| timestamp(time).map(|time| format::since(time, Timestamp::now())));
     environment.add_filter("clock", |time: &Value| timestamp(time).map(format::clock));
     environment.add_filter("percent_of", |part: u64, whole: u64| format::percent(part, whole));
     environment.add_filter("folder_of", |path: &str| split(path).0.to_owned());
     environment.add_filter("name_of", |path: &str| split(path).1.to_owned());
     environment.add_filter("plural", plural);
+    environment.add_filter("urlvalue", encode);
     environment.add_function("icon", icon);
     environment.add_function("asset", asset);
     environment.add_function("query", query);
 }
 
 /// Writes one query string value.
-fn encode(value: &str) -> String {
+pub(in crate::web) fn encode(value: &str) -> String {
     utf8_percent_encode(value, QUERY_VALUE).to_string()
 }
 

@@ -43,6 +43,12 @@ pub fn count(number: i64) -> String {
     text
 }
 
+/// `1 file` or `12,345 files`.
+pub fn n_files(number: impl TryInto<i64>) -> String {
+    let number = number.try_into().unwrap_or(i64::MAX);
+    format!("{} {}", count(number), if number == 1 { "file" } else { "files" })
+}
+
 /// How long something takes, in two units at most: `1 h 5 min`.
 pub fn duration(seconds: u64) -> String {
     match seconds {
@@ -84,6 +90,12 @@ pub fn absolute(time: Timestamp) -> String {
 /// The time of day: `14:02:33`.
 pub fn clock(time: Timestamp) -> String {
     time.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string()
+}
+
+/// When something began that still lasts: the time of today, else the day too.
+pub fn since(time: Timestamp, now: Timestamp) -> String {
+    let pattern = if date(time) == date(now) { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    time.to_zoned(TimeZone::system()).strftime(pattern).to_string()
 }
 
 /// How much of the whole a part is, in whole percent; all of nothing is 100.

@@ -7,7 +7,7 @@ use shared_protocol::RelPath;
 use super::*;
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
-use crate::storage::views::files::{paths, totals};
+use crate::storage::views::files::{chosen, totals};
 use crate::storage::views::test_library::TestLibrary;
 
 fn filter(folder: Option<&str>, search: Option<&str>, kind: Option<FileKind>) -> FileFilter {
@@ -83,7 +83,11 @@ fn every_page_of_every_order_is_as_a_plain_sort_says() {
         let sum = library.read(|c| totals(c, &filter));
         assert_eq!(sum.n_files, by_name.len() as u64);
         assert_eq!(sum.size_bytes, by_name.iter().map(|file| file.size_bytes).sum::<u64>());
-        assert_eq!(library.read(|c| paths(c, &filter)), by_name.into_iter().map(|f| f.path).collect::<Vec<_>>());
+        let all = library.read(|c| chosen(c, &filter));
+        assert_eq!(
+            all.into_iter().map(|f| (f.path, f.size_bytes)).collect::<Vec<_>>(),
+            by_name.into_iter().map(|f| (f.path, f.size_bytes)).collect::<Vec<_>>()
+        );
     }
 }
 

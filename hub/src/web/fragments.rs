@@ -1,0 +1,59 @@
+//! Pieces of pages and what their buttons and forms do. Everything below `/ui/` is for our own
+//! pages only: a change needs the token of this run, and nothing here is kept or shown in history.
+
+pub(super) mod bulk;
+pub(super) mod choose;
+pub(super) mod confirm;
+pub(super) mod lists;
+pub(super) mod preview;
+pub(super) mod queue;
+pub(super) mod selection;
+pub(super) mod settings;
+pub(super) mod toast;
+pub(super) mod transfers;
+pub(super) mod work;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use super::state::WebState;
+
+/// The routes of all fragments.
+pub(super) fn routes() -> Router<WebState> {
+    Router::new()
+        .route("/ws/ui", get(super::live::open_live))
+        .route("/ui/live", get(super::live::poll))
+        .route("/ui/preview", get(preview::show_preview))
+        .route("/ui/library/results", get(lists::show_library))
+        .route("/ui/library/rows", get(lists::show_library_rows))
+        .route("/ui/library/tree", get(lists::show_tree))
+        .route("/ui/library/drawer", get(lists::show_drawer))
+        .route("/ui/library/drawer/close", get(lists::close_drawer))
+        .route("/ui/diff/results", get(lists::show_diff))
+        .route("/ui/diff/rows", get(lists::show_diff_rows))
+        .route("/ui/diff/verify", post(work::verify))
+        .route("/ui/queue/list", get(lists::show_queue))
+        .route("/ui/batches/{id}", get(lists::show_batch))
+        .route("/ui/history/results", get(lists::show_history))
+        .route("/ui/logs/results", get(lists::show_logs))
+        .route("/ui/selection", post(selection::tick))
+        .route("/ui/selection/all", post(selection::tick_all))
+        .route("/ui/selection/none", post(selection::tick_none))
+        .route("/ui/transfers/confirm", get(confirm::show_confirm))
+        .route("/ui/transfers", post(transfers::create_transfers))
+        .route("/ui/transfers/{id}/{action}", post(queue::act))
+        .route("/ui/batches/{id}/cancel", post(queue::cancel_batch))
+        .route("/ui/batches/{id}/undo", post(queue::undo_batch))
+        .route("/ui/queue/pause", post(queue::pause_all))
+        .route("/ui/queue/resume", post(queue::resume_all))
+        .route("/ui/queue/clear", post(queue::clear_finished))
+        .route("/ui/scans", post(work::begin_scan))
+        .route("/ui/scans/{id}/cancel", post(work::cancel_scan))
+        .route("/ui/hashes", post(work::begin_hashing))
+        .route("/ui/hashes/{id}/cancel", post(work::cancel_hashing))
+        .route("/ui/roots/{root}/adopt", post(work::adopt))
+        .route("/ui/settings", post(settings::save_settings))
+        .route("/ui/setup", post(settings::save_setup))
+        .route("/ui/demo", post(settings::use_demo))
+        .route("/ui/folders/choose", get(choose::show_folders))
+}

@@ -1,0 +1,322 @@
+//! The dialog before files are copied, moved or deleted: it names the side, the count, the bytes and
+//! the first paths, and carries a fingerprint of them.
+//!
+//! What is deleted in bulk, in the Lake, or over a fifth of a side has to be typed.
+
+use axum::extract::State;
+use axum::response::Response;
+use minijinja::context;
+use minijinja::value::Serde;
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+
+use super::bulk::refusal;
+use crate::domain::diff::DiffStatus;
+use crate::domain::operation::{OnConflict, Operation};
+use crate::domain::root::Root;
+use crate::services::selection::{Filter, Selection};
+use crate::storage::views::diff::PairFilter;
+use crate::storage::views::files::{self, Chosen, FileFilter, Totals};
+use crate::storage::views::picked;
+use crate::storage::{Connection, StorageError, roots};
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Params, optional};
+use crate::web::pages::frame::fragment;
+use crate::web::state::WebState;
+use crate::web::templates::format;
+
+/// Paths that are named one by one.
+const NAMED: usize = 5;
+
+/// Files that may be deleted without typing anything.
+const A_FEW: usize = 10;
+
+/// Which files are meant, as buttons say it. The answer to the dialog says the same again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct Target {
+    /// `selection`, `folder`, `file` or `diff` (everything of one status).
+    pub scope: String,
+    #[serde(deserialize_with = "optional")]
+    pub root: Option<Root>,
+    #[serde(deserialize_with = "optional")]
+    pub s: Option<String>,
+    #[serde(deserialize_with = "optional")]
+    pub folder: Option<RelPath>,
+    #[serde(deserialize_with = "optional")]
+    pub path: Option<RelPath>,
+    #[serde(deserialize_with = "optional")]
+    pub status: Option<DiffStatus>,
+    #[serde(deserialize_with = "optional")]
+    pub q: Option<String>,
+}
+
+/// What a dialog asks for.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct ConfirmQuery {
+    operation: Operation,
+    #[serde(flatten)]
+    target: Target,
+}
+
+/// The files that an operation is about to touch.
+#[derive(Debug)]
+pub(in crate::web) struct Targeted {
+    /// Which side they are taken from.
+    pub from: Root,
+    /// The files.
+    pub files: Vec<Chosen>,
+    /// Everything of that side, to tell how large a part this is.
+    pub whole: Totals,
+}
+
+impl Targeted {
+    /// How many bytes.
+    pub(in crate::web) fn size_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size_bytes).sum()
+    }
+
+    /// Stands for exactly these files: a confirmation of others is refused.
+    pub(in crate::web) fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for file in &self.files {
+            hasher.update(file.path.as_str().as_bytes()).update(&[0]).update(&file.size_bytes.to_le_bytes());
+        }
+        hasher.finalize().to_hex().chars().take(32).collect()
+    }
+
+    /// What has to be typed before they are deleted.
+    pub(in crate::web) fn typed(&self, operation: Operation) -> Option<String> {
+        let over_a_fifth = |part: u64, whole: u64| part.saturating_mul(5) > whole;
+        let n = self.files.len();
+        let large = n > A_FEW
+            || self.from == Root::Lake
+            || over_a_fifth(n as u64, self.whole.n_files)
+            || over_a_fifth(self.size_bytes(), self.whole.size_bytes);
+        (operation == Operation::Delete && large).then(|| format!("DELETE {n}"))
+    }
+}
+
+/// Finds the files that are meant, from the index as it is now.
+pub(in crate::web) async fn find(state: &WebState, target: &Target) -> Answer<Targeted> {
+    let from = target.root.ok_or_else(|| Problem::malformed("root: expected \"local\" or \"lake\""))?;
+    let missing = |what: &str| Problem::malformed(format!("{what} is missing"));
+    let selection = match target.scope.as_str() {
+        "selection" => {
+            let id = target.s.as_deref().ok_or_else(|| missing("s"))?;
+            state.services.selections.find(id).ok_or_else(|| {
+                Problem::new(
+                    axum::http::StatusCode::CONFLICT,
+                    "This selection is no longer kept. Select the files again.",
+                )
+            })?
+        }
+        "folder" => {
+            let folder = target.folder.clone().ok_or_else(|| missing("folder"))?;
+            Selection::all(Filter::Files(FileFilter { folder: Some(folder), ..FileFilter::whole(from) }))
+        }
+        "diff" => {
+            state.services.comparer.refresh().await?;
+            let status = Some(target.status.ok_or_else(|| missing("status"))?);
+            let filter = PairFilter { folder: target.folder.clone(), status, search: target.q.clone() };
+            Selection::all(Filter::Pairs(filter))
+        }
+        "file" => {
+            let mut one = Selection::none(Filter::Files(FileFilter::whole(from)));
+            one.set(vec![target.path.clone().ok_or_else(|| missing("path"))?], true);
+            one
+        }
+        _ => return Err(Problem::malformed("scope: expected selection, folder, diff or file")),
+    };
+    let found = state.services.database.read(move |connection| collect(connection, &selection, from)).await?;
+    if found.files.is_empty() {
+        return Err(Problem::impossible("None of these files is in the index any more."));
+    }
+    Ok(found)
+}
+
+fn collect(connection: &Connection, selection: &Selection, from: Root) -> Result<Targeted, StorageError> {
+    let files = selection.files(connection, from)?;
+    let whole = match roots::active(connection, from)? {
+        Some(_) => files::totals(connection, &FileFilter::whole(from))?,
+        None => Totals::default(),
+    };
+    Ok(Targeted { from, files, whole })
+}
+
+#[derive(Debug, Serialize)]
+struct Confirm {
+    title: String,
+    button: String,
+    operation: Operation,
+    from: Root,
+    to: Option<Root>,
+    free_bytes: Option<u64>,
+    n: usize,
+    size_bytes: u64,
+    first: Vec<String>,
+    n_more: usize,
+    note: Option<String>,
+    conflicts: Vec<Choice>,
+    typed: Option<String>,
+    reason: Option<String>,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug, Serialize)]
+struct Field {
+    name: &'static str,
+    value: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Choice {
+    value: OnConflict,
+    label: &'static str,
+    chosen: bool,
+    reason: Option<&'static str>,
+}
+
+/// Shows the dialog.
+pub(super) async fn show_confirm(
+    State(state): State<WebState>,
+    Params(query): Params<ConfirmQuery>,
+) -> Answer<Response> {
+    let ConfirmQuery { operation, target } = query;
+    let found = find(&state, &target).await?;
+    let from = found.from;
+    let to = operation.has_destination().then(|| from.other());
+    let free_bytes = to.and_then(|to| state.services.roots.status(to).free_bytes);
+    let size_bytes = found.size_bytes();
+    let n = found.files.len();
+    let files = format::n_files(n);
+    let (verb, place) = match operation {
+        Operation::Copy => ("Copy", format!(" to {}", from.other().label())),
+        Operation::Move => ("Move", format!(" to {}", from.other().label())),
+        Operation::Delete | Operation::Restore => ("Delete", format!(" from {}", from.label())),
+    };
+    let taken = match to {
+        Some(to) => Some(taken(&state, to, &found.files).await?),
+        None => None,
+    };
+    let confirm = Confirm {
+        title: format!("{verb} {files}{place}?"),
+        button: format!("{verb} {files}"),
+        operation,
+        from,
+        to,
+        free_bytes,
+        n,
+        size_bytes,
+        first: found.files.iter().take(NAMED).map(|file| file.path.as_str().to_owned()).collect(),
+        n_more: n.saturating_sub(NAMED),
+        note: note(&found, operation, free_bytes, taken),
+        conflicts: if taken.unwrap_or(0) > 0 { choices(&state, from.other()) } else { Vec::new() },
+        typed: found.typed(operation),
+        reason: refusal(&state, operation, from),
+        fields: fields(operation, &target, &found),
+    };
+    fragment("fragments/_confirm.html", context! { confirm => Serde(confirm) })
+}
+
+/// How many of these names the other side has already.
+async fn taken(state: &WebState, to: Root, files: &[Chosen]) -> Answer<usize> {
+    let paths: Vec<RelPath> = files.iter().map(|file| file.path.clone()).collect();
+    let found = state.services.database.read(move |connection| picked::n_taken(connection, to, &paths)).await?;
+    Ok(found)
+}
+
+fn note(found: &Targeted, operation: Operation, free_bytes: Option<u64>, taken: Option<usize>) -> Option<String> {
+    let size_bytes = found.size_bytes();
+    if let Some(free) = free_bytes.filter(|free| *free < size_bytes) {
+        return Some(format!(
+            "There is not enough room: {} are needed and {} are free. The queue stops when the disk is full.",
+            format::bytes(size_bytes),
+            format::bytes(free)
+        ));
+    }
+    match operation {
+        Operation::Delete => {
+            let share = format::percent(size_bytes, found.whole.size_bytes);
+            let part =
+                if share >= 1 { format!("That is {share} % of {}. ", found.from.label()) } else { String::new() };
+            Some(format!(
+                "{part}Deleted files go to the trash of this folder, which frees no space, and can be put back."
+            ))
+        }
+        Operation::Move => Some(format!("Each file leaves {} only after its copy was verified.", found.from.label())),
+        Operation::Copy | Operation::Restore => taken.filter(|n| *n > 0).map(|n| {
+            let n = format::count(i64::try_from(n).unwrap_or(0));
+            format!("{} has {n} of these names already.", found.from.other().label())
+        }),
+    }
+}
+
+fn choices(state: &WebState, to: Root) -> Vec<Choice> {
+    let forbidden = !state.services.roots.allow_delete(to);
+    vec![
+        Choice { value: OnConflict::Skip, label: "Leave it as it is", chosen: true, reason: None },
+        Choice {
+            value: OnConflict::Replace,
+            label: "Replace it; the old file goes to the trash",
+            chosen: false,
+            reason: forbidden.then_some(match to {
+                Root::Local => "nothing may be deleted in Local: see Settings",
+                Root::Lake => "nothing may be deleted in the Lake: see Settings",
+            }),
+        },
+        Choice {
+            value: OnConflict::KeepBoth,
+            label: "Keep both, the new one under a free name",
+            chosen: false,
+            reason: None,
+        },
+    ]
+}
+
+fn fields(operation: Operation, target: &Target, found: &Targeted) -> Vec<Field> {
+    let text = |path: &Option<RelPath>| path.as_ref().map(|path| path.as_str().to_owned());
+    let all = [
+        ("operation", Some(operation.as_str().to_owned())),
+        ("scope", Some(target.scope.clone())),
+        ("root", Some(found.from.as_str().to_owned())),
+        ("s", target.s.clone()),
+        ("folder", text(&target.folder)),
+        ("path", text(&target.path)),
+        ("status", target.status.map(|status| status.as_str().to_owned())),
+        ("q", target.q.clone()),
+        ("fingerprint", Some(found.fingerprint())),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some(Field { name, value: value? })).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+
+    fn targeted(from: Root, n: usize, whole: u64) -> Targeted {
+        let files = (0..n).map(|i| Chosen { path: RelPath::parse(&i.to_string()).unwrap(), size_bytes: 1 }).collect();
+        Targeted { from, files, whole: Totals { n_files: whole, size_bytes: whole } }
+    }
+
+    #[test]
+    fn large_deletes_have_to_be_typed() {
+        let typed = |from, n, whole| targeted(from, n, whole).typed(Operation::Delete);
+        assert_eq!(typed(Root::Local, 10, 1_000), None);
+        assert_eq!(typed(Root::Local, 11, 1_000).as_deref(), Some("DELETE 11"));
+        assert_eq!(typed(Root::Local, 3, 14).as_deref(), Some("DELETE 3"), "over a fifth");
+        assert_eq!(typed(Root::Lake, 1, 1_000).as_deref(), Some("DELETE 1"));
+        assert_eq!(targeted(Root::Lake, 100, 100).typed(Operation::Copy), None);
+    }
+
+    #[test]
+    fn another_file_or_another_size_is_another_fingerprint() {
+        let one = targeted(Root::Local, 3, 9);
+        let mut other = targeted(Root::Local, 3, 9);
+        assert_eq!(one.fingerprint(), other.fingerprint());
+        other.files.last_mut().unwrap().size_bytes = 2;
+        assert_ne!(one.fingerprint(), other.fingerprint());
+        assert_ne!(one.fingerprint(), targeted(Root::Local, 2, 9).fingerprint());
+    }
+}

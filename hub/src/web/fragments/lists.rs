@@ -1,0 +1,185 @@
+//! Lists that pages fetch again: when someone searches, pages on, or when what they show changed.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::Deserialize;
+use shared_protocol::RelPath;
+
+use super::toast::{partial, respond};
+use crate::domain::ids::BatchId;
+use crate::domain::root::Root;
+use crate::web::address::current_with;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{InPath, Params, optional};
+use crate::web::pages::batch::BatchQuery;
+use crate::web::pages::diff::query::DiffQuery;
+use crate::web::pages::frame::{fragment, render};
+use crate::web::pages::history::HistoryQuery;
+use crate::web::pages::library::query::{LibraryQuery, View};
+use crate::web::pages::library::{drawer, tree};
+use crate::web::pages::logs::LogsQuery;
+use crate::web::pages::queue::QueueQuery;
+use crate::web::pages::{batch, diff, history, library, logs, queue};
+use crate::web::state::WebState;
+
+const REPLACE_URL: HeaderName = HeaderName::from_static("hx-replace-url");
+
+/// A folder of the tree.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct TreeQuery {
+    root: Root,
+    path: RelPath,
+    /// It is to be folded.
+    #[serde(default)]
+    fold: String,
+    #[serde(default, deserialize_with = "optional")]
+    view: Option<View>,
+}
+
+/// A file.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct DrawerQuery {
+    root: Root,
+    path: RelPath,
+}
+
+/// The list of the library. The address in the browser follows what is searched for.
+pub(super) async fn show_library(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+    Params(query): Params<LibraryQuery>,
+) -> Answer<Response> {
+    let response = fragment(
+        "fragments/_results.html",
+        context! { page => library::results(&state, &query.clone().resolved()).await? },
+    )?;
+    Ok(followed(response, &headers, "filter", || format!("/library{}", query.page())))
+}
+
+/// More rows of the library, to follow those on the page.
+pub(super) async fn show_library_rows(
+    State(state): State<WebState>,
+    Params(query): Params<LibraryQuery>,
+) -> Answer<Response> {
+    let query = query.resolved();
+    let page = library::results(&state, &query).await?;
+    let template = if query.view == Some(View::Cards) { "fragments/_tiles.html" } else { "fragments/_rows.html" };
+    more(template, page)
+}
+
+/// A folder of the tree, folded or unfolded.
+pub(super) async fn show_tree(State(state): State<WebState>, Params(query): Params<TreeQuery>) -> Answer<Response> {
+    let (root, path, expand) = (query.root, query.path, query.fold.is_empty());
+    let node = state.services.database.read(move |connection| tree::node(connection, root, &path, expand)).await?;
+    let node = node.ok_or_else(|| Problem::not_found("The index has no such folder."))?;
+    let query = LibraryQuery { root: Some(root), view: query.view, ..LibraryQuery::default() };
+    fragment(
+        "fragments/_tree.html",
+        context! { nodes => [Serde(node)].map(Value::from), page => context! { query => Serde(query) } },
+    )
+}
+
+/// The details of a file.
+pub(super) async fn show_drawer(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+    Params(query): Params<DrawerQuery>,
+) -> Answer<Response> {
+    let list = LibraryQuery { root: Some(query.root), ..LibraryQuery::default() };
+    let detail = drawer::detail(&state, query.root, &query.path, &list).await?;
+    let detail = detail.ok_or_else(|| Problem::not_found("This file is not in the index any more."))?;
+    let mut response = fragment("fragments/_drawer.html", context! { detail => Serde(detail) })?;
+    replace(&mut response, current_with(&headers, "open", Some(query.path.as_str())));
+    Ok(response)
+}
+
+/// Closes the details.
+pub(super) async fn close_drawer(headers: HeaderMap) -> Answer<Response> {
+    let mut response = respond(String::new());
+    replace(&mut response, current_with(&headers, "open", None));
+    Ok(response)
+}
+
+/// The list of differences, with the tabs' counts.
+pub(super) async fn show_diff(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+    Params(query): Params<DiffQuery>,
+) -> Answer<Response> {
+    let page = diff::results(&state, &query).await?;
+    let html = render("fragments/_diff_results.html", context! { page => page.clone() })?
+        + &partial("diff-tabs", "innerMorph", "fragments/_diff_tabs.html", context! { page => page.clone() })?
+        + &partial("diff-head", "innerMorph", "fragments/_diff_head.html", context! { page })?;
+    Ok(followed(respond(html), &headers, "filter", || format!("/diff{}", query.page())))
+}
+
+/// More rows of the differences.
+pub(super) async fn show_diff_rows(
+    State(state): State<WebState>,
+    Params(query): Params<DiffQuery>,
+) -> Answer<Response> {
+    more("fragments/_diff_rows.html", diff::results(&state, &query).await?)
+}
+
+/// A list of the queue.
+pub(super) async fn show_queue(State(state): State<WebState>, Params(query): Params<QueueQuery>) -> Answer<Response> {
+    let page = queue::list(&state, &query).await?;
+    let tabs = context! { page => page.clone(), ..queue::overall(&state).await? };
+    let html = render("fragments/_queue_list.html", context! { page })?
+        + &partial("queue-tabs", "innerMorph", "fragments/_queue_tabs.html", tabs)?;
+    Ok(respond(html))
+}
+
+/// What a batch did.
+pub(super) async fn show_batch(
+    State(state): State<WebState>,
+    InPath(id): InPath<BatchId>,
+    Params(query): Params<BatchQuery>,
+) -> Answer<Response> {
+    fragment("fragments/_batch.html", context! { page => batch::content(&state, id, &query).await? })
+}
+
+/// The history.
+pub(super) async fn show_history(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+    Params(query): Params<HistoryQuery>,
+) -> Answer<Response> {
+    let response = fragment("fragments/_history.html", context! { page => history::list(&state, &query).await? })?;
+    Ok(followed(response, &headers, "filter", || format!("/history{}", query.address(None))))
+}
+
+/// The log.
+pub(super) async fn show_logs(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+    Params(query): Params<LogsQuery>,
+) -> Answer<Response> {
+    let response = fragment("fragments/_logs.html", context! { page => logs::list(&state, &query) })?;
+    Ok(followed(response, &headers, "filter", || format!("/logs{}", query.address())))
+}
+
+/// Rows to follow those on the page. The list is told how many it holds now, so that it fetches as
+/// many again when something changes.
+fn more(template: &str, page: Value) -> Answer<Response> {
+    let shown = partial("shown", "outerHTML", "fragments/_shown.html", context! { page => page.clone() })?;
+    Ok(respond(render(template, context! { page })? + &shown))
+}
+
+/// The address in the browser follows a form; a list that refreshes itself leaves it alone.
+fn followed(mut response: Response, headers: &HeaderMap, form: &str, address: impl FnOnce() -> String) -> Response {
+    let source = headers.get("hx-source").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if source.ends_with(&format!("#{form}")) {
+        replace(&mut response, HeaderValue::from_str(&address()).ok());
+    }
+    response
+}
+
+fn replace(response: &mut Response, address: Option<HeaderValue>) {
+    if let Some(address) = address {
+        response.headers_mut().insert(REPLACE_URL, address);
+    }
+}

@@ -1,0 +1,107 @@
+//! Saving settings: all of them are judged first, and what is wrong is told beside its field.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use minijinja::context;
+
+use crate::config::Key;
+use crate::domain::root::Root;
+use crate::services::SettingsError;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::FormBody;
+use crate::web::pages::frame::fragment;
+use crate::web::pages::settings::{Tried, form, keys};
+use crate::web::pages::setup;
+use crate::web::state::WebState;
+
+/// Leads the browser to another page.
+pub(in crate::web) const REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
+
+type Fields = BTreeMap<String, String>;
+
+/// Saves the settings form.
+pub(super) async fn save_settings(
+    State(state): State<WebState>,
+    FormBody(fields): FormBody<Fields>,
+) -> Answer<Response> {
+    // Fields that are set elsewhere are switched off in the form and not sent at all.
+    let changes = keys()
+        .filter(|key| *key != Key::AppDataDir.name())
+        .filter_map(|key| Some((key.to_owned(), fields.get(key)?)))
+        .map(|(key, value)| {
+            let default = Key::from_name(&key).and_then(Key::default_value);
+            let text = value.trim();
+            let kept = (!text.is_empty() && Some(text) != default).then(|| text.to_owned());
+            (key, kept)
+        })
+        .collect();
+    match state.services.save_settings(changes, &state.tasks).await {
+        Ok(_) => {
+            let tried = Tried { note: Some("Saved. What can take effect at once has done so."), ..Tried::default() };
+            fragment("fragments/_settings.html", context! { page => form(&state, &tried) })
+        }
+        Err(error) => {
+            let tried = tried(fields, error)?;
+            refused("fragments/_settings.html", context! { page => form(&state, &tried) })
+        }
+    }
+}
+
+/// Saves the two folders and begins the first scan.
+pub(super) async fn save_setup(State(state): State<WebState>, FormBody(fields): FormBody<Fields>) -> Answer<Response> {
+    let mut missing = BTreeMap::new();
+    let mut changes = BTreeMap::new();
+    for root in Root::ALL {
+        let key = setup::key(root);
+        match fields.get(key).map(|value| value.trim().trim_matches('"')) {
+            Some("") => {
+                missing.insert(key.to_owned(), "Expected the path of a folder".to_owned());
+            }
+            Some(value) => {
+                changes.insert(key.to_owned(), Some(value.to_owned()));
+            }
+            None => {}
+        }
+    }
+    let tried = if missing.is_empty() {
+        match state.services.set_up(changes, &state.tasks).await {
+            Ok(()) => return Ok(lead_to("/")),
+            Err(error) => tried(fields, error)?,
+        }
+    } else {
+        Tried { values: fields, problems: missing, note: None }
+    };
+    refused("fragments/_setup.html", context! { page => setup::form(&state, &tried) })
+}
+
+/// Makes the demo library and shows it.
+pub(super) async fn use_demo(State(state): State<WebState>) -> Answer<Response> {
+    state.services.set_up_demo(&state.tasks).await?;
+    Ok(lead_to("/"))
+}
+
+fn lead_to(address: &'static str) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(REDIRECT, HeaderValue::from_static(address));
+    response
+}
+
+fn refused(template: &str, context: minijinja::value::Value) -> Answer<Response> {
+    let mut response = fragment(template, context)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// What was wrong, for the fields; a file that can't be written is no field's fault.
+fn tried(values: Fields, error: SettingsError) -> Answer<Tried> {
+    match error {
+        SettingsError::Wrong(problems) => {
+            let problems = problems.into_iter().map(|one| (one.key, format!("Expected {}", one.expected))).collect();
+            Ok(Tried { values, problems, note: None })
+        }
+        error @ SettingsError::File(_) => Err(Problem::from(error)),
+    }
+}

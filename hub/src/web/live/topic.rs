@@ -1,0 +1,181 @@
+//! What a page can be told about, and the places that show it.
+
+use minijinja::context;
+use minijinja::value::Value;
+
+use crate::services::Event;
+use crate::web::error::{Answer, Problem};
+use crate::web::fragments::toast::partial;
+use crate::web::pages::{frame, hashes, home, queue};
+use crate::web::state::WebState;
+
+/// Something that pages show and that changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Topic {
+    /// The queue in the bar on top, and the notices.
+    Strip,
+    /// The scan under way.
+    Scan,
+    /// The cards of both folders.
+    Roots,
+    /// Counts of the comparison.
+    Comparison,
+    /// The queue in a few numbers.
+    Load,
+    /// The latest history.
+    Recent,
+    /// The queue with what runs.
+    Queue,
+    /// Coverage and work of hashing.
+    Hashes,
+    /// The list of the library.
+    Library,
+    /// The list of differences.
+    Diff,
+    /// The list of the history.
+    History,
+}
+
+/// One place of a page with what fills it.
+#[derive(Debug)]
+pub(in crate::web) struct Piece {
+    /// The place.
+    pub id: &'static str,
+    /// What fills it, addressed to the place.
+    pub html: String,
+}
+
+impl Topic {
+    /// Every topic.
+    pub(in crate::web) const ALL: [Self; 11] = [
+        Self::Strip,
+        Self::Scan,
+        Self::Roots,
+        Self::Comparison,
+        Self::Load,
+        Self::Recent,
+        Self::Queue,
+        Self::Hashes,
+        Self::Library,
+        Self::Diff,
+        Self::History,
+    ];
+
+    /// Its name in addresses.
+    pub(in crate::web) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Strip => "strip",
+            Self::Scan => "scan",
+            Self::Roots => "roots",
+            Self::Comparison => "comparison",
+            Self::Load => "load",
+            Self::Recent => "recent",
+            Self::Queue => "queue",
+            Self::Hashes => "hashes",
+            Self::Library => "library",
+            Self::Diff => "diff",
+            Self::History => "history",
+        }
+    }
+
+    /// The topics of a list of names.
+    pub(in crate::web) fn read(names: &str) -> Answer<Vec<Self>> {
+        let mut topics = Vec::new();
+        for name in names.split(',').filter(|name| !name.is_empty()) {
+            let topic = Self::ALL.into_iter().find(|topic| topic.as_str() == name);
+            let topic = topic.ok_or_else(|| Problem::malformed("topics: one of them is not known"))?;
+            if !topics.contains(&topic) {
+                topics.push(topic);
+            }
+        }
+        Ok(topics)
+    }
+
+    /// Whether an event changes what its places show.
+    pub(in crate::web) const fn is_about(self, event: Event) -> bool {
+        match self {
+            Self::Strip => matches!(
+                event,
+                Event::QueueChanged | Event::TransferChanged(_) | Event::RootChanged(_) | Event::SettingsChanged
+            ),
+            Self::Scan => matches!(event, Event::ScanChanged(_)),
+            Self::Roots => matches!(
+                event,
+                Event::IndexChanged(_)
+                    | Event::RootChanged(_)
+                    | Event::ScanChanged(_)
+                    | Event::HashChanged(_)
+                    | Event::SettingsChanged
+            ),
+            Self::Comparison => matches!(event, Event::PairsChanged | Event::RootChanged(_)),
+            Self::Load | Self::Queue => matches!(event, Event::QueueChanged | Event::TransferChanged(_)),
+            Self::Recent => matches!(event, Event::HistoryAdded),
+            Self::Hashes => matches!(event, Event::HashChanged(_) | Event::IndexChanged(_)),
+            Self::Library | Self::Diff | Self::History => false,
+        }
+    }
+
+    /// The list that belongs to it, which the page fetches itself.
+    pub(in crate::web) const fn list(self) -> Option<&'static str> {
+        match self {
+            Self::Queue => Some("queue"),
+            Self::Library => Some("library"),
+            Self::Diff => Some("diff"),
+            Self::History => Some("history"),
+            _ => None,
+        }
+    }
+
+    /// The list that an event changes. Progress of a transfer moves no list.
+    pub(in crate::web) const fn list_of(self, event: Event) -> Option<&'static str> {
+        let changes = match self {
+            Self::Queue => matches!(event, Event::QueueChanged | Event::BatchChanged(_)),
+            Self::Library => matches!(event, Event::IndexChanged(_) | Event::PairsChanged),
+            Self::Diff => matches!(event, Event::PairsChanged),
+            Self::History => matches!(event, Event::HistoryAdded),
+            _ => false,
+        };
+        if changes { self.list() } else { None }
+    }
+
+    /// Its places, as they are now.
+    pub(in crate::web) async fn pieces(self, state: &WebState) -> Answer<Vec<Piece>> {
+        match self {
+            Self::Strip => {
+                let content = frame::strip(state).await?;
+                pieces(&content, [("strip", "fragments/_strip.html"), ("notices", "fragments/_notices.html")])
+            }
+            Self::Scan => pieces(&home::scan_progress(state), [("scan-progress", "fragments/_scan.html")]),
+            Self::Roots => {
+                let content = context! { page => home::root_cards(state).await? };
+                pieces(&content, [("roots", "fragments/_roots.html")])
+            }
+            Self::Comparison => {
+                let content = context! { page => home::comparison(state).await? };
+                pieces(&content, [("diff-counts", "fragments/_diff_counts.html")])
+            }
+            Self::Load => pieces(&home::queue_load(state).await?, [("home-queue", "fragments/_home_queue.html")]),
+            Self::Recent => pieces(&home::recent(state).await?, [("recent", "fragments/_recent.html")]),
+            Self::Queue => pieces(
+                &queue::overall(state).await?,
+                [
+                    ("queue-buttons", "fragments/_queue_buttons.html"),
+                    ("queue-figures", "fragments/_queue_figures.html"),
+                    ("queue-running", "fragments/_queue_running.html"),
+                ],
+            ),
+            Self::Hashes => pieces(
+                &hashes::content(state).await?,
+                [("hash-coverage", "fragments/_hash_coverage.html"), ("hash-jobs", "fragments/_hash_jobs.html")],
+            ),
+            Self::Library | Self::Diff | Self::History => Ok(Vec::new()),
+        }
+    }
+}
+
+fn pieces<const N: usize>(content: &Value, places: [(&'static str, &'static str); N]) -> Answer<Vec<Piece>> {
+    let piece = |(id, template): (&'static str, &str)| {
+        Ok(Piece { id, html: partial(id, "innerMorph", template, content.clone())? })
+    };
+    places.into_iter().map(piece).collect()
+}

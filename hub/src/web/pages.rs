@@ -1,0 +1,40 @@
+//! The pages: whole documents with all their state in the address. Links between them are plain, so
+//! bookmarks, Back and reload work; what changes inside a page comes from [`super::fragments`] and
+//! [`super::live`], made by the same functions and templates.
+
+pub(super) mod batch;
+pub(super) mod diff;
+pub(super) mod errors;
+pub(super) mod frame;
+pub(super) mod hashes;
+pub(super) mod history;
+pub(super) mod home;
+pub(super) mod library;
+pub(super) mod load;
+pub(super) mod logs;
+pub(super) mod queue;
+pub(super) mod settings;
+pub(super) mod setup;
+
+use axum::Router;
+use axum::routing::get;
+
+use super::state::WebState;
+
+/// The routes of all pages.
+pub(super) fn routes() -> Router<WebState> {
+    Router::new()
+        .route("/", get(home::show_home))
+        .route("/library", get(library::show_library))
+        .route("/diff", get(diff::show_diff))
+        .route("/queue", get(queue::show_queue))
+        .route("/batches/{id}", get(batch::show_batch))
+        .route("/hashes", get(hashes::show_hashes))
+        .route("/history", get(history::show_history))
+        .route("/logs", get(logs::show_logs))
+        .route("/settings", get(settings::show_settings))
+        .route("/setup", get(setup::show_setup))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! One batch: what was done to which file, and the way back.
+
+use axum::extract::State;
+use axum::response::Response;
+use jiff::Timestamp;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::{Deserialize, Serialize};
+
+use super::frame::{Frame, page};
+use super::queue::{batch_title, row};
+use crate::domain::ids::BatchId;
+use crate::services::queue::SkippedPath;
+use crate::storage::views::batches::{self, BatchProgress};
+use crate::storage::views::page::PageRequest;
+use crate::storage::views::transfers::{self, TransferFilter};
+use crate::web::address::QueryString;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{InPath, Params, optional};
+use crate::web::state::WebState;
+use crate::web::templates::format;
+
+const FRAME: Frame = Frame { section: "queue", title: "Batch", topics: "strip,queue" };
+
+/// Files on one page.
+const ROWS: u32 = 100;
+
+/// Paths named among what was left out.
+const NAMED: usize = 200;
+
+/// Everything behind the `?` of a batch's page.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct BatchQuery {
+    #[serde(deserialize_with = "optional")]
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Count {
+    label: &'static str,
+    class: &'static str,
+    n: u64,
+}
+
+/// Shows a batch.
+pub(super) async fn show_batch(
+    State(state): State<WebState>,
+    InPath(id): InPath<BatchId>,
+    Params(query): Params<BatchQuery>,
+) -> Answer<Response> {
+    let content = context! { page => content(&state, id, &query).await? };
+    page(&state, FRAME, "pages/batch.html", content).await
+}
+
+/// What the page of a batch shows.
+pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &BatchQuery) -> Answer<Value> {
+    let request =
+        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let filter = TransferFilter { state: None, batch: Some(id) };
+    let found = state
+        .services
+        .database
+        .read(move |connection| match batches::show(connection, id)? {
+            Some(batch) => Ok(Some((batch, transfers::list(connection, &filter, &request)?))),
+            None => Ok(None),
+        })
+        .await?;
+    let (batch, files) = found.ok_or_else(|| Problem::not_found(format!("There is no batch {id}.")))?;
+    let skipped: Vec<SkippedPath> = serde_json::from_value(batch.skipped).unwrap_or_default();
+    let n_skipped_more = skipped.len().saturating_sub(NAMED);
+    let address = |cursor: Option<&String>| QueryString::new().with_some("cursor", cursor).into_text();
+    let rows: Vec<_> = files.items.into_iter().map(|entry| row(entry, &state.services.queue)).collect();
+    let title = batch_title(&batch.operation, batch.from, batch.to, batch.undo_of.is_some());
+    let created_at: Timestamp = batch.created_at;
+    Ok(context! {
+        id => id.0,
+        title => format!("Batch {id}: {title}, {}", format::n_files(batch.progress.n_transfers)),
+        from => Serde(batch.from),
+        to => Serde(batch.to),
+        created_at => created_at.to_string(),
+        undo_of => batch.undo_of.map(|id| id.0),
+        undone_by => batch.undone_by.map(|id| id.0),
+        n_open => batch.progress.n_open,
+        can_undo => batch.progress.n_completed > 0 && batch.undone_by.is_none() && batch.undo_of.is_none(),
+        size_bytes => batch.progress.size_bytes,
+        counts => Serde(counts(&batch.progress)),
+        state => address(query.cursor.as_ref()),
+        next => files.next_cursor.as_ref().map(|cursor| address(Some(cursor))),
+        rows => Serde(rows),
+        skipped => Serde(skipped.into_iter().take(NAMED).collect::<Vec<_>>()),
+        n_skipped_more,
+    })
+}
+
+/// The counts that are not zero, and always what is done.
+fn counts(progress: &BatchProgress) -> Vec<Count> {
+    let all = [
+        Count { label: "Done", class: "is-done", n: progress.n_completed },
+        Count { label: "Still to do", class: "is-running", n: progress.n_open },
+        Count { label: "Failed", class: "is-failed", n: progress.n_failed },
+        Count { label: "Cancelled", class: "muted", n: progress.n_cancelled },
+    ];
+    all.into_iter().enumerate().filter(|(i, count)| *i == 0 || count.n > 0).map(|(_, count)| count).collect()
+}

@@ -1,0 +1,125 @@
+//! What happened, newest first.
+
+use axum::extract::State;
+use axum::response::Response;
+use jiff::Timestamp;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::{Deserialize, Serialize};
+
+use super::frame::{Frame, page};
+use crate::domain::ids::BatchId;
+use crate::storage::Connection;
+use crate::storage::views::history::{self, HistoryEntry, HistoryFilter, level_of};
+use crate::storage::views::page::PageRequest;
+use crate::web::address::QueryString;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Params, optional};
+use crate::web::state::WebState;
+
+const FRAME: Frame = Frame { section: "history", title: "History", topics: "strip,history" };
+
+/// Lines on one page.
+const ROWS: u32 = 100;
+
+/// Kinds of lines with their names.
+const KINDS: [(&str, &str); 8] = [
+    ("", "Everything"),
+    ("scan", "Scans"),
+    ("hash", "Hashes"),
+    ("batch", "Batches"),
+    ("queue", "Queue"),
+    ("root", "Folders"),
+    ("settings", "Settings"),
+    ("database", "Database"),
+];
+
+/// Everything behind the `?` of the history's page.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct HistoryQuery {
+    #[serde(deserialize_with = "optional")]
+    kind: Option<String>,
+    #[serde(deserialize_with = "optional")]
+    level: Option<String>,
+    #[serde(deserialize_with = "optional")]
+    cursor: Option<String>,
+}
+
+/// One line as the pages show it.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Line {
+    at: Timestamp,
+    level: &'static str,
+    summary: String,
+    detail: Option<String>,
+    batch_id: Option<BatchId>,
+}
+
+#[derive(Debug, Serialize)]
+struct Kind {
+    value: &'static str,
+    label: &'static str,
+}
+
+/// Shows the history.
+pub(super) async fn show_history(
+    State(state): State<WebState>,
+    Params(query): Params<HistoryQuery>,
+) -> Answer<Response> {
+    let kinds: Vec<Kind> = KINDS.into_iter().map(|(value, label)| Kind { value, label }).collect();
+    let content = context! { page => context! { kinds => Serde(kinds), ..list(&state, &query).await? } };
+    page(&state, FRAME, "pages/history.html", content).await
+}
+
+/// What the list shows.
+pub(in crate::web) async fn list(state: &WebState, query: &HistoryQuery) -> Answer<Value> {
+    let level = match query.level.as_deref() {
+        Some(name) => Some(level_of(name).ok_or_else(|| Problem::malformed("level: expected info, warning or error"))?),
+        None => None,
+    };
+    let filter = HistoryFilter { kind: query.kind.clone(), level, ..HistoryFilter::default() };
+    let request =
+        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let page = state.services.database.read(move |connection| history::list(connection, &filter, &request)).await?;
+    let next = page.next_cursor.as_ref().map(|cursor| query.address(Some(cursor)));
+    let rows: Vec<Line> = page.items.into_iter().map(Line::from).collect();
+    Ok(context! {
+        query => Serde(query),
+        state => query.address(query.cursor.as_ref()),
+        is_filtered => query.kind.is_some() || query.level.is_some(),
+        rows => Serde(rows),
+        next,
+    })
+}
+
+/// The latest lines.
+pub(in crate::web) async fn latest(state: &WebState, limit: u32) -> Answer<Vec<Line>> {
+    let request = PageRequest::new(limit, None).map_err(|error| Problem::malformed(error.to_string()))?;
+    let read = move |connection: &Connection| history::list(connection, &HistoryFilter::default(), &request);
+    let page = state.services.database.read(read).await?;
+    Ok(page.items.into_iter().map(Line::from).collect())
+}
+
+impl HistoryQuery {
+    /// The query of this list, or of a page of it.
+    pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
+        QueryString::new()
+            .with_some("kind", self.kind.as_ref())
+            .with_some("level", self.level.as_ref())
+            .with_some("cursor", cursor)
+            .into_text()
+    }
+}
+
+impl From<HistoryEntry> for Line {
+    fn from(entry: HistoryEntry) -> Self {
+        Self {
+            at: entry.at,
+            level: entry.level.as_str(),
+            summary: entry.summary,
+            detail: entry.detail,
+            batch_id: entry.batch_id,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The overview: both folders, how they compare, what the queue does, what happened lately.
+
+use crate::storage::Connection;
+use axum::extract::State;
+use axum::response::Response;
+use jiff::Timestamp;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::Serialize;
+
+use super::frame::{Frame, join, page};
+use super::{history, load};
+use crate::domain::diff::DiffStatus;
+use crate::domain::root::Root;
+use crate::domain::scan::{ScanReport, WorkState};
+use crate::services::Services;
+use crate::services::roots::RootStatus;
+use crate::storage::hashes::Coverage;
+use crate::storage::views::{diff, folders};
+use crate::storage::{StorageError, roots, scans};
+use crate::web::error::Answer;
+use crate::web::state::WebState;
+use crate::web::templates::format::percent;
+
+const FRAME: Frame = Frame { section: "home", title: "Overview", topics: "strip,scan,roots,comparison,load,recent" };
+
+/// Lines of history on the overview.
+const RECENT: u32 = 6;
+
+/// Width of the bar of space, in its own units.
+const BAR: u64 = 1_000;
+
+#[derive(Debug, Serialize)]
+struct RootCard {
+    root: Root,
+    label: &'static str,
+    status: RootStatus,
+    n_files: u64,
+    size_bytes: u64,
+    last_scan: Option<LastScan>,
+    n_hashed: u64,
+    hashed_bytes: u64,
+    space: Option<Space>,
+}
+
+#[derive(Debug, Serialize)]
+struct LastScan {
+    state: WorkState,
+    finished_at: Option<Timestamp>,
+}
+
+/// The disk of a root as a bar: models, other things, free.
+#[derive(Debug, Serialize)]
+struct Space {
+    models_end: u64,
+    other_end: u64,
+    models_percent: u64,
+    other_percent: u64,
+    free_percent: u64,
+    other_bytes: u64,
+}
+
+/// Rows and bytes of one status, in the order of the tabs.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct StatusCount {
+    /// Which.
+    pub status: DiffStatus,
+    /// Rows.
+    pub n: u64,
+    /// Bytes.
+    pub size_bytes: u64,
+}
+
+/// A scan under way, as the progress line shows it.
+#[derive(Debug, Serialize)]
+struct RunningScan {
+    id: i64,
+    roots: Vec<RunningSide>,
+}
+
+#[derive(Debug, Serialize)]
+struct RunningSide {
+    root: Root,
+    n_files: u64,
+    size_bytes: u64,
+    n_errors: u64,
+}
+
+/// Shows the overview.
+pub(super) async fn show_home(State(state): State<WebState>) -> Answer<Response> {
+    let set_up = state.services.settings.current().is_set_up();
+    let some = Root::ALL.into_iter().any(|root| state.services.roots.status(root).configured);
+    let shown = [context! { set_up, can_scan => some }, root_cards(&state).await?, comparison(&state).await?];
+    let content = join([
+        context! { page => join(shown) },
+        scan_progress(&state),
+        queue_load(&state).await?,
+        recent(&state).await?,
+    ]);
+    page(&state, FRAME, "pages/home.html", content).await
+}
+
+/// The cards of both folders: `{roots}`.
+pub(in crate::web) async fn root_cards(state: &WebState) -> Answer<Value> {
+    let services = &state.services;
+    let coverage = services.hasher.coverage().await?;
+    let indexed = services
+        .database
+        .read(|connection| Root::ALL.map(|root| indexed(connection, root)).into_iter().collect::<Result<Vec<_>, _>>())
+        .await?;
+    let cards: Vec<RootCard> = Root::ALL
+        .into_iter()
+        .zip(indexed)
+        .map(|(root, (totals, last_scan))| card(services, root, totals, last_scan, coverage.get(root)))
+        .collect();
+    Ok(context! { roots => Serde(cards) })
+}
+
+fn indexed(connection: &Connection, root: Root) -> Result<((u64, u64), Option<LastScan>), StorageError> {
+    let Some(row) = roots::active(connection, root)? else { return Ok(((0, 0), None)) };
+    let totals = folders::totals(connection, &row, None)?;
+    let report = match row.last_scan {
+        Some(id) => scans::show(connection, id)?,
+        None => None,
+    };
+    let last_scan = report.map(|report| LastScan {
+        state: report.roots.get(&root).map_or(report.state, |scan| scan.state),
+        finished_at: report.finished_at,
+    });
+    Ok(((totals.n_files, totals.size_bytes), last_scan))
+}
+
+fn card(
+    services: &Services,
+    root: Root,
+    (n_files, size_bytes): (u64, u64),
+    last_scan: Option<LastScan>,
+    coverage: &Coverage,
+) -> RootCard {
+    let status = services.roots.status(root);
+    let space = match (status.total_bytes, status.free_bytes) {
+        (Some(total), Some(free)) if total > 0 => Some(space(size_bytes, total, free)),
+        _ => None,
+    };
+    RootCard {
+        root,
+        label: root.label(),
+        status,
+        n_files,
+        size_bytes,
+        last_scan,
+        n_hashed: coverage.n_hashed,
+        hashed_bytes: coverage.hashed_bytes,
+        space,
+    }
+}
+
+/// Sparse and cloned files can make the models larger than what is used: the bar never overflows.
+fn space(models: u64, total: u64, free: u64) -> Space {
+    let used = total.saturating_sub(free);
+    let part =
+        |bytes: u64| u64::try_from(u128::from(bytes.min(total)) * u128::from(BAR) / u128::from(total)).unwrap_or(BAR);
+    let models_shown = models.min(used);
+    Space {
+        models_end: part(models_shown),
+        other_end: part(used),
+        models_percent: percent(models_shown, total),
+        other_percent: percent(used - models_shown, total),
+        free_percent: percent(free, total),
+        other_bytes: used - models_shown,
+    }
+}
+
+/// How the folders compare: `{diff}`, none while a side was never scanned.
+pub(in crate::web) async fn comparison(state: &WebState) -> Answer<Value> {
+    let counts = status_counts(state, None).await?;
+    Ok(context! { diff => counts.map(Serde) })
+}
+
+/// Rows and bytes of every status; none while a side was never scanned.
+pub(in crate::web) async fn status_counts(
+    state: &WebState,
+    folder: Option<shared_protocol::RelPath>,
+) -> Answer<Option<Vec<StatusCount>>> {
+    state.services.comparer.refresh().await?;
+    let counts = state.counts.clone();
+    let found = state
+        .services
+        .database
+        .read(move |connection| {
+            for root in Root::ALL {
+                if roots::active(connection, root)?.is_none_or(|row| row.last_scan.is_none()) {
+                    return Ok(None);
+                }
+            }
+            diff::summary(connection, folder.as_ref(), &counts).map(Some)
+        })
+        .await?;
+    let order = [
+        DiffStatus::LocalOnly,
+        DiffStatus::LakeOnly,
+        DiffStatus::Different,
+        DiffStatus::Moved,
+        DiffStatus::Same,
+        DiffStatus::Unverified,
+        DiffStatus::Conflict,
+    ];
+    Ok(found.map(|totals| {
+        let of = |status| totals.iter().find(|one| one.status == status).map_or((0, 0), |one| (one.n, one.size_bytes));
+        order
+            .map(|status| (status, of(status)))
+            .map(|(status, (n, size_bytes))| StatusCount { status, n, size_bytes })
+            .into()
+    }))
+}
+
+/// The scan under way: `{scan}`, none if there is none.
+pub(in crate::web) fn scan_progress(state: &WebState) -> Value {
+    let running = state.services.indexer.current().map(|report| Serde(RunningScan::from(report)));
+    context! { scan => running }
+}
+
+impl From<ScanReport> for RunningScan {
+    fn from(report: ScanReport) -> Self {
+        let side = |(root, scan): (Root, crate::domain::scan::RootScan)| RunningSide {
+            root,
+            n_files: scan.n_files,
+            size_bytes: scan.size_bytes,
+            n_errors: scan.n_errors,
+        };
+        Self { id: report.id.0, roots: report.roots.into_iter().map(side).collect() }
+    }
+}
+
+/// What the queue does: `{queue}`.
+pub(in crate::web) async fn queue_load(state: &WebState) -> Answer<Value> {
+    Ok(context! { queue => Serde(load::status(state).await?) })
+}
+
+/// What happened lately: `{recent}`.
+pub(in crate::web) async fn recent(state: &WebState) -> Answer<Value> {
+    Ok(context! { recent => Serde(history::latest(state, RECENT).await?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_of_space_never_leaves_its_scale() {
+        let bar = space(50, 200, 100);
+        assert_eq!((bar.models_end, bar.other_end, bar.free_percent, bar.other_bytes), (250, 500, 50, 50));
+        let more_models_than_used = space(500, 200, 150);
+        assert_eq!((more_models_than_used.models_end, more_models_than_used.other_end), (250, 250));
+    }
+}

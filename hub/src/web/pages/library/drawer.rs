@@ -1,0 +1,222 @@
+//! The details of one file.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use shared_protocol::{Blake3, RelPath, Sha256};
+
+use super::query::LibraryQuery;
+use super::rows::picture;
+use crate::domain::diff::DiffStatus;
+use crate::domain::kind::{FileKind, WeightFormat};
+use crate::domain::root::Root;
+use crate::domain::safetensors::SafetensorsSummary;
+use crate::fs::FileStamp;
+use crate::services::ServiceError;
+use crate::services::model_header::{self, ModelHeaderError};
+use crate::storage::views::FileEntry;
+use crate::storage::views::detail::{self, FileDetail};
+use crate::web::error::Answer;
+use crate::web::state::WebState;
+use crate::web::templates::format;
+
+/// What the drawer shows.
+#[derive(Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each decides about one part of the drawer")]
+pub(in crate::web) struct Detail {
+    root: Root,
+    path: RelPath,
+    folder: String,
+    close: String,
+    preview: Option<String>,
+    size_bytes: u64,
+    modified_at: Timestamp,
+    kind: FileKind,
+    placeholder: bool,
+    conflict: bool,
+    status: Option<DiffStatus>,
+    twin: Option<Twin>,
+    can_copy: bool,
+    hash: Option<Blake3>,
+    sha256: Option<Sha256>,
+    n_copies: u64,
+    hash_request: HashRequest,
+    model: Option<Model>,
+    sidecars: Vec<Sidecar>,
+    delete_reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Twin {
+    root: Root,
+    path: RelPath,
+    folder: String,
+    size_bytes: u64,
+    modified_at: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct Sidecar {
+    path: RelPath,
+    size_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct HashRequest {
+    root: Root,
+    path: RelPath,
+}
+
+/// What a model's header tells.
+#[derive(Debug, Default, Serialize)]
+struct Model {
+    problem: Option<String>,
+    facts: Vec<Fact>,
+    tags: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+/// What is known of a file; none if the index does not have it.
+pub(in crate::web) async fn detail(
+    state: &WebState,
+    root: Root,
+    path: &RelPath,
+    query: &LibraryQuery,
+) -> Answer<Option<Detail>> {
+    let services = &state.services;
+    let wanted = path.clone();
+    let found = services
+        .database
+        .read(move |connection| match detail::show(connection, root, &wanted)? {
+            Some(found) => {
+                let preview = picture(connection, root, &found.file)?;
+                Ok(Some((found, preview)))
+            }
+            None => Ok(None),
+        })
+        .await?;
+    let Some((found, preview)) = found else { return Ok(None) };
+    let model = if found.file.kind == FileKind::Model {
+        let stamp = FileStamp { size_bytes: found.file.size_bytes, modified: found.file.modified };
+        let header = model_header::read(&services.roots, root, path, stamp, found.file.placeholder).await;
+        Some(model(path, header))
+    } else {
+        None
+    };
+    let delete_reason = services.roots.check_delete(root).err().as_ref().map(reason);
+    let close = format!("/library{}", query.page());
+    Ok(Some(view(found, preview, model, delete_reason, close)))
+}
+
+/// Why something is not possible, as a sentence.
+pub(in crate::web) fn reason(error: &ServiceError) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}
+
+fn view(
+    found: FileDetail,
+    preview: Option<String>,
+    model: Option<Model>,
+    delete_reason: Option<String>,
+    close: String,
+) -> Detail {
+    let file = found.file;
+    let twin = found.twin.map(|twin: FileEntry| Twin {
+        root: twin.root,
+        folder: folder_of(&twin.path),
+        size_bytes: twin.size_bytes,
+        modified_at: twin.modified.to_timestamp(),
+        path: twin.path,
+    });
+    Detail {
+        root: file.root,
+        folder: folder_of(&file.path),
+        close,
+        preview,
+        size_bytes: file.size_bytes,
+        modified_at: file.modified.to_timestamp(),
+        kind: file.kind,
+        placeholder: file.placeholder,
+        conflict: file.conflict,
+        status: found.status,
+        twin,
+        can_copy: !file.conflict && found.status != Some(DiffStatus::Same),
+        hash: file.hash,
+        sha256: found.sha256,
+        n_copies: found.n_copies + 1,
+        hash_request: HashRequest { root: file.root, path: file.path.clone() },
+        model,
+        sidecars: found
+            .sidecars
+            .into_iter()
+            .map(|sidecar| Sidecar { path: sidecar.path, size_bytes: sidecar.size_bytes })
+            .collect(),
+        delete_reason,
+        path: file.path,
+    }
+}
+
+fn folder_of(path: &RelPath) -> String {
+    path.parent().map(String::from).unwrap_or_default()
+}
+
+fn model(path: &RelPath, header: Result<SafetensorsSummary, ModelHeaderError>) -> Model {
+    let format = match WeightFormat::of(path.name()) {
+        Some(WeightFormat::Safetensors) => "Safetensors",
+        Some(WeightFormat::Pickle) => "Pickle: it can run programs when it is loaded",
+        Some(WeightFormat::Gguf) => "GGUF",
+        Some(WeightFormat::Onnx) => "ONNX",
+        None => "unknown",
+    };
+    let mut facts = vec![Fact { name: "Format", value: format.to_owned() }];
+    let summary = match header {
+        Ok(summary) => summary,
+        Err(ModelHeaderError::NotSafetensors) => return Model { facts, ..Model::default() },
+        Err(error) => return Model { facts, problem: Some(error.to_string()), ..Model::default() },
+    };
+    let damaged = summary.damaged.then(|| {
+        format!(
+            "Damaged: by its header it has to have {}. It was cut off, or something was put behind it.",
+            format::bytes(summary.expected_bytes)
+        )
+    });
+    let specification = &summary.metadata.modelspec;
+    let mut add = |name: &'static str, value: Option<&String>| {
+        facts.extend(value.map(|value| Fact { name, value: value.clone() }));
+    };
+    add("Title", specification.get("title"));
+    add("Architecture", specification.get("architecture"));
+    add("Base model", summary.metadata.base_model.as_ref());
+    add("Author", specification.get("author"));
+    add("License", specification.get("license"));
+    add("Trigger", specification.get("trigger_phrase"));
+    facts.push(Fact { name: "Parameters", value: parameters(summary.n_parameters) });
+    let weights: Vec<&str> = summary.dtypes.iter().map(|count| count.dtype.as_str()).collect();
+    facts.push(Fact {
+        name: "Weights",
+        value: format!(
+            "{} in {} tensors",
+            weights.join(", "),
+            format::count(i64::try_from(summary.n_tensors).unwrap_or(i64::MAX))
+        ),
+    });
+    let tags = summary.metadata.top_tags.into_iter().take(20).map(|count| count.tag).collect();
+    Model { problem: damaged, facts, tags }
+}
+
+fn parameters(n: u64) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let number = n as f64;
+    match n {
+        0..1_000_000 => format::count(i64::try_from(n).unwrap_or(0)),
+        1_000_000..1_000_000_000 => format!("{:.0} million", number / 1e6),
+        _ => format!("{:.1} billion", number / 1e9),
+    }
+}

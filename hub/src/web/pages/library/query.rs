@@ -1,0 +1,201 @@
+//! What a library page shows, as it stands in the address.
+
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+
+use crate::domain::kind::FileKind;
+use crate::domain::root::Root;
+use crate::storage::views::files::{FileFilter, FileSort, Order};
+use crate::storage::views::page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest};
+use crate::web::address::QueryString;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{optional, optional_parsed};
+
+/// How files are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::web) enum View {
+    /// As rows.
+    Table,
+    /// With their pictures.
+    Cards,
+}
+
+/// Everything behind the `?` of a library page.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct LibraryQuery {
+    #[serde(deserialize_with = "optional")]
+    pub root: Option<Root>,
+    #[serde(deserialize_with = "optional")]
+    pub folder: Option<RelPath>,
+    #[serde(deserialize_with = "optional")]
+    pub q: Option<String>,
+    #[serde(deserialize_with = "optional")]
+    pub kind: Option<FileKind>,
+    #[serde(deserialize_with = "optional")]
+    pub sort: Option<FileSort>,
+    #[serde(deserialize_with = "optional")]
+    pub order: Option<Order>,
+    #[serde(deserialize_with = "optional")]
+    pub view: Option<View>,
+    /// The file whose details are open.
+    #[serde(deserialize_with = "optional")]
+    pub open: Option<RelPath>,
+    /// The selection's id.
+    #[serde(deserialize_with = "optional")]
+    pub s: Option<String>,
+    #[serde(deserialize_with = "optional")]
+    pub cursor: Option<String>,
+    /// Rows that the page holds already, when more are fetched to follow them.
+    #[serde(deserialize_with = "optional_parsed")]
+    pub shown: Option<u32>,
+}
+
+impl LibraryQuery {
+    /// The root that is shown.
+    pub(in crate::web) fn root(&self) -> Root {
+        self.root.unwrap_or(Root::Local)
+    }
+
+    /// With what an address may leave out.
+    #[must_use]
+    pub(in crate::web) fn resolved(self) -> Self {
+        Self { root: Some(self.root()), ..self }
+    }
+
+    /// Which files are meant.
+    pub(in crate::web) fn filter(&self) -> FileFilter {
+        FileFilter { root: self.root(), folder: self.folder.clone(), search: self.q.clone(), kind: self.kind }
+    }
+
+    /// In which order.
+    pub(in crate::web) fn by(&self) -> (FileSort, Order) {
+        (self.sort.unwrap_or_default(), self.order.unwrap_or_default())
+    }
+
+    /// Whether something other than the folder narrows the list.
+    pub(in crate::web) fn is_filtered(&self) -> bool {
+        self.q.is_some() || self.kind.is_some()
+    }
+
+    /// The page of rows. A list that is fetched again holds as many rows as it did.
+    pub(in crate::web) fn request(&self) -> Answer<PageRequest> {
+        let limit = if self.cursor.is_none() { self.shown.unwrap_or(DEFAULT_LIMIT) } else { DEFAULT_LIMIT };
+        PageRequest::new(limit.clamp(1, MAX_LIMIT), self.cursor.clone())
+            .map_err(|error| Problem::malformed(error.to_string()))
+    }
+
+    /// What says which list it is, without selection, details and page.
+    fn list(&self) -> QueryString {
+        QueryString::new()
+            .with("root", self.root().as_str())
+            .with_some("folder", self.folder.as_ref())
+            .with_some("q", self.q.as_ref())
+            .with_some("kind", self.kind.map(FileKind::as_str))
+    }
+
+    fn sorted(&self, sort: Option<FileSort>, order: Option<Order>) -> QueryString {
+        let sort = sort.filter(|sort| *sort != FileSort::Name).map(sort_name);
+        let order = order.filter(|order| *order == Order::Desc).map(|_| "desc");
+        let view = self.view.filter(|view| *view == View::Cards).map(|_| "cards");
+        self.list().with_some("sort", sort).with_some("order", order).with_some("view", view)
+    }
+
+    /// The list itself: which files, in which order, how shown.
+    pub(in crate::web) fn state(&self) -> String {
+        self.sorted(self.sort, self.order).into_text()
+    }
+
+    /// The list with its selection: rows add the file that they open.
+    pub(in crate::web) fn base(&self) -> String {
+        self.sorted(self.sort, self.order).with_some("cursor", self.cursor.as_ref()).into_text()
+    }
+
+    /// The page of the list that this is.
+    pub(in crate::web) fn page(&self) -> String {
+        self.sorted(self.sort, self.order).with_some("s", self.s.as_ref()).into_text()
+    }
+
+    /// The page that begins after `cursor`.
+    pub(in crate::web) fn following(&self, cursor: &str, shown: Option<u32>) -> String {
+        let shown = shown.map(|n| n.to_string());
+        self.sorted(self.sort, self.order)
+            .with_some("s", self.s.as_ref().filter(|_| shown.is_none()))
+            .with("cursor", cursor)
+            .with_some("shown", shown)
+            .into_text()
+    }
+}
+
+fn sort_name(sort: FileSort) -> &'static str {
+    match sort {
+        FileSort::Name => "name",
+        FileSort::Size => "size",
+        FileSort::Modified => "modified",
+    }
+}
+
+/// The head of one column.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct SortLink {
+    link: String,
+    arrow: Option<&'static str>,
+    /// For screen readers: `ascending`, `descending` or nothing.
+    sorted: Option<&'static str>,
+}
+
+/// The heads of the columns.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct FileSortLinks {
+    name: SortLink,
+    size: SortLink,
+    modified: SortLink,
+}
+
+impl FileSortLinks {
+    /// Links that sort by a column: first the way one looks for, the other way with the next click.
+    pub(in crate::web) fn of(query: &LibraryQuery) -> Self {
+        let (current, order) = query.by();
+        let link = |sort: FileSort| {
+            let first = if sort == FileSort::Name { Order::Asc } else { Order::Desc };
+            let turned = if order == Order::Asc { Order::Desc } else { Order::Asc };
+            let next = if sort == current { turned } else { first };
+            let here = sort == current;
+            SortLink {
+                link: query.sorted(Some(sort), Some(next)).into_text(),
+                arrow: here.then_some(if order == Order::Asc { "chevron-up" } else { "chevron-down" }),
+                sorted: here.then_some(if order == Order::Asc { "ascending" } else { "descending" }),
+            }
+        };
+        Self { name: link(FileSort::Name), size: link(FileSort::Size), modified: link(FileSort::Modified) }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use axum::extract::Query;
+
+    use super::*;
+
+    fn read(text: &str) -> LibraryQuery {
+        Query::try_from_uri(&format!("/library{text}").parse().unwrap()).unwrap().0
+    }
+
+    #[test]
+    fn an_address_survives_being_read() {
+        let text = "?root=lake&folder=a%20b/c&q=x%26y&kind=model&sort=size&order=desc&view=cards";
+        assert_eq!(read(text).state(), text);
+        assert_eq!(read("?root=local&sort=name&order=asc&q=&view=table").state(), "?root=local");
+    }
+
+    #[test]
+    fn a_column_turns_with_the_second_click() {
+        let sizes = FileSortLinks::of(&read("?root=local"));
+        assert_eq!(sizes.size.link, "?root=local&sort=size&order=desc");
+        let again = FileSortLinks::of(&read("?root=local&sort=size&order=desc"));
+        assert_eq!((again.size.link.as_str(), again.size.sorted), ("?root=local&sort=size", Some("descending")));
+        assert_eq!(again.name.sorted, None);
+    }
+}
