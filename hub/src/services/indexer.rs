@@ -22,6 +22,9 @@ use crate::fs::CancelFlag;
 use crate::storage::history::{Level, NewLine};
 use crate::storage::{Database, now_ms, scans, timestamp};
 
+/// Scans that have not begun, with their roots.
+type Pending = Vec<(ScanId, Vec<Root>)>;
+
 /// Scans; clones share them.
 #[derive(Clone)]
 pub struct Indexer {
@@ -33,6 +36,9 @@ pub struct Indexer {
     comparer: Comparer,
     tasks: Tasks,
     running: Arc<Mutex<Option<Running>>>,
+    /// Scans that wait for their turn, with their roots: at most one per set of roots.
+    pending: Arc<Mutex<Pending>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
     settle: Arc<tokio::sync::Notify>,
 }
 
@@ -62,6 +68,8 @@ impl Indexer {
             comparer,
             tasks,
             running: Arc::default(),
+            pending: Arc::default(),
+            turn: Arc::default(),
             settle: Arc::default(),
         };
         settle::start(&indexer);
@@ -69,7 +77,8 @@ impl Indexer {
         Ok(indexer)
     }
 
-    /// Starts a scan of these roots; one that is under way and covers them is joined.
+    /// Starts a scan of these roots, behind one that is under way; what the folders hold at this
+    /// moment will be seen. A scan that waits and covers the roots is joined.
     pub async fn begin(&self, mut wanted: Vec<Root>) -> Result<ScanId, ServiceError> {
         wanted.sort_unstable();
         wanted.dedup();
@@ -85,29 +94,25 @@ impl Indexer {
         }
         // A root without a folder takes no part; one that can't be reached does, and fails.
         wanted.retain(|root| !matches!(self.roots.live(*root), Err(ServiceError::NotConfigured(_))));
-        if let Some(id) = self.join(&wanted)? {
+        if let Some(id) = self.join(&wanted) {
             return Ok(id);
         }
         let roots = wanted.clone();
         let report = self.database.write(move |tx| scans::begin(tx, &roots)).await?;
         let id = report.id;
-        let (report, cancel) = (Arc::new(Mutex::new(report)), CancelFlag::new());
-        {
-            let mut running = self.running.lock();
-            if running.is_some() {
-                drop(running);
-                let database = self.database.clone();
-                let mut lost = report.lock().clone();
-                lost.state = WorkState::Cancelled;
-                lost.finished_at = Some(timestamp(now_ms()));
-                self.tasks.spawn(async move { database.write(move |tx| scans::save(tx, &lost)).await });
-                return self.join(&wanted)?.ok_or_else(busy);
-            }
-            *running = Some(Running { report: Arc::clone(&report), cancel: cancel.clone() });
-        }
+        self.pending.lock().push((id, wanted.clone()));
         self.events.send(Event::ScanChanged(id));
         let this = self.clone();
-        self.tasks.spawn(async move { this.run(report, cancel, wanted).await });
+        self.tasks.spawn(async move {
+            let _turn = tokio::select! {
+                turn = this.turn.lock() => turn,
+                () = this.tasks.token().cancelled() => return,
+            };
+            this.pending.lock().retain(|(pending, _)| *pending != id);
+            let (report, cancel) = (Arc::new(Mutex::new(report)), CancelFlag::new());
+            *this.running.lock() = Some(Running { report: Arc::clone(&report), cancel: cancel.clone() });
+            this.clone().run(report, cancel, wanted).await;
+        });
         Ok(id)
     }
 
@@ -147,9 +152,11 @@ impl Indexer {
         Ok(list)
     }
 
-    fn join(&self, wanted: &[Root]) -> Result<Option<ScanId>, ServiceError> {
-        let Some(report) = self.current() else { return Ok(None) };
-        if wanted.iter().all(|root| report.roots.contains_key(root)) { Ok(Some(report.id)) } else { Err(busy()) }
+    /// A scan that has not begun and covers these roots. One under way is not joined: it may have
+    /// passed what the caller wants to be seen.
+    fn join(&self, wanted: &[Root]) -> Option<ScanId> {
+        let pending = self.pending.lock();
+        pending.iter().find(|(_, roots)| wanted.iter().all(|root| roots.contains(root))).map(|(id, _)| *id)
     }
 
     async fn run(self, report: Arc<Mutex<ScanReport>>, cancel: CancelFlag, wanted: Vec<Root>) {
@@ -265,8 +272,4 @@ impl Indexer {
         });
         found.await.unwrap_or_default()
     }
-}
-
-fn busy() -> ServiceError {
-    ServiceError::said(ErrorKind::Conflict, "A scan of the other root is running: wait for its end or cancel it.")
 }
