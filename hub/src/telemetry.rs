@@ -1,6 +1,7 @@
 //! Logs: lines of JSON in files that roll over daily, the same lines in memory for the log page,
 //! and warnings on the console.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{fs, io};
@@ -84,7 +85,8 @@ fn earlier_lines(folder: &Path) -> Vec<LogLine> {
 }
 
 fn parse_line(line: &str) -> Option<LogLine> {
-    let mut value: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
+    // Sorted by name: whether a JSON map keeps its order depends on what else is built with it.
+    let mut value: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).ok()?;
     let mut take = |name: &str| value.remove(name).and_then(|v| v.as_str().map(str::to_owned));
     let (at, level) = (take("timestamp")?.parse().ok()?, take("level")?);
     let (target, message) = (take("target")?, take("message").unwrap_or_default());
