@@ -130,6 +130,9 @@ fn sockets_are_for_our_own_pages() -> Result<()> {
     ensure!(upgrade(&api, "/ws/events", None)? == 101, "a tool has no origin");
     ensure!(upgrade(&api, "/ws/events", Some(own))? == 101);
     ensure!(upgrade(&api, "/ws/events", Some("https://evil.example"))? == 403);
+    ensure!(upgrade(&api, "/ws/ui?topics=queue", Some(own))? == 101);
+    ensure!(upgrade(&api, "/ws/ui?topics=queue", None)? == 403);
+    ensure!(upgrade(&api, "/ws/ui?topics=queue", Some("https://evil.example"))? == 403);
     Ok(())
 }
 

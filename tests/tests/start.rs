@@ -122,6 +122,16 @@ fn a_second_start_on_the_same_data_names_the_first() -> Result<()> {
 }
 
 #[test]
+fn without_roots_the_hub_starts_and_leads_to_its_setup() -> Result<()> {
+    let setup = HubSetup::new()?;
+    let hub = setup.start()?;
+    let page = hub.api()?.try_get("/")?;
+    ensure!(page.status == 200 && page.content_type.starts_with("text/html"), "{page:?}");
+    ensure!(page.text.to_lowercase().contains("setup") || page.text.to_lowercase().contains("set up"), "{}", page.text);
+    Ok(())
+}
+
+#[test]
 fn a_broken_database_is_put_aside_and_the_index_built_again() -> Result<()> {
     let roots = Roots::new()?;
     roots.local_file("vae/a.safetensors", b"a")?;

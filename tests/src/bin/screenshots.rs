@@ -1,4 +1,4 @@
-//! Takes the pictures in `docs/` from the real pages, on the demo library.
+//! Takes the pictures of the README from the real page, on the demo library.
 
 use std::fs;
 use std::io::Write as _;
@@ -20,18 +20,15 @@ fn main() -> Result<()> {
     api.complete(&batch)?;
 
     let browser = Browser::open()?;
-    for (name, address) in
-        [("screenshot", "/library?root=lake&path=loras/sdxl"), ("diff", "/diff"), ("queue", "/queue")]
-    {
-        browser.goto(&format!("{}{address}", hub.address()))?;
-        browser.wait("main")?;
-        for (dark, suffix) in [(false, ""), (true, "-dark")] {
-            browser.prefer_dark(dark)?;
-            let taken = browser.screenshot(&format!("docs-{name}{suffix}"))?;
-            let kept = docs.join(format!("{name}{suffix}.png"));
-            fs::copy(&taken, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
-            writeln!(std::io::stdout(), "{}", kept.display())?;
-        }
+    let address = "/library?root=lake&folder=loras&open=loras%2Fflux%2Fflux-realism.safetensors";
+    browser.goto(&format!("{}{address}", hub.address()))?;
+    browser.wait("main")?;
+    for (dark, name) in [(false, "screenshot"), (true, "screenshot-dark")] {
+        browser.prefer_dark(dark)?;
+        let taken = browser.screenshot(&format!("docs-{name}"))?;
+        let kept = docs.join(format!("{name}.png"));
+        fs::copy(&taken, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
+        writeln!(std::io::stdout(), "{}", kept.display())?;
     }
     Ok(())
 }
