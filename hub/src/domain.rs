@@ -1,6 +1,7 @@
 //! What the product is about, as pure code: no input or output, no clock, no database.
 
 pub mod diff;
+pub mod eviction;
 pub mod exclusion;
 pub mod failure;
 pub mod hash_scope;

@@ -14,6 +14,7 @@ pub mod error;
 pub mod folders;
 pub mod hash;
 pub mod head;
+pub mod identity;
 pub mod marker;
 pub mod open;
 #[cfg(all(test, target_os = "linux"))]

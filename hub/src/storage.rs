@@ -5,6 +5,7 @@
 //! blocking thread and no transaction stays open while other work runs.
 
 pub mod error;
+pub mod evictions;
 pub mod facts;
 pub mod hash_jobs;
 pub mod hashes;

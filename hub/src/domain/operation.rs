@@ -14,11 +14,13 @@ pub enum Operation {
     Delete,
     /// It is back from the trash.
     Restore,
+    /// It is on the Lake only: it left Local for good, after the Lake's copy was read and proved.
+    Evict,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 4] = [Self::Copy, Self::Move, Self::Delete, Self::Restore];
+    pub const ALL: [Self; 5] = [Self::Copy, Self::Move, Self::Delete, Self::Restore, Self::Evict];
 
     /// The name in the API and the database.
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Operation {
             Self::Move => "move",
             Self::Delete => "delete",
             Self::Restore => "restore",
+            Self::Evict => "evict",
         }
     }
 
@@ -37,7 +40,12 @@ impl Operation {
 
     /// Whether it writes to the other root.
     pub const fn has_destination(self) -> bool {
-        matches!(self, Self::Copy | Self::Move)
+        matches!(self, Self::Copy | Self::Move | Self::Evict)
+    }
+
+    /// Whether a name goes away where the file is taken from.
+    pub const fn takes_away(self) -> bool {
+        matches!(self, Self::Move | Self::Delete | Self::Evict)
     }
 }
 

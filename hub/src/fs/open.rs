@@ -82,6 +82,16 @@ pub fn advise_sequential(file: &File) {
     system::advise_sequential(file);
 }
 
+/// Lets the next read come from the disk, as far as the system allows: what is still on its way to
+/// the disk is written first, and what memory holds of the file is forgotten. Only a hint; where it
+/// can't be followed, the read tells what the system believes to be on the disk.
+pub fn forget_cached(path: &Path) {
+    match open_for_reading(path) {
+        Ok(file) => system::forget_cached(&file),
+        Err(error) => tracing::debug!(%error, "a file is read as the system has it"),
+    }
+}
+
 /// Reads until the buffer is full or the file ends.
 pub(super) fn read_full(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;

@@ -9,6 +9,8 @@ mod copy;
 mod delete;
 mod ending;
 mod enqueue;
+mod evict;
+mod evictions;
 mod failure;
 mod landed;
 mod live;
@@ -19,6 +21,7 @@ mod result;
 mod runner;
 mod small;
 mod undo;
+mod verified;
 
 use std::sync::Arc;
 
@@ -35,6 +38,7 @@ use crate::storage::queue::{batches, claim};
 use crate::storage::{Database, facts};
 
 pub use crate::storage::queue::batches::Place;
+pub use evictions::EvictionReceipt;
 pub use live::LiveView;
 pub use request::{Action, BatchReceipt, QueueStatus, SkippedPath, TransferRequest};
 

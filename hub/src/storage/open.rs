@@ -9,8 +9,11 @@ use rusqlite_migration::{M, Migrations};
 
 use super::StorageError;
 
-const MIGRATIONS: &[M<'static>] =
-    &[M::up(include_str!("../../migrations/0001_library.sql")), M::up(include_str!("../../migrations/0002_queue.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../../migrations/0001_library.sql")),
+    M::up(include_str!("../../migrations/0002_queue.sql")),
+    M::up(include_str!("../../migrations/0005_trash_space.sql")),
+];
 
 /// What opening found out.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,7 @@ pub mod count_cache;
 pub mod detail;
 pub mod diff;
 pub mod entry;
+pub mod evictions;
 pub mod files;
 pub mod filter;
 pub mod folders;

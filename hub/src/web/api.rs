@@ -5,6 +5,7 @@
 
 pub mod batches;
 pub mod diff;
+pub mod evictions;
 pub mod file_detail;
 pub mod files;
 pub mod folders;
@@ -44,6 +45,7 @@ use super::{WebState, events_socket};
         (name = "library", description = "The index and the comparison"),
         (name = "hashes", description = "What files hold, not what they are called"),
         (name = "queue", description = "Transfers and the queue that they wait in"),
+        (name = "evictions", description = "What leaves Local because the Lake holds it"),
         (name = "events", description = "What changes, as it changes"),
         (name = "history", description = "What happened"),
     )
@@ -84,6 +86,9 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(queue::pause_queue))
         .routes(routes!(queue::resume_queue))
         .routes(routes!(queue::clear_finished))
+        .routes(routes!(evictions::list_candidates))
+        .routes(routes!(evictions::list_evictions, evictions::create_evictions))
+        .routes(routes!(evictions::restore_evictions))
         .routes(routes!(history::list_history))
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))

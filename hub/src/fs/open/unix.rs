@@ -23,3 +23,10 @@ pub(super) const fn is_placeholder(_: &Metadata) -> bool {
 pub(super) fn advise_sequential(file: &File) {
     fadvise(file, 0, None, Advice::Sequential).ok();
 }
+
+/// Pages that were not written yet would be kept.
+pub(super) fn forget_cached(file: &File) {
+    if file.sync_data().is_ok() {
+        fadvise(file, 0, None, Advice::DontNeed).ok();
+    }
+}

@@ -35,3 +35,6 @@ pub(super) fn is_placeholder(metadata: &Metadata) -> bool {
 
 /// Said when the file was opened.
 pub(super) const fn advise_sequential(_: &File) {}
+
+/// Windows has no such hint for a file that is open for reading.
+pub(super) const fn forget_cached(_: &File) {}

@@ -4,7 +4,7 @@
 use super::Indexer;
 use crate::domain::root::Root;
 use crate::services::Event;
-use crate::storage::{Database, StorageError, index, search};
+use crate::storage::{Database, StorageError, evictions, index, search};
 
 pub(super) fn start(indexer: &Indexer) {
     let this = indexer.clone();
@@ -32,6 +32,9 @@ pub(super) fn start(indexer: &Indexer) {
 async fn catch_up(indexer: &Indexer) -> Result<bool, StorageError> {
     let database: &Database = &indexer.database;
     let mut worked = false;
+    if database.read(evictions::any_returned).await? {
+        worked = database.write(|tx| evictions::forget_returned(tx)).await? > 0;
+    }
     if database.read(index::bulk::is_open).await? && indexer.current().is_none() {
         database.write(|tx| index::bulk::end(tx)).await?;
         worked = true;

@@ -3,7 +3,7 @@
 
 use super::failure::{Trouble, explain};
 use super::result::{Applied, Ends, Tried};
-use super::{Queue, copy, delete, restore, small};
+use super::{Queue, copy, delete, evict, restore, small};
 use crate::domain::operation::Operation;
 use crate::domain::transfer::{self, Failure};
 use crate::services::Event;
@@ -21,7 +21,7 @@ pub(super) fn run(queue: &Queue, group: &[TransferRow]) {
         queue.events.progress(Event::TransferChanged(only.id));
     }
     let tried = match group {
-        [only] if only.operation.has_destination() && !small::is_small(only) => {
+        [only] if matches!(only.operation, Operation::Copy | Operation::Move) && !small::is_small(only) => {
             vec![(
                 only,
                 Ends::of(queue, only).and_then(|ends| {
@@ -33,6 +33,7 @@ pub(super) fn run(queue: &Queue, group: &[TransferRow]) {
             (Operation::Copy | Operation::Move, Ok(ends)) => small::run(queue, group, &ends),
             (Operation::Delete, Ok(ends)) => delete::run(queue, group, &ends),
             (Operation::Restore, Ok(ends)) => restore::run(queue, group, &ends),
+            (Operation::Evict, Ok(ends)) => evict::run(queue, group, &ends),
             (_, Err(_)) => {
                 group.iter().map(|t| (t, Err(Ends::of(queue, t).err().unwrap_or(Trouble::Stopped)))).collect()
             }

@@ -18,7 +18,7 @@ use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
 use crate::storage::{Connection, StorageError};
 
 /// Skipped paths kept with a batch; a request for a whole library may skip most of it.
-const MOST_SKIPPED: usize = 1_000;
+pub(super) const MOST_SKIPPED: usize = 1_000;
 
 pub(super) fn enqueue(queue: &Queue, request: &TransferRequest) -> Result<BatchReceipt, ServiceError> {
     let (from, to) = check(queue, request)?;
@@ -69,6 +69,9 @@ fn check(queue: &Queue, request: &TransferRequest) -> Result<(LiveRoot, Option<L
                 "Files come back by undoing the batch that deleted them.",
             ));
         }
+        (Operation::Evict, _) => {
+            return Err(ServiceError::said(ErrorKind::Malformed, "Evicting is asked for at /api/evictions."));
+        }
         (Operation::Delete, Some(_)) => {
             return Err(ServiceError::said(ErrorKind::Malformed, "A delete goes to no other root: leave out \"to\"."));
         }
@@ -81,7 +84,7 @@ fn check(queue: &Queue, request: &TransferRequest) -> Result<(LiveRoot, Option<L
         }
         (_, Some(to)) => Some(to),
     };
-    if matches!(request.operation, Operation::Move | Operation::Delete) {
+    if request.operation.takes_away() {
         queue.roots.check_delete(request.from)?;
     }
     if let (Some(to), OnConflict::Replace) = (to, request.on_conflict) {
@@ -235,6 +238,6 @@ impl<'a> Plan<'a> {
     }
 }
 
-const fn content(file: &FileRow) -> Content {
+pub(super) const fn content(file: &FileRow) -> Content {
     Content { size_bytes: file.size_bytes, modified: file.modified, hash: file.hash }
 }

@@ -38,7 +38,7 @@ pub(super) fn token(queue: &Queue, transfer: &TransferRow) -> String {
 
 /// Refuses what the configuration of this moment forbids.
 pub(super) fn check_allowed(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble> {
-    if matches!(transfer.operation, Operation::Move | Operation::Delete) {
+    if transfer.operation.takes_away() {
         queue.roots.check_delete(transfer.from)?;
     }
     if transfer.on_conflict == OnConflict::Replace

@@ -12,6 +12,7 @@ use crate::domain::ticks::Ticks;
 use crate::fs::{FileStamp, RootDir, folders};
 use crate::services::ServiceError;
 use crate::services::roots::LiveRoot;
+use crate::storage::evictions::{self, Evicted};
 use crate::storage::hashes::{self, KnownContent};
 use crate::storage::index::{self, Edits};
 use crate::storage::queue::TransferRow;
@@ -60,6 +61,8 @@ pub(super) enum Change {
     Trashed { root: RootRowId, path: RelPath, trash_path: String, stamp: FileStamp },
     /// A file came back from the trash.
     Untrashed { root: RootRowId, trash_path: String },
+    /// A file left Local because the Lake holds its content at `stays`.
+    Evicted { root: RootRowId, path: RelPath, stays: RelPath, stamp: FileStamp, hash: Blake3 },
     /// A folder was removed because it had become empty.
     FolderGone { root: RootRowId, path: RelPath },
 }
@@ -91,6 +94,7 @@ impl<'a> Applied<'a> {
             match change {
                 Change::Put { root, path, stamp, hash } => {
                     self.edits.put(*root, path, stamp.size_bytes, stamp.modified, *hash)?;
+                    evictions::came_back(self.connection, *root, path)?;
                 }
                 Change::Gone { root, path } => self.edits.remove(*root, path)?,
                 Change::Content { root, path, modified, content } => {
@@ -98,6 +102,11 @@ impl<'a> Applied<'a> {
                 }
                 Change::Trashed { root, path, trash_path, stamp } => {
                     self.trashed(transfer, *root, path, trash_path, *stamp)?;
+                }
+                Change::Evicted { root, path, stays, stamp, hash } => {
+                    let (size_bytes, modified) = (stamp.size_bytes, stamp.modified);
+                    let file = Evicted { path, lake_path: stays, size_bytes, modified, hash: *hash };
+                    evictions::note(self.connection, transfer.batch_id, *root, &file)?;
                 }
                 Change::Untrashed { root, trash_path } => waypoint::untrashed(self.connection, *root, trash_path)?,
                 Change::FolderGone { root, path } => self.folders_gone.push((*root, path.clone())),

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{Queue, attempt, copy};
 use crate::domain::ids::RootRowId;
-use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::services::events::until_roots_change;
 use crate::services::{Event, ServiceError};
@@ -99,8 +98,8 @@ fn work(queue: &Queue, group: &[TransferRow]) {
     for batch in batches {
         queue.events.send(Event::BatchChanged(batch));
     }
-    let is_copy = group.first().is_some_and(|head| matches!(head.operation, Operation::Copy | Operation::Move));
-    if is_copy {
+    let changes_space = group.first().is_some_and(|head| head.operation.has_destination());
+    if changes_space {
         queue.roots.look_again();
     }
     queue.events.send(Event::QueueChanged);

@@ -70,6 +70,7 @@ pub(super) fn undo(queue: &Queue, batch: BatchId) -> Result<BatchReceipt, Servic
 fn reverse(queue: &Queue, done: &TransferRow) -> Result<Vec<NewTransfer>, ServiceError> {
     match (done.operation, done.to, done.occupant) {
         (Operation::Delete, ..) => Ok(vec![restore(queue, done, done.from, &done.path, None)?]),
+        (Operation::Evict, Some(to), _) => Ok(vec![copied_back(queue, done, to)?]),
         (Operation::Restore, ..) => Ok(vec![taken_away(queue, done, done.from, &done.path)?]),
         (Operation::Copy, Some(to), _) => match &done.trash_path {
             // The old file takes the place of the copy in one step, so that no moment is without one.
@@ -131,6 +132,24 @@ fn taken_away(queue: &Queue, done: &TransferRow, root: Root, path: &RelPath) -> 
         to: None,
         path: path.clone(),
         to_path: None,
+        on_conflict: OnConflict::Skip,
+        size_bytes,
+        modified,
+        trash_path: None,
+        occupant: None,
+    })
+}
+
+/// What left Local comes back from where its content was proved to be.
+fn copied_back(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer, ServiceError> {
+    let (now, back) = (queue.roots.live(to)?, queue.roots.live(done.from)?);
+    let (size_bytes, modified) = result(done);
+    Ok(NewTransfer {
+        operation: Operation::Copy,
+        from: (to, now.row),
+        to: Some((done.from, back.row)),
+        path: done.to_path.clone(),
+        to_path: Some(done.path.clone()),
         on_conflict: OnConflict::Skip,
         size_bytes,
         modified,

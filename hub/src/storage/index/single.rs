@@ -58,6 +58,15 @@ pub fn files_at_key(connection: &Connection, root: RootRowId, key: &str) -> Resu
     Ok(connection.prepare_cached(&sql)?.query_map((root.0, key), row)?.collect::<Result<_, _>>()?)
 }
 
+/// A file of a root that is known to hold this content; the first by name.
+pub fn file_holding(connection: &Connection, root: RootRowId, hash: &Blake3) -> Result<Option<FileRow>, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM files INDEXED BY files_by_content
+         WHERE blake3 = ?2 AND root_id = ?1 AND placeholder = 0 AND conflict = 0 ORDER BY match_key, id LIMIT 1"
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row((root.0, hash.as_bytes()), row).optional()?)
+}
+
 /// All files in a folder and below it, by name; `None` is the whole root.
 pub fn files_below(
     connection: &Connection,

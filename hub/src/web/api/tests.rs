@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
 
 mod described;
+mod evictions;
 mod hashes;
 mod library;
 mod problems;

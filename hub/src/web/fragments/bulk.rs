@@ -117,7 +117,7 @@ fn action(state: &WebState, operation: Operation, from: Root, n: u64) -> BulkAct
     let (label, icon) = match operation {
         Operation::Copy => (format!("Copy {files} to {}", from.other().label()), "copy"),
         Operation::Move => (format!("Move {files} to {}", from.other().label()), "folder-input"),
-        Operation::Delete | Operation::Restore => (format!("Delete {files} from {}", from.label()), "trash-2"),
+        _ => (format!("Delete {files} from {}", from.label()), "trash-2"),
     };
     BulkAction {
         operation,
@@ -132,7 +132,7 @@ fn action(state: &WebState, operation: Operation, from: Root, n: u64) -> BulkAct
 /// Why an operation can't be begun now, whichever files it is about.
 pub(in crate::web) fn refusal(state: &WebState, operation: Operation, from: Root) -> Option<String> {
     let roots = &state.services.roots;
-    let takes_away = matches!(operation, Operation::Delete | Operation::Move);
+    let takes_away = operation.takes_away();
     let there = || if operation.has_destination() { roots.live(from.other()).map(|_| ()) } else { Ok(()) };
     let allowed = || if takes_away { roots.check_delete(from) } else { Ok(()) };
     roots.live(from).map(|_| ()).and_then(|()| there()).and_then(|()| allowed()).err().as_ref().map(reason)

@@ -193,7 +193,7 @@ pub(super) async fn show_confirm(
     let (verb, place) = match operation {
         Operation::Copy => ("Copy", format!(" to {}", from.other().label())),
         Operation::Move => ("Move", format!(" to {}", from.other().label())),
-        Operation::Delete | Operation::Restore => ("Delete", format!(" from {}", from.label())),
+        _ => ("Delete", format!(" from {}", from.label())),
     };
     let taken = match to {
         Some(to) => Some(taken(&state, to, &found.files).await?),
@@ -245,7 +245,7 @@ fn note(found: &Targeted, operation: Operation, free_bytes: Option<u64>, taken: 
             ))
         }
         Operation::Move => Some(format!("Each file leaves {} only after its copy was verified.", found.from.label())),
-        Operation::Copy | Operation::Restore => taken.filter(|n| *n > 0).map(|n| {
+        _ => taken.filter(|n| *n > 0).map(|n| {
             let n = format::count(i64::try_from(n).unwrap_or(0));
             format!("{} has {n} of these names already.", found.from.other().label())
         }),

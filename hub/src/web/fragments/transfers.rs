@@ -84,7 +84,7 @@ fn told(operation: Operation, found: &Targeted, receipt: &BatchReceipt) -> Toast
     let text = match operation {
         Operation::Copy => format!("Copying {what} to {}", found.from.other().label()),
         Operation::Move => format!("Moving {what} to {}", found.from.other().label()),
-        Operation::Delete | Operation::Restore => format!("Deleting {what} from {}", found.from.label()),
+        _ => format!("Deleting {what} from {}", found.from.label()),
     };
     let skipped = match receipt.skipped.len() {
         0 => String::new(),

@@ -235,6 +235,7 @@ fn verb(operation: &str) -> &'static str {
         "move" => "Move from",
         "delete" => "Delete from",
         "restore" => "Put back on",
+        "evict" => "Evict from",
         _ => "Work on",
     }
 }
@@ -242,7 +243,7 @@ fn verb(operation: &str) -> &'static str {
 /// A batch in words: `copy from Lake to Local`.
 pub(in crate::web) fn batch_title(operation: &str, from: Root, to: Option<Root>, is_undo: bool) -> String {
     let what = match (operation, to) {
-        ("copy" | "move", Some(to)) => format!("{operation} from {} to {}", from.label(), to.label()),
+        ("copy" | "move" | "evict", Some(to)) => format!("{operation} from {} to {}", from.label(), to.label()),
         ("restore", _) => format!("put back on {}", from.label()),
         (other, _) => format!("{other} from {}", from.label()),
     };

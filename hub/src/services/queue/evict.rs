@@ -1,0 +1,74 @@
+//! Evicting: a file leaves Local for good, because the Lake holds it.
+//!
+//! What the Lake lacks is copied first, as any copy is. Then both files are read and compared, and
+//! only then the one on Local goes: not to the trash, so that it frees space at once. Killed at any
+//! point, the transfer begins with a look at what is there.
+
+use super::Queue;
+use super::copy;
+use super::failure::{Trouble, explain};
+use super::place::{self, expected};
+use super::result::{self, Change, Ends, Success, Tried};
+use super::verified::{self, Placed, Proved};
+use crate::fs::ensure_no_links;
+use crate::fs::open::stamp_if_there;
+use crate::storage::StorageError;
+use crate::storage::queue::outcome::Made;
+use crate::storage::queue::{TransferRow, row};
+
+pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
+    let one = |transfer: &'a TransferRow| {
+        if queue.live.flag(transfer.id).is_cancelled() {
+            return (transfer, Err(Trouble::Stopped));
+        }
+        (transfer, evict(queue, transfer, ends).map_err(|trouble| explain(queue, &ends.all(), trouble)))
+    };
+    group.iter().map(one).collect()
+}
+
+fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
+    place::check_allowed(queue, transfer)?;
+    let to = ends.to()?;
+    ends.all().into_iter().try_for_each(|root| queue.roots.check_blocking(root))?;
+    ensure_no_links(&ends.from.dir, &transfer.path)?;
+    let stays = Placed { root: to, path: &transfer.to_path };
+    if stamp_if_there(&ends.from.dir.resolve(&transfer.path))?.is_none() {
+        let gone = || Trouble::last("missing", format!("{} is not there any more.", transfer.path));
+        let proved = verified::was_removed(queue, transfer, stays)?.ok_or_else(gone)?;
+        return Ok(evicted(transfer, ends, stays, proved));
+    }
+    ensure_no_links(&to.dir, &transfer.to_path)?;
+    if stamp_if_there(&to.dir.resolve(&transfer.to_path))?.is_some() {
+        return remove(queue, transfer, ends, stays);
+    }
+    let copied = copy::run(queue, transfer, ends)?;
+    result::commit(queue, transfer, &copied.changes)?;
+    // A folder that is spelled in another way on the Lake changed the path.
+    let now = queue
+        .database
+        .read_blocking(|connection| row::show(connection, transfer.id)?.ok_or(StorageError::Missing("transfer")))?;
+    remove(queue, transfer, ends, Placed { root: to, path: &now.to_path })
+}
+
+fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends, stays: Placed<'_>) -> Result<Success, Trouble> {
+    let file = Placed { root: &ends.from, path: &transfer.path };
+    let proved = verified::remove(queue, transfer, file, expected(transfer), stays)?;
+    Ok(evicted(transfer, ends, stays, proved))
+}
+
+fn evicted(transfer: &TransferRow, ends: &Ends, stays: Placed<'_>, proved: Proved) -> Success {
+    let mut changes = vec![
+        Change::Gone { root: ends.from.row, path: transfer.path.clone() },
+        Change::Evicted {
+            root: ends.from.row,
+            path: transfer.path.clone(),
+            stays: stays.path.clone(),
+            stamp: expected(transfer),
+            hash: proved.blake3,
+        },
+    ];
+    let left = transfer.path.parent().into_iter().collect();
+    changes.extend(result::remove_emptied(&ends.from.dir, ends.from.row, &left));
+    let made = Made { size_bytes: proved.stamp.size_bytes, modified: proved.stamp.modified, hash: Some(proved.blake3) };
+    Success { changes, made: Some(made) }
+}

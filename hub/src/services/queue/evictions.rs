@@ -1,0 +1,253 @@
+//! Asking for evictions, and for what was evicted to come back.
+//!
+//! Here only the index is asked, and what can't be done is told with the reason. Whether the Lake
+//! really holds a content is proved when the file's turn comes.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use shared_protocol::RelPath;
+
+use super::enqueue::{MOST_SKIPPED, content};
+use super::{Queue, SkippedPath};
+use crate::domain::eviction::{LakeCopy, lake_copy};
+use crate::domain::ids::{BatchId, RootRowId};
+use crate::domain::operation::{OnConflict, Operation};
+use crate::domain::root::Root;
+use crate::services::roots::LiveRoot;
+use crate::services::{ErrorKind, Event, ServiceError};
+use crate::storage::evictions::{self, EvictedRow};
+use crate::storage::history::{self, Level, NewLine};
+use crate::storage::index::{self, FileRow};
+use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
+use crate::storage::{Connection, StorageError};
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct EvictionReceipt {
+    /// The batch that was made.
+    pub batch_id: BatchId,
+    /// Files queued.
+    pub n_transfers: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// What was not queued, with reasons.
+    pub refused: Vec<SkippedPath>,
+}
+
+impl Queue {
+    /// Lets files leave Local that the Lake holds, or will hold then. Folders stand for all files in
+    /// them.
+    pub async fn evict(&self, paths: Vec<RelPath>) -> Result<EvictionReceipt, ServiceError> {
+        self.roots.check_delete(Root::Local)?;
+        let this = self.clone();
+        let receipt = self.blocking(move || ask(&this, &paths, Operation::Evict)).await?;
+        self.changed(receipt.batch_id);
+        self.events.send(Event::HistoryAdded);
+        Ok(receipt)
+    }
+
+    /// Copies evicted files back to where they were.
+    pub async fn bring_back(&self, paths: Vec<RelPath>) -> Result<EvictionReceipt, ServiceError> {
+        let this = self.clone();
+        let receipt = self.blocking(move || ask(&this, &paths, Operation::Copy)).await?;
+        self.changed(receipt.batch_id);
+        self.events.send(Event::HistoryAdded);
+        Ok(receipt)
+    }
+}
+
+/// Collects transfers of one request.
+struct Asked<'a> {
+    connection: &'a Connection,
+    local: &'a LiveRoot,
+    lake: &'a LiveRoot,
+    /// Paths that unfinished transfers already read or write.
+    open: HashSet<(RootRowId, String)>,
+    taken: HashSet<RelPath>,
+    transfers: Vec<NewTransfer>,
+    refused: Vec<SkippedPath>,
+}
+
+fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<EvictionReceipt, ServiceError> {
+    if paths.is_empty() {
+        return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one file in \"paths\"."));
+    }
+    let (local, lake) = (queue.roots.live(Root::Local)?, queue.roots.live(Root::Lake)?);
+    Ok(queue.database.write_blocking(|tx| {
+        let mut asked = Asked {
+            connection: tx,
+            local: &local,
+            lake: &lake,
+            open: batches::open_paths(tx)?,
+            taken: HashSet::new(),
+            transfers: Vec::new(),
+            refused: Vec::new(),
+        };
+        for path in paths {
+            if operation == Operation::Evict { asked.evict(path)? } else { asked.bring_back(path)? }
+        }
+        let Asked { transfers, mut refused, .. } = asked;
+        let n_refused = refused.len();
+        refused.truncate(MOST_SKIPPED);
+        let from = if operation == Operation::Evict { Root::Local } else { Root::Lake };
+        let new = NewBatch {
+            operation,
+            from,
+            to: Some(from.other()),
+            on_conflict: OnConflict::Skip,
+            skipped: serde_json::to_string(&refused).map_err(|e| StorageError::damaged("a list of paths", e))?,
+            undo_of: None,
+        };
+        let batch_id = batches::insert(tx, &new, &transfers)?;
+        let n = transfers.len() as u64;
+        let verb = if operation == Operation::Evict { "evict from" } else { "bring back to" };
+        let left_out = if n_refused > 0 { format!(", {n_refused} refused") } else { String::new() };
+        let files = if n == 1 { "file" } else { "files" };
+        let summary = format!("Asked to {verb} Local: {n} {files}{left_out}");
+        history::add(tx, &NewLine::new("batch", Level::Info, summary).root(Root::Local).batch(batch_id))?;
+        let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
+        Ok(EvictionReceipt { batch_id, n_transfers: n, size_bytes, refused })
+    })?)
+}
+
+impl Asked<'_> {
+    fn refuse(&mut self, path: &RelPath, why: &str) {
+        self.refused.push(SkippedPath { path: path.to_string(), why: why.to_owned() });
+    }
+
+    fn is_open(&self, root: &LiveRoot, path: &RelPath) -> bool {
+        self.open.contains(&(root.row, path.match_key()))
+    }
+
+    fn evict(&mut self, path: &RelPath) -> Result<(), StorageError> {
+        let files = match index::file_at(self.connection, self.local.row, path)? {
+            Some(file) => vec![file],
+            None => index::files_below(self.connection, self.local.row, Some(path))?,
+        };
+        if files.is_empty() {
+            self.refuse(path, "it is not in the index of Local: scan, then try again");
+        }
+        files.iter().try_for_each(|file| self.evict_file(file))
+    }
+
+    fn evict_file(&mut self, file: &FileRow) -> Result<(), StorageError> {
+        if !self.taken.insert(file.path.clone()) {
+            return Ok(());
+        }
+        if file.conflict {
+            self.refuse(&file.path, "another name here differs only in case: rename one of them first");
+            return Ok(());
+        }
+        if file.placeholder {
+            self.refuse(&file.path, "its content lies in a cloud: it takes no space here");
+            return Ok(());
+        }
+        if self.is_open(self.local, &file.path) {
+            self.refuse(&file.path, "another transfer of it has not ended yet");
+            return Ok(());
+        }
+        match self.stays(file)? {
+            Err(why) => self.refuse(&file.path, why),
+            Ok(stays) => self.transfers.push(NewTransfer {
+                operation: Operation::Evict,
+                from: (Root::Local, self.local.row),
+                to: Some((Root::Lake, self.lake.row)),
+                path: file.path.clone(),
+                to_path: Some(stays).filter(|stays| *stays != file.path),
+                on_conflict: OnConflict::Skip,
+                size_bytes: file.size_bytes,
+                modified: file.modified,
+                trash_path: None,
+                occupant: None,
+            }),
+        }
+        Ok(())
+    }
+
+    /// Where on the Lake the content stays, or why it can't.
+    fn stays(&self, file: &FileRow) -> Result<Result<RelPath, &'static str>, StorageError> {
+        let there = index::files_at_key(self.connection, self.lake.row, &file.path.match_key())?;
+        if there.len() > 1 || there.iter().any(|twin| twin.conflict) {
+            return Ok(Err("the Lake has several names here that differ only in case"));
+        }
+        let is_exact = self.lake.case_sensitive && self.local.case_sensitive;
+        let twin = there.first().filter(|twin| twin.path == file.path || !is_exact);
+        let elsewhere = match &file.hash {
+            Some(hash) => index::file_holding(self.connection, self.lake.row, hash)?,
+            None => None,
+        };
+        let twin_content = twin.map(content);
+        let stays = match lake_copy(&content(file), twin_content.as_ref(), elsewhere.is_some()) {
+            None => return Ok(Err("the Lake has another file at this path")),
+            Some(LakeCopy::Missing) if !self.lake.writable => {
+                return Ok(Err("the Lake has no copy of it and can't be written"));
+            }
+            Some(LakeCopy::Missing) => return Ok(Ok(file.path.clone())),
+            Some(_) => {
+                let same_path = lake_copy(&content(file), twin_content.as_ref(), false);
+                twin.filter(|_| same_path.is_some()).or(elsewhere.as_ref())
+            }
+        };
+        let Some(stays) = stays else { return Ok(Err("the Lake has another file at this path")) };
+        if stays.placeholder {
+            return Ok(Err("the Lake's copy lies in a cloud and can't be proved"));
+        }
+        if self.is_open(self.lake, &stays.path) {
+            return Ok(Err("another transfer of the Lake's copy has not ended yet"));
+        }
+        Ok(Ok(stays.path.clone()))
+    }
+
+    fn bring_back(&mut self, path: &RelPath) -> Result<(), StorageError> {
+        let evicted = evictions::below(self.connection, self.local.row, path)?;
+        if evicted.is_empty() {
+            self.refuse(path, "it was not evicted, or is back already");
+        }
+        evicted.iter().try_for_each(|file| self.bring_back_file(file))
+    }
+
+    fn bring_back_file(&mut self, evicted: &EvictedRow) -> Result<(), StorageError> {
+        if !self.taken.insert(evicted.path.clone()) {
+            return Ok(());
+        }
+        if !index::files_at_key(self.connection, self.local.row, &evicted.path.match_key())?.is_empty() {
+            self.refuse(&evicted.path, "Local has a file at this path");
+            return Ok(());
+        }
+        if self.is_open(self.local, &evicted.path) {
+            self.refuse(&evicted.path, "another transfer to the same place has not ended yet");
+            return Ok(());
+        }
+        let holds = |file: &FileRow| file.hash == Some(evicted.hash) && !file.placeholder && !file.conflict;
+        let there = index::file_at(self.connection, self.lake.row, &evicted.lake_path)?.filter(holds);
+        let source = match there {
+            Some(file) => Some(file),
+            None => index::file_holding(self.connection, self.lake.row, &evicted.hash)?,
+        };
+        let Some(source) = source else {
+            self.refuse(
+                &evicted.path,
+                "the Lake is not known to hold this content now: scan and hash the Lake, then try again",
+            );
+            return Ok(());
+        };
+        if self.is_open(self.lake, &source.path) {
+            self.refuse(&evicted.path, "another transfer of the Lake's copy has not ended yet");
+            return Ok(());
+        }
+        self.transfers.push(NewTransfer {
+            operation: Operation::Copy,
+            from: (Root::Lake, self.lake.row),
+            to: Some((Root::Local, self.local.row)),
+            to_path: Some(evicted.path.clone()).filter(|path| *path != source.path),
+            path: source.path,
+            on_conflict: OnConflict::Skip,
+            size_bytes: source.size_bytes,
+            modified: source.modified,
+            trash_path: None,
+            occupant: None,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Removing a file for good, because its content is elsewhere too.
+//!
+//! Nothing that was known before counts: in this run the file and the one that stays are both read
+//! whole, from the disk where the system allows it, and have to hold the same content. The digest is
+//! committed before the file goes, so that a kill behind the removal finds its own work again.
+
+use std::path::Path;
+
+use shared_protocol::{Blake3, RelPath};
+
+use super::Queue;
+use super::ending;
+use super::failure::Trouble;
+use super::place;
+use super::result::{self, Change};
+use crate::fs::hash::{HashOptions, hash_file};
+use crate::fs::open::{forget_cached, stamp_if_there};
+use crate::fs::rename::{check_unchanged, remove_source};
+use crate::fs::{ContentHash, FileStamp, ensure_no_links, identity};
+use crate::services::Event;
+use crate::services::roots::LiveRoot;
+use crate::storage::queue::{TransferRow, waypoint};
+
+/// A file with the root it lies in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placed<'a> {
+    pub(super) root: &'a LiveRoot,
+    pub(super) path: &'a RelPath,
+}
+
+/// What was proved about the file that stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Proved {
+    pub(super) stamp: FileStamp,
+    pub(super) blake3: Blake3,
+}
+
+/// Removes `file`, which has to be as `expected`, after `stays` was proved to hold the same content.
+/// The caller stores that it is gone.
+pub(super) fn remove(
+    queue: &Queue,
+    transfer: &TransferRow,
+    file: Placed<'_>,
+    expected: FileStamp,
+    stays: Placed<'_>,
+) -> Result<Proved, Trouble> {
+    let (source, survivor) = (resolve(file)?, resolve(stays)?);
+    let Some(stamp) = stamp_if_there(&survivor)? else { return Err(no_copy(stays)) };
+    check_unchanged(&source, expected)?;
+    if identity::is_same_file(&source, &survivor)? {
+        let detail = format!("{} and {} are one file under two names: nothing would be freed.", file.path, stays.path);
+        return Err(Trouble::last("same_file", detail));
+    }
+    if stamp.size_bytes != expected.size_bytes {
+        return Err(differs(file, stays));
+    }
+    let found = read(queue, transfer, &source, expected, 0)?;
+    forget_cached(&survivor);
+    let copy = read(queue, transfer, &survivor, stamp, expected.size_bytes)?;
+    if copy.blake3 != found.blake3 {
+        learn(queue, transfer, [(file, expected, &found), (stays, stamp, &copy)])?;
+        return Err(differs(file, stays));
+    }
+    queue.database.write_blocking(|tx| waypoint::part_complete(tx, transfer.id, &found.blake3, None))?;
+    learn(queue, transfer, [(file, expected, &found), (stays, stamp, &copy)])?;
+    // Last looks: nothing was allowed to change while the other file was read.
+    place::check_allowed(queue, transfer)?;
+    queue.roots.check_blocking(stays.root)?;
+    check_unchanged(&survivor, stamp)?;
+    place::touch_while_in_use(|| remove_source(&source, expected))?;
+    Ok(Proved { stamp, blake3: found.blake3 })
+}
+
+/// Whether an earlier try had removed the file before it was killed. That the file is gone proves
+/// nothing: the one that stays has to hold the content that was written down.
+pub(super) fn was_removed(queue: &Queue, transfer: &TransferRow, stays: Placed<'_>) -> Result<Option<Proved>, Trouble> {
+    let Some((blake3, _)) = transfer.part.filter(|_| transfer.begun) else { return Ok(None) };
+    let survivor = resolve(stays)?;
+    let Some(stamp) = stamp_if_there(&survivor)? else { return Ok(None) };
+    forget_cached(&survivor);
+    let copy = read(queue, transfer, &survivor, stamp, transfer.size_bytes)?;
+    Ok((copy.blake3 == blake3).then_some(Proved { stamp, blake3 }))
+}
+
+fn resolve(file: Placed<'_>) -> Result<std::path::PathBuf, Trouble> {
+    ensure_no_links(&file.root.dir, file.path)?;
+    Ok(file.root.dir.resolve(file.path))
+}
+
+/// Reads a file whole. Two files are read, so each is half of what there is to do.
+fn read(
+    queue: &Queue,
+    transfer: &TransferRow,
+    path: &Path,
+    stamp: FileStamp,
+    before: u64,
+) -> Result<ContentHash, Trouble> {
+    let stop = queue.live.flag(transfer.id);
+    let content = hash_file(path, stamp, HashOptions { sha256: false }, None, &mut |done: u64| {
+        queue.live.progress(transfer.id, u64::midpoint(before, done));
+        queue.events.progress(Event::TransferChanged(transfer.id));
+        stop.flow()
+    })?;
+    Ok(content)
+}
+
+/// What was read is known from now on, also where it was not as hoped.
+fn learn(
+    queue: &Queue,
+    transfer: &TransferRow,
+    read: [(Placed<'_>, FileStamp, &ContentHash); 2],
+) -> Result<(), Trouble> {
+    let changes = read.map(|(file, stamp, content)| Change::Content {
+        root: file.root.row,
+        path: file.path.clone(),
+        modified: stamp.modified,
+        content: ending::known(content),
+    });
+    Ok(result::commit(queue, transfer, &changes)?)
+}
+
+fn no_copy(stays: Placed<'_>) -> Trouble {
+    Trouble::last("no_copy", format!("{} has no {} any more: the file stays.", stays.root.root.label(), stays.path))
+}
+
+fn differs(file: Placed<'_>, stays: Placed<'_>) -> Trouble {
+    let detail = format!(
+        "{} on {} does not hold the same content as {} on {}: the file stays. Compare the two, then decide.",
+        stays.path,
+        stays.root.root.label(),
+        file.path,
+        file.root.root.label()
+    );
+    Trouble::last("differs", detail)
+}

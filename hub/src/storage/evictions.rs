@@ -1,0 +1,105 @@
+//! What left Local because the Lake holds it.
+
+use rusqlite::{Connection, Row};
+use shared_protocol::{Blake3, RelPath};
+
+use super::{StorageError, digest_column, folder_range, from_db, now_ms, to_db};
+use crate::domain::ids::{BatchId, RootRowId};
+use crate::domain::kind::FileKind;
+use crate::domain::ticks::Ticks;
+
+/// A file that left Local.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evicted<'a> {
+    /// Where it was.
+    pub path: &'a RelPath,
+    /// Where the copy lies that was proved.
+    pub lake_path: &'a RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its time.
+    pub modified: Ticks,
+    /// Its content.
+    pub hash: Blake3,
+}
+
+/// Notes that a batch evicted a file. Noted twice it stays one.
+pub fn note(connection: &Connection, batch: BatchId, root: RootRowId, file: &Evicted<'_>) -> Result<(), StorageError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO evictions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
+        .execute((
+            root.0,
+            file.path.as_str(),
+            file.path.match_key(),
+            file.lake_path.as_str(),
+            to_db(file.size_bytes),
+            file.modified.0,
+            file.hash.as_bytes(),
+            FileKind::of(file.path.name()).code(),
+            batch.0,
+            now_ms(),
+        ))?;
+    Ok(())
+}
+
+/// Notes that a file is there again, however it came.
+pub fn came_back(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
+    connection
+        .prepare_cached("DELETE FROM evictions WHERE root_id = ?1 AND match_key = ?2 AND path = ?3")?
+        .execute((root.0, path.match_key(), path.as_str()))?;
+    Ok(())
+}
+
+const RETURNED: &str = "EXISTS (SELECT 1 FROM files f WHERE f.root_id = evictions.root_id
+                                AND f.match_key = evictions.match_key AND f.path = evictions.path)";
+
+/// Whether a scan found something to be there again.
+pub fn any_returned(connection: &Connection) -> Result<bool, StorageError> {
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM evictions WHERE {RETURNED})");
+    Ok(connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// Forgets all that a scan found to be there again.
+pub fn forget_returned(connection: &Connection) -> Result<usize, StorageError> {
+    Ok(connection.execute(&format!("DELETE FROM evictions WHERE {RETURNED}"), [])?)
+}
+
+/// An eviction as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvictedRow {
+    /// Where the file was.
+    pub path: RelPath,
+    /// Where its content was proved to be.
+    pub lake_path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its content.
+    pub hash: Blake3,
+}
+
+/// What was evicted at this path, and below it if it is a folder, by name.
+pub fn below(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<Vec<EvictedRow>, StorageError> {
+    let key = path.match_key();
+    let (from, to) = folder_range(&key);
+    let mut statement = connection.prepare_cached(
+        "SELECT path, lake_path, size_bytes, blake3 FROM evictions
+         WHERE root_id = ?1 AND (match_key = ?2 OR match_key >= ?3 AND match_key < ?4) ORDER BY match_key, path",
+    )?;
+    let found = statement.query_map((root.0, key, from, to), evicted)?.collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().filter(|row| row.path.is_within(path)).collect())
+}
+
+fn evicted(row: &Row<'_>) -> rusqlite::Result<EvictedRow> {
+    let wrong = |column, error: Box<dyn std::error::Error + Send + Sync>| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error)
+    };
+    let path = |column: usize| -> rusqlite::Result<RelPath> {
+        RelPath::parse(row.get_ref(column)?.as_str()?).map_err(|error| wrong(column, Box::new(error)))
+    };
+    Ok(EvictedRow {
+        path: path(0)?,
+        lake_path: path(1)?,
+        size_bytes: from_db(row.get(2)?),
+        hash: digest_column(row, 3)?.ok_or_else(|| wrong(3, "no digest".into()))?,
+    })
+}

@@ -1,0 +1,186 @@
+//! What may leave Local, and what has left it.
+
+use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
+use shared_protocol::{Blake3, RelPath};
+
+use super::entry::{Totals, path};
+use super::page::{Page, PageRequest};
+use super::search;
+use super::statement::{Statement, text};
+use crate::domain::diff::{Content, DiffStatus};
+use crate::domain::eviction::{EvictBy, LakeCopy, lake_copy};
+use crate::domain::ids::BatchId;
+use crate::domain::kind::FileKind;
+use crate::domain::root::Root;
+use crate::domain::ticks::Ticks;
+use crate::storage::{StorageError, digest_column, folder_range, from_db, roots, timestamp};
+
+/// Files looked at for one choice. Whoever needs more than these asks again.
+pub const MOST: u32 = 2_000;
+
+/// A file that may leave Local.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it is.
+    pub path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last modified.
+    pub modified: Ticks,
+    /// What the index knows of the Lake's copy.
+    pub lake_copy: LakeCopy,
+}
+
+/// The models that may leave Local, in this order; at most [`MOST`]. The caller has brought the
+/// comparison up to date.
+pub fn candidates(connection: &Connection, by: EvictBy) -> Result<Vec<Candidate>, StorageError> {
+    let (Some(local), Some(lake)) = (roots::active(connection, Root::Local)?, roots::active(connection, Root::Lake)?)
+    else {
+        return Ok(Vec::new());
+    };
+    let statement = candidates_statement(local.id.0, lake.id.0, by);
+    Ok(statement.rows(connection, candidate)?.into_iter().flatten().collect())
+}
+
+fn candidates_statement(local: i64, lake: i64, by: EvictBy) -> Statement {
+    let order = match by {
+        EvictBy::Size => "f.size_bytes DESC, f.id DESC",
+        EvictBy::Age => "f.modified, f.id",
+    };
+    let mut statement = Statement::new(
+        "SELECT f.path, f.size_bytes, f.modified, f.blake3, k.size_bytes, k.modified, k.blake3, p.status,",
+    );
+    statement
+        .add(
+            "EXISTS (SELECT 1 FROM files e WHERE e.blake3 = f.blake3 AND e.root_id = ? AND e.placeholder = 0)",
+            [lake.into()],
+        )
+        .text("FROM files f CROSS JOIN pairs p ON p.local_id = f.id LEFT JOIN files k ON k.id = p.lake_id")
+        .add("WHERE f.root_id = ? AND f.kind = ?", [local.into(), FileKind::Model.code().into()])
+        .text("AND f.placeholder = 0 AND f.conflict = 0 AND f.size_bytes > 0 AND coalesce(k.placeholder, 0) = 0")
+        .add(
+            "AND p.status IN (?, ?, ?, ?)",
+            [DiffStatus::LocalOnly, DiffStatus::Same, DiffStatus::Moved, DiffStatus::Unverified]
+                .map(|status| status.code().into()),
+        )
+        .text("AND NOT EXISTS (SELECT 1 FROM transfers t WHERE t.path = f.path AND t.finished_at IS NULL)")
+        .add(&format!("ORDER BY {order} LIMIT ?"), [MOST.into()]);
+    statement
+}
+
+fn candidate(row: &Row<'_>) -> rusqlite::Result<Option<Candidate>> {
+    let local =
+        Content { size_bytes: from_db(row.get(1)?), modified: Ticks(row.get(2)?), hash: digest_column(row, 3)? };
+    let lake = match row.get::<_, Option<i64>>(4)? {
+        Some(size) => {
+            Some(Content { size_bytes: from_db(size), modified: Ticks(row.get(5)?), hash: digest_column(row, 6)? })
+        }
+        None => None,
+    };
+    let is_moved = row.get::<_, i64>(7)? == DiffStatus::Moved.code();
+    let at_path = lake.filter(|_| !is_moved);
+    let copy = lake_copy(&local, at_path.as_ref(), is_moved || row.get(8)?);
+    let (size_bytes, modified) = (local.size_bytes, local.modified);
+    let path = path(row, 0)?;
+    Ok(copy.map(|lake_copy| Candidate { path, size_bytes, modified, lake_copy }))
+}
+
+/// A file that was evicted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvictedEntry {
+    /// Where it was on Local.
+    pub path: RelPath,
+    /// Where its content lies on the Lake now; none where the index knows no such file.
+    pub lake_path: Option<RelPath>,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last modified.
+    pub modified: Ticks,
+    /// Its content.
+    pub hash: Option<Blake3>,
+    /// When it left.
+    pub evicted_at: jiff::Timestamp,
+    /// The request it left with.
+    pub batch_id: BatchId,
+}
+
+/// Which evicted files are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EvictedFilter {
+    /// In this folder or below it.
+    pub folder: Option<RelPath>,
+    /// Words that the path has, each somewhere, in any case.
+    pub search: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Key(String, String);
+
+/// One page of evicted files, by name.
+pub fn evicted(
+    connection: &Connection,
+    filter: &EvictedFilter,
+    request: &PageRequest,
+) -> Result<Page<EvictedEntry>, StorageError> {
+    let Some(local) = roots::active(connection, Root::Local)? else { return Ok(Page::empty()) };
+    let lake = roots::active(connection, Root::Lake)?.map_or(-1, |row| row.id.0);
+    let mut statement = Statement::new("SELECT e.path, e.size_bytes, e.modified, e.blake3, e.evicted_at, e.batch_id,");
+    statement
+        .add(
+            "(SELECT k.path FROM files k INDEXED BY files_by_content
+              WHERE k.blake3 = e.blake3 AND k.root_id = ? ORDER BY k.path <> e.lake_path, k.match_key LIMIT 1)",
+            [lake.into()],
+        )
+        .text("FROM evictions e");
+    filter.add_where(&mut statement, local.id.0);
+    if let Some(Key(key, path)) = request.after::<Key>()? {
+        statement.add("AND (e.match_key, e.path) > (?, ?)", [text(key), text(path)]);
+    }
+    statement.add("ORDER BY e.match_key, e.path LIMIT ?", [request.rows_to_read().into()]);
+    let rows = statement.rows(connection, entry)?;
+    let total = evicted_totals(connection, filter)?.n_files;
+    Ok(request.page(rows, total, |row: &EvictedEntry| Key(row.path.match_key(), row.path.to_string())))
+}
+
+/// How many files were evicted and are not back, and how large they are.
+pub fn evicted_totals(connection: &Connection, filter: &EvictedFilter) -> Result<Totals, StorageError> {
+    let Some(local) = roots::active(connection, Root::Local)? else { return Ok(Totals::default()) };
+    let mut statement = Statement::new("SELECT count(*), coalesce(sum(e.size_bytes), 0) FROM evictions e");
+    filter.add_where(&mut statement, local.id.0);
+    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+}
+
+impl EvictedFilter {
+    fn add_where(&self, statement: &mut Statement, local: i64) {
+        let (from, to) = folder_range(&self.folder.as_ref().map(RelPath::match_key).unwrap_or_default());
+        statement
+            .add("WHERE e.root_id = ? AND e.match_key >= ? AND e.match_key < ?", [local.into(), text(from), text(to)]);
+        for word in search::words(self.search.as_deref()) {
+            statement.add("AND instr(e.match_key, ?) > 0", [text(word)]);
+        }
+        statement.text(
+            "AND NOT EXISTS (SELECT 1 FROM files f WHERE f.root_id = e.root_id AND f.match_key = e.match_key
+                                                         AND f.path = e.path)",
+        );
+    }
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<EvictedEntry> {
+    let lake_path = match row.get_ref(6)? {
+        rusqlite::types::ValueRef::Null => None,
+        _ => Some(path(row, 6)?),
+    };
+    Ok(EvictedEntry {
+        path: path(row, 0)?,
+        lake_path,
+        size_bytes: from_db(row.get(1)?),
+        modified: Ticks(row.get(2)?),
+        hash: digest_column(row, 3)?,
+        evicted_at: timestamp(row.get(4)?),
+        batch_id: BatchId(row.get(5)?),
+    })
+}
+
+#[cfg(test)]
+mod tests;

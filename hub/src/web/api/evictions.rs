@@ -1,0 +1,210 @@
+//! What leaves Local because the Lake holds it, and comes back from there.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use shared_protocol::{Blake3, RelPath};
+use utoipa::{IntoParams, ToSchema};
+
+use super::list::{ListView, PageQuery};
+use crate::domain::eviction::{EvictBy, LakeCopy, choose};
+use crate::domain::ids::BatchId;
+use crate::services::queue::EvictionReceipt;
+use crate::storage::views::evictions::{self, Candidate, EvictedEntry, EvictedFilter, MOST};
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Body, Params, optional, optional_parsed};
+
+/// How much is to be freed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct CandidatesQuery {
+    /// Bytes; without it every candidate is listed.
+    #[serde(deserialize_with = "optional_parsed")]
+    #[param(value_type = Option<u64>)]
+    free_bytes: Option<u64>,
+    /// The largest first, or those changed longest ago.
+    #[serde(deserialize_with = "optional")]
+    #[param(inline)]
+    by: Option<EvictBy>,
+}
+
+/// A file that may leave Local.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CandidateView {
+    /// Where it is.
+    #[schema(value_type = String)]
+    pub path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last modified.
+    pub modified_at: Timestamp,
+    /// What the index knows of the Lake's copy; the content is proved when its turn comes.
+    pub lake_copy: LakeCopy,
+}
+
+/// Files that make enough room.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CandidatesView {
+    /// The files, in their order; at most 2000.
+    pub items: Vec<CandidateView>,
+    /// How many they are.
+    pub n_files: u64,
+    /// What they free.
+    pub size_bytes: u64,
+    /// Whether they free as much as was asked for.
+    pub enough: bool,
+}
+
+impl From<Candidate> for CandidateView {
+    fn from(file: Candidate) -> Self {
+        Self {
+            path: file.path,
+            size_bytes: file.size_bytes,
+            modified_at: file.modified.to_timestamp(),
+            lake_copy: file.lake_copy,
+        }
+    }
+}
+
+/// Lists files that may leave Local, as many as free so much.
+#[utoipa::path(
+    get, path = "/api/evictions/candidates", tag = "evictions", params(CandidatesQuery),
+    responses((status = 200, body = CandidatesView), (status = 400, body = Problem))
+)]
+pub(super) async fn list_candidates(
+    State(state): State<WebState>,
+    Params(query): Params<CandidatesQuery>,
+) -> Answer<Json<CandidatesView>> {
+    candidates(&state, query.free_bytes, query.by.unwrap_or_default()).await.map(Json)
+}
+
+/// The files that free so much; all candidates without a number.
+pub(in crate::web) async fn candidates(state: &WebState, free: Option<u64>, by: EvictBy) -> Answer<CandidatesView> {
+    state.services.comparer.refresh().await?;
+    let mut files = state.services.database.read(move |connection| evictions::candidates(connection, by)).await?;
+    if let Some(free) = free {
+        let sizes: Vec<u64> = files.iter().map(|file| file.size_bytes).collect();
+        let chosen = choose(&sizes, free, by);
+        let mut place = 0..;
+        files.retain(|_| place.next().is_some_and(|place| chosen.binary_search(&place).is_ok()));
+    }
+    let size_bytes = files.iter().map(|file| file.size_bytes).sum();
+    debug_assert!(files.len() <= MOST as usize, "the view is bounded");
+    Ok(CandidatesView {
+        n_files: files.len() as u64,
+        size_bytes,
+        enough: free.is_none_or(|free| size_bytes >= free),
+        items: files.into_iter().map(CandidateView::from).collect(),
+    })
+}
+
+/// Which files.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvictionRequest {
+    /// Files and folders of Local; a folder stands for every file in it and below it.
+    #[schema(value_type = Vec<String>, min_items = 1)]
+    paths: Vec<RelPath>,
+}
+
+/// Lets files leave Local for good, each after the Lake's copy was read and found to hold the same
+/// content. What the Lake lacks is copied first. Undoing the batch copies them back.
+#[utoipa::path(
+    post, path = "/api/evictions", tag = "evictions", request_body = EvictionRequest,
+    responses(
+        (status = 202, body = EvictionReceipt), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 422, body = Problem), (status = 503, body = Problem)
+    )
+)]
+pub(super) async fn create_evictions(
+    State(state): State<WebState>,
+    Body(request): Body<EvictionRequest>,
+) -> Answer<(StatusCode, Json<EvictionReceipt>)> {
+    Ok((StatusCode::ACCEPTED, Json(state.services.queue.evict(request.paths).await?)))
+}
+
+/// Copies evicted files back to where they were. Nothing is overwritten.
+#[utoipa::path(
+    post, path = "/api/evictions/restore", tag = "evictions", request_body = EvictionRequest,
+    responses(
+        (status = 202, body = EvictionReceipt), (status = 400, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)
+    )
+)]
+pub(super) async fn restore_evictions(
+    State(state): State<WebState>,
+    Body(request): Body<EvictionRequest>,
+) -> Answer<(StatusCode, Json<EvictionReceipt>)> {
+    Ok((StatusCode::ACCEPTED, Json(state.services.queue.bring_back(request.paths).await?)))
+}
+
+/// Which evicted files.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct EvictionsQuery {
+    /// In this folder and below it.
+    #[serde(deserialize_with = "optional")]
+    #[param(value_type = Option<String>)]
+    folder: Option<RelPath>,
+    /// Words that the path has, in any case.
+    #[serde(deserialize_with = "optional")]
+    q: Option<String>,
+}
+
+/// A file that was evicted and is not back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EvictedView {
+    /// Where it was on Local.
+    #[schema(value_type = String)]
+    pub path: RelPath,
+    /// Where the Lake has its content; none where the index knows no such file any more.
+    #[schema(value_type = Option<String>)]
+    pub lake_path: Option<RelPath>,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last modified.
+    pub modified_at: Timestamp,
+    /// Its hash.
+    #[schema(value_type = Option<String>)]
+    pub hash: Option<Blake3>,
+    /// When it left.
+    pub evicted_at: Timestamp,
+    /// The request it left with.
+    pub batch_id: BatchId,
+}
+
+impl From<EvictedEntry> for EvictedView {
+    fn from(file: EvictedEntry) -> Self {
+        Self {
+            path: file.path,
+            lake_path: file.lake_path,
+            size_bytes: file.size_bytes,
+            modified_at: file.modified.to_timestamp(),
+            hash: file.hash,
+            evicted_at: file.evicted_at,
+            batch_id: file.batch_id,
+        }
+    }
+}
+
+/// Lists evicted files, by name.
+#[utoipa::path(
+    get, path = "/api/evictions", tag = "evictions", params(EvictionsQuery, PageQuery),
+    responses((status = 200, body = ListView<EvictedView>), (status = 400, body = Problem))
+)]
+pub(super) async fn list_evictions(
+    State(state): State<WebState>,
+    Params(query): Params<EvictionsQuery>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<ListView<EvictedView>>> {
+    let request = page.request()?;
+    let filter = EvictedFilter { folder: query.folder, search: query.q };
+    let page =
+        state.services.database.read(move |connection| evictions::evicted(connection, &filter, &request)).await?;
+    Ok(Json(ListView::of(page)))
+}
