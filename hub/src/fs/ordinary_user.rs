@@ -15,7 +15,18 @@ pub(super) fn as_ordinary_user<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         if geteuid().is_root() {
             set_thread_uid(Uid::from_raw(NOBODY)).unwrap();
         }
+        find_room();
         work()
     };
     thread::scope(|scope| scope.spawn(run).join().unwrap())
+}
+
+/// The folder for temporary files may be closed to all but its owner.
+fn find_room() {
+    let open_to_all = ["/tmp", "/var/tmp", "/dev/shm"];
+    if tempfile::tempdir().is_err()
+        && let Some(open) = open_to_all.iter().find(|folder| tempfile::tempdir_in(folder).is_ok())
+    {
+        tempfile::env::override_temp_dir(open.as_ref()).ok();
+    }
 }
