@@ -14,3 +14,10 @@ CREATE TABLE evictions (
     evicted_at INTEGER NOT NULL,
     PRIMARY KEY (root_id, match_key, path)
 ) STRICT, WITHOUT ROWID;
+
+-- 1 while a file is being removed for good: it is not listed and can't be put back. What a kill left
+-- so is looked at before it is listed again. A 'batch_id' of 0 is a file that was found in the trash
+-- and that this database did not put there.
+ALTER TABLE trash ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0;
+
+CREATE INDEX trash_by_time ON trash (root_id, leaving, deleted_at, id, size_bytes);

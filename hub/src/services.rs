@@ -17,6 +17,7 @@ mod set_up;
 pub mod settings;
 pub mod tasks;
 pub mod throughput;
+pub mod trash;
 
 pub use comparer::Comparer;
 pub use error::{ErrorKind, ServiceError};
@@ -31,6 +32,7 @@ pub use selection::Selections;
 pub use settings::{Settings, SettingsError, SettingsView};
 pub use tasks::Tasks;
 pub use throughput::Throughput;
+pub use trash::Trash;
 
 use std::collections::BTreeMap;
 
@@ -55,6 +57,8 @@ pub struct Services {
     pub hasher: Hasher,
     /// Transfers.
     pub queue: Queue,
+    /// What was deleted.
+    pub trash: Trash,
     /// How fast the queue went lately.
     pub throughput: Throughput,
     /// What everyone hears of.
@@ -114,6 +118,14 @@ impl Services {
             tasks: tasks.clone(),
             busy,
         });
+        let trash = Trash::start(
+            database.clone(),
+            roots.clone(),
+            events.clone(),
+            history.clone(),
+            indexer.clone(),
+            tasks.clone(),
+        );
         let throughput = Throughput::start(queue.clone(), &events, tasks);
         let selections = Selections::default();
         Ok(Self {
@@ -124,6 +136,7 @@ impl Services {
             comparer,
             hasher,
             queue,
+            trash,
             throughput,
             events,
             history,

@@ -19,6 +19,7 @@ pub mod roots;
 pub mod scans;
 pub mod search;
 pub mod stale;
+pub mod trash;
 pub mod views;
 
 #[cfg(test)]

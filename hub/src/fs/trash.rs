@@ -3,6 +3,8 @@
 //! Deleting is a rename within the root's volume, so it is quick, frees nothing, and can be undone.
 //! Neither way overwrites: if a place in the trash is taken, the batch's folder gets a number.
 
+pub mod listing;
+
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 

@@ -15,6 +15,7 @@ mod failure;
 mod landed;
 mod live;
 mod place;
+mod put_back;
 mod request;
 mod restore;
 mod result;

@@ -20,6 +20,7 @@ mod search;
 pub mod space;
 mod statement;
 pub mod transfers;
+pub mod trash;
 
 #[cfg(test)]
 mod pace_tests;

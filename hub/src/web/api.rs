@@ -19,6 +19,7 @@ mod responses;
 pub mod scans;
 pub mod settings;
 pub mod transfers;
+pub mod trash;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -46,6 +47,7 @@ use super::{WebState, events_socket};
         (name = "hashes", description = "What files hold, not what they are called"),
         (name = "queue", description = "Transfers and the queue that they wait in"),
         (name = "evictions", description = "What leaves Local because the Lake holds it"),
+        (name = "trash", description = "What was deleted"),
         (name = "events", description = "What changes, as it changes"),
         (name = "history", description = "What happened"),
     )
@@ -89,6 +91,9 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(evictions::list_candidates))
         .routes(routes!(evictions::list_evictions, evictions::create_evictions))
         .routes(routes!(evictions::restore_evictions))
+        .routes(routes!(trash::list_trash))
+        .routes(routes!(trash::restore_trash))
+        .routes(routes!(trash::empty_trash))
         .routes(routes!(history::list_history))
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))

@@ -31,6 +31,9 @@ fn restore(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success
     let in_trash = trash::stamp(&root.dir, &trash_path)?;
     let is_back = in_trash.is_none() && transfer.begun && stamp_if_there(&dest)? == Some(expected(transfer));
     let known = queue.database.read_blocking(|connection| waypoint::find_trashed(connection, root.row, &trash_path))?;
+    if known.is_some_and(|known| known.leaving) {
+        return Err(Trouble::last("missing", "The trash is being emptied of this file."));
+    }
     if !is_back {
         match in_trash {
             Some(stamp) if stamp == expected(transfer) => {}
@@ -41,7 +44,7 @@ fn restore(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success
         place::while_in_use(|| trash::restore(&root.dir, &trash_path, &transfer.path))?;
     }
     let stamp = expected(transfer);
-    let hash = match known.flatten() {
+    let hash = match known.and_then(|known| known.hash) {
         Some(hash) => Some(hash),
         None => queue
             .database

@@ -15,7 +15,7 @@ use crate::services::{ErrorKind, ServiceError};
 use crate::storage::StorageError;
 use crate::storage::history::{self, Level, NewLine};
 use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
-use crate::storage::queue::{TransferRow, row};
+use crate::storage::queue::{TransferRow, row, waypoint};
 
 pub(super) fn undo(queue: &Queue, batch: BatchId) -> Result<BatchReceipt, ServiceError> {
     let rows = queue.database.read_blocking(|connection| {
@@ -106,6 +106,10 @@ fn restore(
     }
     let gone = || ServiceError::said(ErrorKind::Impossible, "it is no longer in the trash");
     let trash_path = done.trash_path.clone().ok_or_else(gone)?;
+    let known = queue.database.read_blocking(|connection| waypoint::find_trashed(connection, live.row, &trash_path))?;
+    if known.is_some_and(|known| known.leaving) {
+        return Err(gone());
+    }
     let stamp = crate::fs::trash::stamp(&live.dir, &trash_path).ok().flatten().ok_or_else(gone)?;
     Ok(NewTransfer {
         operation: Operation::Restore,

@@ -54,13 +54,16 @@ pub struct Trashed<'a> {
     pub hash: Option<Blake3>,
 }
 
-/// Notes that a transfer put a file into the trash. Noted twice it stays one.
+/// Notes that a transfer put a file into the trash. Noted twice it stays one; one that was found there
+/// before this commit came is from now on this transfer's.
 pub fn trashed(connection: &Connection, transfer: &TransferRow, file: &Trashed<'_>) -> Result<(), StorageError> {
     connection
         .prepare_cached(
             "INSERT INTO trash (root_id, batch_id, transfer_id, path, trash_path, size_bytes, modified, blake3, deleted_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (root_id, trash_path) DO NOTHING",
+             ON CONFLICT (root_id, trash_path) DO UPDATE SET
+                 batch_id = excluded.batch_id, transfer_id = excluded.transfer_id, blake3 = excluded.blake3
+             WHERE batch_id = 0",
         )?
         .execute((
             file.root.0,
@@ -87,15 +90,26 @@ pub fn untrashed(connection: &Connection, root: RootRowId, trash_path: &str) -> 
     Ok(())
 }
 
-/// The hash of a file in the trash, and whether it is there at all.
+/// What is known of a file in the trash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownTrashed {
+    /// Its hash, if it was known.
+    pub hash: Option<Blake3>,
+    /// It is being removed for good.
+    pub leaving: bool,
+}
+
+/// What is known of a file in the trash, if anything is.
 pub fn find_trashed(
     connection: &Connection,
     root: RootRowId,
     trash_path: &str,
-) -> Result<Option<Option<Blake3>>, StorageError> {
+) -> Result<Option<KnownTrashed>, StorageError> {
     use rusqlite::OptionalExtension as _;
     Ok(connection
-        .prepare_cached("SELECT blake3 FROM trash WHERE root_id = ?1 AND trash_path = ?2")?
-        .query_row((root.0, trash_path), |row| crate::storage::digest_column(row, 0))
+        .prepare_cached("SELECT blake3, leaving FROM trash WHERE root_id = ?1 AND trash_path = ?2")?
+        .query_row((root.0, trash_path), |row| {
+            Ok(KnownTrashed { hash: crate::storage::digest_column(row, 0)?, leaving: row.get(1)? })
+        })
         .optional()?)
 }

@@ -33,7 +33,7 @@ pub fn show(connection: &Connection, root: Root) -> Result<Space, StorageError> 
 pub fn trash(connection: &Connection, root: Root) -> Result<Totals, StorageError> {
     let Some(root) = roots::active(connection, root)? else { return Ok(Totals::default()) };
     Ok(connection
-        .prepare_cached("SELECT count(*), coalesce(sum(size_bytes), 0) FROM trash WHERE root_id = ?1")?
+        .prepare_cached("SELECT count(*), coalesce(sum(size_bytes), 0) FROM trash WHERE root_id = ?1 AND leaving = 0")?
         .query_row([root.id.0], |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))?)
 }
 

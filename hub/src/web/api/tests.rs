@@ -7,3 +7,4 @@ mod hashes;
 mod library;
 mod problems;
 mod queue;
+mod trash;

@@ -1,0 +1,201 @@
+//! The trash: what is in it, and emptying it.
+//!
+//! Files come into it and leave it again through the queue; only emptying happens here, and only
+//! when a person asks for it. What is to go is marked first, in one commit: from then on it is not
+//! listed and nobody can put it back, so that no kill leaves a line that promises a file which is
+//! gone. What a kill left marked is looked at on the disk before it is listed again.
+
+mod settle;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use super::queue::SkippedPath;
+use super::roots::LiveRoot;
+use super::{ErrorKind, Event, Events, History, Indexer, Roots, ServiceError, Tasks};
+use crate::domain::root::Root;
+use crate::fs::{FileStamp, trash as files};
+use crate::storage::history::{Level, NewLine};
+use crate::storage::trash::{self as rows, TrashFilter, TrashRow};
+use crate::storage::{Database, now_ms};
+
+/// Files removed between two commits.
+const STEP: u32 = 200;
+
+/// Files that stayed, named in an answer at most.
+const MOST_NAMED: usize = 1_000;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// What is to be removed for good, all conditions together; everything without any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EmptyRequest {
+    /// Deleted so many days ago or longer.
+    pub older_than_days: Option<u32>,
+    /// Only these.
+    pub ids: Option<Vec<i64>>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Emptied {
+    /// Files removed for good.
+    pub n: u64,
+    /// Bytes they took, which are free now.
+    pub size_bytes: u64,
+    /// What was to go and is still there, with reasons; at most the first thousand.
+    pub kept: Vec<SkippedPath>,
+}
+
+/// What an emptying would remove; a confirmation names it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToEmpty {
+    /// Files.
+    pub n: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// Stands for exactly these files.
+    pub fingerprint: i64,
+}
+
+/// The trash of both roots; clones share it.
+#[derive(Clone)]
+pub struct Trash {
+    database: Database,
+    roots: Roots,
+    events: Events,
+    history: History,
+    indexer: Indexer,
+    tasks: Tasks,
+    /// One at a time empties or looks through.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Trash {
+    pub(super) fn start(
+        database: Database,
+        roots: Roots,
+        events: Events,
+        history: History,
+        indexer: Indexer,
+        tasks: Tasks,
+    ) -> Self {
+        let trash = Self { database, roots, events, history, indexer, tasks, turn: Arc::default() };
+        settle::start(&trash);
+        trash
+    }
+
+    /// What an emptying would remove now.
+    pub async fn to_empty(&self, root: Root, request: &EmptyRequest) -> Result<ToEmpty, ServiceError> {
+        let live = self.roots.live(root)?;
+        let filter = filter(request);
+        let (n, size_bytes, fingerprint) =
+            self.database.read(move |connection| rows::count(connection, live.row, &filter)).await?;
+        Ok(ToEmpty { n, size_bytes, fingerprint })
+    }
+
+    /// Removes files for good. With `expected`, only if that is still what would go.
+    pub async fn empty(
+        &self,
+        root: Root,
+        request: EmptyRequest,
+        expected: Option<ToEmpty>,
+    ) -> Result<Emptied, ServiceError> {
+        self.roots.check_delete(root)?;
+        let live = self.roots.live(root)?;
+        let _turn = Arc::clone(&self.turn).lock_owned().await;
+        let this = self.clone();
+        let work = move || this.empty_blocking(&live, &filter(&request), expected);
+        let emptied = self.tasks.blocking(work).await.ok_or(ServiceError::ShuttingDown)??;
+        if emptied.n > 0 {
+            let files = if emptied.n == 1 { "file" } else { "files" };
+            let summary = format!("Emptied the trash of {}: {} {files} removed for good", root.label(), emptied.n);
+            let line = NewLine::new("trash", Level::Info, summary).root(root);
+            self.history.add(line.detail(format!("{} bytes are free now", emptied.size_bytes))).await;
+        }
+        self.roots.look_again();
+        self.events.send(Event::QueueChanged);
+        self.events.send(Event::IndexChanged(root));
+        Ok(emptied)
+    }
+
+    fn empty_blocking(
+        &self,
+        live: &LiveRoot,
+        filter: &TrashFilter,
+        expected: Option<ToEmpty>,
+    ) -> Result<Emptied, ServiceError> {
+        self.roots.check_blocking(live)?;
+        let marked = self.database.write_blocking(|tx| {
+            let (n, size_bytes, fingerprint) = rows::count(tx, live.row, filter)?;
+            if expected.is_some_and(|expected| expected != ToEmpty { n, size_bytes, fingerprint }) {
+                return Ok(false);
+            }
+            rows::mark(tx, live.row, filter)?;
+            Ok(true)
+        })?;
+        if !marked {
+            let text = "The trash has changed since: these are other files now. Close this and look again.";
+            return Err(ServiceError::said(ErrorKind::Conflict, text));
+        }
+        let mut emptied = Emptied::default();
+        let done = self.remove_marked(live, &mut emptied);
+        if done.is_err() {
+            // Whatever is still there is listed again.
+            self.settle_blocking(live)?;
+        }
+        done.map(|()| emptied)
+    }
+
+    fn remove_marked(&self, live: &LiveRoot, emptied: &mut Emptied) -> Result<(), ServiceError> {
+        let mut after = 0;
+        loop {
+            let next = self.database.read_blocking(|connection| rows::leaving(connection, live.row, after, STEP))?;
+            let Some(last) = next.last() else { return Ok(()) };
+            after = last.id;
+            if self.tasks.token().is_cancelled() {
+                return Err(ServiceError::ShuttingDown);
+            }
+            // Between two steps the disk may have gone, and leave may have been taken back.
+            self.roots.check_delete(live.root)?;
+            self.roots.check_blocking(live)?;
+            let (mut gone, mut kept) = (Vec::new(), Vec::new());
+            for row in &next {
+                match remove(live, row) {
+                    Ok(()) => {
+                        gone.push(row.id);
+                        emptied.n += 1;
+                        emptied.size_bytes += row.size_bytes;
+                    }
+                    Err(why) => {
+                        kept.push(row.id);
+                        if emptied.kept.len() < MOST_NAMED {
+                            emptied.kept.push(SkippedPath { path: row.path.to_string(), why });
+                        }
+                    }
+                }
+            }
+            self.database.write_blocking(|tx| {
+                rows::forget(tx, &gone)?;
+                rows::stay(tx, &kept)
+            })?;
+        }
+    }
+}
+
+/// Removes one file, if it is still the one that was deleted.
+fn remove(live: &LiveRoot, row: &TrashRow) -> Result<(), String> {
+    let expected = FileStamp { size_bytes: row.size_bytes, modified: row.modified };
+    match files::stamp(&live.dir, &row.trash_path).map_err(|error| error.to_string())? {
+        Some(found) if found != expected => Err("it has changed in the trash: scan, then look again".to_owned()),
+        // The folders around it may still be there.
+        Some(_) | None => files::remove(&live.dir, &row.trash_path).map_err(|error| error.to_string()),
+    }
+}
+
+fn filter(request: &EmptyRequest) -> TrashFilter {
+    let before = request.older_than_days.map(|days| now_ms() - i64::from(days) * DAY_MS);
+    TrashFilter { before, ids: request.ids.clone() }
+}

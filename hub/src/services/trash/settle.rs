@@ -1,0 +1,163 @@
+//! Bringing what is known of a trash in line with what lies in it: at the start, when a root comes
+//! back, and after each scan. Files that this database never knew are taken in, so that they can be
+//! put back although the database that deleted them is lost.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Trash;
+use crate::domain::ids::RootRowId;
+use crate::domain::root::Root;
+use crate::fs::trash::listing::{self, BatchFolder, Lying};
+use crate::fs::{FileStamp, trash as files};
+use crate::services::roots::LiveRoot;
+use crate::services::{Event, ServiceError};
+use crate::storage::now_ms;
+use crate::storage::trash::{self as rows, Found, TrashRow};
+
+/// Scans tell of their progress often; only the quiet after it counts.
+const QUIET: Duration = Duration::from_millis(300);
+
+pub(super) fn start(trash: &Trash) {
+    let this = trash.clone();
+    trash.tasks.spawn(async move {
+        let mut heard = this.events.subscribe();
+        let mut seen: HashMap<Root, RootRowId> = HashMap::new();
+        let mut all = true;
+        loop {
+            // Until then its progress is told again and again.
+            all &= this.indexer.current().is_none();
+            for root in Root::ALL {
+                let live = this.roots.live(root).ok();
+                let is_new = live.as_ref().is_some_and(|live| seen.get(&root) != Some(&live.row));
+                match &live {
+                    None => _ = seen.remove(&root),
+                    Some(live) => _ = seen.insert(root, live.row),
+                }
+                if let Some(live) = live.filter(|_| all || is_new) {
+                    this.settle(live).await;
+                }
+            }
+            all = loop {
+                let event = tokio::select! {
+                    event = heard.recv() => event,
+                    () = this.tasks.token().cancelled() => return,
+                };
+                match event {
+                    Ok(Event::ScanChanged(_)) | Err(RecvError::Lagged(_)) => break true,
+                    Ok(Event::RootChanged(_) | Event::SettingsChanged) => break false,
+                    Ok(_) => {}
+                    Err(RecvError::Closed) => return,
+                }
+            };
+            if all {
+                if !this.tasks.pause(QUIET).await {
+                    return;
+                }
+                heard = heard.resubscribe();
+            }
+        }
+    });
+}
+
+impl Trash {
+    /// Looks through the trash of a root; what goes wrong is looked at again after the next scan.
+    async fn settle(&self, live: LiveRoot) {
+        let _turn = Arc::clone(&self.turn).lock_owned().await;
+        let this = self.clone();
+        let root = live.root;
+        match self.tasks.blocking(move || this.settle_blocking(&live)).await {
+            Some(Ok(true)) => self.events.send(Event::IndexChanged(root)),
+            Some(Err(error)) => tracing::warn!(root = root.as_str(), %error, "the trash could not be looked through"),
+            Some(Ok(false)) | None => {}
+        }
+    }
+
+    /// Tells whether anything was other than known.
+    pub(super) fn settle_blocking(&self, live: &LiveRoot) -> Result<bool, ServiceError> {
+        // What is listed after these are read may have been put there since: it is no news.
+        let mut known = self.database.read_blocking(|connection| rows::folders(connection, live.row))?;
+        let folders = listing::batch_folders(&live.dir).map_err(|error| unreadable(live, &error))?;
+        known.retain(|name| folders.iter().all(|folder| folder.name != *name));
+        let mut differs = false;
+        for folder in &folders {
+            let rows = self.database.read_blocking(|connection| rows::in_folder(connection, live.row, &folder.name))?;
+            let lying = listing::files_in(&live.dir, folder).map_err(|error| unreadable(live, &error))?;
+            differs |= self.settle_folder(live, folder, rows, lying)?;
+        }
+        for name in &known {
+            let rows = self.database.read_blocking(|connection| rows::in_folder(connection, live.row, name))?;
+            differs |= self.settle_missing(live, &rows)?;
+        }
+        Ok(differs)
+    }
+
+    fn settle_folder(
+        &self,
+        live: &LiveRoot,
+        folder: &BatchFolder,
+        rows: Vec<TrashRow>,
+        lying: Vec<Lying>,
+    ) -> Result<bool, ServiceError> {
+        let mut rows: HashMap<String, TrashRow> = rows.into_iter().map(|row| (row.trash_path.clone(), row)).collect();
+        let (mut news, mut stay) = (Vec::new(), Vec::new());
+        for file in lying {
+            match rows.remove(&file.trashed) {
+                Some(row) if stamp(&row) == file.stamp => stay.extend(row.leaving.then_some(row.id)),
+                Some(row) => {
+                    stay.extend(row.leaving.then_some(row.id));
+                    news.push(found(folder, file));
+                }
+                None => news.push(found(folder, file)),
+            }
+        }
+        if !news.is_empty() || !stay.is_empty() {
+            self.database.write_blocking(|tx| {
+                news.iter().try_for_each(|file| rows::adopt(tx, live.row, file))?;
+                rows::stay(tx, &stay)
+            })?;
+        }
+        let missing: Vec<TrashRow> = rows.into_values().collect();
+        Ok(self.settle_missing(live, &missing)? || !news.is_empty() || !stay.is_empty())
+    }
+
+    /// Forgets files that are not there: each is looked for by itself, with the root there before
+    /// and after.
+    fn settle_missing(&self, live: &LiveRoot, rows: &[TrashRow]) -> Result<bool, ServiceError> {
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        self.roots.check_blocking(live)?;
+        let is_gone = |row: &&TrashRow| matches!(files::stamp(&live.dir, &row.trash_path), Ok(None));
+        let gone: Vec<i64> = rows.iter().filter(is_gone).map(|row| row.id).collect();
+        self.roots.check_blocking(live)?;
+        if gone.is_empty() {
+            return Ok(false);
+        }
+        self.database.write_blocking(|tx| rows::forget(tx, &gone))?;
+        Ok(true)
+    }
+}
+
+const fn stamp(row: &TrashRow) -> FileStamp {
+    FileStamp { size_bytes: row.size_bytes, modified: row.modified }
+}
+
+/// The day is all that the folders tell; a file deleted today was deleted before now.
+fn found(folder: &BatchFolder, file: Lying) -> Found {
+    let day = folder.date.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |day| day.timestamp().as_millisecond());
+    Found {
+        path: file.path,
+        trash_path: file.trashed,
+        size_bytes: file.stamp.size_bytes,
+        modified: file.stamp.modified,
+        deleted_at: day.min(now_ms()),
+    }
+}
+
+fn unreadable(live: &LiveRoot, error: &crate::fs::FsError) -> ServiceError {
+    ServiceError::Offline { root: live.root, why: error.to_string() }
+}

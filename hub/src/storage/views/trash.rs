@@ -1,0 +1,107 @@
+//! What lies in the trash, the latest first.
+
+use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+
+use super::entry::{Totals, path};
+use super::page::{Page, PageRequest};
+use super::search;
+use super::statement::{Statement, text};
+use crate::domain::ids::BatchId;
+use crate::domain::root::Root;
+use crate::storage::{StorageError, from_db, roots, timestamp};
+
+/// A file in the trash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrashEntry {
+    /// Its row.
+    pub id: i64,
+    /// In which root's.
+    pub root: Root,
+    /// Where it was.
+    pub path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was deleted.
+    pub deleted_at: jiff::Timestamp,
+    /// The request that deleted it, if this database knows.
+    pub batch_id: Option<BatchId>,
+}
+
+/// Which files are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrashList {
+    /// Of this root; of both without.
+    pub root: Option<Root>,
+    /// Words that the path has, each somewhere, in any case.
+    pub search: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Key(i64, i64);
+
+/// One page of files.
+pub fn list(
+    connection: &Connection,
+    filter: &TrashList,
+    request: &PageRequest,
+) -> Result<Page<TrashEntry>, StorageError> {
+    let sides = filter.sides(connection)?;
+    let mut statement = Statement::new("SELECT id, path, size_bytes, deleted_at, batch_id, root_id FROM trash t");
+    filter.add_where(&mut statement, &sides);
+    if let Some(Key(at, id)) = request.after::<Key>()? {
+        statement.add("AND (t.deleted_at, t.id) < (?, ?)", [at.into(), id.into()]);
+    }
+    statement.add("ORDER BY t.deleted_at DESC, t.id DESC LIMIT ?", [request.rows_to_read().into()]);
+    let rows = statement.rows(connection, |row| entry(row, &sides))?;
+    let total = totals(connection, filter)?.n_files;
+    Ok(request.page(rows, total, |row| Key(row.deleted_at.as_millisecond(), row.id)))
+}
+
+/// How many files these are, and how large they are together.
+pub fn totals(connection: &Connection, filter: &TrashList) -> Result<Totals, StorageError> {
+    let sides = filter.sides(connection)?;
+    let mut statement = Statement::new("SELECT count(*), coalesce(sum(t.size_bytes), 0) FROM trash t");
+    filter.add_where(&mut statement, &sides);
+    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+}
+
+impl TrashList {
+    /// The whole trash of a root.
+    pub const fn of(root: Root) -> Self {
+        Self { root: Some(root), search: None }
+    }
+
+    fn sides(&self, connection: &Connection) -> Result<Vec<(Root, i64)>, StorageError> {
+        let mut sides = Vec::new();
+        for root in Root::ALL.into_iter().filter(|root| self.root.is_none_or(|wanted| wanted == *root)) {
+            sides.extend(roots::active(connection, root)?.map(|row| (root, row.id.0)));
+        }
+        Ok(sides)
+    }
+
+    fn add_where(&self, statement: &mut Statement, sides: &[(Root, i64)]) {
+        let id = |n: usize| sides.get(n).map_or(-1, |side| side.1);
+        if sides.len() == 1 {
+            statement.add("WHERE t.root_id = ? AND t.leaving = 0", [id(0).into()]);
+        } else {
+            statement.add("WHERE t.root_id IN (?, ?) AND t.leaving = 0", [id(0).into(), id(1).into()]);
+        }
+        for word in search::words(self.search.as_deref()) {
+            statement.add("AND instr(lower(t.path), ?) > 0", [text(word)]);
+        }
+    }
+}
+
+fn entry(row: &Row<'_>, sides: &[(Root, i64)]) -> rusqlite::Result<TrashEntry> {
+    let root: i64 = row.get(5)?;
+    Ok(TrashEntry {
+        id: row.get(0)?,
+        root: sides.iter().find(|side| side.1 == root).map_or(Root::Local, |side| side.0),
+        path: path(row, 1)?,
+        size_bytes: from_db(row.get(2)?),
+        deleted_at: timestamp(row.get(3)?),
+        batch_id: Some(row.get(4)?).filter(|id| *id != 0).map(BatchId),
+    })
+}

@@ -1,0 +1,142 @@
+//! What was deleted: put back, or removed for good.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+use utoipa::{IntoParams, ToSchema};
+
+use super::list::{ListView, PageQuery};
+use crate::domain::ids::BatchId;
+use crate::domain::root::Root;
+use crate::services::queue::BatchReceipt;
+use crate::services::trash::{Emptied, EmptyRequest};
+use crate::storage::views::trash::{self, TrashEntry, TrashList};
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Body, Params, optional};
+
+/// A file in the trash.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TrashView {
+    /// Its number.
+    pub id: i64,
+    /// In which root's trash it lies.
+    pub root: Root,
+    /// Where it was.
+    #[schema(value_type = String)]
+    pub path: RelPath,
+    /// Its size. The trash lies on the same disk, so this much is not free.
+    pub size_bytes: u64,
+    /// When it was deleted; only the day if this database did not do it.
+    pub deleted_at: Timestamp,
+    /// The request that deleted it; none if this database did not do it.
+    pub batch_id: Option<BatchId>,
+}
+
+impl From<TrashEntry> for TrashView {
+    fn from(file: TrashEntry) -> Self {
+        Self {
+            id: file.id,
+            root: file.root,
+            path: file.path,
+            size_bytes: file.size_bytes,
+            deleted_at: file.deleted_at,
+            batch_id: file.batch_id,
+        }
+    }
+}
+
+/// Which files.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct TrashQuery {
+    /// Of this root; of both without.
+    #[serde(deserialize_with = "optional")]
+    #[param(inline)]
+    root: Option<Root>,
+    /// Words that the path has, in any case.
+    #[serde(deserialize_with = "optional")]
+    q: Option<String>,
+}
+
+/// A page of the trash with what all of it takes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TrashListView {
+    /// The files, the latest delete first.
+    #[serde(flatten)]
+    pub list: ListView<TrashView>,
+    /// Bytes of all files that were asked for. They are not free until the trash is emptied.
+    pub size_bytes: u64,
+}
+
+/// Lists what lies in the trash.
+#[utoipa::path(
+    get, path = "/api/trash", tag = "trash", params(TrashQuery, PageQuery),
+    responses((status = 200, body = TrashListView), (status = 400, body = Problem))
+)]
+pub(super) async fn list_trash(
+    State(state): State<WebState>,
+    Params(query): Params<TrashQuery>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<TrashListView>> {
+    let request = page.request()?;
+    let filter = TrashList { root: query.root, search: query.q };
+    let read = move |connection: &_| {
+        Ok((trash::list(connection, &filter, &request)?, trash::totals(connection, &filter)?.size_bytes))
+    };
+    let (page, size_bytes) = state.services.database.read(read).await?;
+    Ok(Json(TrashListView { list: ListView::of(page), size_bytes }))
+}
+
+/// Which files come back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreTrashRequest {
+    /// Their numbers.
+    #[schema(min_items = 1)]
+    ids: Vec<i64>,
+}
+
+/// Puts files back to where they were. A path that is taken by now stays taken.
+#[utoipa::path(
+    post, path = "/api/trash/restore", tag = "trash", request_body = RestoreTrashRequest,
+    responses((status = 202, body = BatchReceipt), (status = 400, body = Problem), (status = 503, body = Problem))
+)]
+pub(super) async fn restore_trash(
+    State(state): State<WebState>,
+    Body(request): Body<RestoreTrashRequest>,
+) -> Answer<(StatusCode, Json<BatchReceipt>)> {
+    Ok((StatusCode::ACCEPTED, Json(state.services.queue.put_back(request.ids).await?)))
+}
+
+/// What is to be removed for good, all conditions together; the whole trash of the root without any.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyTrashRequest {
+    /// Whose trash.
+    root: Root,
+    /// Only what was deleted so many days ago or longer.
+    older_than_days: Option<u32>,
+    /// Only these.
+    ids: Option<Vec<i64>>,
+}
+
+/// Removes files from the trash for good. What is about to be put back stays.
+#[utoipa::path(
+    post, path = "/api/trash/empty", tag = "trash", request_body = EmptyTrashRequest,
+    responses(
+        (status = 200, body = Emptied), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 422, body = Problem), (status = 503, body = Problem)
+    )
+)]
+pub(super) async fn empty_trash(
+    State(state): State<WebState>,
+    Body(request): Body<EmptyTrashRequest>,
+) -> Answer<Json<Emptied>> {
+    let asked = EmptyRequest { older_than_days: request.older_than_days, ids: request.ids };
+    Ok(Json(state.services.trash.empty(request.root, asked, None).await?))
+}
