@@ -142,8 +142,16 @@ pub struct Selections {
 
 impl Selections {
     /// The selection of this id, if it is still kept and belongs to this list.
+    ///
+    /// Single ticks stay when the list is narrowed or widened. "All that match" is about what was
+    /// matched: with another filter it is over.
     pub fn show(&self, id: &str, list: &Filter) -> Option<Selection> {
-        self.find(id).filter(|selection| selection.filter.same_list(list))
+        let kept = self.find(id)?;
+        match kept.picked {
+            Picked::Paths(_) if kept.filter.same_list(list) => Some(Selection { filter: list.clone(), ..kept }),
+            Picked::AllBut(_) if kept.filter == *list => Some(kept),
+            _ => None,
+        }
     }
 
     /// The selection of this id, if it is still kept.
@@ -210,6 +218,20 @@ mod tests {
         assert!(selections.show("s", &pairs(DiffStatus::LocalOnly)).is_none());
         selections.keep("t", Selection::all(pairs(DiffStatus::LocalOnly)));
         assert!(selections.show("t", &pairs(DiffStatus::LakeOnly)).is_none());
+    }
+
+    #[test]
+    fn ticks_outlive_a_search_and_all_that_match_does_not() {
+        let selections = Selections::default();
+        let narrow = Filter::Files(FileFilter { search: Some("x".into()), ..FileFilter::whole(Root::Local) });
+        let mut some = Selection::none(local());
+        some.set(vec![path("a")], true);
+        selections.keep("some", some);
+        let shown = selections.show("some", &narrow).unwrap();
+        assert!(shown.contains(&path("a")) && shown.filter == narrow);
+        selections.keep("all", Selection::all(narrow.clone()));
+        assert!(selections.show("all", &narrow).is_some());
+        assert!(selections.show("all", &local()).is_none(), "files that nobody selected would be ticked");
     }
 
     #[test]

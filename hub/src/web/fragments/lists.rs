@@ -8,6 +8,7 @@ use minijinja::value::{Serde, Value};
 use serde::Deserialize;
 use shared_protocol::RelPath;
 
+use super::bulk;
 use super::toast::{partial, respond};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
@@ -52,11 +53,10 @@ pub(super) async fn show_library(
     headers: HeaderMap,
     Params(query): Params<LibraryQuery>,
 ) -> Answer<Response> {
-    let response = fragment(
-        "fragments/_results.html",
-        context! { page => library::results(&state, &query.clone().resolved()).await? },
-    )?;
-    Ok(followed(response, &headers, "filter", || format!("/library{}", query.page())))
+    let query = query.resolved();
+    let html = render("fragments/_results.html", context! { page => library::results(&state, &query).await? })?
+        + &partial("bulk", "innerMorph", "fragments/_bulk.html", bulk::library(&state, &query, None).await?)?;
+    Ok(followed(respond(html), &headers, "filter", || format!("/library{}", query.page())))
 }
 
 /// More rows of the library, to follow those on the page.
@@ -112,6 +112,7 @@ pub(super) async fn show_diff(
     let page = diff::results(&state, &query).await?;
     let html = render("fragments/_diff_results.html", context! { page => page.clone() })?
         + &partial("diff-tabs", "innerMorph", "fragments/_diff_tabs.html", context! { page => page.clone() })?
+        + &partial("bulk", "innerMorph", "fragments/_bulk.html", bulk::diff(&state, &query, None).await?)?
         + &partial("diff-head", "innerMorph", "fragments/_diff_head.html", context! { page })?;
     Ok(followed(respond(html), &headers, "filter", || format!("/diff{}", query.page())))
 }
@@ -165,8 +166,8 @@ pub(super) async fn show_logs(
 /// Rows to follow those on the page. The list is told how many it holds now, so that it fetches as
 /// many again when something changes.
 fn more(template: &str, page: Value) -> Answer<Response> {
-    let shown = partial("shown", "outerHTML", "fragments/_shown.html", context! { page => page.clone() })?;
-    Ok(respond(render(template, context! { page })? + &shown))
+    let keep = partial("keep", "outerHTML", "fragments/_keep.html", context! { page => page.clone() })?;
+    Ok(respond(render(template, context! { page })? + &keep))
 }
 
 /// The address in the browser follows a form; a list that refreshes itself leaves it alone.

@@ -23,6 +23,7 @@ pub(in crate::web) struct Toast {
 struct Step {
     address: String,
     label: &'static str,
+    icon: &'static str,
 }
 
 impl Toast {
@@ -39,14 +40,15 @@ impl Toast {
     /// With a button that takes it back.
     #[must_use]
     pub(in crate::web) fn undo(mut self, address: String, label: &'static str) -> Self {
-        self.undo = Some(Step { address, label });
+        let icon = if label == "Undo" { "undo-2" } else { "x" };
+        self.undo = Some(Step { address, label, icon });
         self
     }
 
     /// With a link to more.
     #[must_use]
     pub(in crate::web) fn link(mut self, address: String, label: &'static str) -> Self {
-        self.link = Some(Step { address, label });
+        self.link = Some(Step { address, label, icon: "arrow-right" });
         self
     }
 

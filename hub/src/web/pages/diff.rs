@@ -103,6 +103,7 @@ pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answ
         has_lake => status != DiffStatus::LocalOnly,
         state => query.state(),
         total,
+        shown => rows.shown,
         total_text => format::n_files(total),
         rows => Serde(rows.rows),
         pager => rows.pager.map(Serde),

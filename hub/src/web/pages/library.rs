@@ -93,6 +93,7 @@ pub(in crate::web) async fn results(state: &WebState, query: &LibraryQuery) -> A
         sorts => Serde(FileSortLinks::of(query)),
         rows => Serde(rows.rows),
         pager => rows.pager.map(Serde),
+        shown => rows.shown,
         total_text => rows.total_text,
     })
 }

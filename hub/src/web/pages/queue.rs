@@ -247,7 +247,8 @@ pub(in crate::web) fn batch_title(operation: &str, from: Root, to: Option<Root>,
         ("restore", _) => format!("put back on {}", from.label()),
         (other, _) => format!("{other} from {}", from.label()),
     };
-    if is_undo { format!("undo: {what}") } else { what }
+    // What comes back from the trash says already that it undoes something.
+    if is_undo && operation != "restore" { format!("undo: {what}") } else { what }
 }
 
 impl From<BatchEntry> for BatchRow {

@@ -25,6 +25,9 @@ pub(in crate::web) struct DiffQuery {
     pub s: Option<String>,
     #[serde(deserialize_with = "optional")]
     pub cursor: Option<String>,
+    /// Rows that a list which fetches itself again holds.
+    #[serde(deserialize_with = "optional_parsed")]
+    pub keep: Option<u32>,
     /// Rows that the page holds already, when more are fetched to follow them.
     #[serde(deserialize_with = "optional_parsed")]
     pub shown: Option<u32>,
@@ -43,9 +46,8 @@ impl DiffQuery {
 
     /// The page of rows. A list that is fetched again holds as many rows as it did.
     pub(in crate::web) fn request(&self) -> Answer<PageRequest> {
-        let limit = if self.cursor.is_none() { self.shown.unwrap_or(DEFAULT_LIMIT) } else { DEFAULT_LIMIT };
-        PageRequest::new(limit.clamp(1, MAX_LIMIT), self.cursor.clone())
-            .map_err(|error| Problem::malformed(error.to_string()))
+        let limit = self.keep.unwrap_or(DEFAULT_LIMIT).clamp(DEFAULT_LIMIT, MAX_LIMIT);
+        PageRequest::new(limit, self.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))
     }
 
     fn list(&self) -> QueryString {

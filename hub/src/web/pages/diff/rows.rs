@@ -44,6 +44,8 @@ pub(in crate::web) struct Listing {
     pub rows: Vec<PairRow>,
     /// What follows.
     pub pager: Option<Pager>,
+    /// Rows that the page holds with these.
+    pub shown: u32,
     /// How many there are in all.
     pub total: u64,
 }
@@ -60,12 +62,12 @@ pub(in crate::web) fn load(
     let total = page.total;
     let rows: Vec<_> = page.items.into_iter().map(|pair| row(pair, selection)).collect();
     let n_rows = u32::try_from(rows.len()).unwrap_or(MAX_LIMIT);
-    let shown = if query.cursor.is_some() { query.shown.unwrap_or(0) + n_rows } else { n_rows };
+    let shown = query.shown.unwrap_or(0).saturating_add(n_rows);
     let pager = page.next_cursor.map(|cursor| {
         let append = (shown + DEFAULT_LIMIT <= MAX_LIMIT).then(|| query.following(&cursor, Some(shown)));
-        Pager::new(append, query.following(&cursor, None), shown)
+        Pager::new(append, query.following(&cursor, None))
     });
-    Ok(Listing { rows, pager, total })
+    Ok(Listing { rows, pager, shown, total })
 }
 
 fn row(pair: PairEntry, selection: &Selection) -> PairRow {

@@ -44,14 +44,12 @@ pub(in crate::web) struct Pager {
     next: String,
     /// Rows that come with it.
     size: u32,
-    /// Rows that the page holds, to fetch as many again when the list changes.
-    shown: u32,
 }
 
 impl Pager {
-    /// What follows a page of so many rows.
-    pub(in crate::web) const fn new(append: Option<String>, next: String, shown: u32) -> Self {
-        Self { append, next, size: DEFAULT_LIMIT, shown }
+    /// What follows a page.
+    pub(in crate::web) const fn new(append: Option<String>, next: String) -> Self {
+        Self { append, next, size: DEFAULT_LIMIT }
     }
 }
 
@@ -62,6 +60,8 @@ pub(in crate::web) struct Listing {
     pub rows: Vec<FileRow>,
     /// What follows.
     pub pager: Option<Pager>,
+    /// Rows that the page holds with these.
+    pub shown: u32,
     /// How many there are in all.
     pub total_text: String,
 }
@@ -85,10 +85,10 @@ pub(in crate::web) fn load(
         rows.push(row(file, status, folder, selection, preview));
     }
     let n_rows = u32::try_from(rows.len()).unwrap_or(MAX_LIMIT);
-    let shown = if query.cursor.is_some() { query.shown.unwrap_or(0) + n_rows } else { n_rows };
+    let shown = query.shown.unwrap_or(0).saturating_add(n_rows);
     let pager = page.next_cursor.map(|cursor| {
         let append = (shown + DEFAULT_LIMIT <= MAX_LIMIT).then(|| query.following(&cursor, Some(shown)));
-        Pager::new(append, query.following(&cursor, None), shown)
+        Pager::new(append, query.following(&cursor, None))
     });
     let mut total_text = format::n_files(page.total);
     if !query.is_filtered()
@@ -96,7 +96,7 @@ pub(in crate::web) fn load(
     {
         total_text = format!("{total_text}, {}", format::bytes(level.totals.size_bytes));
     }
-    Ok(Listing { rows, pager, total_text })
+    Ok(Listing { rows, pager, shown, total_text })
 }
 
 fn row(
