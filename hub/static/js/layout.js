@@ -1,4 +1,5 @@
-// On a narrow screen the folder tree starts folded, so that the files come first.
+// On a narrow screen the folder tree starts folded, so that the files come first. And how high the bar
+// of what is selected is, so that nothing that is scrolled to ends up behind it.
 (() => {
   "use strict";
   document.addEventListener("DOMContentLoaded", () => {
@@ -9,5 +10,10 @@
     };
     fit();
     narrow.addEventListener("change", fit);
+
+    const bulk = document.getElementById("bulk");
+    if (!bulk) return;
+    const measure = () => document.documentElement.style.setProperty("--bulk", `${bulk.offsetHeight}px`);
+    new ResizeObserver(measure).observe(bulk);
   });
 })();

@@ -1,8 +1,13 @@
 // Ticks. What is selected is kept by the hub; here a tick, a range (Shift) or the header box becomes
-// one request, and the answer is the bar that shows how much is selected.
+// one request, and the answer is the bar that shows how much is selected. Requests go one after the
+// other: the first makes the selection that the next ones change.
 (() => {
   "use strict";
+  // A list that was on its way while someone ticked doesn't know of it yet.
+  const FRESH = 2000;
+  const fresh = new Map();
   let anchor = null;
+  let last = Promise.resolve();
 
   const area = () => document.querySelector("[data-selection]");
   const boxes = () => [...document.querySelectorAll("[data-row] input[data-tick]")];
@@ -21,11 +26,13 @@
   const send = (changed, on) => {
     const place = area();
     if (!place || changed.length === 0) return;
-    const id = document.getElementById("selection-id");
-    const values = { scope: place.dataset.selection, s: id?.value ?? "", on: on ? "1" : "" };
+    const values = { scope: place.dataset.selection, filter: place.dataset.filter, on: on ? "1" : "" };
     values.items = JSON.stringify(changed.map((box) => box.value));
-    values.filter = place.dataset.filter;
-    htmx.ajax("POST", "/ui/selection", { source: place, values, target: "#bulk", swap: "innerHTML" });
+    for (const box of changed) fresh.set(box.value, { on, until: Date.now() + FRESH });
+    last = last.then(() => {
+      values.s = document.getElementById("selection-id")?.value ?? "";
+      return htmx.ajax("POST", "/ui/selection", { source: "#bulk", values, target: "#bulk", swap: "innerHTML" });
+    }).catch((error) => console.error(error));
   };
 
   const set = (changed, on) => {
@@ -43,11 +50,11 @@
     if (!box) return;
     const all = boxes();
     const here = all.indexOf(box);
-    const there = event.shiftKey && anchor ? all.indexOf(anchor) : -1;
+    const there = event.shiftKey ? all.findIndex((one) => one.value === anchor) : -1;
     // The browser has already turned this box.
     box.dataset.fresh = "1";
     set(there < 0 ? [box] : all.slice(Math.min(here, there), Math.max(here, there) + 1), box.checked);
-    anchor = box;
+    anchor = box.value;
   });
 
   document.addEventListener("change", (event) => {
@@ -64,7 +71,13 @@
         const on = bar.dataset.all === "1";
         for (const box of boxes()) box.checked = on;
         delete bar.dataset.all;
+        fresh.clear();
       }
+    }
+    for (const box of boxes()) {
+      const tick = fresh.get(box.value);
+      if (tick && Date.now() < tick.until) box.checked = tick.on;
+      else fresh.delete(box.value);
     }
     paint();
   });
