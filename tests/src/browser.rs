@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 use tokio::runtime::Runtime;
 
-use crate::wait::{SOON, wait_for, wait_until};
+use crate::wait::{self, SOON};
 use driver::Driver;
 
 /// A browser with a fresh profile. Its processes end with it.
@@ -71,7 +71,7 @@ impl Browser {
 
     /// Clicks the first element of a selector as soon as that works.
     pub fn click(&self, selector: &str) -> Result<()> {
-        wait_until(&format!("a click on {selector}"), SOON, || self.try_on(selector, Touch::Click))
+        self.until(&format!("a click on {selector}"), SOON, || self.try_on(selector, Touch::Click))
     }
 
     /// Clicks the first element of a selector whose text holds a text.
@@ -79,7 +79,7 @@ impl Browser {
         let wanted = json!([selector, text]);
         let script = "return [...document.querySelectorAll(arguments[0])]
             .find(element => element.textContent.includes(arguments[1]) && element.offsetParent !== null) ?? null";
-        wait_until(&format!("a click on {selector} with “{text}”"), SOON, || {
+        self.until(&format!("a click on {selector} with “{text}”"), SOON, || {
             let found = self.run(self.web()?.execute(script, arguments(&wanted)))?;
             match found.element() {
                 Ok(element) => Ok(self.run(element.click()).is_ok()),
@@ -90,7 +90,7 @@ impl Browser {
 
     /// Replaces what is in a field.
     pub fn fill(&self, selector: &str, text: &str) -> Result<()> {
-        wait_until(&format!("typing into {selector}"), SOON, || self.try_on(selector, Touch::Fill(text)))
+        self.until(&format!("typing into {selector}"), SOON, || self.try_on(selector, Touch::Fill(text)))
     }
 
     /// Types keys wherever the focus is; see [`thirtyfour::Key`] for those without a character.
@@ -105,7 +105,7 @@ impl Browser {
 
     /// What people read in the first element of a selector.
     pub fn text(&self, selector: &str) -> Result<String> {
-        wait_for(&format!("text of {selector}"), SOON, || {
+        wait::wait_for(&format!("text of {selector}"), SOON, || {
             let found = self.run(self.web()?.find(By::Css(selector)));
             Ok(found.and_then(|element| self.run(element.text())).ok())
         })
@@ -119,12 +119,12 @@ impl Browser {
 
     /// Waits until the first element of a selector is seen.
     pub fn wait(&self, selector: &str) -> Result<()> {
-        wait_until(&format!("{selector} on {:?}", self.address()), SOON, || self.is_shown(selector))
+        self.until(&format!("{selector} on {:?}", self.address()), SOON, || self.is_shown(selector))
     }
 
     /// Waits until nothing of a selector is seen.
     pub fn wait_gone(&self, selector: &str) -> Result<()> {
-        wait_until(&format!("the end of {selector}"), SOON, || Ok(!self.is_shown(selector)?))
+        self.until(&format!("the end of {selector}"), SOON, || Ok(!self.is_shown(selector)?))
     }
 
     /// Waits until some element of a selector holds a text.
@@ -135,7 +135,7 @@ impl Browser {
     /// [`Self::wait_text`] for what takes longer.
     pub fn wait_text_for(&self, selector: &str, text: &str, timeout: Duration) -> Result<()> {
         let mut last = Vec::new();
-        let found = wait_until(&format!("“{text}” in {selector}"), timeout, || {
+        let found = self.until(&format!("“{text}” in {selector}"), timeout, || {
             last = self.texts(selector)?;
             Ok(last.iter().any(|seen| seen.contains(text)))
         });
@@ -173,6 +173,17 @@ impl Browser {
         let path = folder.join(format!("{name}.png"));
         self.run(self.web()?.screenshot(&path))?;
         Ok(path)
+    }
+
+    /// [`wait::wait_until`], with a picture of the page if it never comes.
+    fn until(&self, what: &str, timeout: Duration, check: impl FnMut() -> Result<bool>) -> Result<()> {
+        wait::wait_until(what, timeout, check).inspect_err(|_| self.keep_picture_of_failure())
+    }
+
+    fn keep_picture_of_failure(&self) {
+        let name = std::thread::current().name().unwrap_or("story").replace("::", "-");
+        // The failure itself is told either way.
+        drop(self.screenshot(&format!("failed-{name}")));
     }
 
     fn try_on(&self, selector: &str, touch: Touch<'_>) -> Result<bool> {
@@ -217,12 +228,10 @@ fn arguments(values: &Value) -> Vec<Value> {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.keep_picture_of_failure();
+        }
         if let Some(web) = self.web.take() {
-            if std::thread::panicking() {
-                let name = std::thread::current().name().unwrap_or("story").replace("::", "-");
-                let picture = driver::screenshots().map(|folder| folder.join(format!("failed-{name}.png")));
-                drop(picture.map(|path| self.runtime.block_on(web.screenshot(&path))));
-            }
             // A browser that hangs is ended with its driver.
             let quit = async { tokio::time::timeout(Duration::from_secs(5), web.quit()).await };
             drop(self.runtime.block_on(quit));

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -26,9 +27,8 @@ const START: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct HubSetup {
     data: PathBuf,
-    /// Keeps the folder while the setup lives; `None` when the caller brought the folder.
-    #[allow(dead_code, reason = "held for its Drop")]
-    folder: Option<tempfile::TempDir>,
+    /// Keeps the folder while the setup or a hub on it lives; `None` when the caller brought the folder.
+    folder: Option<Arc<tempfile::TempDir>>,
     environment: BTreeMap<OsString, OsString>,
     arguments: Vec<OsString>,
     user: Option<u32>,
@@ -39,7 +39,7 @@ impl HubSetup {
     pub fn new() -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a data folder")?;
         let mut setup = Self::in_folder(folder.path());
-        setup.folder = Some(folder);
+        setup.folder = Some(Arc::new(folder));
         Ok(setup)
     }
 
@@ -105,7 +105,7 @@ impl HubSetup {
             .spawn()
             .context("cannot start the hub")?;
         let lines = read_lines(&mut child)?;
-        let mut hub = Hub { child, address: String::new(), errors, lines };
+        let mut hub = Hub { child, address: String::new(), errors, lines, folder: self.folder.clone() };
         hub.address = hub.wait_for_address()?;
         Ok(hub)
     }
@@ -174,6 +174,9 @@ pub struct Hub {
     address: String,
     errors: PathBuf,
     lines: mpsc::Receiver<String>,
+    /// A hub whose data folder goes away can do nothing any more.
+    #[allow(dead_code, reason = "held for its Drop")]
+    folder: Option<Arc<tempfile::TempDir>>,
 }
 
 impl Hub {
