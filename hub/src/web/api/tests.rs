@@ -5,6 +5,7 @@ mod described;
 mod evictions;
 mod hashes;
 mod library;
+mod mirrors;
 mod problems;
 mod queue;
 mod trash;
