@@ -1,13 +1,13 @@
 //! What the product is about, as pure code: no input or output, no clock, no database.
 
 pub mod diff;
+pub mod duplicates;
 pub mod eviction;
 pub mod exclusion;
 pub mod failure;
 pub mod hash_scope;
 pub mod ids;
 pub mod kind;
-pub mod mirror;
 pub mod operation;
 pub mod rate;
 pub mod retry;

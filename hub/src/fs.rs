@@ -10,12 +10,14 @@ pub mod content;
 pub mod control;
 pub mod copy;
 pub mod demo;
+pub mod ends;
 pub mod error;
 pub mod folders;
 pub mod hash;
 pub mod head;
 pub mod identity;
 pub mod marker;
+pub mod node;
 pub mod open;
 #[cfg(all(test, target_os = "linux"))]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]

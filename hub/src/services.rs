@@ -3,13 +3,13 @@
 
 pub mod busy;
 pub mod comparer;
+pub mod duplicates;
 pub mod error;
 pub mod events;
 pub mod hasher;
 pub mod history;
 pub mod indexer;
 pub mod logs;
-pub mod mirror;
 pub mod model_header;
 pub mod queue;
 pub mod roots;
@@ -21,13 +21,13 @@ pub mod throughput;
 pub mod trash;
 
 pub use comparer::Comparer;
+pub use duplicates::Duplicates;
 pub use error::{ErrorKind, ServiceError};
 pub use events::{Event, Events};
 pub use hasher::Hasher;
 pub use history::History;
 pub use indexer::Indexer;
 pub use logs::Logs;
-pub use mirror::Mirror;
 pub use queue::Queue;
 pub use roots::Roots;
 pub use selection::Selections;
@@ -57,12 +57,12 @@ pub struct Services {
     pub comparer: Comparer,
     /// Hash jobs.
     pub hasher: Hasher,
+    /// Searches for duplicates.
+    pub duplicates: Duplicates,
     /// Transfers.
     pub queue: Queue,
     /// What was deleted.
     pub trash: Trash,
-    /// Plans to make one root like the other.
-    pub mirror: Mirror,
     /// How fast the queue went lately.
     pub throughput: Throughput,
     /// What everyone hears of.
@@ -120,6 +120,16 @@ impl Services {
             history: history.clone(),
             comparer: comparer.clone(),
             tasks: tasks.clone(),
+            busy: busy.clone(),
+        });
+        let duplicates = Duplicates::start_service(duplicates::Needs {
+            settings: settings.clone(),
+            database: database.clone(),
+            roots: roots.clone(),
+            events: events.clone(),
+            history: history.clone(),
+            comparer: comparer.clone(),
+            tasks: tasks.clone(),
             busy,
         });
         let trash = Trash::start(
@@ -128,14 +138,6 @@ impl Services {
             events.clone(),
             history.clone(),
             indexer.clone(),
-            tasks.clone(),
-        );
-        let mirror = Mirror::new(
-            database.clone(),
-            roots.clone(),
-            queue.clone(),
-            comparer.clone(),
-            events.clone(),
             tasks.clone(),
         );
         let throughput = Throughput::start(queue.clone(), &events, tasks);
@@ -147,9 +149,9 @@ impl Services {
             indexer,
             comparer,
             hasher,
+            duplicates,
             queue,
             trash,
-            mirror,
             throughput,
             events,
             history,

@@ -4,6 +4,7 @@
 //! `SQLITE_BUSY`; readers see the last commit thanks to the write-ahead log. Every call runs on a
 //! blocking thread and no transaction stays open while other work runs.
 
+pub mod duplicates;
 pub mod error;
 pub mod evictions;
 pub mod facts;
@@ -13,7 +14,6 @@ pub mod history;
 pub mod index;
 pub mod open;
 pub mod pairs;
-pub mod plans;
 pub mod pool;
 pub mod queue;
 pub mod roots;

@@ -52,14 +52,18 @@ id!(
     HashJobId
 );
 id!(
+    /// A search for duplicates.
+    DuplicateScanId
+);
+id!(
+    /// Files that hold the same.
+    DuplicateGroupId
+);
+id!(
     /// One file's copy, move or delete.
     TransferId
 );
 id!(
     /// What one request put into the queue.
     BatchId
-);
-id!(
-    /// A plan to make one root like the other.
-    PlanId
 );

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::domain::ids::{BatchId, HashJobId, ScanId, TransferId};
+use crate::domain::ids::{BatchId, DuplicateScanId, HashJobId, ScanId, TransferId};
 use crate::domain::root::Root;
 
 /// Shortest time between two events of progress of one thing.
@@ -37,6 +37,10 @@ pub enum Event {
     RootChanged(Root),
     /// The comparison changed.
     PairsChanged,
+    /// A search for duplicates went on or ended.
+    DuplicateScanChanged(DuplicateScanId),
+    /// The groups of duplicates are others.
+    DuplicatesChanged,
     /// A line of history was written.
     HistoryAdded,
     /// The configuration changed.

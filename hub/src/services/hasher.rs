@@ -13,12 +13,14 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::busy::Busy;
+use super::roots::LiveRoot;
 use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::HashJobId;
 use crate::domain::rate::Rate;
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scan::WorkState;
 use crate::fs::CancelFlag;
+use crate::fs::volume::{self, VolumeKind};
 use crate::storage::hash_jobs::{self, HashJobRow};
 use crate::storage::hashes::{self, Coverage};
 use crate::storage::{Database, now_ms, timestamp};
@@ -216,4 +218,17 @@ impl Hasher {
         };
         self.events.progress(Event::HashChanged(id));
     }
+}
+
+/// Files of a root that are read at once. One head can only be in one place, and a server gets no
+/// faster by asking twice.
+pub(super) fn n_readers(settings: &Settings, live: &LiveRoot) -> usize {
+    let configured = settings.current().roots.get(live.root).hash_readers;
+    configured.map_or_else(
+        || match volume::kind(live.dir.path()) {
+            VolumeKind::Rotating | VolumeKind::Network => 1,
+            _ => 2,
+        },
+        |n| usize::from(n.get()),
+    )
 }

@@ -5,6 +5,7 @@
 
 pub mod batches;
 pub mod diff;
+pub mod duplicates;
 pub mod evictions;
 pub mod file_detail;
 pub mod files;
@@ -14,7 +15,6 @@ pub mod health;
 pub mod history;
 pub mod list;
 pub mod logs;
-pub mod mirrors;
 pub mod queue;
 mod responses;
 pub mod scans;
@@ -46,10 +46,10 @@ use super::{WebState, events_socket};
         (name = "scans", description = "From the folders on disk to the index"),
         (name = "library", description = "The index and the comparison"),
         (name = "hashes", description = "What files hold, not what they are called"),
+        (name = "duplicates", description = "Files that hold the same"),
         (name = "queue", description = "Transfers and the queue that they wait in"),
         (name = "evictions", description = "What leaves Local because the Lake holds it"),
         (name = "trash", description = "What was deleted"),
-        (name = "mirrors", description = "Plans that make one root like the other"),
         (name = "events", description = "What changes, as it changes"),
         (name = "history", description = "What happened"),
     )
@@ -72,6 +72,10 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(hashes::show_coverage))
         .routes(routes!(hashes::show_hash))
         .routes(routes!(hashes::cancel_hash))
+        .routes(routes!(duplicates::list_duplicates))
+        .routes(routes!(duplicates::create_duplicate_scan, duplicates::list_duplicate_scans))
+        .routes(routes!(duplicates::show_duplicate_scan))
+        .routes(routes!(duplicates::cancel_duplicate_scan))
         .routes(routes!(transfers::list_transfers, transfers::actions::create_transfers))
         .routes(routes!(transfers::show_transfer))
         .routes(routes!(transfers::actions::cancel_transfer))
@@ -96,10 +100,6 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(trash::list_trash))
         .routes(routes!(trash::restore_trash))
         .routes(routes!(trash::empty_trash))
-        .routes(routes!(mirrors::create_mirror, mirrors::list_mirrors))
-        .routes(routes!(mirrors::show_mirror))
-        .routes(routes!(mirrors::list_mirror_items))
-        .routes(routes!(mirrors::apply_mirror))
         .routes(routes!(history::list_history))
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::Hasher;
+use super::{Hasher, n_readers};
 use crate::domain::root::Root;
 use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, hash_file_with};
-use crate::fs::volume::{self, VolumeKind};
 use crate::fs::{Buffers, CancelFlag, ContentHash, FileStamp, Flow, ensure_no_links};
 use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self, KnownContent};
@@ -43,7 +42,7 @@ pub(super) fn hash_all(
     let next = AtomicUsize::new(0);
     let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
     std::thread::scope(|scope| {
-        for _ in 0..n_readers(hasher, live).min(files.len()) {
+        for _ in 0..n_readers(&hasher.settings, live).min(files.len()) {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || read(hasher, live, files, next, &sender, cancel));
         }
@@ -56,18 +55,6 @@ pub(super) fn hash_all(
         drop(receiver);
         written
     })
-}
-
-/// One head can only be in one place, and a server gets no faster by asking twice.
-fn n_readers(hasher: &Hasher, live: &LiveRoot) -> usize {
-    let configured = hasher.settings.current().roots.get(live.root).hash_readers;
-    configured.map_or_else(
-        || match volume::kind(live.dir.path()) {
-            VolumeKind::Rotating | VolumeKind::Network => 1,
-            _ => 2,
-        },
-        |n| usize::from(n.get()),
-    )
 }
 
 fn read<'a>(

@@ -234,7 +234,6 @@ impl<'a> Plan<'a> {
             modified: file.modified,
             trash_path: None,
             occupant: None,
-            phase: 0,
         });
     }
 }

@@ -160,7 +160,6 @@ impl Asked<'_> {
                 modified: file.modified,
                 trash_path: None,
                 occupant: None,
-                phase: 0,
             }),
         }
         Ok(())
@@ -248,7 +247,6 @@ impl Asked<'_> {
             modified: source.modified,
             trash_path: None,
             occupant: None,
-            phase: 0,
         });
         Ok(())
     }

@@ -101,7 +101,6 @@ impl Plan<'_> {
                 modified: row.modified,
                 trash_path: Some(row.trash_path),
                 occupant: None,
-                phase: 0,
             });
         }
         Ok(())

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::ids::{BatchId, HashJobId, ScanId, TransferId};
+use crate::domain::ids::{BatchId, DuplicateScanId, HashJobId, ScanId, TransferId};
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scan::ScanReport;
 use crate::domain::transfer::TransferState;
 use crate::services::Event;
+use crate::services::duplicates::DuplicateScanView;
 use crate::services::hasher::HashJobView;
 use crate::services::queue::QueueStatus;
 use crate::services::roots::RootStatus;
@@ -69,6 +70,10 @@ enum News {
     Index { root: Root },
     /// A hash job went on or ended.
     Hash { id: HashJobId, hash: Option<HashJobView> },
+    /// A search for duplicates went on or ended.
+    DuplicateScan { id: DuplicateScanId, scan: Option<DuplicateScanView> },
+    /// The groups of duplicates are others.
+    Duplicates,
     /// The comparison changed.
     Diff,
     /// Something was added to the history.
@@ -100,6 +105,10 @@ impl Message {
             Event::BatchChanged(id) => News::Batch { id, batch: found(batches::show(state, id).await)? },
             Event::RootChanged(root) => News::Root { root, status: state.services.roots.status(root) },
             Event::IndexChanged(root) => News::Index { root },
+            Event::DuplicateScanChanged(id) => {
+                News::DuplicateScan { id, scan: found(state.services.duplicates.show(id).await)? }
+            }
+            Event::DuplicatesChanged => News::Duplicates,
             Event::PairsChanged => News::Diff,
             Event::HistoryAdded => News::History,
             Event::SettingsChanged => News::Settings,

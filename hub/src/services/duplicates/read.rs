@@ -1,0 +1,325 @@
+//! Reading what a search asks for: each root by its own readers, what they found into the database by
+//! one writer, many rows at a time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use shared_protocol::{Blake3, RelPath};
+
+use super::Duplicates;
+use super::stage::Stage;
+use crate::domain::duplicates::Node;
+use crate::fs::ends::hash_ends;
+use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, hash_file_with};
+use crate::fs::{Buffers, CancelFlag, ContentHash, FileStamp, Flow, ensure_no_links, node};
+use crate::services::hasher::n_readers;
+use crate::services::roots::LiveRoot;
+use crate::storage::StorageError;
+use crate::storage::duplicates::{self, CandidateRow};
+use crate::storage::hashes::{self, KnownContent};
+use crate::storage::index::FileRow;
+
+/// Results committed together, and the longest that one waits for it.
+const BATCH: usize = 2_048;
+const BATCH_TIME: Duration = Duration::from_millis(400);
+
+/// Results that may wait for the writer.
+const QUEUE: usize = 256;
+
+/// Smaller files are begun anew after a stop.
+const CHECKPOINT_FROM: u64 = 64 << 20;
+
+/// Between two looks while a transfer has the disk.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+
+/// What came of each name, by its position; nothing for a name that could not be read.
+pub(super) type Results<T> = Vec<(usize, Option<T>)>;
+
+/// Who reads, and where.
+pub(super) struct Crew<'a> {
+    pub(super) this: &'a Duplicates,
+    pub(super) lives: &'a [LiveRoot],
+    pub(super) cancel: &'a CancelFlag,
+}
+
+/// What one reader keeps from file to file.
+#[derive(Default)]
+struct Kit {
+    buffers: Buffers,
+    ends: Vec<u8>,
+    /// The folder that was looked at last, and holds no link on its way.
+    folder: Option<RelPath>,
+}
+
+/// Looks which file each name is.
+pub(super) fn looks(
+    crew: &Crew<'_>,
+    names: &[CandidateRow],
+    wanted: &[usize],
+) -> Result<Results<Option<Node>>, StorageError> {
+    let work = |kit: &mut Kit, live: &LiveRoot, name: &CandidateRow| {
+        let parent = name.path.parent();
+        if parent.is_some() && kit.folder != parent {
+            // Files of one folder follow each other: one look at the way serves all of them.
+            kit.folder = None;
+            ensure_no_links(&live.dir, &name.path).map_err(HashError::Fs)?;
+            kit.folder = parent;
+        }
+        let (stamp, node) = node::look(&live.dir.resolve(&name.path)).map_err(HashError::Fs)?;
+        if stamp == stamp_of(name) { Ok(node) } else { Err(HashError::Changed) }
+    };
+    each(crew, names, wanted, &work, &mut |_| Ok(()))
+}
+
+/// Reads first and last bytes.
+pub(super) fn ends(crew: &Crew<'_>, names: &[CandidateRow], wanted: &[usize]) -> Result<Results<Blake3>, StorageError> {
+    crew.this.update(|running| running.progress.begin(Stage::Ends, wanted.len() as u64, 0));
+    let work = |kit: &mut Kit, live: &LiveRoot, name: &CandidateRow| {
+        Ok(hash_ends(&mut kit.ends, &live.dir.resolve(&name.path), stamp_of(name))?)
+    };
+    let mut store = |found: &[(usize, Option<Blake3>)]| {
+        crew.this.database.write_blocking(|tx| {
+            found.iter().try_for_each(|(at, ends)| match (names.get(*at), ends) {
+                (Some(name), Some(ends)) => duplicates::put_ends(tx, name, ends),
+                _ => Ok(()),
+            })
+        })
+    };
+    each(crew, names, wanted, &work, &mut store)
+}
+
+/// Reads whole files.
+pub(super) fn contents(
+    crew: &Crew<'_>,
+    names: &[CandidateRow],
+    wanted: &[usize],
+) -> Result<Results<Blake3>, StorageError> {
+    let bytes = wanted.iter().filter_map(|at| names.get(*at)).map(|name| name.size_bytes).sum();
+    crew.this.update(|running| running.progress.begin(Stage::Contents, wanted.len() as u64, bytes));
+    let work = |kit: &mut Kit, live: &LiveRoot, name: &CandidateRow| hash(crew, kit, live, name);
+    let mut store = |found: &[(usize, Option<ContentHash>)]| {
+        crew.this.database.write_blocking(|tx| {
+            found.iter().try_for_each(|(at, content)| match (names.get(*at), content) {
+                (Some(name), Some(content)) => {
+                    let known = KnownContent {
+                        size_bytes: content.size_bytes,
+                        blake3: content.blake3,
+                        sha256: None,
+                        groups: content.groups.clone(),
+                    };
+                    hashes::store(tx, name.root, &name.path, name.modified, &known)
+                }
+                _ => Ok(()),
+            })
+        })
+    };
+    let found = each(crew, names, wanted, &work, &mut store)?;
+    Ok(found.into_iter().map(|(at, content)| (at, content.map(|content| content.blake3))).collect())
+}
+
+/// Stores hashes that were not read under these names; those that are stored already are left.
+pub(super) fn store_known<'a>(
+    this: &Duplicates,
+    known: impl Iterator<Item = (&'a CandidateRow, Blake3)>,
+) -> Result<(), StorageError> {
+    let new: Vec<_> = known.filter(|(name, _)| name.hash.is_none()).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    this.database.write_blocking(|tx| {
+        new.iter().try_for_each(|(name, blake3)| {
+            let known = KnownContent { size_bytes: name.size_bytes, blake3: *blake3, sha256: None, groups: None };
+            hashes::store(tx, name.root, &name.path, name.modified, &known)
+        })
+    })
+}
+
+/// Only BLAKE3: a search is to be quick, and SHA-256 is three times the work.
+fn hash(crew: &Crew<'_>, kit: &mut Kit, live: &LiveRoot, name: &CandidateRow) -> Result<ContentHash, HashError> {
+    let file = FileRow {
+        id: name.id,
+        folder_id: crate::domain::ids::FolderId(0),
+        path: name.path.clone(),
+        size_bytes: name.size_bytes,
+        modified: name.modified,
+        placeholder: false,
+        conflict: false,
+        hash: None,
+    };
+    let resume = if name.size_bytes < CHECKPOINT_FROM {
+        None
+    } else {
+        let stored = crew.this.database.read_blocking(|connection| hashes::checkpoint(connection, live.row, &file));
+        stored.ok().flatten().and_then(|bytes| HashCheckpoint::from_bytes(&bytes))
+    };
+    let done = resume.as_ref().map_or(0, HashCheckpoint::offset);
+    crew.this.update(|running| running.progress.bytes_done += done);
+    let mut control = Control { crew, live, file: &file, done, last: Instant::now() };
+    let options = HashOptions { sha256: false };
+    let path = live.dir.resolve(&name.path);
+    hash_file_with(&mut kit.buffers, &path, stamp_of(name), options, resume, &mut control)
+}
+
+pub(super) const fn stamp_of(name: &CandidateRow) -> FileStamp {
+    FileStamp { size_bytes: name.size_bytes, modified: name.modified }
+}
+
+/// What one file came to.
+type Read<T> = (usize, Result<T, HashError>);
+
+/// Work on one file.
+type Work<'a, T> = dyn Fn(&mut Kit, &LiveRoot, &CandidateRow) -> Result<T, HashError> + Sync + 'a;
+
+/// Stores results that came together.
+type Store<'a, T> = dyn FnMut(&[(usize, Option<T>)]) -> Result<(), StorageError> + 'a;
+
+/// Works on every wanted name, and hands the results to `store`, many at a time. A file that fails is
+/// counted and left.
+fn each<T: Send>(
+    crew: &Crew<'_>,
+    names: &[CandidateRow],
+    wanted: &[usize],
+    work: &Work<'_, T>,
+    store: &mut Store<'_, T>,
+) -> Result<Results<T>, StorageError> {
+    let per_root: Vec<Vec<usize>> = crew
+        .lives
+        .iter()
+        .map(|live| {
+            let is_there = |at: &usize| names.get(*at).is_some_and(|name| name.root == live.row);
+            wanted.iter().copied().filter(is_there).collect()
+        })
+        .collect();
+    let nexts: Vec<AtomicUsize> = crew.lives.iter().map(|_| AtomicUsize::new(0)).collect();
+    let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
+    std::thread::scope(|scope| {
+        for ((live, wanted), next) in crew.lives.iter().zip(&per_root).zip(&nexts) {
+            for _ in 0..n_readers(&crew.this.settings, live).min(wanted.len()) {
+                let sender = sender.clone();
+                scope.spawn(move || read(crew, live, names, wanted, next, &sender, work));
+            }
+        }
+        drop(sender);
+        let written = write(crew, names, &receiver, store);
+        if written.is_err() {
+            crew.cancel.cancel();
+        }
+        // Readers must not wait for a writer that has gone.
+        drop(receiver);
+        written
+    })
+}
+
+fn read<T: Send>(
+    crew: &Crew<'_>,
+    live: &LiveRoot,
+    names: &[CandidateRow],
+    wanted: &[usize],
+    next: &AtomicUsize,
+    sender: &Sender<Read<T>>,
+    work: &Work<'_, T>,
+) {
+    let mut kit = Kit::default();
+    while let Some(at) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+        wait_for_transfers(crew, live);
+        if crew.cancel.is_cancelled() {
+            return;
+        }
+        let Some(name) = names.get(*at) else { return };
+        if sender.send((*at, work(&mut kit, live, name))).is_err() {
+            return;
+        }
+    }
+}
+
+fn write<T>(
+    crew: &Crew<'_>,
+    names: &[CandidateRow],
+    receiver: &Receiver<Read<T>>,
+    store: &mut Store<'_, T>,
+) -> Result<Results<T>, StorageError> {
+    let mut all: Results<T> = Vec::new();
+    let (mut stored, mut since) = (0, Instant::now());
+    loop {
+        let next = receiver.recv_timeout(BATCH_TIME);
+        let ended = matches!(next, Err(crossbeam_channel::RecvTimeoutError::Disconnected));
+        if let Ok((at, result)) = next {
+            all.push((at, told(crew, names.get(at), result)));
+        }
+        let waiting = all.get(stored..).unwrap_or_default();
+        if !waiting.is_empty() && (ended || waiting.len() >= BATCH || since.elapsed() >= BATCH_TIME) {
+            store(waiting)?;
+            (stored, since) = (all.len(), Instant::now());
+        }
+        if ended {
+            return Ok(all);
+        }
+    }
+}
+
+/// Counts what was done and what failed.
+fn told<T>(crew: &Crew<'_>, name: Option<&CandidateRow>, result: Result<T, HashError>) -> Option<T> {
+    let failed = match &result {
+        // What was stopped is neither done nor failed: the next search reads it.
+        Err(HashError::Stopped) => return None,
+        Err(error) => name.map(|name| format!("{}: {error}", name.path)),
+        Ok(_) => None,
+    };
+    crew.this.update(|running| {
+        running.progress.n_done += 1;
+        if let Some(failed) = failed {
+            tracing::warn!(failed, "a file was not compared");
+            running.scan.n_failed += 1;
+            running.scan.detail.get_or_insert(failed);
+        }
+    });
+    result.ok()
+}
+
+/// Waits while a transfer has this disk.
+fn wait_for_transfers(crew: &Crew<'_>, live: &LiveRoot) {
+    if !crew.this.busy.is_busy(live.root) {
+        return;
+    }
+    let why = format!("Transfers are using {}.", live.root.label());
+    crew.this.update(|running| running.progress.waiting = Some(why));
+    while crew.this.busy.is_busy(live.root) && !crew.cancel.is_cancelled() {
+        std::thread::sleep(BUSY_PAUSE);
+    }
+    crew.this.update(|running| running.progress.waiting = None);
+}
+
+/// Watches over one file.
+struct Control<'a> {
+    crew: &'a Crew<'a>,
+    live: &'a LiveRoot,
+    file: &'a FileRow,
+    done: u64,
+    last: Instant,
+}
+
+impl HashControl for Control<'_> {
+    fn progress(&mut self, bytes_done: u64) -> Flow {
+        let moved = bytes_done.saturating_sub(self.done);
+        self.done = bytes_done.max(self.done);
+        let passed = self.last.elapsed();
+        self.last = Instant::now();
+        self.crew.this.update(|running| {
+            running.progress.rate.add(moved, passed);
+            running.progress.bytes_done += moved;
+        });
+        wait_for_transfers(self.crew, self.live);
+        self.crew.cancel.flow()
+    }
+
+    fn checkpoint(&mut self, checkpoint: &HashCheckpoint) {
+        let bytes = checkpoint.to_bytes();
+        let stored =
+            self.crew.this.database.write_blocking(|tx| hashes::put_checkpoint(tx, self.live.row, self.file, &bytes));
+        if let Err(error) = stored {
+            // The search goes on; a kill would cost more of it.
+            tracing::warn!(%error, "how far a hash is could not be stored");
+        }
+    }
+}

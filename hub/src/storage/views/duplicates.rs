@@ -1,0 +1,229 @@
+//! Groups of duplicates, those first that waste most.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row};
+use serde::{Deserialize, Serialize};
+use shared_protocol::{Blake3, RelPath};
+
+use super::entry::path;
+use super::page::{Page, PageRequest};
+use super::statement::{Statement, text};
+use super::transfers::root;
+use crate::domain::duplicates::GroupKind;
+use crate::domain::ids::{DuplicateGroupId, FileId};
+use crate::domain::root::Root;
+use crate::domain::ticks::Ticks;
+use crate::storage::{StorageError, digest_column, from_db};
+
+/// Which groups are meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GroupFilter {
+    /// What the files have in common.
+    pub kind: GroupKind,
+    /// Only copies within this root; both roots taken together if none.
+    pub within: Option<Root>,
+}
+
+/// Files that hold the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupEntry {
+    /// Its row.
+    pub id: DuplicateGroupId,
+    /// What the files have in common.
+    pub kind: GroupKind,
+    /// The digest of that.
+    pub digest: Blake3,
+    /// The size of one file.
+    pub size_bytes: u64,
+    /// Files, not names: hard links are one.
+    pub n_files: u64,
+    /// What one copy instead of all would free.
+    pub reclaimable_bytes: u64,
+    /// Their names.
+    pub files: Vec<Member>,
+}
+
+/// A name of a file in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The file's row.
+    pub id: FileId,
+    /// In which root.
+    pub root: Root,
+    /// Its path.
+    pub path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was modified last.
+    pub modified: Ticks,
+    /// Its hash.
+    pub hash: Option<Blake3>,
+    /// Names with the same number are one file.
+    pub node: i64,
+    /// Another name of the same root differs only in case.
+    pub conflict: bool,
+}
+
+/// Groups taken together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct GroupTotals {
+    /// Groups.
+    pub n_groups: u64,
+    /// Their files.
+    pub n_files: u64,
+    /// What one copy of each instead of all would free.
+    pub reclaimable_bytes: u64,
+}
+
+/// Where a page ends.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Key {
+    kind: i64,
+    within: Option<Root>,
+    bytes: i64,
+    id: i64,
+}
+
+impl GroupFilter {
+    /// The column that counts the files that are meant.
+    const fn count(self) -> &'static str {
+        match self.within {
+            None => "n_files",
+            Some(Root::Local) => "n_local",
+            Some(Root::Lake) => "n_lake",
+        }
+    }
+
+    /// The groups, with the bytes that they are sorted by: written as the index has it.
+    fn from(self) -> Statement {
+        let count = self.count();
+        let enough = if self.within.is_some() { format!("AND {count} > 1") } else { String::new() };
+        let mut statement = Statement::new("");
+        statement.add(&format!("FROM duplicate_groups WHERE kind = ? {enough}"), [self.kind.code().into()]);
+        statement
+    }
+}
+
+/// One page of groups, those first that waste most.
+pub fn list(
+    connection: &Connection,
+    filter: GroupFilter,
+    request: &PageRequest,
+) -> Result<Page<GroupEntry>, StorageError> {
+    let after = request.after::<Key>()?;
+    let kind = filter.kind.code();
+    if after.is_some_and(|key| (key.kind, key.within) != (kind, filter.within)) {
+        return Err(StorageError::Cursor);
+    }
+    let rows = list_statement(filter, after, request).rows(connection, |row| entry(row, filter.kind))?;
+    let total = totals(connection, filter)?.n_groups;
+    let key = |row: &GroupEntry| Key {
+        kind,
+        within: filter.within,
+        bytes: crate::storage::to_db(row.reclaimable_bytes),
+        id: row.id.0,
+    };
+    let mut page = request.page(rows, total, key);
+    for group in &mut page.items {
+        group.files = members(connection, group.id, filter.within)?;
+    }
+    Ok(page)
+}
+
+fn list_statement(filter: GroupFilter, after: Option<Key>, request: &PageRequest) -> Statement {
+    let count = filter.count();
+    let bytes = format!("size_bytes * ({count} - 1)");
+    let mut statement =
+        filter.from().wrapped(&format!("SELECT id, digest, size_bytes, {count}, {bytes} AS reclaimable"), "");
+    if let Some(key) = after {
+        statement.add(&format!("AND ({bytes}, id) < (?, ?)"), [key.bytes.into(), key.id.into()]);
+    }
+    statement.add(&format!("ORDER BY {bytes} DESC, id DESC LIMIT ?"), [request.rows_to_read().into()]);
+    statement
+}
+
+fn entry(row: &Row<'_>, kind: GroupKind) -> rusqlite::Result<GroupEntry> {
+    let digest = digest_column(row, 1)?;
+    Ok(GroupEntry {
+        id: DuplicateGroupId(row.get(0)?),
+        kind,
+        digest: digest.ok_or(rusqlite::Error::InvalidQuery)?,
+        size_bytes: from_db(row.get(2)?),
+        n_files: from_db(row.get(3)?),
+        reclaimable_bytes: from_db(row.get(4)?),
+        files: Vec::new(),
+    })
+}
+
+/// Groups of a filter taken together.
+pub fn totals(connection: &Connection, filter: GroupFilter) -> Result<GroupTotals, StorageError> {
+    let count = filter.count();
+    let select = format!("SELECT count(*), coalesce(sum({count}), 0), coalesce(sum(size_bytes * ({count} - 1)), 0)");
+    filter.from().wrapped(&select, "").row(connection, |row| {
+        Ok(GroupTotals {
+            n_groups: from_db(row.get(0)?),
+            n_files: from_db(row.get(1)?),
+            reclaimable_bytes: from_db(row.get(2)?),
+        })
+    })
+}
+
+/// The group of a digest, with the names that the filter means.
+pub fn show(connection: &Connection, filter: GroupFilter, digest: &Blake3) -> Result<Option<GroupEntry>, StorageError> {
+    let count = filter.count();
+    let sql = format!(
+        "SELECT id, digest, size_bytes, {count}, size_bytes * ({count} - 1) FROM duplicate_groups
+         WHERE kind = ?1 AND digest = ?2 AND {count} > 1"
+    );
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_row((filter.kind.code(), digest.as_bytes()), |row| entry(row, filter.kind))
+        .optional()?;
+    let Some(mut group) = found else { return Ok(None) };
+    group.files = members(connection, group.id, filter.within)?;
+    Ok(Some(group))
+}
+
+/// Every group that the filter means, for what is done with all of them.
+pub fn all(connection: &Connection, filter: GroupFilter) -> Result<Vec<GroupEntry>, StorageError> {
+    let count = filter.count();
+    let select = format!("SELECT id, digest, size_bytes, {count}, size_bytes * ({count} - 1)");
+    let mut groups = filter.from().wrapped(&select, " ORDER BY id").rows(connection, |row| entry(row, filter.kind))?;
+    for group in &mut groups {
+        group.files = members(connection, group.id, filter.within)?;
+    }
+    Ok(groups)
+}
+
+/// The names of a group, Local's first, by path.
+fn members(
+    connection: &Connection,
+    group: DuplicateGroupId,
+    within: Option<Root>,
+) -> Result<Vec<Member>, StorageError> {
+    let mut statement = Statement::new("");
+    statement.add(
+        "SELECT f.id, d.root, f.path, f.size_bytes, f.modified, f.blake3, d.node, f.conflict
+         FROM duplicate_files d JOIN files f ON f.id = d.file_id WHERE d.group_id = ?",
+        [Value::from(group.0)],
+    );
+    if let Some(root) = within {
+        statement.add("AND d.root = ?", [text(root.as_str())]);
+    }
+    statement.text("ORDER BY d.root DESC, f.match_key, f.id");
+    statement.rows(connection, |row| {
+        Ok(Member {
+            id: FileId(row.get(0)?),
+            root: root(row, 1)?.unwrap_or(Root::Local),
+            path: path(row, 2)?,
+            size_bytes: from_db(row.get(3)?),
+            modified: Ticks(row.get(4)?),
+            hash: digest_column(row, 5)?,
+            node: row.get(6)?,
+            conflict: row.get(7)?,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! Duplicates: searches for them, and the groups that the last one found.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use shared_protocol::{Blake3, RelPath};
+use utoipa::{IntoParams, ToSchema};
+
+use super::list::{ListView, PageQuery};
+use crate::domain::duplicates::GroupKind;
+use crate::domain::ids::DuplicateScanId;
+use crate::domain::root::Root;
+use crate::services::duplicates::DuplicateScanView;
+use crate::storage::views::duplicates::{self as views, GroupEntry, GroupFilter, GroupTotals, Member};
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Body, InPath, Params, optional};
+
+/// Where to search.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DuplicateScanRequest {
+    /// In these roots; with both, also across them.
+    roots: Vec<Root>,
+    /// Smaller files are left alone; empty ones always are.
+    #[serde(default)]
+    min_size: u64,
+}
+
+/// A search that was put into the queue.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DuplicateScanStartedView {
+    /// Ask for its state under this number.
+    pub id: DuplicateScanId,
+}
+
+/// Searches for duplicates. It reads only what it must, fills the hash cache, and its result takes the
+/// place of the one before.
+#[utoipa::path(
+    post, path = "/api/duplicates/scans", tag = "duplicates", request_body = DuplicateScanRequest,
+    responses(
+        (status = 202, body = DuplicateScanStartedView), (status = 400, body = Problem),
+        (status = 422, body = Problem), (status = 503, body = Problem)
+    )
+)]
+pub(super) async fn create_duplicate_scan(
+    State(state): State<WebState>,
+    Body(DuplicateScanRequest { roots, min_size }): Body<DuplicateScanRequest>,
+) -> Answer<(StatusCode, Json<DuplicateScanStartedView>)> {
+    let id = state.services.duplicates.start(roots, min_size).await?;
+    Ok((StatusCode::ACCEPTED, Json(DuplicateScanStartedView { id })))
+}
+
+/// Lists the latest searches, newest first.
+#[utoipa::path(
+    get, path = "/api/duplicates/scans", tag = "duplicates", params(PageQuery),
+    responses((status = 200, body = ListView<DuplicateScanView>), (status = 400, body = Problem))
+)]
+pub(super) async fn list_duplicate_scans(
+    State(state): State<WebState>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<ListView<DuplicateScanView>>> {
+    let items = state.services.duplicates.list(page.request()?.limit()).await?;
+    let total = items.len() as u64;
+    Ok(Json(ListView { items, next_cursor: None, total }))
+}
+
+/// Shows a search as it is now.
+#[utoipa::path(
+    get, path = "/api/duplicates/scans/{id}", tag = "duplicates",
+    params(("id" = i64, Path, description = "The search")),
+    responses((status = 200, body = DuplicateScanView), (status = 404, body = Problem))
+)]
+pub(super) async fn show_duplicate_scan(
+    State(state): State<WebState>,
+    InPath(id): InPath<DuplicateScanId>,
+) -> Answer<Json<DuplicateScanView>> {
+    Ok(Json(state.services.duplicates.show(id).await?))
+}
+
+/// Stops a search. What it has read stays in the cache.
+#[utoipa::path(
+    post, path = "/api/duplicates/scans/{id}/cancel", tag = "duplicates",
+    params(("id" = i64, Path, description = "The search")),
+    responses(
+        (status = 202, body = DuplicateScanView), (status = 404, body = Problem), (status = 409, body = Problem)
+    )
+)]
+pub(super) async fn cancel_duplicate_scan(
+    State(state): State<WebState>,
+    InPath(id): InPath<DuplicateScanId>,
+) -> Answer<(StatusCode, Json<DuplicateScanView>)> {
+    state.services.duplicates.cancel(id).await?;
+    Ok((StatusCode::ACCEPTED, Json(state.services.duplicates.show(id).await?)))
+}
+
+/// Files that hold the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DuplicateGroupView {
+    /// `content`: every byte is the same; `weights`: every tensor is, what the headers say differs.
+    pub kind: GroupKind,
+    /// The content's hash, or that of the tensors.
+    #[schema(value_type = String)]
+    pub hash: Blake3,
+    /// The size of one file.
+    pub size_bytes: u64,
+    /// Files, not names: hard links are one.
+    pub n_files: u64,
+    /// What one copy instead of all would free.
+    pub reclaimable_bytes: u64,
+    /// Their names.
+    pub files: Vec<DuplicateFileView>,
+}
+
+/// A name of a file in a group.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DuplicateFileView {
+    /// In which root.
+    pub root: Root,
+    /// Its path.
+    #[schema(value_type = String)]
+    pub path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was modified last.
+    pub modified_at: Timestamp,
+    /// Its hash.
+    #[schema(value_type = Option<String>)]
+    pub hash: Option<Blake3>,
+    /// The path above that is the same file, where this is another name of it.
+    pub link_of: Option<String>,
+}
+
+impl From<GroupEntry> for DuplicateGroupView {
+    fn from(group: GroupEntry) -> Self {
+        let files = group.files.iter().enumerate().map(|(at, file)| {
+            let first = group.files.iter().take(at).find(|other| other.node == file.node);
+            DuplicateFileView {
+                root: file.root,
+                path: file.path.clone(),
+                size_bytes: file.size_bytes,
+                modified_at: file.modified.to_timestamp(),
+                hash: file.hash,
+                link_of: first.map(|first: &Member| first.path.to_string()),
+            }
+        });
+        Self {
+            kind: group.kind,
+            hash: group.digest,
+            size_bytes: group.size_bytes,
+            n_files: group.n_files,
+            reclaimable_bytes: group.reclaimable_bytes,
+            files: files.collect(),
+        }
+    }
+}
+
+/// Which groups.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct DuplicatesQuery {
+    /// Only copies within this root; both roots taken together if it is missing.
+    #[serde(deserialize_with = "optional")]
+    #[param(inline)]
+    root: Option<Root>,
+    /// What the files have in common; `content` if it is missing.
+    #[serde(deserialize_with = "optional")]
+    #[param(inline)]
+    kind: Option<GroupKind>,
+}
+
+/// One page of groups with all of them taken together.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DuplicateListView {
+    /// One page of groups, those first that waste most.
+    #[serde(flatten)]
+    pub groups: ListView<DuplicateGroupView>,
+    /// All groups of this filter.
+    pub summary: GroupTotals,
+    /// The search that found them; none if there was none yet.
+    pub scan: Option<DuplicateScanView>,
+}
+
+/// Lists what the last search found, as far as it is still so.
+#[utoipa::path(
+    get, path = "/api/duplicates", tag = "duplicates", params(DuplicatesQuery, PageQuery),
+    responses((status = 200, body = DuplicateListView), (status = 400, body = Problem))
+)]
+pub(super) async fn list_duplicates(
+    State(state): State<WebState>,
+    Params(DuplicatesQuery { root, kind }): Params<DuplicatesQuery>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<DuplicateListView>> {
+    let filter = GroupFilter { kind: kind.unwrap_or_default(), within: root };
+    let request = page.request()?;
+    let read = move |connection: &crate::storage::Connection| {
+        Ok((views::list(connection, filter, &request)?, views::totals(connection, filter)?))
+    };
+    let (page, summary) = state.services.database.read(read).await?;
+    let scan = state.services.duplicates.latest().await?;
+    Ok(Json(DuplicateListView { groups: ListView::of(page), summary, scan }))
+}
