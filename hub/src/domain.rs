@@ -8,6 +8,7 @@ pub mod failure;
 pub mod hash_scope;
 pub mod ids;
 pub mod kind;
+pub mod mirror;
 pub mod operation;
 pub mod rate;
 pub mod retry;

@@ -10,6 +10,7 @@ pub mod hasher;
 pub mod history;
 pub mod indexer;
 pub mod logs;
+pub mod mirror;
 pub mod model_header;
 pub mod queue;
 pub mod roots;
@@ -28,6 +29,7 @@ pub use hasher::Hasher;
 pub use history::History;
 pub use indexer::Indexer;
 pub use logs::Logs;
+pub use mirror::Mirror;
 pub use queue::Queue;
 pub use roots::Roots;
 pub use selection::Selections;
@@ -63,6 +65,8 @@ pub struct Services {
     pub queue: Queue,
     /// What was deleted.
     pub trash: Trash,
+    /// Plans to make one root like the other.
+    pub mirror: Mirror,
     /// How fast the queue went lately.
     pub throughput: Throughput,
     /// What everyone hears of.
@@ -140,6 +144,14 @@ impl Services {
             indexer.clone(),
             tasks.clone(),
         );
+        let mirror = Mirror::new(
+            database.clone(),
+            roots.clone(),
+            queue.clone(),
+            comparer.clone(),
+            events.clone(),
+            tasks.clone(),
+        );
         let throughput = Throughput::start(queue.clone(), &events, tasks);
         let selections = Selections::default();
         Ok(Self {
@@ -152,6 +164,7 @@ impl Services {
             duplicates,
             queue,
             trash,
+            mirror,
             throughput,
             events,
             history,

@@ -14,6 +14,7 @@ pub mod history;
 pub mod index;
 pub mod open;
 pub mod pairs;
+pub mod plans;
 pub mod pool;
 pub mod queue;
 pub mod roots;

@@ -67,3 +67,7 @@ id!(
     /// What one request put into the queue.
     BatchId
 );
+id!(
+    /// A plan to make one root like the other.
+    PlanId
+);

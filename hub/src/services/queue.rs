@@ -15,6 +15,7 @@ mod failure;
 mod landed;
 mod live;
 mod place;
+mod plan_guard;
 mod put_back;
 mod request;
 mod restore;
@@ -113,6 +114,11 @@ impl Queue {
         let receipt = self.blocking(move || enqueue::enqueue(&this, &request)).await?;
         self.changed(receipt.batch_id);
         Ok(receipt)
+    }
+
+    /// Begins with a batch that was put into the database.
+    pub(super) fn begin(&self, batch: BatchId) {
+        self.changed(batch);
     }
 
     /// Puts back what a batch did, as far as nothing else has changed it since.

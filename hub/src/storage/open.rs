@@ -12,6 +12,7 @@ use super::StorageError;
 const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0001_library.sql")),
     M::up(include_str!("../../migrations/0002_queue.sql")),
+    M::up(include_str!("../../migrations/0003_plans.sql")),
     M::up(include_str!("../../migrations/0004_duplicates.sql")),
     M::up(include_str!("../../migrations/0005_trash_space.sql")),
 ];

@@ -17,6 +17,7 @@ pub mod folders;
 pub mod history;
 pub mod page;
 pub mod picked;
+pub mod plan_items;
 mod search;
 pub mod space;
 mod statement;

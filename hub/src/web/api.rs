@@ -15,6 +15,7 @@ pub mod health;
 pub mod history;
 pub mod list;
 pub mod logs;
+pub mod mirrors;
 pub mod queue;
 mod responses;
 pub mod scans;
@@ -50,6 +51,7 @@ use super::{WebState, events_socket};
         (name = "queue", description = "Transfers and the queue that they wait in"),
         (name = "evictions", description = "What leaves Local because the Lake holds it"),
         (name = "trash", description = "What was deleted"),
+        (name = "mirrors", description = "Plans that make one root like the other"),
         (name = "events", description = "What changes, as it changes"),
         (name = "history", description = "What happened"),
     )
@@ -100,6 +102,10 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(trash::list_trash))
         .routes(routes!(trash::restore_trash))
         .routes(routes!(trash::empty_trash))
+        .routes(routes!(mirrors::create_mirror, mirrors::list_mirrors))
+        .routes(routes!(mirrors::show_mirror))
+        .routes(routes!(mirrors::list_mirror_items))
+        .routes(routes!(mirrors::apply_mirror))
         .routes(routes!(history::list_history))
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))

@@ -3,7 +3,7 @@
 
 use super::failure::{Trouble, explain};
 use super::result::{Applied, Ends, Tried};
-use super::{Queue, copy, delete, evict, restore, small};
+use super::{Queue, copy, delete, evict, plan_guard, restore, small};
 use crate::domain::operation::Operation;
 use crate::domain::transfer::{self, Failure};
 use crate::services::Event;
@@ -20,7 +20,21 @@ pub(super) fn run(queue: &Queue, group: &[TransferRow]) {
     if let [only] = group {
         queue.events.progress(Event::TransferChanged(only.id));
     }
-    let tried = match group {
+    let tried = match plan_guard::check(queue, group) {
+        Ok(()) => run_steps(queue, group),
+        Err((failure, reason)) => {
+            group.iter().map(|transfer| (transfer, Err(Trouble::Failed(failure, reason.clone())))).collect()
+        }
+    };
+    store(queue, &tried);
+    for transfer in group {
+        queue.live.end(transfer.id);
+        queue.events.send(Event::TransferChanged(transfer.id));
+    }
+}
+
+fn run_steps<'a>(queue: &Queue, group: &'a [TransferRow]) -> Vec<Tried<'a>> {
+    match group {
         [only] if matches!(only.operation, Operation::Copy | Operation::Move) && !small::is_small(only) => {
             vec![(
                 only,
@@ -39,11 +53,6 @@ pub(super) fn run(queue: &Queue, group: &[TransferRow]) {
             }
         },
         [] => Vec::new(),
-    };
-    store(queue, &tried);
-    for transfer in group {
-        queue.live.end(transfer.id);
-        queue.events.send(Event::TransferChanged(transfer.id));
     }
 }
 

@@ -234,6 +234,7 @@ impl<'a> Plan<'a> {
             modified: file.modified,
             trash_path: None,
             occupant: None,
+            phase: 0,
         });
     }
 }

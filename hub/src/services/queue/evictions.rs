@@ -160,6 +160,7 @@ impl Asked<'_> {
                 modified: file.modified,
                 trash_path: None,
                 occupant: None,
+                phase: 0,
             }),
         }
         Ok(())
@@ -247,6 +248,7 @@ impl Asked<'_> {
             modified: source.modified,
             trash_path: None,
             occupant: None,
+            phase: 0,
         });
         Ok(())
     }

@@ -66,6 +66,10 @@ pub(super) fn prepare(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Res
     let spelled = RelPath::in_folder(folder.as_ref(), transfer.to_path.name())
         .map_err(|error| Trouble::last("name", error.to_string()))?;
     let to_path = free_name(&to.dir, &spelled, transfer.on_conflict)?;
+    if transfer.on_conflict == OnConflict::Replace {
+        // Seen now, it costs no copy; it is looked at again when it makes way.
+        check_occupant(transfer, stamp_if_there(&to.dir.resolve(&to_path))?)?;
+    }
     if to_path != transfer.to_path {
         queue.database.write_blocking(|tx| waypoint::renamed(tx, transfer.id, &to_path))?;
     }
@@ -126,6 +130,16 @@ pub(super) fn trash_folder(queue: &Queue, transfer: &TransferRow) -> Result<(Str
     Ok((date, transfer.batch_id.to_string()))
 }
 
+/// What is to make way has to be what was seen when that was decided.
+fn check_occupant(transfer: &TransferRow, found: Option<FileStamp>) -> Result<(), Trouble> {
+    match (transfer.occupant, found) {
+        (Some((size_bytes, modified)), Some(found)) if found != FileStamp { size_bytes, modified } => {
+            Err(Trouble::changed())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Puts what has the destination's name into the trash, if the choice is to replace it. The index
 /// learns it at once: from here on the old file is found in the trash whatever happens.
 pub(super) fn make_way(queue: &Queue, transfer: &TransferRow, root: Root, path: &RelPath) -> Result<(), Trouble> {
@@ -135,9 +149,7 @@ pub(super) fn make_way(queue: &Queue, transfer: &TransferRow, root: Root, path: 
     let live = queue.roots.live(root)?;
     let Some(stamp) = stamp_if_there(&live.dir.resolve(path))? else { return Ok(()) };
     queue.roots.check_delete(root)?;
-    if transfer.occupant.is_some_and(|(size, modified)| stamp != FileStamp { size_bytes: size, modified }) {
-        return Err(Trouble::exists(path.as_str()));
-    }
+    check_occupant(transfer, Some(stamp))?;
     let (date, batch) = trash_folder(queue, transfer)?;
     let trash_path = touch_while_in_use(|| trash::put(&live.dir, path, Some(stamp), &date, &batch))?;
     let changes = [

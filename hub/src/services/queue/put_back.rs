@@ -101,6 +101,7 @@ impl Plan<'_> {
                 modified: row.modified,
                 trash_path: Some(row.trash_path),
                 occupant: None,
+                phase: 0,
             });
         }
         Ok(())

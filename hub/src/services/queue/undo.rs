@@ -34,9 +34,13 @@ pub(super) fn undo(queue: &Queue, batch: BatchId) -> Result<BatchReceipt, Servic
     }
     let mut transfers = Vec::new();
     let mut skipped = Vec::new();
-    for row in rows.iter().filter(|row| row.progress.state == TransferState::Completed) {
+    let last = rows.iter().map(|row| row.phase).max().unwrap_or(0);
+    // What was done in phases is taken back in the opposite order.
+    let back: Box<dyn Iterator<Item = &TransferRow>> =
+        if last > 0 { Box::new(rows.iter().rev()) } else { Box::new(rows.iter()) };
+    for row in back.filter(|row| row.progress.state == TransferState::Completed) {
         match reverse(queue, row) {
-            Ok(reversed) => transfers.extend(reversed),
+            Ok(reversed) => transfers.extend(reversed.into_iter().zip(phases_back(row.phase, last)).map(phased)),
             Err(ServiceError::Said { kind: ErrorKind::Impossible, text }) => {
                 skipped.push(SkippedPath { path: row.path.to_string(), why: text });
             }
@@ -64,6 +68,16 @@ pub(super) fn undo(queue: &Queue, batch: BatchId) -> Result<BatchReceipt, Servic
     })?;
     queue.events.send(crate::services::Event::HistoryAdded);
     Ok(BatchReceipt { batch_id, n_transfers: n, size_bytes, skipped })
+}
+
+/// The phases in which the one or two steps run that take back a step of a phase.
+fn phases_back(phase: u32, last: u32) -> [u32; 2] {
+    let first = if phase == 0 { 0 } else { 1 + 2 * (last - phase) };
+    [first, if first == 0 { 0 } else { first + 1 }]
+}
+
+fn phased((transfer, phase): (NewTransfer, u32)) -> NewTransfer {
+    NewTransfer { phase, ..transfer }
 }
 
 /// What puts one transfer's work back.
@@ -122,6 +136,7 @@ fn restore(
         modified: stamp.modified,
         trash_path: Some(trash_path),
         occupant,
+        phase: 0,
     })
 }
 
@@ -141,6 +156,7 @@ fn taken_away(queue: &Queue, done: &TransferRow, root: Root, path: &RelPath) -> 
         modified,
         trash_path: None,
         occupant: None,
+        phase: 0,
     })
 }
 
@@ -159,6 +175,7 @@ fn copied_back(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfe
         modified,
         trash_path: None,
         occupant: None,
+        phase: 0,
     })
 }
 
@@ -177,5 +194,6 @@ fn moved_back(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer
         modified,
         trash_path: None,
         occupant: None,
+        phase: 0,
     })
 }

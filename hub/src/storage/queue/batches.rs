@@ -52,6 +52,8 @@ pub struct NewTransfer {
     pub trash_path: Option<String>,
     /// For a restore that takes the place of a copy: that copy's size and time.
     pub occupant: Option<(u64, Ticks)>,
+    /// It begins when all of its batch with a lower number have ended; 0 waits for nothing.
+    pub phase: u32,
 }
 
 /// Stores a batch with its transfers at the end of the queue.
@@ -77,8 +79,8 @@ pub fn insert(connection: &Connection, batch: &NewBatch, transfers: &[NewTransfe
     let mut statement = connection.prepare_cached(
         "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, to_path,
                                 on_conflict, state, position, size_bytes, modified, trash_path, result_size,
-                                result_modified, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                                result_modified, created_at, phase)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?;
     for new in transfers {
         position += 1.0;
@@ -99,6 +101,7 @@ pub fn insert(connection: &Connection, batch: &NewBatch, transfers: &[NewTransfe
             new.occupant.map(|o| to_db(o.0)),
             new.occupant.map(|o| o.1.0),
             now,
+            new.phase,
         ])?;
     }
     Ok(id)

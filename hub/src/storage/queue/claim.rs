@@ -20,7 +20,9 @@ pub struct Appetite {
 
 /// Takes the next transfers of the order for a worker. Only transfers whose roots are among `live`
 /// are taken, and none whose path a running one works on: an undo puts a file back before it brings
-/// the one that had its place. All of an answer have the same operation and roots.
+/// the one that had its place. Of a batch with phases none is taken before those of earlier phases
+/// have ended. All of an answer have the same operation and roots, and the same phase of one batch
+/// if they have one.
 pub fn next(
     connection: &Connection,
     live: &[RootRowId],
@@ -35,6 +37,10 @@ pub fn next(
                AND NOT EXISTS (SELECT 1 FROM transfers other
                                WHERE other.path = transfers.path AND other.finished_at IS NULL
                                      AND other.state = 'running')
+               AND (phase = 0 OR NOT EXISTS (
+                       SELECT 1 FROM transfers before INDEXED BY transfers_not_done
+                       WHERE before.batch_id = transfers.batch_id AND before.phase < transfers.phase
+                             AND before.phase > 0 AND before.state <> 'completed' AND before.finished_at IS NULL))
          ORDER BY position LIMIT ?3"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -45,7 +51,9 @@ pub fn next(
         let candidate = candidate?;
         if let Some(head) = taken.first() {
             let is_small = |t: &TransferRow| t.size_bytes <= appetite.small_bytes || !t.operation.has_destination();
-            let alike = head.operation == candidate.operation && head.from == candidate.from && head.to == candidate.to;
+            let same_phase = head.phase == candidate.phase && (head.phase == 0 || head.batch_id == candidate.batch_id);
+            let same_roots = head.from == candidate.from && head.to == candidate.to;
+            let alike = head.operation == candidate.operation && same_roots && same_phase;
             if !alike || !is_small(head) || !is_small(&candidate) {
                 break;
             }

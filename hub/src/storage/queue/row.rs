@@ -53,11 +53,13 @@ pub struct TransferRow {
     pub begun: bool,
     /// Its place in the order.
     pub position: f64,
+    /// It begins when all of its batch with a lower number have ended; 0 waits for nothing.
+    pub phase: u32,
 }
 
 pub(super) const COLUMNS: &str = "id, batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, \
      to_path, on_conflict, state, stop, attempts, size_bytes, modified, synced_bytes, synced_proof, part_blake3, \
-     part_sha256, trash_path, result_size, result_modified, started_at, position";
+     part_sha256, trash_path, result_size, result_modified, started_at, position, phase";
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
     let wrong = |column, what: &str| {
@@ -109,6 +111,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
         occupant: result.0.zip(result.1).map(|(size, time)| (from_db(size), Ticks(time))),
         begun: row.get_ref(22)? != rusqlite::types::ValueRef::Null,
         position: row.get(23)?,
+        phase: row.get(24)?,
     })
 }
 

@@ -35,6 +35,7 @@ fn problem(description: &str) -> Response {
 fn meaning(status: &str) -> &'static str {
     match status {
         "200" => "What was asked for",
+        "201" => "Made",
         "202" => "Accepted; it happens in the background",
         "400" => "The request can't be understood",
         "403" => "Not allowed by the configuration",

@@ -6,6 +6,7 @@ mod duplicates;
 mod evictions;
 mod hashes;
 mod library;
+mod mirrors;
 mod problems;
 mod queue;
 mod trash;

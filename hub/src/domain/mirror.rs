@@ -1,0 +1,372 @@
+//! What makes a folder of one root like the same folder of the other: the rules, one file at a time.
+//!
+//! [`judge`] says what has to happen with one name. [`moves`] then finds contents that are already
+//! on the destination under another name, so that a rename takes the place of a copy and a delete.
+//! Whoever builds a plan feeds both and stores the rows; nothing here knows where they come from.
+
+pub mod moves;
+pub mod totals;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+
+use super::diff::{Content, DiffStatus, compare};
+use super::ids::FileId;
+use super::ticks::Ticks;
+
+/// When two files of one name count as the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Compare {
+    /// By size and time, and by hash where both are known.
+    #[default]
+    SizeMtime,
+    /// By hash only: a pair of equal size with a hash missing is left as it is.
+    Hash,
+}
+
+impl Compare {
+    /// The name in the API and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SizeMtime => "size_mtime",
+            Self::Hash => "hash",
+        }
+    }
+
+    /// The way of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::SizeMtime, Self::Hash].into_iter().find(|way| way.as_str() == name)
+    }
+}
+
+/// What a plan may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// When two files of one name are the same.
+    pub compare: Compare,
+    /// Whether files go that the source does not have, and may be renamed.
+    pub deletes: bool,
+    /// Whether files that differ are replaced.
+    pub overwrites: bool,
+}
+
+/// What happens with one file, in the order in which plans are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It gets another name on the destination, which needs no copy.
+    Move,
+    /// It is copied to a free name.
+    Copy,
+    /// It is copied, and the file that is there goes to the trash.
+    Overwrite,
+    /// It goes to the destination's trash.
+    Delete,
+    /// Nothing: only hashes would tell whether it differs.
+    Unverified,
+    /// Nothing: names are in each other's way.
+    Conflict,
+    /// Nothing, for another reason.
+    LeftOut,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 7] =
+        [Self::Move, Self::Copy, Self::Overwrite, Self::Delete, Self::Unverified, Self::Conflict, Self::LeftOut];
+
+    /// The number that stands for it in the database.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Move => 0,
+            Self::Copy => 1,
+            Self::Overwrite => 2,
+            Self::Delete => 3,
+            Self::Unverified => 4,
+            Self::Conflict => 5,
+            Self::LeftOut => 6,
+        }
+    }
+
+    /// The action behind a code of the database.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.code() == code)
+    }
+
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Move => "move",
+            Self::Copy => "copy",
+            Self::Overwrite => "overwrite",
+            Self::Delete => "delete",
+            Self::Unverified => "unverified",
+            Self::Conflict => "conflict",
+            Self::LeftOut => "left_out",
+        }
+    }
+
+    /// Whether a file is touched at all.
+    pub const fn is_done(self) -> bool {
+        matches!(self, Self::Move | Self::Copy | Self::Overwrite | Self::Delete)
+    }
+}
+
+/// Why a file stays as it is though the sides don't agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Of equal size, and the source's file has no hash.
+    SourceUnhashed,
+    /// Of equal size, and the destination's file has no hash.
+    DestUnhashed,
+    /// Of equal size, and neither has a hash.
+    BothUnhashed,
+    /// A root has several names here that differ only in case.
+    CaseConflict,
+    /// A folder has the file's name, or a file the name of its folder.
+    InTheWay,
+    /// The source's content lies in a cloud and not on the disk.
+    InCloud,
+    /// It differs, and the plan is to replace nothing.
+    Differs,
+}
+
+impl Why {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::SourceUnhashed,
+        Self::DestUnhashed,
+        Self::BothUnhashed,
+        Self::CaseConflict,
+        Self::InTheWay,
+        Self::InCloud,
+        Self::Differs,
+    ];
+
+    /// The number that stands for it in the database.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::SourceUnhashed => 0,
+            Self::DestUnhashed => 1,
+            Self::BothUnhashed => 2,
+            Self::CaseConflict => 3,
+            Self::InTheWay => 4,
+            Self::InCloud => 5,
+            Self::Differs => 6,
+        }
+    }
+
+    /// The reason behind a code of the database.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|why| why.code() == code)
+    }
+
+    /// How a plan lists a file that is left for this reason.
+    pub const fn action(self) -> Action {
+        match self {
+            Self::SourceUnhashed | Self::DestUnhashed | Self::BothUnhashed => Action::Unverified,
+            Self::CaseConflict | Self::InTheWay => Action::Conflict,
+            Self::InCloud | Self::Differs => Action::LeftOut,
+        }
+    }
+
+    /// The reason for people.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::SourceUnhashed => "equal size; the source's file has no hash yet",
+            Self::DestUnhashed => "equal size; the destination's file has no hash yet",
+            Self::BothUnhashed => "equal size; neither file has a hash yet",
+            Self::CaseConflict => "several names here differ only in case: rename all but one",
+            Self::InTheWay => "a file stands where a folder has to be, or the other way round",
+            Self::InCloud => "its content lies in a cloud and is not on this disk",
+            Self::Differs => "it differs, and this plan replaces nothing",
+        }
+    }
+}
+
+/// A file as a plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanFile {
+    /// Its row in the index.
+    pub id: FileId,
+    /// Its path.
+    pub path: RelPath,
+    /// What is known of its content.
+    pub content: Content,
+    /// Its content is not here but in a cloud.
+    pub placeholder: bool,
+}
+
+/// What has to happen with one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The sides agree, or it is none of the plan's business.
+    Nothing,
+    /// This.
+    Do(Action),
+    /// The file stays as it is.
+    Leave(Why),
+}
+
+/// Says what has to happen with the file that both sides have under one name, or one of them only.
+pub fn judge(source: Option<&PlanFile>, dest: Option<&PlanFile>, rules: Rules) -> Verdict {
+    match (source, dest) {
+        (Some(source), None) if source.placeholder => Verdict::Leave(Why::InCloud),
+        (Some(_), None) => Verdict::Do(Action::Copy),
+        (None, Some(_)) if rules.deletes => Verdict::Do(Action::Delete),
+        (None, _) => Verdict::Nothing,
+        (Some(source), Some(dest)) => judge_pair(source, dest, rules),
+    }
+}
+
+fn judge_pair(source: &PlanFile, dest: &PlanFile, rules: Rules) -> Verdict {
+    let differs = match (compare(&source.content, &dest.content), rules.compare) {
+        (DiffStatus::Different, _) => true,
+        (DiffStatus::Same, Compare::SizeMtime) => false,
+        // A clock change shifts all times by an hour: that asks for a hash, not for a copy.
+        (_, Compare::SizeMtime) => {
+            if source.content.modified.hour_apart(dest.content.modified) {
+                return Verdict::Leave(unhashed(source, dest));
+            }
+            true
+        }
+        (status, Compare::Hash) => match (source.content.hash, dest.content.hash) {
+            (Some(_), Some(_)) => status != DiffStatus::Same,
+            _ => return Verdict::Leave(unhashed(source, dest)),
+        },
+    };
+    match differs {
+        false => Verdict::Nothing,
+        true if source.placeholder => Verdict::Leave(Why::InCloud),
+        true if rules.overwrites => Verdict::Do(Action::Overwrite),
+        true => Verdict::Leave(Why::Differs),
+    }
+}
+
+const fn unhashed(source: &PlanFile, dest: &PlanFile) -> Why {
+    match (source.content.hash, dest.content.hash) {
+        (Some(_), _) => Why::DestUnhashed,
+        (None, Some(_)) => Why::SourceUnhashed,
+        (None, None) => Why::BothUnhashed,
+    }
+}
+
+/// A file's size and time: what a plan relies on until it is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last modified.
+    pub modified: Ticks,
+}
+
+impl Stamp {
+    const fn of(file: &PlanFile) -> Self {
+        Self { size_bytes: file.content.size_bytes, modified: file.content.modified }
+    }
+}
+
+/// One row of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRow {
+    /// What happens.
+    pub action: Action,
+    /// Renames come first, by their own phases, then copies, then deletes. 0 where nothing happens.
+    pub phase: u32,
+    /// The file that is read, moved or deleted.
+    pub path: RelPath,
+    /// That file as it was seen.
+    pub stamp: Stamp,
+    /// Where it goes, if that is another path.
+    pub to_path: Option<RelPath>,
+    /// What lies there and makes way.
+    pub there: Option<Stamp>,
+    /// The source's file.
+    pub source: Option<FileId>,
+    /// The destination's file.
+    pub dest: Option<FileId>,
+    /// The destination's file whose content goes away.
+    pub gone: Option<FileId>,
+    /// Why nothing happens.
+    pub why: Option<Why>,
+}
+
+/// The phase of what is copied, behind every rename.
+pub const COPY_PHASE: u32 = 1 << 20;
+
+/// The phase of what is deleted, behind every copy.
+pub const DELETE_PHASE: u32 = COPY_PHASE + 1;
+
+impl PlanRow {
+    /// The row for what was judged; none where there is nothing to show.
+    pub fn of(source: Option<&PlanFile>, dest: Option<&PlanFile>, verdict: Verdict) -> Option<Self> {
+        let (action, why) = match verdict {
+            Verdict::Nothing => return None,
+            Verdict::Do(action) => (action, None),
+            Verdict::Leave(why) => (why.action(), Some(why)),
+        };
+        let shown = source.or(dest)?;
+        let goes = matches!(action, Action::Delete | Action::Overwrite);
+        let elsewhere = source.and(dest).filter(|dest| dest.path != shown.path);
+        Some(Self {
+            action,
+            phase: match action {
+                Action::Copy | Action::Overwrite => COPY_PHASE,
+                Action::Delete => DELETE_PHASE,
+                _ => 0,
+            },
+            path: shown.path.clone(),
+            stamp: Stamp::of(shown),
+            to_path: elsewhere.map(|dest| dest.path.clone()),
+            there: source.and(dest).map(Stamp::of),
+            source: source.map(|file| file.id),
+            dest: dest.map(|file| file.id),
+            gone: dest.filter(|_| goes).map(|file| file.id),
+            why,
+        })
+    }
+
+    /// Where the destination's own file of this row lies.
+    fn dest_path(&self) -> &RelPath {
+        self.to_path.as_ref().unwrap_or(&self.path)
+    }
+
+    /// The destination's own file of this row, as it was seen.
+    fn dest_stamp(&self) -> Stamp {
+        self.there.unwrap_or(self.stamp)
+    }
+
+    /// The rename that gives `self`, a copy or an overwrite, the content that `offer` holds. What
+    /// lies there makes way unless it was renamed itself before.
+    #[must_use]
+    pub fn moved_from(&self, offer: &Self, phase: u32) -> Self {
+        Self {
+            action: Action::Move,
+            phase,
+            path: offer.dest_path().clone(),
+            stamp: offer.dest_stamp(),
+            to_path: Some(self.dest_path().clone()),
+            there: self.there.filter(|_| self.gone.is_some()),
+            source: self.source,
+            dest: offer.dest,
+            gone: self.gone,
+            why: None,
+        }
+    }
+
+    /// What is left of a row whose destination's file was renamed: the delete is done with, a file
+    /// to be replaced has nothing left that would make way.
+    #[must_use]
+    pub fn vacated(self) -> Option<Self> {
+        match self.action {
+            Action::Delete => None,
+            _ => Some(Self { gone: None, ..self }),
+        }
+    }
+}

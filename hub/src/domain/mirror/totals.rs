@@ -1,0 +1,152 @@
+//! What a plan comes to, and what it needs before it is carried out.
+
+use serde::{Deserialize, Serialize};
+
+use super::Action;
+
+/// So many files, and how large they are together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Count {
+    /// Files.
+    pub n: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// One more file.
+    pub const fn add(&mut self, bytes: u64) {
+        self.n += 1;
+        self.bytes += bytes;
+    }
+
+    /// One file less.
+    pub const fn take(&mut self, bytes: u64) {
+        self.n = self.n.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// The rows of a plan by action, and what they are measured against.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlanTotals {
+    /// Renames on the destination.
+    pub moves: Count,
+    /// Copies to free names.
+    pub copies: Count,
+    /// Copies in place of other files.
+    pub overwrites: Count,
+    /// Deletes.
+    pub deletes: Count,
+    /// Deletes of content of which no other copy is known.
+    pub last_copies: Count,
+    /// Files that only hashes could tell apart.
+    pub unverified: Count,
+    /// Names in each other's way.
+    pub conflicts: Count,
+    /// Files left for another reason.
+    pub left_out: Count,
+    /// What the destination holds, within the folder that the plan is about.
+    pub dest: Count,
+}
+
+/// A fifth: what goes beyond it has to be confirmed in words.
+const SHARE_DIVISOR: u64 = 5;
+
+/// Files that may be deleted from a page without typing anything.
+const A_FEW: u64 = 10;
+
+impl PlanTotals {
+    /// The rows of one action.
+    pub const fn of(&mut self, action: Action) -> &mut Count {
+        match action {
+            Action::Move => &mut self.moves,
+            Action::Copy => &mut self.copies,
+            Action::Overwrite => &mut self.overwrites,
+            Action::Delete => &mut self.deletes,
+            Action::Unverified => &mut self.unverified,
+            Action::Conflict => &mut self.conflicts,
+            Action::LeftOut => &mut self.left_out,
+        }
+    }
+
+    /// Transfers that carry it out.
+    pub const fn n_transfers(&self) -> u64 {
+        self.moves.n + self.copies.n + self.overwrites.n + self.deletes.n
+    }
+
+    /// Bytes that have to be read and written.
+    pub const fn bytes_to_copy(&self) -> u64 {
+        self.copies.bytes + self.overwrites.bytes
+    }
+
+    /// Whether something goes away from the destination, to its trash or to another name.
+    pub const fn takes_away(&self) -> bool {
+        self.moves.n + self.overwrites.n + self.deletes.n > 0
+    }
+
+    /// The part of the destination that is deleted, by files or by bytes, whichever is more.
+    #[allow(clippy::cast_precision_loss, reason = "a share is shown with two digits")]
+    pub fn delete_share(&self) -> f64 {
+        let share = |part: u64, whole: u64| if part == 0 { 0.0 } else { part as f64 / whole.max(part) as f64 };
+        share(self.deletes.n, self.dest.n).max(share(self.deletes.bytes, self.dest.bytes))
+    }
+
+    /// Whether so much is deleted that it has to be confirmed in words.
+    pub fn needs_confirmation(&self) -> bool {
+        let over = |part: u64, whole: u64| part.saturating_mul(SHARE_DIVISOR) > whole;
+        self.deletes.n > 0 && (over(self.deletes.n, self.dest.n) || over(self.deletes.bytes, self.dest.bytes))
+    }
+
+    /// Whether a page asks for words: also before many files are deleted, and before any is that the
+    /// Lake holds.
+    pub fn is_typed(&self, is_lake: bool) -> bool {
+        self.needs_confirmation() || self.deletes.n > A_FEW || (is_lake && self.deletes.n > 0)
+    }
+
+    /// The destination's free bytes afterwards. What goes to the trash frees nothing.
+    pub fn free_after(&self, free_bytes: u64, queued_bytes: u64) -> i64 {
+        let needed = self.bytes_to_copy().saturating_add(queued_bytes);
+        let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        signed(free_bytes).saturating_sub(signed(needed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(deletes: Count, dest: Count) -> PlanTotals {
+        PlanTotals { deletes, dest, ..PlanTotals::default() }
+    }
+
+    #[test]
+    fn over_a_fifth_of_files_or_bytes_has_to_be_confirmed() {
+        let dest = Count { n: 100, bytes: 1_000 };
+        assert!(!totals(Count { n: 20, bytes: 200 }, dest).needs_confirmation());
+        assert!(totals(Count { n: 21, bytes: 0 }, dest).needs_confirmation());
+        assert!(totals(Count { n: 1, bytes: 201 }, dest).needs_confirmation());
+        assert!(totals(Count { n: 1, bytes: 1 }, Count { n: 1, bytes: 1 }).needs_confirmation());
+        assert!(!totals(Count::default(), Count::default()).needs_confirmation());
+        assert!((totals(Count { n: 5, bytes: 900 }, dest).delete_share() - 0.9).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_page_asks_for_words_before_many_deletes_and_any_on_the_lake() {
+        let dest = Count { n: 1_000, bytes: 1_000_000 };
+        assert!(!totals(Count { n: 10, bytes: 10 }, dest).is_typed(false));
+        assert!(totals(Count { n: 11, bytes: 11 }, dest).is_typed(false));
+        assert!(totals(Count { n: 1, bytes: 1 }, dest).is_typed(true));
+        assert!(!totals(Count::default(), dest).is_typed(true));
+    }
+
+    #[test]
+    fn the_trash_frees_nothing() {
+        let mut plan = totals(Count { n: 9, bytes: 900 }, Count { n: 10, bytes: 1_000 });
+        plan.copies = Count { n: 1, bytes: 300 };
+        plan.overwrites = Count { n: 1, bytes: 200 };
+        assert_eq!(plan.free_after(1_000, 100), 400);
+        assert_eq!(plan.free_after(100, 0), -400);
+    }
+}

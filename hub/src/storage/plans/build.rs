@@ -1,0 +1,213 @@
+//! From the comparison to a plan's rows.
+//!
+//! What both sides agree on is never looked at: rows of the comparison are read by their status.
+//! Only a plan that compares by hash also looks for pairs that were taken for the same without one.
+
+use rusqlite::{Connection, Row, Statement, Transaction};
+use shared_protocol::RelPath;
+use shared_protocol::rel_path::match_key;
+
+use super::{NewPlan, holds, last_copies, renames, rows};
+use crate::domain::diff::{Content, DiffStatus};
+use crate::domain::ids::{FileId, PlanId, RootRowId};
+use crate::domain::mirror::totals::{Count, PlanTotals};
+use crate::domain::mirror::{Action, Compare, PlanFile, PlanRow, Verdict, Why, judge};
+use crate::domain::root::Root;
+use crate::domain::ticks::Ticks;
+use crate::storage::{StorageError, digest_column, folder_range, from_db, now_ms, pairs, roots};
+
+/// Builds and stores a plan from the indexes as they are now.
+pub fn build(transaction: &Transaction<'_>, new: &NewPlan) -> Result<PlanId, StorageError> {
+    pairs::refresh(transaction)?;
+    let id = insert(transaction, new)?;
+    let mut draft = Draft::new(transaction, id, new)?;
+    draft.collect()?;
+    let mut totals = draft.totals;
+    if new.rules.deletes {
+        renames::find(transaction, id, new, &mut totals)?;
+        totals.last_copies = last_copies::mark(transaction, id, new)?;
+    }
+    let (n, bytes) = holds(transaction, new.to.1, new.folder.as_ref())?.unwrap_or_default();
+    totals.dest = Count { n, bytes };
+    let stored = serde_json::to_string(&totals).map_err(|error| StorageError::damaged("totals", error))?;
+    transaction.execute("UPDATE plans SET totals = ?2 WHERE id = ?1", (id.0, stored))?;
+    Ok(id)
+}
+
+fn insert(connection: &Connection, new: &NewPlan) -> Result<PlanId, StorageError> {
+    let generation = |(root, row): (Root, RootRowId)| -> Result<i64, StorageError> {
+        let now = roots::active(connection, root)?.filter(|now| now.id == row);
+        Ok(now.ok_or(StorageError::Missing("root"))?.generation)
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO plans (from_root, from_root_id, from_generation, to_root, to_root_id, to_generation, folder,
+                                compare, with_deletes, with_overwrites, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute(rusqlite::params![
+            new.from.0.as_str(),
+            new.from.1.0,
+            generation(new.from)?,
+            new.to.0.as_str(),
+            new.to.1.0,
+            generation(new.to)?,
+            new.folder.as_ref().map_or("", RelPath::as_str),
+            new.rules.compare.as_str(),
+            new.rules.deletes,
+            new.rules.overwrites,
+            now_ms(),
+        ])?;
+    Ok(PlanId(connection.last_insert_rowid()))
+}
+
+/// Columns of a [`PlanFile`].
+const FILE: [&str; 6] = ["id", "path", "size_bytes", "modified", "blake3", "placeholder"];
+
+fn file(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<PlanFile>> {
+    let Some(id) = row.get::<_, Option<i64>>(first)? else { return Ok(None) };
+    let path = RelPath::parse(row.get_ref(first + 1)?.as_str()?).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(first + 1, rusqlite::types::Type::Text, Box::new(error))
+    })?;
+    Ok(Some(PlanFile {
+        id: FileId(id),
+        path,
+        content: Content {
+            size_bytes: from_db(row.get(first + 2)?),
+            modified: Ticks(row.get(first + 3)?),
+            hash: digest_column(row, first + 4)?,
+        },
+        placeholder: row.get(first + 5)?,
+    }))
+}
+
+/// A plan whose rows are being written.
+struct Draft<'a> {
+    connection: &'a Connection,
+    id: PlanId,
+    new: &'a NewPlan,
+    /// Both sides tell `A` from `a`, and so does the folder that the plan is about.
+    exact: bool,
+    totals: PlanTotals,
+    n_rows: i64,
+    /// The folder that was asked about last, and whether a file has its name or one above it.
+    blocked: Option<(String, bool)>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(connection: &'a Connection, id: PlanId, new: &'a NewPlan) -> Result<Self, StorageError> {
+        let mut exact = true;
+        for root in Root::ALL {
+            exact &= roots::active(connection, root)?.is_none_or(|row| row.case_sensitive);
+        }
+        Ok(Self { connection, id, new, exact, totals: PlanTotals::default(), n_rows: 0, blocked: None })
+    }
+
+    fn collect(&mut self) -> Result<(), StorageError> {
+        let by_hash = self.new.rules.compare == Compare::Hash;
+        for status in DiffStatus::ALL {
+            let conditions = match status {
+                DiffStatus::Same if by_hash => "WHERE l.blake3 IS NULL OR k.blake3 IS NULL",
+                DiffStatus::Same => continue,
+                _ => "",
+            };
+            let columns = |table: &str| FILE.map(|column| format!("{table}.{column}")).join(", ");
+            // Cut first and joined then, so that only these rows are looked up.
+            let sql = format!(
+                "SELECT {}, {} FROM (
+                     SELECT local_id, lake_id, match_key, path FROM pairs INDEXED BY pairs_by_status
+                     WHERE status = ?1 AND match_key >= ?2 AND match_key < ?3) p
+                 LEFT JOIN files l ON l.id = p.local_id LEFT JOIN files k ON k.id = p.lake_id {conditions}",
+                columns("l"),
+                columns("k")
+            );
+            self.collect_status(self.connection.prepare(&sql)?, status)?;
+        }
+        Ok(())
+    }
+
+    fn collect_status(&mut self, mut statement: Statement<'_>, status: DiffStatus) -> Result<(), StorageError> {
+        // A row of two paths stands under one of them, which may lie outside.
+        let folder = self.new.folder.as_ref().filter(|_| status != DiffStatus::Moved);
+        let (from, to) = folder_range(&folder.map(RelPath::match_key).unwrap_or_default());
+        let mut found = statement.query((status.code(), from, to))?;
+        while let Some(row) = found.next()? {
+            let (local, lake) = (file(row, 0)?, file(row, FILE.len())?);
+            let (source, dest) = if self.new.from.0 == Root::Local { (local, lake) } else { (lake, local) };
+            let (source, dest) = (source.filter(|file| self.is_meant(file)), dest.filter(|file| self.is_meant(file)));
+            match status {
+                DiffStatus::Conflict => {
+                    let verdict = Verdict::Leave(Why::CaseConflict);
+                    self.write(PlanRow::of(source.as_ref(), dest.as_ref(), verdict))?;
+                }
+                DiffStatus::Moved | DiffStatus::LocalOnly | DiffStatus::LakeOnly => {
+                    self.alone(source.as_ref())?;
+                    let verdict = judge(None, dest.as_ref(), self.new.rules);
+                    self.write(PlanRow::of(None, dest.as_ref(), verdict))?;
+                }
+                DiffStatus::Same | DiffStatus::Different | DiffStatus::Unverified => {
+                    let verdict = judge(source.as_ref(), dest.as_ref(), self.new.rules);
+                    self.write(PlanRow::of(source.as_ref(), dest.as_ref(), verdict))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A file that only the source has.
+    fn alone(&mut self, source: Option<&PlanFile>) -> Result<(), StorageError> {
+        let Some(file) = source else { return Ok(()) };
+        let mut verdict = judge(source, None, self.new.rules);
+        if verdict == Verdict::Do(Action::Copy) && self.is_in_the_way(&file.path)? {
+            verdict = Verdict::Leave(Why::InTheWay);
+        }
+        self.write(PlanRow::of(source, None, verdict))
+    }
+
+    fn is_meant(&self, file: &PlanFile) -> bool {
+        match &self.new.folder {
+            None => true,
+            Some(folder) if self.exact => file.path.is_within(folder),
+            Some(folder) => {
+                let (from, to) = folder_range(&folder.match_key());
+                (from..to).contains(&file.path.match_key())
+            }
+        }
+    }
+
+    /// Whether the destination has a folder of this name, or a file where a folder above has to be.
+    fn is_in_the_way(&mut self, path: &RelPath) -> Result<bool, StorageError> {
+        let dest = self.new.to.1.0;
+        let is_folder: bool = self
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM folders WHERE root_id = ?1 AND path = ?2)")?
+            .query_row((dest, path.as_str()), |row| row.get(0))?;
+        if is_folder {
+            return Ok(true);
+        }
+        let folder = path.parent().map(String::from).unwrap_or_default();
+        if let Some((known, answer)) = &self.blocked
+            && *known == folder
+        {
+            return Ok(*answer);
+        }
+        let mut answer = false;
+        let mut above = folder.as_str();
+        while !above.is_empty() && !answer {
+            answer = self
+                .connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM files WHERE root_id = ?1 AND match_key = ?2)")?
+                .query_row((dest, match_key(above)), |row| row.get(0))?;
+            above = above.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
+        self.blocked = Some((folder, answer));
+        Ok(answer)
+    }
+
+    fn write(&mut self, row: Option<PlanRow>) -> Result<(), StorageError> {
+        let Some(row) = row else { return Ok(()) };
+        self.n_rows += 1;
+        self.totals.of(row.action).add(row.stamp.size_bytes);
+        rows::insert(self.connection, self.id, self.n_rows, &row)
+    }
+}

@@ -1,0 +1,56 @@
+//! Which deletes take away a content of which no other copy is known. A file without a hash counts
+//! as such: nobody knows of another one.
+
+use rusqlite::Connection;
+
+use super::NewPlan;
+use crate::domain::ids::PlanId;
+use crate::domain::mirror::totals::Count;
+use crate::storage::{StorageError, from_db};
+
+/// A file of this content that stays: any of the source, one of the destination that no row takes.
+const HELD: &str = "
+    SELECT EXISTS (
+        SELECT 1 FROM files f
+        WHERE f.blake3 = ?1
+              AND (f.root_id = ?2
+                   OR f.root_id = ?3
+                      AND NOT EXISTS (SELECT 1 FROM plan_items g WHERE g.plan_id = ?4 AND g.gone_id = f.id)))";
+
+/// Marks these deletes and counts them. Empty files have no content that could be lost.
+pub(super) fn mark(connection: &Connection, plan: PlanId, new: &NewPlan) -> Result<Count, StorageError> {
+    connection.execute(
+        "UPDATE plan_items SET last_copy = 1
+         WHERE plan_id = ?1 AND action = 3 AND size_bytes > 0
+               AND EXISTS (SELECT 1 FROM files f WHERE f.id = plan_items.dest_id AND f.blake3 IS NULL)",
+        [plan.0],
+    )?;
+    let mut hashed = connection.prepare(
+        "SELECT f.blake3, i.n FROM plan_items i CROSS JOIN files f ON f.id = i.dest_id
+         WHERE i.plan_id = ?1 AND i.action = 3 AND i.size_bytes > 0 AND f.blake3 IS NOT NULL
+         ORDER BY 1",
+    )?;
+    let mut set =
+        connection.prepare("UPDATE plan_items SET last_copy = 1 WHERE plan_id = ?1 AND action = 3 AND n = ?2")?;
+    let mut held = connection.prepare(HELD)?;
+    let mut found = hashed.query([plan.0])?;
+    // Files of one content are looked up once.
+    let mut known: Option<(Vec<u8>, bool)> = None;
+    while let Some(row) = found.next()? {
+        let hash = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let is_held = match &known {
+            Some((content, is_held)) if content == hash => *is_held,
+            _ => {
+                let is_held = held.query_row((hash, new.from.1.0, new.to.1.0, plan.0), |row| row.get(0))?;
+                known = Some((hash.to_vec(), is_held));
+                is_held
+            }
+        };
+        if !is_held {
+            set.execute((plan.0, row.get::<_, i64>(1)?))?;
+        }
+    }
+    let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM plan_items
+               WHERE plan_id = ?1 AND action = 3 AND last_copy = 1";
+    Ok(connection.query_row(sql, [plan.0], |row| Ok(Count { n: from_db(row.get(0)?), bytes: from_db(row.get(1)?) }))?)
+}

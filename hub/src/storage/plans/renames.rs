@@ -1,0 +1,86 @@
+//! Finds contents that the destination has already under another name.
+
+use rusqlite::Connection;
+
+use super::{NewPlan, rows};
+use crate::domain::ids::PlanId;
+use crate::domain::mirror::moves::{Edge, IsDelete, order, pair};
+use crate::domain::mirror::totals::PlanTotals;
+use crate::domain::mirror::{Action, PlanRow};
+use crate::storage::StorageError;
+
+/// Rows that give a content away, and rows that want one: only contents that both sides have can be
+/// among both, so all others are left out before they are sorted.
+const CANDIDATES: &str = "
+    SELECT f.blake3, i.n, i.action = 3, 1
+    FROM plan_items i CROSS JOIN files f ON f.id = i.gone_id
+    WHERE i.plan_id = ?1 AND i.action IN (2, 3) AND f.blake3 IS NOT NULL AND f.size_bytes > 0
+          AND EXISTS (SELECT 1 FROM files s WHERE s.blake3 = f.blake3 AND s.root_id = ?2)
+    UNION ALL
+    SELECT f.blake3, i.n, 0, 0
+    FROM plan_items i CROSS JOIN files f ON f.id = i.source_id
+    WHERE i.plan_id = ?1 AND i.action IN (1, 2) AND f.blake3 IS NOT NULL AND f.size_bytes > 0
+          AND EXISTS (SELECT 1 FROM files d WHERE d.blake3 = f.blake3 AND d.root_id = ?3)
+    ORDER BY 1, 2";
+
+/// Puts renames in place of copies and deletes.
+pub(super) fn find(
+    connection: &Connection,
+    plan: PlanId,
+    new: &NewPlan,
+    totals: &mut PlanTotals,
+) -> Result<(), StorageError> {
+    for (edge, phase) in order(edges(connection, plan, new)?) {
+        let offer = rows::find(connection, plan, edge.offer, [Action::Delete, Action::Overwrite])?;
+        let want = rows::find(connection, plan, edge.want, [Action::Copy, Action::Overwrite])?;
+        let (Some(offer), Some(want)) = (offer, want) else { continue };
+        let moved = want.moved_from(&offer, phase);
+        replace(connection, plan, edge.want, &want, Some(&moved), totals)?;
+        match offer.clone().vacated() {
+            None => replace(connection, plan, edge.offer, &offer, None, totals)?,
+            Some(_) => {
+                connection
+                    .prepare_cached(
+                        "UPDATE plan_items SET gone_id = NULL WHERE plan_id = ?1 AND action = ?2 AND n = ?3",
+                    )?
+                    .execute((plan.0, offer.action.code(), edge.offer))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn replace(
+    connection: &Connection,
+    plan: PlanId,
+    n: i64,
+    old: &PlanRow,
+    new: Option<&PlanRow>,
+    totals: &mut PlanTotals,
+) -> Result<(), StorageError> {
+    rows::remove(connection, plan, old.action, n)?;
+    totals.of(old.action).take(old.stamp.size_bytes);
+    if let Some(new) = new {
+        totals.of(new.action).add(new.stamp.size_bytes);
+        rows::insert(connection, plan, n, new)?;
+    }
+    Ok(())
+}
+
+fn edges(connection: &Connection, plan: PlanId, new: &NewPlan) -> Result<Vec<Edge>, StorageError> {
+    let mut statement = connection.prepare(CANDIDATES)?;
+    let mut found = statement.query((plan.0, new.from.1.0, new.to.1.0))?;
+    let mut edges = Vec::new();
+    let mut content: Vec<u8> = Vec::new();
+    let (mut offers, mut wants) = (Vec::new(), Vec::new());
+    while let Some(row) = found.next()? {
+        let hash = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        if hash != content {
+            pair(std::mem::take(&mut offers), &std::mem::take(&mut wants), &mut edges);
+            content = hash.to_vec();
+        }
+        if row.get(3)? { offers.push((row.get(1)?, IsDelete(row.get(2)?))) } else { wants.push(row.get(1)?) }
+    }
+    pair(offers, &wants, &mut edges);
+    Ok(edges)
+}

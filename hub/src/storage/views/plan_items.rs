@@ -1,0 +1,147 @@
+//! The rows of a plan, page by page.
+
+use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+
+use super::entry::path;
+use super::page::{Page, PageRequest};
+use super::statement::Statement;
+use crate::domain::ids::PlanId;
+use crate::domain::mirror::totals::PlanTotals;
+use crate::domain::mirror::{Action, Why};
+use crate::domain::ticks::Ticks;
+use crate::storage::plans::{self, PlanRecord};
+use crate::storage::{StorageError, from_db};
+
+/// What a plan does with one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanItem {
+    /// Its number within the plan.
+    pub n: i64,
+    /// What happens.
+    pub action: Action,
+    /// The file that is copied, renamed or deleted.
+    pub path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last modified.
+    pub modified: Ticks,
+    /// Where it goes, if that is another path.
+    pub to_path: Option<String>,
+    /// Size and time of the destination's file of that name.
+    pub there: Option<(u64, Ticks)>,
+    /// No other copy of its content is known.
+    pub last_copy: bool,
+    /// Why nothing happens.
+    pub why: Option<Why>,
+}
+
+/// Where a page ends.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Key {
+    action: i64,
+    n: i64,
+}
+
+const COLUMNS: &str = "n, action, path, size_bytes, modified, to_path, there_size, there_modified, last_copy, why";
+
+fn item(row: &Row<'_>) -> rusqlite::Result<PlanItem> {
+    let there: (Option<i64>, Option<i64>) = (row.get(6)?, row.get(7)?);
+    Ok(PlanItem {
+        n: row.get(0)?,
+        action: Action::from_code(row.get(1)?).unwrap_or(Action::LeftOut),
+        path: path(row, 2)?,
+        size_bytes: from_db(row.get(3)?),
+        modified: Ticks(row.get(4)?),
+        to_path: row.get(5)?,
+        there: there.0.zip(there.1).map(|(size, modified)| (from_db(size), Ticks(modified))),
+        last_copy: row.get(8)?,
+        why: row.get::<_, Option<i64>>(9)?.and_then(Why::from_code),
+    })
+}
+
+/// One page of plans, the newest first.
+pub fn plans(connection: &Connection, request: &PageRequest) -> Result<Page<PlanRecord>, StorageError> {
+    let rows = plans::list(connection, request.after::<PlanId>()?, request.rows_to_read())?;
+    Ok(request.page(rows, plans::count(connection)?, |plan| plan.id))
+}
+
+/// One page of a plan's rows, by action and then in the order of the comparison.
+pub fn list(
+    connection: &Connection,
+    plan: PlanId,
+    totals: &PlanTotals,
+    action: Option<Action>,
+    request: &PageRequest,
+) -> Result<Page<PlanItem>, StorageError> {
+    let after = request.after::<Key>()?;
+    if after.is_some_and(|key| action.is_some_and(|action| action.code() != key.action)) {
+        return Err(StorageError::Cursor);
+    }
+    let rows = list_statement(plan, action, after, request).rows(connection, item)?;
+    let mut totals = *totals;
+    let total = match action {
+        Some(action) => totals.of(action).n,
+        None => Action::ALL.into_iter().map(|action| totals.of(action).n).sum(),
+    };
+    Ok(request.page(rows, total, |row| Key { action: row.action.code(), n: row.n }))
+}
+
+fn list_statement(plan: PlanId, action: Option<Action>, after: Option<Key>, request: &PageRequest) -> Statement {
+    let mut statement = Statement::new(format!("SELECT {COLUMNS} FROM plan_items"));
+    statement.add("WHERE plan_id = ?", [plan.0.into()]);
+    match (action, after) {
+        (Some(action), None) => _ = statement.add("AND action = ?", [action.code().into()]),
+        (Some(action), Some(key)) => {
+            _ = statement.add("AND action = ? AND n > ?", [action.code().into(), key.n.into()]);
+        }
+        (None, Some(key)) => _ = statement.add("AND (action, n) > (?, ?)", [key.action.into(), key.n.into()]),
+        (None, None) => {}
+    }
+    statement.add("ORDER BY action, n LIMIT ?", [request.rows_to_read().into()]);
+    statement
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+    use crate::storage::views::test_library::TestLibrary;
+
+    #[test]
+    fn every_page_is_a_range_of_the_key() {
+        let library = TestLibrary::new();
+        let request = PageRequest::first();
+        let key = Key { action: 3, n: 7 };
+        for (action, after) in
+            [(None, None), (None, Some(key)), (Some(Action::Delete), None), (Some(Action::Delete), Some(key))]
+        {
+            let plan = library.read(|c| Ok(list_statement(PlanId(1), action, after, &request).plan(c)));
+            assert!(plan.iter().all(|step| step.starts_with("SEARCH plan_items USING PRIMARY KEY")), "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_is_refused() {
+        let library = TestLibrary::new();
+        library.write(|tx| {
+            tx.execute_batch(
+                "INSERT INTO plans VALUES (1, 'local', 1, 0, 'lake', 2, 0, '', 'hash', 1, 1, '{}', NULL, 0);
+                 INSERT INTO plan_items (plan_id, action, n, phase, path, size_bytes, modified)
+                     VALUES (1, 1, 1, 1, 'a', 1, 1), (1, 1, 2, 1, 'b', 1, 1), (1, 3, 3, 2, 'c', 1, 1);",
+            )?;
+            Ok(())
+        });
+        let page = |action, cursor| {
+            let request = PageRequest::new(1, cursor).unwrap();
+            library.database.read_blocking(|c| list(c, PlanId(1), &PlanTotals::default(), action, &request))
+        };
+        let first = page(None, None).unwrap();
+        let second = page(None, first.next_cursor.clone()).unwrap();
+        let third = page(None, second.next_cursor).unwrap();
+        assert_eq!(third.items.first().map(|item| (item.action, item.n)), Some((Action::Delete, 3)));
+        assert_eq!(third.next_cursor, None);
+        assert!(matches!(page(Some(Action::Delete), first.next_cursor), Err(StorageError::Cursor)));
+    }
+}
