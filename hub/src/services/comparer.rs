@@ -2,7 +2,7 @@
 //! whoever is about to read it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, Notify};
 
@@ -11,6 +11,12 @@ use crate::storage::{Database, pairs};
 
 /// Changes are taken together for this long before the rows are written anew.
 const SETTLE: Duration = Duration::from_millis(400);
+
+/// And for so many times as long as the last time took: the queue writes to the same database.
+const SHARE: u32 = 9;
+
+/// The longest that pages wait for it.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// Keeps the comparison fresh; clones share it.
 #[derive(Clone)]
@@ -29,17 +35,20 @@ impl Comparer {
         tasks.spawn(async move {
             // What a killed hub left stale.
             this.changed.notify_one();
+            let mut settle = SETTLE;
             loop {
                 tokio::select! {
                     () = this.changed.notified() => {}
                     () = own_tasks.token().cancelled() => return,
                 }
-                if !own_tasks.pause(SETTLE).await {
+                if !own_tasks.pause(settle).await {
                     return;
                 }
+                let began = Instant::now();
                 if let Err(error) = this.refresh().await {
                     tracing::error!(%error, "the comparison could not be brought up to date");
                 }
+                settle = (began.elapsed() * SHARE).clamp(SETTLE, LONGEST);
             }
         });
         comparer

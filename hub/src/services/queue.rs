@@ -35,6 +35,7 @@ use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::root::Root;
 use crate::domain::transfer::{self, Effect, TransferState};
+use crate::fs::Buffers;
 use crate::storage::queue::outcome::{self, Stepped};
 use crate::storage::queue::{batches, claim};
 use crate::storage::{Database, facts};
@@ -61,6 +62,8 @@ pub struct Queue {
     wake: Arc<tokio::sync::Notify>,
     /// In the names of part files: this database's token.
     token: Arc<str>,
+    /// Kept from one group to the next while anything runs.
+    buffers: Arc<Mutex<Vec<Buffers>>>,
 }
 
 /// What the queue needs of its neighbours.
@@ -98,6 +101,7 @@ impl Queue {
             held: Arc::new(Mutex::new(held)),
             wake: Arc::default(),
             token: token.into(),
+            buffers: Arc::default(),
         };
         if !recovered.is_empty() {
             tracing::info!(n = recovered.len(), "transfers were interrupted and go on");
@@ -250,6 +254,13 @@ impl Queue {
     /// How a running transfer is going.
     pub fn live(&self, id: TransferId) -> Option<LiveView> {
         self.live.view(id)
+    }
+
+    fn with_buffers<T>(&self, work: impl FnOnce(&mut Buffers) -> T) -> T {
+        let mut buffers = self.buffers.lock().pop().unwrap_or_default();
+        let result = work(&mut buffers);
+        self.buffers.lock().push(buffers);
+        result
     }
 
     fn unreachable(&self) -> Option<String> {

@@ -12,10 +12,15 @@ use crate::storage::history::{Level, NewLine};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::{self, Stepped};
 
-pub(super) fn run(queue: &Queue, group: &[TransferRow]) {
+/// Makes the transfers known as running, so that they can be stopped.
+pub(super) fn begin(queue: &Queue, group: &[TransferRow]) {
     for transfer in group {
         queue.live.begin(transfer.id, transfer.size_bytes, transfer.synced_bytes);
     }
+}
+
+/// Does the work, says when no file is touched any more, and writes down what came of it.
+pub(super) fn run(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce()) {
     // Of many small files only the end is told: it comes at once.
     if let [only] = group {
         queue.events.progress(Event::TransferChanged(only.id));
@@ -26,6 +31,7 @@ pub(super) fn run(queue: &Queue, group: &[TransferRow]) {
             group.iter().map(|transfer| (transfer, Err(Trouble::Failed(failure, reason.clone())))).collect()
         }
     };
+    files_done();
     store(queue, &tried);
     for transfer in group {
         queue.live.end(transfer.id);

@@ -11,7 +11,7 @@ use super::result::{self, Ends, Success};
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::domain::transfer::Failure;
-use crate::fs::copy::{CopiedPart, CopyControl, CopyRequest, copy_to_part, discard_part, finish_part};
+use crate::fs::copy::{CopiedPart, CopyControl, CopyRequest, copy_to_part_with, discard_part, finish_part};
 use crate::fs::rename::{move_within_volume, sync_folder};
 use crate::fs::{CancelFlag, ContentHash, Flow, volume};
 use crate::services::Event;
@@ -19,7 +19,7 @@ use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self};
 use crate::storage::queue::outcome::{self, Made, Reason};
 use crate::storage::queue::{TransferRow, waypoint};
-use crate::storage::{StorageError, index};
+use crate::storage::{Connection, StorageError, index};
 
 /// Between two syncs of a part file: what a kill costs at most, besides reading the part again.
 const SYNC_EVERY: u64 = 128 << 20;
@@ -32,7 +32,7 @@ pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<
     if let Some(success) = landed::find(queue, transfer, ends)? {
         return Ok(success);
     }
-    let place = place::prepare(queue, transfer, ends)?;
+    let place = place::prepare(queue, transfer, ends, &mut place::Trodden::default())?;
     if transfer.operation == Operation::Move && can_rename(ends, &place)? {
         return rename(queue, transfer, ends, &place);
     }
@@ -48,8 +48,9 @@ pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<
         sync_every: SYNC_EVERY,
         sync: true,
     };
-    let copied = copy_to_part(request, &mut control)?;
-    check_known(queue, transfer, ends, &place, &copied.content)?;
+    let copied = queue.with_buffers(|buffers| copy_to_part_with(buffers, request, &mut control))?;
+    let known = queue.database.read_blocking(|connection| known_hash(connection, transfer, ends))?;
+    check_known(transfer, &place, known, &copied.content)?;
     queue.database.write_blocking(|tx| {
         waypoint::part_complete(tx, transfer.id, &copied.content.blake3, copied.content.sha256.as_ref())
     })?;
@@ -73,20 +74,25 @@ pub(super) fn wants_sha256(queue: &Queue, transfer: &TransferRow, ends: &Ends) -
     Ok(known.is_none())
 }
 
+/// What the index knows of the source's content.
+pub(super) fn known_hash(
+    connection: &Connection,
+    transfer: &TransferRow,
+    ends: &Ends,
+) -> Result<Option<Blake3>, StorageError> {
+    Ok(index::file_at(connection, ends.from.row, &transfer.path)?
+        .filter(|file| file.size_bytes == transfer.size_bytes && file.modified == transfer.modified)
+        .and_then(|file| file.hash))
+}
+
 /// A content that differs from the source's known hash, though size and time are the same, was
 /// damaged on its way or on the source's disk: it must not spread.
 pub(super) fn check_known(
-    queue: &Queue,
     transfer: &TransferRow,
-    ends: &Ends,
     place: &Place,
+    known: Option<Blake3>,
     content: &ContentHash,
 ) -> Result<(), Trouble> {
-    let known = queue.database.read_blocking(|connection| {
-        Ok(index::file_at(connection, ends.from.row, &transfer.path)?
-            .filter(|file| file.size_bytes == transfer.size_bytes && file.modified == transfer.modified)
-            .and_then(|file| file.hash))
-    })?;
     match known {
         Some(known) if known != content.blake3 => {
             discard_part(&place.part)?;

@@ -1,5 +1,6 @@
 //! Where a copy goes, and what to do if something is there already.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use backon::BlockingRetryable as _;
@@ -31,6 +32,35 @@ pub(super) struct Place {
     pub(super) part: PathBuf,
 }
 
+/// Folders that were looked at for one of the transfers claimed together. The next file in them needs
+/// no second look: the group takes no longer than a big file does.
+#[derive(Debug, Default)]
+pub(super) struct Trodden {
+    /// The source's folders without a link on the way.
+    sources: HashSet<Option<RelPath>>,
+    /// The destination's folders as they are spelled on disk.
+    made: HashMap<Option<RelPath>, Option<RelPath>>,
+}
+
+impl Trodden {
+    fn source(&mut self, dir: &RootDir, folder: Option<RelPath>) -> Result<(), FsError> {
+        if !self.sources.contains(&folder) {
+            folder.iter().try_for_each(|folder| ensure_no_links(dir, folder))?;
+            self.sources.insert(folder);
+        }
+        Ok(())
+    }
+
+    fn made(&mut self, dir: &RootDir, folder: Option<RelPath>) -> Result<Option<RelPath>, FsError> {
+        if let Some(spelled) = self.made.get(&folder) {
+            return Ok(spelled.clone());
+        }
+        let spelled = folders::ensure_folder(dir, folder.as_ref())?;
+        self.made.insert(folder, spelled.clone());
+        Ok(spelled)
+    }
+}
+
 /// The name of a transfer's part file, without the file's own.
 pub(super) fn token(queue: &Queue, transfer: &TransferRow) -> String {
     format!("{}-{}", queue.token, transfer.id)
@@ -55,14 +85,20 @@ pub(super) const fn expected(transfer: &TransferRow) -> FileStamp {
 }
 
 /// Finds out where the file goes and makes its folder.
-pub(super) fn prepare(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Place, Trouble> {
+pub(super) fn prepare(
+    queue: &Queue,
+    transfer: &TransferRow,
+    ends: &Ends,
+    trodden: &mut Trodden,
+) -> Result<Place, Trouble> {
     let to = ends.to()?;
-    ensure_no_links(&ends.from.dir, &transfer.path)?;
+    trodden.source(&ends.from.dir, transfer.path.parent())?;
     let source = ends.from.dir.resolve(&transfer.path);
+    // Of a link this is an error, too.
     if stamp_path(&source)? != expected(transfer) {
         return Err(Trouble::changed());
     }
-    let folder = folders::ensure_folder(&to.dir, transfer.to_path.parent().as_ref())?;
+    let folder = trodden.made(&to.dir, transfer.to_path.parent())?;
     let spelled = RelPath::in_folder(folder.as_ref(), transfer.to_path.name())
         .map_err(|error| Trouble::last("name", error.to_string()))?;
     let to_path = free_name(&to.dir, &spelled, transfer.on_conflict)?;

@@ -1,8 +1,15 @@
 //! Keeps the workers busy: takes the next transfers from the database as long as a place is free.
+//!
+//! A place is for work on files. What a worker writes down afterwards needs none, and small files are
+//! claimed a little ahead: so the disks need not wait for the database.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Queue, attempt, copy};
+use tokio::sync::Semaphore;
+
+use super::{Queue, attempt, copy, small};
 use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
 use crate::services::events::until_roots_change;
@@ -10,8 +17,8 @@ use crate::services::{Event, ServiceError};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::claim::{self, Appetite};
 
-/// Files up to this size go together.
-const SMALL: Appetite = Appetite { small_bytes: 1 << 20, n_most: 128 };
+/// What goes together.
+const APPETITE: Appetite = Appetite { small_bytes: small::SMALL_BYTES, n_most: 128, bytes_most: 64 << 20 };
 
 /// Looked again after this long even if nobody called: a root may have come back.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -20,10 +27,10 @@ pub(super) fn start(queue: &Queue) {
     let this = queue.clone();
     queue.tasks.spawn(async move {
         let mut roots = this.events.subscribe();
-        let mut running = tokio::task::JoinSet::new();
+        let mut crew = Crew::default();
         let stopping = this.tasks.token().clone();
         loop {
-            let pause = match fill(&this, &mut running).await {
+            let pause = match fill(&this, &mut crew).await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(%error, "the queue can't be read");
@@ -33,7 +40,7 @@ pub(super) fn start(queue: &Queue) {
             tokio::select! {
                 () = this.wake.notified() => {}
                 () = tokio::time::sleep(pause) => {}
-                Some(ended) = running.join_next() => {
+                Some(ended) = crew.running.join_next() => {
                     if let Err(error) = ended {
                         tracing::error!(%error, "a worker broke off");
                     }
@@ -43,12 +50,73 @@ pub(super) fn start(queue: &Queue) {
             }
         }
         this.live.stop_all();
-        while running.join_next().await.is_some() {}
+        while crew.running.join_next().await.is_some() {}
     });
 }
 
+/// The workers and their places.
+struct Crew {
+    running: tokio::task::JoinSet<()>,
+    places: Arc<Semaphore>,
+    /// Places there are, taken or free.
+    n_places: usize,
+    /// Claimed groups whose files are not done.
+    at_work: Arc<AtomicUsize>,
+    /// The last group that was claimed was one of small files: it will not take long.
+    is_quick: bool,
+}
+
+impl Default for Crew {
+    fn default() -> Self {
+        Self {
+            running: tokio::task::JoinSet::new(),
+            places: Arc::new(Semaphore::new(0)),
+            n_places: 0,
+            at_work: Arc::default(),
+            is_quick: false,
+        }
+    }
+}
+
+impl Crew {
+    /// Follows the setting; a place that is taken goes when it is given back.
+    fn set_places(&mut self, wanted: usize) {
+        if wanted > self.n_places {
+            self.places.add_permits(wanted - self.n_places);
+            self.n_places = wanted;
+        } else {
+            self.n_places -= self.places.forget_permits(self.n_places - wanted);
+        }
+    }
+
+    /// Whether another group may be claimed. What is only written down yet is bounded, too.
+    fn has_room(&self) -> bool {
+        let ahead = usize::from(self.is_quick);
+        self.at_work.load(Ordering::Acquire) < self.n_places + ahead && self.running.len() < 2 * self.n_places + ahead
+    }
+
+    fn start(&mut self, queue: &Queue, group: Vec<TransferRow>) {
+        self.is_quick = group.iter().all(small::is_small);
+        self.at_work.fetch_add(1, Ordering::AcqRel);
+        // From here on it can be stopped.
+        attempt::begin(queue, &group);
+        let (queue, places, at_work) = (queue.clone(), self.places.clone(), self.at_work.clone());
+        self.running.spawn(async move {
+            let place = places.acquire_owned().await;
+            let tasks = queue.tasks.clone();
+            let wake = queue.wake.clone();
+            let files_done = move || {
+                drop(place);
+                at_work.fetch_sub(1, Ordering::AcqRel);
+                wake.notify_one();
+            };
+            tasks.blocking(move || work(&queue, &group, files_done)).await;
+        });
+    }
+}
+
 /// Starts workers while places are free; tells how long nothing can change by itself.
-async fn fill(queue: &Queue, running: &mut tokio::task::JoinSet<()>) -> Result<Duration, ServiceError> {
+async fn fill(queue: &Queue, crew: &mut Crew) -> Result<Duration, ServiceError> {
     let due = queue.database.read(claim::next_due).await?;
     if due == Some(0) {
         queue.database.write(|tx| claim::wake_due(tx)).await?;
@@ -56,8 +124,8 @@ async fn fill(queue: &Queue, running: &mut tokio::task::JoinSet<()>) -> Result<D
     }
     let this = queue.clone();
     queue.tasks.blocking(move || copy::discard_left(&this)).await.transpose()?;
-    let places = usize::from(queue.settings.current().queue_concurrency.get());
-    while running.len() < places && !queue.is_held() && !queue.tasks.token().is_cancelled() {
+    crew.set_places(usize::from(queue.settings.current().queue_concurrency.get()));
+    while crew.has_room() && !queue.is_held() && !queue.tasks.token().is_cancelled() {
         let live: Vec<RootRowId> =
             Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok()).map(|root| root.row).collect();
         let policy = queue.policy();
@@ -66,22 +134,21 @@ async fn fill(queue: &Queue, running: &mut tokio::task::JoinSet<()>) -> Result<D
         if !open {
             break;
         }
-        let group = queue.database.write(move |tx| claim::next(tx, &live, SMALL, &policy)).await?;
+        let group = queue.database.write(move |tx| claim::next(tx, &live, APPETITE, &policy)).await?;
         if group.is_empty() {
             break;
         }
         queue.events.progress(Event::QueueChanged);
-        let this = queue.clone();
-        running.spawn(async move {
-            let tasks = this.tasks.clone();
-            tasks.blocking(move || work(&this, &group)).await;
-        });
+        crew.start(queue, group);
+    }
+    if crew.running.is_empty() {
+        queue.buffers.lock().clear();
     }
     Ok(due.filter(|ms| *ms > 0).map_or(LONGEST, Duration::from_millis).min(LONGEST))
 }
 
 /// Works on what was claimed together, on this thread.
-fn work(queue: &Queue, group: &[TransferRow]) {
+fn work(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce()) {
     let _busy: Vec<_> = group
         .first()
         .into_iter()
@@ -90,7 +157,7 @@ fn work(queue: &Queue, group: &[TransferRow]) {
         .map(|root| queue.busy.begin(root))
         .collect();
     let batches: std::collections::BTreeSet<_> = group.iter().map(|transfer| transfer.batch_id).collect();
-    attempt::run(queue, group);
+    attempt::run(queue, group, files_done);
     queue.comparer.index_changed();
     for root in group.first().into_iter().flat_map(|head| [Some(head.from), head.to]).flatten() {
         queue.events.send(Event::IndexChanged(root));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::failure::{Trouble, explain};
-use super::place::{self, Place};
+use super::place::{self, Place, Trodden};
 use super::result::{self, Change, Ends, Success, Tried};
 use super::{Queue, copy, ending, landed};
 use crate::domain::operation::Operation;
@@ -14,10 +14,10 @@ use crate::fs::copy::{CopiedPart, CopyRequest, copy_to_part_with, discard_part, 
 use crate::fs::rename::sync_folder;
 use crate::fs::{Buffers, volume};
 use crate::storage::queue::TransferRow;
-use crate::storage::queue::outcome::Made;
+use crate::storage::queue::outcome::{Made, Reason};
 
-/// Files up to this size are written without way points: begun anew after a kill.
-const SMALL_BYTES: u64 = 1 << 20;
+/// Files up to this size are written without way points: begun anew after a kill or a pause.
+pub(super) const SMALL_BYTES: u64 = 8 << 20;
 
 pub(super) const fn is_small(transfer: &TransferRow) -> bool {
     transfer.size_bytes <= SMALL_BYTES
@@ -36,18 +36,8 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
     if ready.is_err() {
         return group.iter().map(|t| (t, Err(ends_error(queue, ends)))).collect();
     }
-    let mut buffers = Buffers::new();
-    let mut full = false;
-    let mut staged: Vec<(&TransferRow, Stage)> = Vec::with_capacity(group.len());
-    for transfer in group {
-        let stopped = full || queue.live.flag(transfer.id).is_cancelled();
-        let stage = if stopped { Err(Trouble::Stopped) } else { write(queue, transfer, ends, &mut buffers) };
-        let stage = stage.unwrap_or_else(|trouble| Stage::Ended(Err(explain(queue, &ends.all(), trouble))));
-        // The rest would end the same way; it keeps its place in the order.
-        full |= matches!(&stage, Stage::Ended(Err(Trouble::Failed(Failure::DiskFull, _))));
-        queue.live.progress(transfer.id, transfer.size_bytes);
-        staged.push((transfer, stage));
-    }
+    let mut staged = queue.with_buffers(|buffers| write_all(queue, group, ends, buffers));
+    drop_damaged(queue, ends, &mut staged);
     for (_, stage) in &mut staged {
         if let Stage::Written(place, _) = stage
             && let Err(error) = sync_part(&place.part)
@@ -60,12 +50,7 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
         if let Stage::Written(place, _) = stage {
             match copy::land(queue, transfer, ends, place) {
                 Ok(()) => folders.extend(place.dest.parent().map(PathBuf::from)),
-                Err(trouble) => {
-                    if let Err(error) = discard_part(&place.part) {
-                        tracing::warn!(%error, id = transfer.id.0, "a part file could not be removed");
-                    }
-                    *stage = Stage::Ended(Err(explain(queue, &ends.all(), trouble)));
-                }
+                Err(trouble) => give_up(transfer, stage, explain(queue, &ends.all(), trouble)),
             }
         }
     }
@@ -77,17 +62,82 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
     finish(queue, staged, ends)
 }
 
+fn write_all<'a>(
+    queue: &Queue,
+    group: &'a [TransferRow],
+    ends: &Ends,
+    buffers: &mut Buffers,
+) -> Vec<(&'a TransferRow, Stage)> {
+    let mut trodden = Trodden::default();
+    let mut full = false;
+    let mut staged = Vec::with_capacity(group.len());
+    for transfer in group {
+        let stopped = full || queue.live.flag(transfer.id).is_cancelled();
+        let stage = if stopped { Err(Trouble::Stopped) } else { write(queue, transfer, ends, &mut trodden, buffers) };
+        let stage = stage.unwrap_or_else(|trouble| Stage::Ended(Err(explain(queue, &ends.all(), trouble))));
+        // The rest would end the same way; it keeps its place in the order.
+        full |= matches!(&stage, Stage::Ended(Err(Trouble::Failed(Failure::DiskFull, _))));
+        queue.live.progress(transfer.id, transfer.size_bytes);
+        staged.push((transfer, stage));
+    }
+    staged
+}
+
+/// Ends what is not the content that the index knows.
+fn drop_damaged(queue: &Queue, ends: &Ends, staged: &mut [(&TransferRow, Stage)]) {
+    let known = queue.database.read_blocking(|connection| {
+        staged.iter().map(|(transfer, _)| copy::known_hash(connection, transfer, ends)).collect::<Result<Vec<_>, _>>()
+    });
+    let known = match known {
+        Ok(known) => known,
+        Err(error) => {
+            let detail = error.to_string();
+            for (transfer, stage) in staged.iter_mut() {
+                give_up(
+                    transfer,
+                    stage,
+                    Trouble::Failed(Failure::Transient, Reason { code: "database", detail: detail.clone() }),
+                );
+            }
+            return;
+        }
+    };
+    for ((transfer, stage), known) in staged.iter_mut().zip(known) {
+        if let Stage::Written(place, copied) = stage
+            && let Err(trouble) = copy::check_known(transfer, place, known, &copied.content)
+        {
+            *stage = Stage::Ended(Err(trouble));
+        }
+    }
+}
+
+/// Ends a file that was written and can't go on.
+fn give_up(transfer: &TransferRow, stage: &mut Stage, trouble: Trouble) {
+    if let Stage::Written(place, _) = stage {
+        if let Err(error) = discard_part(&place.part) {
+            tracing::warn!(%error, id = transfer.id.0, "a part file could not be removed");
+        }
+        *stage = Stage::Ended(Err(trouble));
+    }
+}
+
 fn ends_error(queue: &Queue, ends: &Ends) -> Trouble {
     let failed = ends.all().into_iter().find_map(|root| queue.roots.check_blocking(root).err());
     failed.map_or(Trouble::Stopped, Trouble::from)
 }
 
-fn write(queue: &Queue, transfer: &TransferRow, ends: &Ends, buffers: &mut Buffers) -> Result<Stage, Trouble> {
+fn write(
+    queue: &Queue,
+    transfer: &TransferRow,
+    ends: &Ends,
+    trodden: &mut Trodden,
+    buffers: &mut Buffers,
+) -> Result<Stage, Trouble> {
     place::check_allowed(queue, transfer)?;
     if let Some(success) = landed::find(queue, transfer, ends)? {
         return Ok(Stage::Ended(Ok(success)));
     }
-    let place = place::prepare(queue, transfer, ends)?;
+    let place = place::prepare(queue, transfer, ends, trodden)?;
     if transfer.operation == Operation::Move
         && volume::same_volume(ends.from.dir.path(), place.dest.parent().unwrap_or(&place.dest))?
     {
@@ -103,9 +153,19 @@ fn write(queue: &Queue, transfer: &TransferRow, ends: &Ends, buffers: &mut Buffe
         sync_every: 0,
         sync: false,
     };
-    let copied = copy_to_part_with(buffers, request, &mut |_| crate::fs::Flow::Continue)?;
-    copy::check_known(queue, transfer, ends, &place, &copied.content)?;
-    Ok(Stage::Written(place, copied))
+    let stop = queue.live.flag(transfer.id);
+    let copied = copy_to_part_with(buffers, request, &mut |bytes_done| {
+        queue.live.progress(transfer.id, bytes_done);
+        stop.flow()
+    });
+    match copied {
+        Ok(copied) => Ok(Stage::Written(place, copied)),
+        Err(error) => {
+            // There is no way point to go on from.
+            discard_part(&place.part)?;
+            Err(error.into())
+        }
+    }
 }
 
 /// Ends the group. The sources of moves go only after all copies are committed.

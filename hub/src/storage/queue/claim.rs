@@ -16,6 +16,9 @@ pub struct Appetite {
     pub small_bytes: u64,
     /// So many at the most.
     pub n_most: usize,
+    /// So many bytes at the most, unless one file alone is larger: what runs together is paused, and
+    /// told of, together.
+    pub bytes_most: u64,
 }
 
 /// Takes the next transfers of the order for a worker. Only transfers whose roots are among `live`
@@ -47,6 +50,7 @@ pub fn next(
     let limit = i64::try_from(appetite.n_most).unwrap_or(1);
     let candidates = statement.query_map((first, second, limit), row::read)?;
     let mut taken: Vec<TransferRow> = Vec::new();
+    let mut bytes = 0;
     for candidate in candidates {
         let candidate = candidate?;
         if let Some(head) = taken.first() {
@@ -54,10 +58,12 @@ pub fn next(
             let same_phase = head.phase == candidate.phase && (head.phase == 0 || head.batch_id == candidate.batch_id);
             let same_roots = head.from == candidate.from && head.to == candidate.to;
             let alike = head.operation == candidate.operation && same_roots && same_phase;
-            if !alike || !is_small(head) || !is_small(&candidate) {
+            let fits = bytes + candidate.size_bytes <= appetite.bytes_most || !candidate.operation.has_destination();
+            if !alike || !fits || !is_small(head) || !is_small(&candidate) {
                 break;
             }
         }
+        bytes += candidate.size_bytes;
         taken.push(candidate);
     }
     let now = now_ms();
