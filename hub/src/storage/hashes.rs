@@ -42,6 +42,20 @@ pub fn store(
     modified: Ticks,
     content: &KnownContent,
 ) -> Result<(), StorageError> {
+    if store_one(connection, root, path, modified, content)? {
+        roots::raise_generation(connection, root)?;
+    }
+    Ok(())
+}
+
+/// [`store`] as one of many: tells whether the index changed, and leaves its generation to the caller.
+pub(super) fn store_one(
+    connection: &Connection,
+    root: RootRowId,
+    path: &RelPath,
+    modified: Ticks,
+    content: &KnownContent,
+) -> Result<bool, StorageError> {
     connection
         .prepare_cached(
             "INSERT INTO hashes (root_id, path, size_bytes, modified, blake3, sha256, hashed_at)
@@ -78,9 +92,8 @@ pub fn store(
         .execute((root.0, &key, path.as_str(), to_db(content.size_bytes), modified.0, content.blake3.as_bytes()))?;
     if n > 0 {
         pairs::mark_stale(connection, &key)?;
-        roots::raise_generation(connection, root)?;
     }
-    Ok(())
+    Ok(n > 0)
 }
 
 /// The cached SHA-256 of a file, if its cached content is this one.

@@ -24,6 +24,10 @@ use crate::storage::{Connection, StorageError, index};
 /// Between two syncs of a part file: what a kill costs at most, besides reading the part again.
 const SYNC_EVERY: u64 = 128 << 20;
 
+/// From this size on, the hash of a finished part file is written down before it gets its name. A kill
+/// just then costs smaller files a second look at their source, which a copy leaves where it is.
+const WORTH_A_COMMIT: u64 = 256 << 20;
+
 pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
     place::check_allowed(queue, transfer)?;
     let to = ends.to()?;
@@ -51,9 +55,11 @@ pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<
     let copied = queue.with_buffers(|buffers| copy_to_part_with(buffers, request, &mut control))?;
     let known = queue.database.read_blocking(|connection| known_hash(connection, transfer, ends))?;
     check_known(transfer, &place, known, &copied.content)?;
-    queue.database.write_blocking(|tx| {
-        waypoint::part_complete(tx, transfer.id, &copied.content.blake3, copied.content.sha256.as_ref())
-    })?;
+    if transfer.operation != Operation::Copy || transfer.size_bytes >= WORTH_A_COMMIT {
+        queue.database.write_blocking(|tx| {
+            waypoint::part_complete(tx, transfer.id, &copied.content.blake3, copied.content.sha256.as_ref())
+        })?;
+    }
     land(queue, transfer, ends, &place)?;
     if let Some(folder) = place.dest.parent() {
         sync_folder(folder)?;

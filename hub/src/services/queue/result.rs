@@ -13,7 +13,7 @@ use crate::fs::{FileStamp, RootDir, folders};
 use crate::services::ServiceError;
 use crate::services::roots::LiveRoot;
 use crate::storage::evictions::{self, Evicted};
-use crate::storage::hashes::{self, KnownContent};
+use crate::storage::hashes::KnownContent;
 use crate::storage::index::{self, Edits};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Made;
@@ -98,7 +98,7 @@ impl<'a> Applied<'a> {
                 }
                 Change::Gone { root, path } => self.edits.remove(*root, path)?,
                 Change::Content { root, path, modified, content } => {
-                    hashes::store(self.connection, *root, path, *modified, content)?;
+                    self.edits.know(*root, path, *modified, content)?;
                 }
                 Change::Trashed { root, path, trash_path, stamp } => {
                     self.trashed(transfer, *root, path, trash_path, *stamp)?;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
@@ -17,8 +17,18 @@ use crate::services::{Event, ServiceError};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::claim::{self, Appetite};
 
-/// What goes together.
+/// What goes together at first.
 const APPETITE: Appetite = Appetite { small_bytes: small::SMALL_BYTES, n_most: 128, bytes_most: 64 << 20 };
+
+/// Every group costs two commits that wait for the disk, and is told of as a whole. So it should take
+/// neither much less time than this nor much more.
+const GROUP_TIME: Duration = Duration::from_millis(500);
+
+/// Files of a group, at the least and at the most.
+const GROUP_FILES: std::ops::RangeInclusive<usize> = 16..=512;
+
+/// Groups up to this size end soon enough for the next to be claimed meanwhile.
+const QUICK_BYTES: u64 = 256 << 20;
 
 /// Looked again after this long even if nobody called: a root may have come back.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -62,8 +72,10 @@ struct Crew {
     n_places: usize,
     /// Claimed groups whose files are not done.
     at_work: Arc<AtomicUsize>,
-    /// The last group that was claimed was one of small files: it will not take long.
+    /// The last group that was claimed will not take long.
     is_quick: bool,
+    /// How many small files to claim together, as fast as they go at present.
+    n_together: Arc<AtomicUsize>,
 }
 
 impl Default for Crew {
@@ -74,6 +86,7 @@ impl Default for Crew {
             n_places: 0,
             at_work: Arc::default(),
             is_quick: false,
+            n_together: Arc::new(AtomicUsize::new(APPETITE.n_most)),
         }
     }
 }
@@ -96,16 +109,19 @@ impl Crew {
     }
 
     fn start(&mut self, queue: &Queue, group: Vec<TransferRow>) {
-        self.is_quick = group.iter().all(small::is_small);
+        self.is_quick = group.iter().map(|transfer| transfer.size_bytes).sum::<u64>() <= QUICK_BYTES;
         self.at_work.fetch_add(1, Ordering::AcqRel);
         // From here on it can be stopped.
         attempt::begin(queue, &group);
         let (queue, places, at_work) = (queue.clone(), self.places.clone(), self.at_work.clone());
+        let n_together = self.n_together.clone();
         self.running.spawn(async move {
             let place = places.acquire_owned().await;
-            let tasks = queue.tasks.clone();
-            let wake = queue.wake.clone();
+            let began = Instant::now();
+            let (tasks, wake, n_files) = (queue.tasks.clone(), queue.wake.clone(), group.len());
             let files_done = move || {
+                let asked = n_together.load(Ordering::Relaxed);
+                n_together.store(next_group(asked, n_files, began.elapsed()), Ordering::Relaxed);
                 drop(place);
                 at_work.fetch_sub(1, Ordering::AcqRel);
                 wake.notify_one();
@@ -113,6 +129,16 @@ impl Crew {
             tasks.blocking(move || work(&queue, &group, files_done)).await;
         });
     }
+}
+
+/// How many files to take together next time, after `n_files` of the `asked` took so long.
+fn next_group(asked: usize, n_files: usize, took: Duration) -> usize {
+    let next = match () {
+        () if took > GROUP_TIME * 2 && n_files > 1 => asked / 2,
+        () if took < GROUP_TIME / 2 && n_files == asked => asked * 2,
+        () => asked,
+    };
+    next.clamp(*GROUP_FILES.start(), *GROUP_FILES.end())
 }
 
 /// Starts workers while places are free; tells how long nothing can change by itself.
@@ -134,7 +160,8 @@ async fn fill(queue: &Queue, crew: &mut Crew) -> Result<Duration, ServiceError> 
         if !open {
             break;
         }
-        let group = queue.database.write(move |tx| claim::next(tx, &live, APPETITE, &policy)).await?;
+        let appetite = Appetite { n_most: crew.n_together.load(Ordering::Relaxed), ..APPETITE };
+        let group = queue.database.write(move |tx| claim::next(tx, &live, appetite, &policy)).await?;
         if group.is_empty() {
             break;
         }
@@ -171,4 +198,21 @@ fn work(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce()) {
     }
     queue.events.send(Event::QueueChanged);
     queue.wake.notify_one();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_grow_while_files_are_quick_and_shrink_when_they_are_slow() {
+        let (quick, slow) = (Duration::from_millis(10), Duration::from_secs(5));
+        assert_eq!(next_group(128, 128, quick), 256);
+        assert_eq!(next_group(512, 512, quick), 512, "there is an end");
+        assert_eq!(next_group(128, 3, quick), 128, "there were no more");
+        assert_eq!(next_group(128, 128, slow), 64);
+        assert_eq!(next_group(16, 16, slow), 16);
+        assert_eq!(next_group(128, 1, slow), 128, "a big file says nothing of small ones");
+        assert_eq!(next_group(128, 128, GROUP_TIME), 128);
+    }
 }

@@ -13,6 +13,7 @@ use super::{folders, listing, totals};
 use crate::domain::ids::{FolderId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
+use crate::storage::hashes::{self, KnownContent};
 use crate::storage::{StorageError, pairs, roots, search, to_db};
 
 /// Changes of single files within one transaction.
@@ -74,6 +75,20 @@ impl<'a> Edits<'a> {
             totals::mark_conflict(self.connection, root, &key, true)?;
         }
         pairs::mark_stale(self.connection, &key)
+    }
+
+    /// A file was read whole.
+    pub fn know(
+        &mut self,
+        root: RootRowId,
+        path: &RelPath,
+        modified: Ticks,
+        content: &KnownContent,
+    ) -> Result<(), StorageError> {
+        if hashes::store_one(self.connection, root, path, modified, content)? {
+            self.roots.insert(root);
+        }
+        Ok(())
     }
 
     /// A file is no longer there.
