@@ -34,7 +34,7 @@ impl Level {
 /// A line to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLine {
-    /// `scan`, `hash`, `batch`, `queue`, `root`, `settings`, `database`.
+    /// `scan`, `hash`, `batch`, `queue`, `trash`, `root`, `settings`, `database`.
     pub kind: &'static str,
     /// How much attention it asks for.
     pub level: Level,

@@ -4,6 +4,7 @@
 pub(super) mod bulk;
 pub(super) mod choose;
 pub(super) mod confirm;
+pub(super) mod evict;
 pub(super) mod lists;
 pub(super) mod preview;
 pub(super) mod queue;
@@ -11,6 +12,7 @@ pub(super) mod selection;
 pub(super) mod settings;
 pub(super) mod toast;
 pub(super) mod transfers;
+pub(super) mod trash;
 pub(super) mod work;
 
 use axum::Router;
@@ -47,6 +49,14 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/queue/pause", post(queue::pause_all))
         .route("/ui/queue/resume", post(queue::resume_all))
         .route("/ui/queue/clear", post(queue::clear_finished))
+        .route("/ui/trash/results", get(trash::show_trash))
+        .route("/ui/trash/confirm", get(trash::confirm))
+        .route("/ui/trash/restore", post(trash::restore))
+        .route("/ui/trash/empty", post(trash::empty))
+        .route("/ui/evict/results", get(evict::show_evict))
+        .route("/ui/evict/confirm", post(evict::confirm))
+        .route("/ui/evict/restore", post(evict::bring_back))
+        .route("/ui/evict", post(evict::create))
         .route("/ui/scans", post(work::begin_scan))
         .route("/ui/scans/{id}/cancel", post(work::cancel_scan))
         .route("/ui/hashes", post(work::begin_hashing))

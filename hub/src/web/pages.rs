@@ -5,6 +5,7 @@
 pub(super) mod batch;
 pub(super) mod diff;
 pub(super) mod errors;
+pub(super) mod evict;
 pub(super) mod frame;
 pub(super) mod hashes;
 pub(super) mod history;
@@ -15,6 +16,7 @@ pub(super) mod logs;
 pub(super) mod queue;
 pub(super) mod settings;
 pub(super) mod setup;
+pub(super) mod trash;
 
 use axum::Router;
 use axum::routing::get;
@@ -30,6 +32,8 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/queue", get(queue::show_queue))
         .route("/batches/{id}", get(batch::show_batch))
         .route("/hashes", get(hashes::show_hashes))
+        .route("/evict", get(evict::show_evict))
+        .route("/trash", get(trash::show_trash))
         .route("/history", get(history::show_history))
         .route("/logs", get(logs::show_logs))
         .route("/settings", get(settings::show_settings))

@@ -17,7 +17,7 @@ use crate::domain::ticks::Ticks;
 use crate::storage::{StorageError, digest_column, folder_range, from_db, roots, timestamp};
 
 /// Files looked at for one choice. Whoever needs more than these asks again.
-pub const MOST: u32 = 2_000;
+pub const MOST: u32 = 1_000;
 
 /// A file that may leave Local.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -67,6 +67,14 @@ pub fn totals(connection: &Connection, filter: &TrashList) -> Result<Totals, Sto
     statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
 }
 
+/// What a batch has put into the trash and what is still there.
+pub fn of_batch(connection: &Connection, batch: BatchId) -> Result<Totals, StorageError> {
+    let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM trash WHERE batch_id = ?1 AND leaving = 0";
+    Ok(connection
+        .prepare_cached(sql)?
+        .query_row([batch.0], |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))?)
+}
+
 impl TrashList {
     /// The whole trash of a root.
     pub const fn of(root: Root) -> Self {

@@ -49,7 +49,7 @@ pub struct CandidateView {
 /// Files that make enough room.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CandidatesView {
-    /// The files, in their order; at most 2000.
+    /// The files, in their order; at most 1000.
     pub items: Vec<CandidateView>,
     /// How many they are.
     pub n_files: u64,

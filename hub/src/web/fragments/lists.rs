@@ -171,7 +171,12 @@ fn more(template: &str, page: Value) -> Answer<Response> {
 }
 
 /// The address in the browser follows a form; a list that refreshes itself leaves it alone.
-fn followed(mut response: Response, headers: &HeaderMap, form: &str, address: impl FnOnce() -> String) -> Response {
+pub(super) fn followed(
+    mut response: Response,
+    headers: &HeaderMap,
+    form: &str,
+    address: impl FnOnce() -> String,
+) -> Response {
     let source = headers.get("hx-source").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if source.ends_with(&format!("#{form}")) {
         replace(&mut response, HeaderValue::from_str(&address()).ok());

@@ -37,6 +37,13 @@ impl Toast {
         Self { class: "is-warning", icon: "triangle-alert", ..Self::done(text) }
     }
 
+    /// With a sentence more.
+    #[must_use]
+    pub(in crate::web) fn more(mut self, text: impl AsRef<str>) -> Self {
+        self.text = format!("{}. {}", self.text, text.as_ref());
+        self
+    }
+
     /// With a button that takes it back.
     #[must_use]
     pub(in crate::web) fn undo(mut self, address: String, label: &'static str) -> Self {

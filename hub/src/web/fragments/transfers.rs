@@ -10,6 +10,7 @@ use super::confirm::{self, Target, Targeted};
 use super::toast::{Toast, partial, respond};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::services::queue::{BatchReceipt, TransferRequest};
+use crate::storage::views::trash::{self, TrashList};
 use crate::web::error::Answer;
 use crate::web::extract::FormBody;
 use crate::web::pages::frame::fragment;
@@ -56,7 +57,8 @@ pub(super) async fn create_transfers(
         state.services.selections.forget(id);
     }
     let bar = context! { bulk => context! { n => 0, id => (), all => false } };
-    let html = told(request.operation, &found, &receipt).piece()?
+    let trash = trash_after(&state, request.operation, &found, &receipt).await?;
+    let html = told(request.operation, &found, &receipt, trash).piece()?
         + &if request.target.scope == "selection" {
             partial("bulk", "innerHTML", "fragments/_bulk.html", bar)?
         } else {
@@ -79,7 +81,25 @@ fn refused(text: &str) -> Answer<Response> {
     Ok(response)
 }
 
-fn told(operation: Operation, found: &Targeted, receipt: &BatchReceipt) -> Toast {
+/// What the trash holds with what is being deleted: that much is not free.
+async fn trash_after(
+    state: &WebState,
+    operation: Operation,
+    found: &Targeted,
+    receipt: &BatchReceipt,
+) -> Answer<Option<u64>> {
+    if operation != Operation::Delete {
+        return Ok(None);
+    }
+    let list = TrashList::of(found.from);
+    let totals = state.services.database.read(move |connection| trash::totals(connection, &list)).await?;
+    // What is already there of this very batch is counted once.
+    let batch = receipt.batch_id;
+    let there = state.services.database.read(move |connection| trash::of_batch(connection, batch)).await?;
+    Ok(Some((totals.size_bytes - there.size_bytes.min(totals.size_bytes)).saturating_add(receipt.size_bytes)))
+}
+
+fn told(operation: Operation, found: &Targeted, receipt: &BatchReceipt, trash: Option<u64>) -> Toast {
     let what = format!("{} ({})", format::n_files(receipt.n_transfers), format::bytes(receipt.size_bytes));
     let text = match operation {
         Operation::Copy => format!("Copying {what} to {}", found.from.other().label()),
@@ -95,7 +115,12 @@ fn told(operation: Operation, found: &Targeted, receipt: &BatchReceipt) -> Toast
         return Toast::warning(format!("Nothing was queued{skipped}")).link(batch, "Why");
     }
     let toast = if skipped.is_empty() { Toast::done(text) } else { Toast::warning(format!("{text}{skipped}")) };
-    let toast = toast.link(batch, "Show");
+    let toast = match trash {
+        None => toast.link(batch, "Show"),
+        Some(bytes) => toast
+            .more(format!("The trash of {} holds {} then; it frees nothing.", found.from.label(), format::bytes(bytes)))
+            .link(format!("/trash?root={}", found.from), "Empty…"),
+    };
     match operation {
         Operation::Delete => toast.undo(format!("/ui/batches/{}/undo", receipt.batch_id), "Undo"),
         _ => toast.undo(format!("/ui/batches/{}/cancel", receipt.batch_id), "Cancel"),

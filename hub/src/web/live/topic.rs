@@ -34,6 +34,10 @@ pub(in crate::web) enum Topic {
     Diff,
     /// The list of the history.
     History,
+    /// The list of the trash.
+    Trash,
+    /// The lists of what may leave Local and what has left it.
+    Evict,
 }
 
 /// One place of a page with what fills it.
@@ -47,7 +51,7 @@ pub(in crate::web) struct Piece {
 
 impl Topic {
     /// Every topic.
-    pub(in crate::web) const ALL: [Self; 11] = [
+    pub(in crate::web) const ALL: [Self; 13] = [
         Self::Strip,
         Self::Scan,
         Self::Roots,
@@ -59,6 +63,8 @@ impl Topic {
         Self::Library,
         Self::Diff,
         Self::History,
+        Self::Trash,
+        Self::Evict,
     ];
 
     /// Its name in addresses.
@@ -75,6 +81,8 @@ impl Topic {
             Self::Library => "library",
             Self::Diff => "diff",
             Self::History => "history",
+            Self::Trash => "trash",
+            Self::Evict => "evict",
         }
     }
 
@@ -111,7 +119,7 @@ impl Topic {
             Self::Load | Self::Queue => matches!(event, Event::QueueChanged | Event::TransferChanged(_)),
             Self::Recent => matches!(event, Event::HistoryAdded),
             Self::Hashes => matches!(event, Event::HashChanged(_) | Event::IndexChanged(_)),
-            Self::Library | Self::Diff | Self::History => false,
+            Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict => false,
         }
     }
 
@@ -122,6 +130,8 @@ impl Topic {
             Self::Library => Some("library"),
             Self::Diff => Some("diff"),
             Self::History => Some("history"),
+            Self::Trash => Some("trash"),
+            Self::Evict => Some("evict"),
             _ => None,
         }
     }
@@ -133,6 +143,7 @@ impl Topic {
             Self::Library => matches!(event, Event::IndexChanged(_) | Event::PairsChanged),
             Self::Diff => matches!(event, Event::PairsChanged),
             Self::History => matches!(event, Event::HistoryAdded),
+            Self::Trash | Self::Evict => matches!(event, Event::IndexChanged(_) | Event::BatchChanged(_)),
             _ => false,
         };
         if changes { self.list() } else { None }
@@ -168,7 +179,7 @@ impl Topic {
                 &hashes::content(state).await?,
                 [("hash-coverage", "fragments/_hash_coverage.html"), ("hash-jobs", "fragments/_hash_jobs.html")],
             ),
-            Self::Library | Self::Diff | Self::History => Ok(Vec::new()),
+            Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict => Ok(Vec::new()),
         }
     }
 }

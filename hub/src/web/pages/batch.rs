@@ -14,6 +14,7 @@ use crate::services::queue::SkippedPath;
 use crate::storage::views::batches::{self, BatchProgress};
 use crate::storage::views::page::PageRequest;
 use crate::storage::views::transfers::{self, TransferFilter};
+use crate::storage::views::trash::{self, TrashList};
 use crate::web::address::QueryString;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{InPath, Params, optional};
@@ -62,11 +63,16 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
         .services
         .database
         .read(move |connection| match batches::show(connection, id)? {
-            Some(batch) => Ok(Some((batch, transfers::list(connection, &filter, &request)?))),
+            Some(batch) => {
+                let trashed = trash::of_batch(connection, id)?;
+                let all = trash::totals(connection, &TrashList::of(batch.to.unwrap_or(batch.from)))?;
+                Ok(Some((batch, transfers::list(connection, &filter, &request)?, trashed, all)))
+            }
             None => Ok(None),
         })
         .await?;
-    let (batch, files) = found.ok_or_else(|| Problem::not_found(format!("There is no batch {id}.")))?;
+    let (batch, files, trashed, trash) = found.ok_or_else(|| Problem::not_found(format!("There is no batch {id}.")))?;
+    let trash_root = batch.to.unwrap_or(batch.from);
     let skipped: Vec<SkippedPath> = serde_json::from_value(batch.skipped).unwrap_or_default();
     let n_skipped_more = skipped.len().saturating_sub(NAMED);
     let address = |cursor: Option<&String>| QueryString::new().with_some("cursor", cursor).into_text();
@@ -84,6 +90,11 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
         n_open => batch.progress.n_open,
         can_undo => batch.progress.n_completed > 0 && batch.undone_by.is_none() && batch.undo_of.is_none(),
         size_bytes => batch.progress.size_bytes,
+        n_trashed => trashed.n_files,
+        trashed_bytes => trashed.size_bytes,
+        trash_root => Serde(trash_root),
+        trash_label => trash_root.label(),
+        trash_bytes => trash.size_bytes,
         counts => Serde(counts(&batch.progress)),
         state => address(query.cursor.as_ref()),
         next => files.next_cursor.as_ref().map(|cursor| address(Some(cursor))),

@@ -23,12 +23,13 @@ const FRAME: Frame = Frame { section: "history", title: "History", topics: "stri
 const ROWS: u32 = 100;
 
 /// Kinds of lines with their names.
-const KINDS: [(&str, &str); 8] = [
+const KINDS: [(&str, &str); 9] = [
     ("", "Everything"),
     ("scan", "Scans"),
     ("hash", "Hashes"),
     ("batch", "Batches"),
     ("queue", "Queue"),
+    ("trash", "Trash"),
     ("root", "Folders"),
     ("settings", "Settings"),
     ("database", "Database"),

@@ -9,7 +9,7 @@ use crate::web::live::Topic;
 use crate::web::templates::encode;
 use crate::web::test_hub::{Answered, PORT, TestHub};
 
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 19] = [
     "/",
     "/library",
     "/library?root=lake&view=cards&folder=loras",
@@ -20,6 +20,11 @@ const PAGES: [&str; 14] = [
     "/queue",
     "/queue?tab=batches",
     "/hashes",
+    "/evict",
+    "/evict?free=0.5&by=age",
+    "/evict?tab=evicted&q=x",
+    "/trash",
+    "/trash?root=lake&q=nothing",
     "/history",
     "/logs",
     "/settings",
@@ -192,6 +197,10 @@ async fn a_large_delete_has_to_be_typed() {
     let (status, toast) = submit(&hub, "/ui/transfers", &fields("DELETE 2")).await;
     assert_eq!(status, StatusCode::OK, "{toast}");
     assert!(toast.contains("Undo"), "{toast}");
+    assert!(toast.contains("The trash of Local holds") && toast.contains("/trash?root=local"), "{toast}");
+    hub.wait_for("/api/batches/1", |batch| batch["n_open"] == 0).await;
+    let (_, batch) = browse(&hub, "/batches/1").await;
+    assert!(batch.contains("frees nothing until it is emptied"), "{batch}");
 }
 
 #[tokio::test]
@@ -255,4 +264,66 @@ async fn settings_that_equal_the_default_leave_the_file() {
         let item = items.iter().find(|item| item["key"] == "QUEUE_CONCURRENCY").unwrap();
         assert_eq!(item["source"], source);
     }
+}
+
+#[tokio::test]
+async fn the_trash_is_emptied_after_a_confirmation_of_exactly_these_files() {
+    let hub = filled().await;
+    let delete = serde_json::json!({ "operation": "delete", "from": "local", "paths": ["vae"] });
+    let asked = hub.ask("POST", "/api/transfers", Some(delete)).await;
+    hub.wait_for(&format!("/api/batches/{}", asked.body["batch_id"]), |batch| batch["n_open"] == 0).await;
+    let (_, page) = browse(&hub, "/trash").await;
+    assert!(page.contains("2 deleted files still take") && page.contains("never emptied by itself"), "{page}");
+    let (_, lake) = browse(&hub, "/trash?root=lake").await;
+    assert!(lake.contains("The trash of Lake is empty"), "{lake}");
+
+    let ids: Vec<_> = page.split("name=\"ids\" value=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let (_, toast) = browse(&hub, "/ui/trash/confirm?root=local&ticked=1").await;
+    assert!(toast.contains("Tick the files first"), "{toast}");
+    let (_, dialog) = browse(&hub, &format!("/ui/trash/confirm?root=local&ticked=1&ids={}", ids[0])).await;
+    assert!(dialog.contains("Remove 1 file for good?") && !dialog.contains("confirm-typed"), "{dialog}");
+    let (_, dialog) = browse(&hub, "/ui/trash/confirm?root=local").await;
+    let values = ["n", "size_bytes", "fingerprint"].map(|name| (name, field(&dialog, name)));
+    let mut fields: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    fields.push(("root", "local"));
+
+    let (status, toast) = submit(&hub, "/ui/trash/restore", &[("ids", ids[0])]).await;
+    assert!(status == StatusCode::OK && toast.contains("Putting back 1 file"), "{toast}");
+    hub.wait_for("/api/trash", |list| list["total"] == 1).await;
+    let (status, refused) = submit(&hub, "/ui/trash/empty", &fields).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "other files than were shown: {refused}");
+    let (_, dialog) = browse(&hub, "/ui/trash/confirm?root=local").await;
+    let values = ["n", "size_bytes", "fingerprint"].map(|name| (name, field(&dialog, name)));
+    let mut fields: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    fields.push(("root", "local"));
+    let (status, toast) = submit(&hub, "/ui/trash/empty", &fields).await;
+    assert!(status == StatusCode::OK && toast.contains("Removed 1 file"), "{toast}");
+    assert_eq!(hub.get("/api/trash").await["total"], 0);
+}
+
+#[tokio::test]
+async fn files_are_evicted_after_a_confirmation_and_brought_back() {
+    let hub = filled().await;
+    let (_, page) = browse(&hub, "/evict?free=1&by=size").await;
+    assert!(
+        page.contains("Not enough") && page.contains("vae/b.safetensors") && page.contains("Copied first"),
+        "{page}"
+    );
+    let ticked = [("paths", "vae/b.safetensors"), ("paths", "../etc"), ("paths", "vae/absent.safetensors")];
+    let (_, dialog) = submit(&hub, "/ui/evict/confirm", &ticked).await;
+    assert!(dialog.contains("Evict 1 file from Local?") && dialog.contains("Type “EVICT 1” to go on"), "{dialog}");
+    let confirmed = |typed| [("paths", r#"["vae/b.safetensors"]"#), ("size_bytes", "5"), ("typed", typed)];
+    let (status, _) = submit(&hub, "/ui/evict", &confirmed("")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let other = [("paths", r#"["vae/b.safetensors"]"#), ("size_bytes", "6"), ("typed", "EVICT 1")];
+    assert_eq!(submit(&hub, "/ui/evict", &other).await.0, StatusCode::UNPROCESSABLE_ENTITY, "another size than shown");
+    let (status, toast) = submit(&hub, "/ui/evict", &confirmed("EVICT 1")).await;
+    assert!(status == StatusCode::OK && toast.contains("Evicting 1 file"), "{toast}");
+    hub.wait_for("/api/evictions", |list| list["total"] == 1).await;
+    let (_, page) = browse(&hub, "/evict?tab=evicted").await;
+    assert!(page.contains("vae/b.safetensors") && page.contains("Bring back"), "{page}");
+    let (_, toast) = submit(&hub, "/ui/evict/restore", &[("paths", "vae/b.safetensors")]).await;
+    assert!(toast.contains("Bringing back 1 file"), "{toast}");
+    hub.wait_for("/api/evictions", |list| list["total"] == 0).await;
+    assert!(hub.folders.local.path().join("vae/b.safetensors").exists());
 }

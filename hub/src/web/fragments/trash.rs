@@ -1,0 +1,182 @@
+//! The buttons of the trash, and the dialog before anything is removed for good.
+
+use axum::extract::{RawForm, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use minijinja::context;
+use minijinja::value::Serde;
+use serde::{Deserialize, Serialize};
+
+use super::lists::followed;
+use super::toast::Toast;
+use crate::domain::root::Root;
+use crate::services::trash::{EmptyRequest, ToEmpty};
+use crate::web::error::Answer;
+use crate::web::extract::{FormBody, Params, optional_parsed};
+use crate::web::pages::frame::fragment;
+use crate::web::pages::library::drawer::reason;
+use crate::web::pages::trash::{self, TrashQuery};
+use crate::web::state::WebState;
+use crate::web::templates::format;
+
+/// Files that may be removed for good without typing anything.
+const A_FEW: u64 = 10;
+
+/// The list. The address in the browser follows what is searched for.
+pub(super) async fn show_trash(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+    Params(query): Params<TrashQuery>,
+) -> Answer<Response> {
+    let response = fragment("fragments/_trash.html", context! { page => trash::list(&state, query.clone()).await? })?;
+    Ok(followed(response, &headers, "filter", || format!("/trash{}", query.address(None))))
+}
+
+/// Puts the ticked files back.
+pub(super) async fn restore(State(state): State<WebState>, RawForm(form): RawForm) -> Answer<Response> {
+    let ids = ids_in(&form);
+    if ids.is_empty() {
+        return Toast::warning("Tick the files first").answer();
+    }
+    let receipt = state.services.queue.put_back(ids).await?;
+    let batch = format!("/batches/{}", receipt.batch_id);
+    let left = receipt.skipped.len();
+    let text = format!("Putting back {}", format::n_files(receipt.n_transfers));
+    match (receipt.n_transfers, left) {
+        (0, _) => Toast::warning(format!("Nothing was put back: {}", first_reason(&receipt.skipped))),
+        (_, 0) => Toast::done(text),
+        _ => Toast::warning(format!("{text}; {left} can't be put back")),
+    }
+    .link(batch, "Show")
+    .answer()
+}
+
+fn first_reason(skipped: &[crate::services::queue::SkippedPath]) -> String {
+    skipped.first().map(|one| format!("{}: {}", one.path, one.why)).unwrap_or_default()
+}
+
+/// What is to go, as buttons say it.
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::web) struct EmptyQuery {
+    root: Root,
+    #[serde(default, deserialize_with = "optional_parsed")]
+    older_than_days: Option<u32>,
+    /// Only what is ticked.
+    #[serde(default)]
+    ticked: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Confirm {
+    root: Root,
+    title: String,
+    n: u64,
+    size_bytes: u64,
+    fingerprint: i64,
+    older_than_days: Option<u32>,
+    ids: Option<String>,
+    typed: Option<String>,
+    reason: Option<String>,
+    free_bytes: Option<u64>,
+}
+
+/// Shows the dialog.
+pub(super) async fn confirm(
+    State(state): State<WebState>,
+    Params(query): Params<EmptyQuery>,
+    RawForm(form): RawForm,
+) -> Answer<Response> {
+    let ids = (!query.ticked.is_empty()).then(|| ids_in(&form));
+    if ids.as_ref().is_some_and(Vec::is_empty) {
+        return Toast::warning("Tick the files first").answer();
+    }
+    let request = EmptyRequest { older_than_days: query.older_than_days, ids };
+    let found = state.services.trash.to_empty(query.root, &request).await?;
+    if found.n == 0 {
+        return Toast::warning("There is no such file in this trash").answer();
+    }
+    let roots = &state.services.roots;
+    let confirm = Confirm {
+        root: query.root,
+        title: format!("Remove {} for good?", format::n_files(found.n)),
+        n: found.n,
+        size_bytes: found.size_bytes,
+        fingerprint: found.fingerprint,
+        older_than_days: request.older_than_days,
+        ids: request.ids.map(|ids| ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
+        typed: typed(&found),
+        reason: roots.check_delete(query.root).err().map(|error| reason(&error)),
+        free_bytes: roots.status(query.root).free_bytes,
+    };
+    fragment("fragments/_trash_confirm.html", context! { confirm => Serde(confirm) })
+}
+
+fn typed(found: &ToEmpty) -> Option<String> {
+    (found.n > A_FEW).then(|| format!("REMOVE {}", found.n))
+}
+
+/// What the dialog sends.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct EmptyConfirmed {
+    root: Root,
+    #[serde(default, deserialize_with = "optional_parsed")]
+    older_than_days: Option<u32>,
+    ids: Option<String>,
+    n: u64,
+    size_bytes: u64,
+    fingerprint: i64,
+    #[serde(default)]
+    typed: String,
+}
+
+/// Removes what was confirmed.
+pub(super) async fn empty(
+    State(state): State<WebState>,
+    FormBody(request): FormBody<EmptyConfirmed>,
+) -> Answer<Response> {
+    let expected = ToEmpty { n: request.n, size_bytes: request.size_bytes, fingerprint: request.fingerprint };
+    if typed(&expected).is_some_and(|words| words != request.typed.trim()) {
+        return refused("The words are not as asked for.");
+    }
+    let ids = request.ids.map(|ids| ids.split(',').filter_map(|id| id.parse().ok()).collect());
+    let asked = EmptyRequest { older_than_days: request.older_than_days, ids };
+    let emptied = match state.services.trash.empty(request.root, asked, Some(expected)).await {
+        Ok(emptied) => emptied,
+        Err(error) => return refused(&reason(&error)),
+    };
+    let text = format!("Removed {}: {} are free again", format::n_files(emptied.n), format::bytes(emptied.size_bytes));
+    match emptied.kept.first() {
+        None => Toast::done(text),
+        Some(first) => Toast::warning(format!("{text}; {} stayed: {}: {}", emptied.kept.len(), first.path, first.why)),
+    }
+    .answer()
+}
+
+fn refused(text: &str) -> Answer<Response> {
+    let mut response = fragment("fragments/_error_line.html", context! { text })?.into_response();
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// The values of every field `ids` of a form: a field that is there many times fits no struct.
+fn ids_in(form: &[u8]) -> Vec<i64> {
+    let text = String::from_utf8_lossy(form);
+    text.split('&').filter_map(|pair| pair.strip_prefix("ids=")?.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticked_files_are_read_from_a_form() {
+        assert_eq!(ids_in(b"q=x&ids=7&ids=12&root=local&ids=&ids=x"), [7, 12]);
+        assert_eq!(ids_in(b""), [0_i64; 0]);
+    }
+
+    #[test]
+    fn many_have_to_be_typed() {
+        let of = |n| typed(&ToEmpty { n, size_bytes: 0, fingerprint: 0 });
+        assert_eq!((of(10), of(11).as_deref()), (None, Some("REMOVE 11")));
+    }
+}
