@@ -35,7 +35,7 @@ fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, 
     if stamp_if_there(&ends.from.dir.resolve(&transfer.path))?.is_none() {
         let gone = || Trouble::last("missing", format!("{} is not there any more.", transfer.path));
         let proved = verified::was_removed(queue, transfer, stays)?.ok_or_else(gone)?;
-        return Ok(evicted(transfer, ends, stays, proved));
+        return Ok(evicted(transfer, ends, stays, &proved));
     }
     ensure_no_links(&to.dir, &transfer.to_path)?;
     if stamp_if_there(&to.dir.resolve(&transfer.to_path))?.is_some() {
@@ -53,11 +53,14 @@ fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, 
 fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends, stays: Placed<'_>) -> Result<Success, Trouble> {
     let file = Placed { root: &ends.from, path: &transfer.path };
     let proved = verified::remove(queue, transfer, file, expected(transfer), stays)?;
-    Ok(evicted(transfer, ends, stays, proved))
+    Ok(evicted(transfer, ends, stays, &proved))
 }
 
-fn evicted(transfer: &TransferRow, ends: &Ends, stays: Placed<'_>, proved: Proved) -> Success {
+fn evicted(transfer: &TransferRow, ends: &Ends, stays: Placed<'_>, proved: &Proved) -> Success {
+    let hash = Some(proved.blake3);
     let mut changes = vec![
+        // A kill may have come before the index learned of a copy that was made.
+        Change::Put { root: stays.root.row, path: stays.path.clone(), stamp: proved.stamp, hash },
         Change::Gone { root: ends.from.row, path: transfer.path.clone() },
         Change::Evicted {
             root: ends.from.row,
@@ -69,6 +72,6 @@ fn evicted(transfer: &TransferRow, ends: &Ends, stays: Placed<'_>, proved: Prove
     ];
     let left = transfer.path.parent().into_iter().collect();
     changes.extend(result::remove_emptied(&ends.from.dir, ends.from.row, &left));
-    let made = Made { size_bytes: proved.stamp.size_bytes, modified: proved.stamp.modified, hash: Some(proved.blake3) };
+    let made = Made { size_bytes: proved.stamp.size_bytes, modified: proved.stamp.modified, hash };
     Success { changes, made: Some(made) }
 }

@@ -74,7 +74,7 @@ pub(in crate::web) struct Evicted {
     lake_path: Option<String>,
     lake_folder: String,
     size_bytes: u64,
-    evicted_at: jiff::Timestamp,
+    left_at: jiff::Timestamp,
 }
 
 /// Shows the page.
@@ -173,7 +173,7 @@ impl From<EvictedEntry> for Evicted {
             lake_path: file.lake_path.map(|path| path.to_string()),
             lake_folder: lake_folder.map(String::from).unwrap_or_default(),
             size_bytes: file.size_bytes,
-            evicted_at: file.evicted_at,
+            left_at: file.evicted_at,
         }
     }
 }
