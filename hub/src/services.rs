@@ -12,6 +12,7 @@ pub mod indexer;
 pub mod logs;
 pub mod mirror;
 pub mod model_header;
+mod needs;
 pub mod queue;
 pub mod roots;
 pub mod selection;
@@ -43,6 +44,7 @@ use std::collections::BTreeMap;
 use crate::storage::Database;
 use crate::storage::history::{Level, NewLine};
 use busy::Busy;
+use needs::Needs;
 
 /// All services of one hub; cloning it is cheap.
 #[derive(Clone)]
@@ -104,8 +106,7 @@ impl Services {
             tasks.clone(),
         )
         .await?;
-        let busy = Busy::new();
-        let queue = Queue::start(queue::Needs {
+        let needs = Needs {
             settings: settings.clone(),
             database: database.clone(),
             roots: roots.clone(),
@@ -113,37 +114,12 @@ impl Services {
             history: history.clone(),
             comparer: comparer.clone(),
             tasks: tasks.clone(),
-            busy: busy.clone(),
-        })
-        .await?;
-        let hasher = Hasher::start_service(hasher::Needs {
-            settings: settings.clone(),
-            database: database.clone(),
-            roots: roots.clone(),
-            events: events.clone(),
-            history: history.clone(),
-            comparer: comparer.clone(),
-            tasks: tasks.clone(),
-            busy: busy.clone(),
-        });
-        let duplicates = Duplicates::start_service(duplicates::Needs {
-            settings: settings.clone(),
-            database: database.clone(),
-            roots: roots.clone(),
-            events: events.clone(),
-            history: history.clone(),
-            comparer: comparer.clone(),
-            tasks: tasks.clone(),
-            busy,
-        });
-        let trash = Trash::start(
-            database.clone(),
-            roots.clone(),
-            events.clone(),
-            history.clone(),
-            indexer.clone(),
-            tasks.clone(),
-        );
+            busy: Busy::new(),
+        };
+        let queue = Queue::start(needs.clone()).await?;
+        let hasher = Hasher::start_service(needs.clone());
+        let duplicates = Duplicates::start_service(needs.clone());
+        let trash = Trash::start(needs, indexer.clone());
         let mirror = Mirror::new(
             database.clone(),
             roots.clone(),

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::busy::Busy;
+use super::needs::Needs;
 use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::DuplicateScanId;
 use crate::domain::root::Root;
@@ -93,18 +94,6 @@ struct Running {
     scan: DuplicateScanRow,
     progress: Progress,
     cancel: CancelFlag,
-}
-
-/// What searches need of their neighbours.
-pub(super) struct Needs {
-    pub(super) settings: Settings,
-    pub(super) database: Database,
-    pub(super) roots: Roots,
-    pub(super) events: Events,
-    pub(super) history: History,
-    pub(super) comparer: Comparer,
-    pub(super) tasks: Tasks,
-    pub(super) busy: Busy,
 }
 
 impl Duplicates {

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::busy::Busy;
+use super::needs::Needs;
 use super::roots::LiveRoot;
 use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::HashJobId;
@@ -89,18 +90,6 @@ struct Running {
     rate: Rate,
     waiting: Option<String>,
     cancel: CancelFlag,
-}
-
-/// What the hasher needs of its neighbours.
-pub(super) struct Needs {
-    pub(super) settings: Settings,
-    pub(super) database: Database,
-    pub(super) roots: Roots,
-    pub(super) events: Events,
-    pub(super) history: History,
-    pub(super) comparer: Comparer,
-    pub(super) tasks: Tasks,
-    pub(super) busy: Busy,
 }
 
 impl Hasher {

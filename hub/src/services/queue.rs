@@ -30,6 +30,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::busy::Busy;
+use super::needs::Needs;
 use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::retry::RetryPolicy;
@@ -64,18 +65,6 @@ pub struct Queue {
     token: Arc<str>,
     /// Kept from one group to the next while anything runs.
     buffers: Arc<Mutex<Vec<Buffers>>>,
-}
-
-/// What the queue needs of its neighbours.
-pub(super) struct Needs {
-    pub(super) settings: Settings,
-    pub(super) database: Database,
-    pub(super) roots: Roots,
-    pub(super) events: Events,
-    pub(super) history: History,
-    pub(super) comparer: Comparer,
-    pub(super) tasks: Tasks,
-    pub(super) busy: Busy,
 }
 
 impl Queue {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
+use super::needs::Needs;
 use super::queue::SkippedPath;
 use super::roots::LiveRoot;
 use super::{ErrorKind, Event, Events, History, Indexer, Roots, ServiceError, Tasks};
@@ -74,14 +75,8 @@ pub struct Trash {
 }
 
 impl Trash {
-    pub(super) fn start(
-        database: Database,
-        roots: Roots,
-        events: Events,
-        history: History,
-        indexer: Indexer,
-        tasks: Tasks,
-    ) -> Self {
+    pub(super) fn start(needs: Needs, indexer: Indexer) -> Self {
+        let Needs { database, roots, events, history, tasks, .. } = needs;
         let trash = Self { database, roots, events, history, indexer, tasks, turn: Arc::default() };
         settle::start(&trash);
         trash

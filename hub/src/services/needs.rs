@@ -1,0 +1,18 @@
+//! What most services need of their neighbours.
+
+use super::busy::Busy;
+use super::{Comparer, Events, History, Roots, Settings, Tasks};
+use crate::storage::Database;
+
+/// The neighbours of one hub; clones share them.
+#[derive(Clone)]
+pub(super) struct Needs {
+    pub(super) settings: Settings,
+    pub(super) database: Database,
+    pub(super) roots: Roots,
+    pub(super) events: Events,
+    pub(super) history: History,
+    pub(super) comparer: Comparer,
+    pub(super) tasks: Tasks,
+    pub(super) busy: Busy,
+}
