@@ -48,6 +48,12 @@ struct Running {
     cancel: CancelFlag,
 }
 
+/// What a scan was doing when it was cancelled.
+enum Stopped {
+    Waiting,
+    Running,
+}
+
 impl Indexer {
     pub(super) async fn start(
         settings: Settings,
@@ -108,22 +114,24 @@ impl Indexer {
                 turn = this.turn.lock() => turn,
                 () = this.tasks.token().cancelled() => return,
             };
-            this.pending.lock().retain(|(pending, _)| *pending != id);
             let (report, cancel) = (Arc::new(Mutex::new(report)), CancelFlag::new());
-            *this.running.lock() = Some(Running { report: Arc::clone(&report), cancel: cancel.clone() });
-            this.clone().run(report, cancel, wanted).await;
+            if this.take_turn(id, Running { report: Arc::clone(&report), cancel: cancel.clone() }) {
+                this.clone().run(report, cancel, wanted).await;
+            }
         });
         Ok(id)
     }
 
-    /// Stops a scan; what it has written so far stays.
-    pub fn cancel(&self, id: ScanId) -> Result<(), ServiceError> {
-        match &*self.running.lock() {
-            Some(running) if running.report.lock().id == id => {
-                running.cancel.cancel();
+    /// Stops a scan; what it has written so far stays. One that waits for its turn never begins.
+    pub async fn cancel(&self, id: ScanId) -> Result<(), ServiceError> {
+        match self.stop(id) {
+            None => Err(ServiceError::said(ErrorKind::Conflict, "This scan is not running.")),
+            Some(Stopped::Running) => Ok(()),
+            Some(Stopped::Waiting) => {
+                self.database.write(move |tx| scans::close_waiting(tx, id)).await?;
+                self.events.send(Event::ScanChanged(id));
                 Ok(())
             }
-            _ => Err(ServiceError::said(ErrorKind::Conflict, "This scan is not running.")),
         }
     }
 
@@ -157,6 +165,29 @@ impl Indexer {
     fn join(&self, wanted: &[Root]) -> Option<ScanId> {
         let pending = self.pending.lock();
         pending.iter().find(|(_, roots)| wanted.iter().all(|root| roots.contains(root))).map(|(id, _)| *id)
+    }
+
+    /// Makes a scan that waited the one under way, unless it was cancelled meanwhile.
+    fn take_turn(&self, id: ScanId, scan: Running) -> bool {
+        let mut pending = self.pending.lock();
+        let Some(at) = pending.iter().position(|(waiting, _)| *waiting == id) else { return false };
+        pending.remove(at);
+        // Both under the lock of those that wait, so that a scan is always found in one of the places.
+        *self.running.lock() = Some(scan);
+        true
+    }
+
+    /// Takes a scan out of those that wait, or tells the one under way to stop.
+    fn stop(&self, id: ScanId) -> Option<Stopped> {
+        let mut pending = self.pending.lock();
+        if let Some(at) = pending.iter().position(|(waiting, _)| *waiting == id) {
+            pending.remove(at);
+            return Some(Stopped::Waiting);
+        }
+        let running = self.running.lock();
+        let scan = running.as_ref().filter(|running| running.report.lock().id == id)?;
+        scan.cancel.cancel();
+        Some(Stopped::Running)
     }
 
     async fn run(self, report: Arc<Mutex<ScanReport>>, cancel: CancelFlag, wanted: Vec<Root>) {
@@ -271,5 +302,45 @@ impl Indexer {
             Ok(never)
         });
         found.await.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+    use crate::services::Services;
+
+    async fn ended(indexer: &Indexer, id: ScanId) -> ScanReport {
+        loop {
+            let report = indexer.show(id).await.unwrap();
+            if report.state.is_final() {
+                return report;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_scan_that_waits_for_its_turn_can_be_cancelled() {
+        let tasks = Tasks::new();
+        let services = Services::for_tests(&tasks).await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = Some(folder.path().display().to_string());
+        services.save_settings([("LOCAL_MODELS_ROOT".to_owned(), path)].into(), &tasks).await.unwrap();
+        let indexer = &services.indexer;
+        let other = indexer.turn.lock().await;
+        let waiting = indexer.begin(vec![Root::Local]).await.unwrap();
+        indexer.cancel(waiting).await.unwrap();
+        let report = indexer.show(waiting).await.unwrap();
+        assert!(report.state == WorkState::Cancelled && report.finished_at.is_some(), "{report:?}");
+        assert!(indexer.cancel(waiting).await.is_err(), "it has ended");
+
+        // Nobody is given the cancelled one, and its turn changes nothing any more.
+        let next = indexer.begin(vec![Root::Local]).await.unwrap();
+        assert_ne!(next, waiting);
+        drop(other);
+        assert_eq!(ended(indexer, next).await.state, WorkState::Complete);
+        assert_eq!(indexer.show(waiting).await.unwrap(), report);
     }
 }

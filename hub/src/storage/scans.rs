@@ -52,20 +52,32 @@ pub fn list(connection: &Connection, limit: u32) -> Result<Vec<ScanReport>, Stor
 
 /// Ends what a killed hub left running, and keeps only the latest scans.
 pub fn close_interrupted(connection: &Connection) -> Result<(), StorageError> {
-    for mut report in list(connection, 50)? {
-        if report.state.is_final() {
-            continue;
-        }
-        for root in report.roots.values_mut().filter(|root| !root.state.is_final()) {
-            root.state = WorkState::Failed;
-            root.detail = Some("The hub was stopped before the scan had ended.".to_owned());
-        }
-        report.state = WorkState::Failed;
-        report.finished_at = Some(timestamp(now_ms()));
-        save(connection, &report)?;
+    for report in list(connection, 50)? {
+        close(connection, report, WorkState::Failed, "The hub was stopped before the scan had ended.")?;
     }
     connection.execute("DELETE FROM scans WHERE id <= (SELECT max(id) FROM scans) - 500", [])?;
     Ok(())
+}
+
+/// Ends a scan that was cancelled before its turn came.
+pub fn close_waiting(connection: &Connection, id: ScanId) -> Result<(), StorageError> {
+    match show(connection, id)? {
+        Some(report) => close(connection, report, WorkState::Cancelled, "Cancelled before it began."),
+        None => Ok(()),
+    }
+}
+
+fn close(connection: &Connection, mut report: ScanReport, state: WorkState, why: &str) -> Result<(), StorageError> {
+    if report.state.is_final() {
+        return Ok(());
+    }
+    for root in report.roots.values_mut().filter(|root| !root.state.is_final()) {
+        root.state = state;
+        root.detail = Some(why.to_owned());
+    }
+    report.state = state;
+    report.finished_at = Some(timestamp(now_ms()));
+    save(connection, &report)
 }
 
 /// Notes for a root that this was its last scan.

@@ -70,7 +70,7 @@ pub(super) async fn show_scan(State(state): State<WebState>, InPath(id): InPath<
     Ok(Json(state.services.indexer.show(id).await?))
 }
 
-/// Stops a scan. What it has written so far stays.
+/// Stops a scan. What it has written so far stays; one that waits for its turn never begins.
 #[utoipa::path(
     post, path = "/api/scans/{id}/cancel", tag = "scans", params(("id" = i64, Path, description = "The scan")),
     responses((status = 202, body = ScanReport), (status = 404, body = Problem), (status = 409, body = Problem))
@@ -81,6 +81,6 @@ pub(super) async fn cancel_scan(
 ) -> Answer<(StatusCode, Json<ScanReport>)> {
     // A scan that never was is 404, one that has ended 409.
     state.services.indexer.show(id).await?;
-    state.services.indexer.cancel(id)?;
+    state.services.indexer.cancel(id).await?;
     Ok((StatusCode::ACCEPTED, Json(state.services.indexer.show(id).await?)))
 }

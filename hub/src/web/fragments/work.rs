@@ -36,7 +36,7 @@ pub(super) async fn begin_scan(State(state): State<WebState>) -> Answer<Response
 
 /// Stops a scan.
 pub(super) async fn cancel_scan(State(state): State<WebState>, InPath(id): InPath<ScanId>) -> Answer<Response> {
-    state.services.indexer.cancel(id)?;
+    state.services.indexer.cancel(id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
