@@ -78,6 +78,7 @@ pub async fn serve(
     let settings = Settings::new(what.layers, what.config);
     let tasks = Tasks::new();
     let services = Services::start(settings, database, what.logs, &tasks, what.demo).await?;
+    services.hash_demo_by_itself(&tasks);
     tell(&services, &opened).await;
     let state = WebState::new(services.clone(), LaunchToken::new()?, address.port(), tasks.clone());
     let handle = axum_server::Handle::new();

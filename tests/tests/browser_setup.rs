@@ -3,6 +3,7 @@
 
 use anyhow::{Result, ensure};
 use stories::roots::write;
+use stories::wait::{SOON, wait_until};
 use stories::{Browser, HubSetup, Roots};
 
 fn folders() -> Result<Roots> {
@@ -92,6 +93,8 @@ fn the_demo_library_is_one_click_away_and_so_is_the_way_back() -> Result<()> {
     browser.wait_text("h1", "Overview")?;
     browser.wait_text(".notice-bar", "demo library")?;
     browser.wait_text("#diff-counts", "Only Lake")?;
+    // It is hashed by itself, which is how moved files are found.
+    wait_until("a moved file", SOON, || Ok(!browser.text("#diff-counts a[href*=moved] b")?.starts_with('0')))?;
     browser.click_text(".notice-bar a", "Use your own folders")?;
     browser.fill("#LOCAL_MODELS_ROOT", &roots.local().display().to_string())?;
     browser.fill("#LAKE_MODELS_ROOT", &roots.lake().display().to_string())?;

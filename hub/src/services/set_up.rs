@@ -1,15 +1,35 @@
 //! Giving the hub its two folders, or the demo library's.
+//!
+//! The demo is hashed by itself, so that what only hashes tell (moved files, duplicates) is there to
+//! be seen. It is small; people's own folders are hashed when they say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
-use super::{Services, SettingsError, Tasks};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::hasher::HashScope;
+use super::{Event, ServiceError, Services, SettingsError, Tasks};
 use crate::config::Key;
+use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
 use crate::fs::{RootDir, demo};
+use crate::storage::{hashes, roots};
 
 /// Name of the demo library's folder in the data folder.
 const DEMO: &str = "demo";
+
+/// Returns when a scan went on or ended, or the folders are others.
+async fn until_scanned(listener: &mut broadcast::Receiver<Event>) {
+    loop {
+        match listener.recv().await {
+            Ok(Event::ScanChanged(_) | Event::SettingsChanged) | Err(RecvError::Lagged(_)) => return,
+            Ok(_) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
 
 impl Services {
     /// Takes these settings and begins to scan what can be reached.
@@ -46,6 +66,44 @@ impl Services {
         let demo = self.demo_folder().display().to_string();
         let is_inside = |dir: &RootDir| dir.display().starts_with(&demo);
         self.demo || Root::ALL.into_iter().all(|root| config.roots.get(root).dir.as_ref().is_some_and(is_inside))
+    }
+
+    /// Hashes the demo library once it is scanned. A root that was ever hashed is left to people.
+    pub fn hash_demo_by_itself(&self, tasks: &Tasks) {
+        let this = self.clone();
+        let stopping = tasks.token().clone();
+        tasks.spawn(async move {
+            let mut events = this.events.subscribe();
+            let mut asked = HashSet::new();
+            loop {
+                if this.is_demo()
+                    && let Err(error) = this.hash_demo(&mut asked).await
+                {
+                    tracing::info!(%error, "the demo library is not hashed yet");
+                }
+                tokio::select! {
+                    () = until_scanned(&mut events) => {}
+                    () = stopping.cancelled() => return,
+                }
+            }
+        });
+    }
+
+    async fn hash_demo(&self, asked: &mut HashSet<RootRowId>) -> Result<(), ServiceError> {
+        for root in Root::ALL {
+            let found = self.database.read(move |connection| {
+                let row = roots::active(connection, root)?.filter(|row| row.last_scan.is_some());
+                row.map(|row| Ok((row.id, hashes::coverage(connection, row.id, None)?))).transpose()
+            });
+            if let Some((row, coverage)) = found.await?
+                && coverage.n_files > 0
+                && coverage.n_hashed == 0
+                && asked.insert(row)
+            {
+                self.hasher.start(root, HashScope::Folder(None)).await?;
+            }
+        }
+        Ok(())
     }
 
     fn demo_folder(&self) -> PathBuf {
