@@ -183,6 +183,16 @@ fn a_full_disk_pauses_the_queue_and_the_copy_goes_on_when_there_is_room() -> Res
         let queue = api.get("/api/queue")?;
         Ok(queue.to_string().contains("full").then_some(queue))
     })?;
+    let why = text(&queue, "paused");
+    let disk_name = disk.path().display().to_string();
+    for part in ["Local", &disk_name, "big.safetensors", "missing", "then resume"] {
+        ensure!(why.contains(part), "people are told {part}: {why}");
+    }
+    // So many bytes that the hog's are enough, and not a tenth of them would be.
+    let digits: String = why.split_once(" bytes)").unwrap().0.rsplit_once('(').unwrap().1.replace(',', "");
+    let missing: u64 = digits.parse()?;
+    ensure!((2 << 20..20 << 20).contains(&missing), "{why}");
+    ensure!(text(&api.transfers(&batch)?[0]["error"], "detail") == why, "and the same beside the file");
     ensure!(!disk.path().join("checkpoints/big.safetensors").exists(), "{queue}");
 
     fs::remove_file(hog)?;

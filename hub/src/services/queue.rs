@@ -20,6 +20,7 @@ mod put_back;
 mod request;
 mod restore;
 mod result;
+mod room;
 mod runner;
 mod small;
 mod undo;
@@ -291,7 +292,7 @@ impl Queue {
             match effect {
                 Effect::StopWorker => self.live.stop(stepped.transfer.id),
                 Effect::PauseQueue => {
-                    let why = "The disk is full. Make room, then resume.";
+                    let why = stepped.why.as_deref().unwrap_or("The disk is full. Make room, then resume the queue.");
                     if let Err(error) = self.hold_blocking(why) {
                         tracing::error!(%error, "the queue could not be held");
                     }

@@ -3,7 +3,7 @@
 
 use super::failure::{Trouble, explain};
 use super::result::{Applied, Ends, Tried};
-use super::{Queue, copy, delete, evict, plan_guard, restore, small};
+use super::{Queue, copy, delete, evict, plan_guard, restore, room, small};
 use crate::domain::operation::Operation;
 use crate::domain::transfer::{self, Failure};
 use crate::services::Event;
@@ -32,6 +32,10 @@ pub(super) fn run(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce(
         }
     };
     files_done();
+    let tried: Vec<_> = tried
+        .into_iter()
+        .map(|(transfer, result)| (transfer, result.map_err(|trouble| room::explain(queue, transfer, trouble))))
+        .collect();
     store(queue, &tried);
     for transfer in group {
         queue.live.end(transfer.id);
@@ -104,7 +108,9 @@ fn store(queue: &Queue, tried: &[Tried<'_>]) {
 /// the transfers go back into the order, and find their own results there.
 fn not_stored(queue: &Queue, tried: &[Tried<'_>], error: &StorageError) {
     tracing::error!(%error, "results of transfers could not be stored");
-    if let Err(error) = queue.hold_blocking("The database can't be written. See the log, then resume.") {
+    let full = error.is_disk_full().then(|| room::full_data_folder(queue, &error.to_string())).flatten();
+    let why = full.unwrap_or_else(|| "The database can't be written. See the log, then resume.".to_owned());
+    if let Err(error) = queue.hold_blocking(&why) {
         tracing::error!(%error, "the queue could not be held");
     }
     let policy = queue.policy();

@@ -8,16 +8,16 @@ use super::failure::Trouble;
 use super::landed;
 use super::place::{self, Place};
 use super::result::{self, Ends, Success};
+use super::room;
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
-use crate::domain::transfer::Failure;
 use crate::fs::copy::{CopiedPart, CopyControl, CopyRequest, copy_to_part_with, discard_part, finish_part};
 use crate::fs::rename::{move_within_volume, sync_folder};
 use crate::fs::{CancelFlag, ContentHash, Flow, volume};
 use crate::services::Event;
 use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self};
-use crate::storage::queue::outcome::{self, Made, Reason};
+use crate::storage::queue::outcome::{self, Made};
 use crate::storage::queue::{TransferRow, waypoint};
 use crate::storage::{Connection, StorageError, index};
 
@@ -133,19 +133,7 @@ fn check_space(queue: &Queue, transfer: &TransferRow, ends: &Ends, place: &Place
         // Its room was taken when it was begun.
         return Ok(());
     }
-    let to = ends.to()?;
-    let free = volume::space(to.dir.path())?.free_bytes;
-    let taken = queue.live.bytes_to_come(transfer.id);
-    if free.saturating_sub(taken) >= transfer.size_bytes {
-        return Ok(());
-    }
-    let detail = format!(
-        "{} needs {} bytes, but {} has only {free} free. Make room there, then resume the queue.",
-        transfer.path,
-        transfer.size_bytes,
-        to.root.label()
-    );
-    Err(Trouble::Failed(Failure::DiskFull, Reason { code: "disk_full", detail }))
+    room::check(queue, transfer, ends)
 }
 
 /// Gives the finished part file its name.

@@ -77,7 +77,8 @@ fn write_all<'a>(
         let stage = stage.unwrap_or_else(|trouble| Stage::Ended(Err(explain(queue, &ends.all(), trouble))));
         // The rest would end the same way; it keeps its place in the order.
         full |= matches!(&stage, Stage::Ended(Err(Trouble::Failed(Failure::DiskFull, _))));
-        queue.live.progress(transfer.id, transfer.size_bytes);
+        let done = if matches!(&stage, Stage::Ended(Err(_))) { 0 } else { transfer.size_bytes };
+        queue.live.progress(transfer.id, done);
         staged.push((transfer, stage));
     }
     staged

@@ -18,6 +18,8 @@ pub struct Stepped {
     pub transfer: TransferRow,
     /// What has to be done.
     pub effects: Vec<Effect>,
+    /// Why, if something failed.
+    pub why: Option<String>,
 }
 
 /// Why a try failed, for people and for tools.
@@ -44,7 +46,7 @@ pub fn apply(
     };
     transfer.progress = progress;
     save(connection, &transfer, reason, &effects)?;
-    Ok(Ok(Stepped { transfer, effects }))
+    Ok(Ok(Stepped { transfer, effects, why: reason.map(|reason| reason.detail.clone()) }))
 }
 
 fn save(
