@@ -120,14 +120,7 @@ impl Services {
         let hasher = Hasher::start_service(needs.clone());
         let duplicates = Duplicates::start_service(needs.clone());
         let trash = Trash::start(needs, indexer.clone());
-        let mirror = Mirror::new(
-            database.clone(),
-            roots.clone(),
-            queue.clone(),
-            comparer.clone(),
-            events.clone(),
-            tasks.clone(),
-        );
+        let mirror = Mirror::new(database.clone(), roots.clone(), queue.clone(), comparer.clone(), &events, tasks);
         let throughput = Throughput::start(queue.clone(), &events, tasks);
         let selections = Selections::default();
         Ok(Self {

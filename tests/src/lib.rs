@@ -13,6 +13,7 @@ pub mod corpus;
 pub mod events;
 pub mod hub;
 pub mod machine;
+pub mod mirror;
 pub mod roots;
 pub mod wait;
 

@@ -93,15 +93,15 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    pub(super) const fn new(
+    pub(super) fn new(
         database: Database,
         roots: Roots,
         queue: Queue,
         comparer: Comparer,
-        events: Events,
-        tasks: Tasks,
+        events: &Events,
+        tasks: &Tasks,
     ) -> Self {
-        Self { database, roots, queue, comparer, events, tasks }
+        Self { database, roots, queue, comparer, events: events.clone(), tasks: tasks.clone() }
     }
 
     /// Makes a plan from the indexes as they are now.

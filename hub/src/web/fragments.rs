@@ -6,6 +6,7 @@ pub(super) mod choose;
 pub(super) mod confirm;
 pub(super) mod evict;
 pub(super) mod lists;
+pub(super) mod plans;
 pub(super) mod preview;
 pub(super) mod queue;
 pub(super) mod selection;
@@ -36,6 +37,11 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/diff/verify", post(work::verify))
         .route("/ui/queue/list", get(lists::show_queue))
         .route("/ui/batches/{id}", get(lists::show_batch))
+        .route("/ui/plans", post(plans::create_plan))
+        .route("/ui/plans/new", get(plans::show_form))
+        .route("/ui/plans/{id}", get(plans::show_plan))
+        .route("/ui/plans/{id}/apply", post(plans::apply_plan))
+        .route("/ui/plans/{id}/hash", post(plans::hash_plan))
         .route("/ui/history/results", get(lists::show_history))
         .route("/ui/logs/results", get(lists::show_logs))
         .route("/ui/selection", post(selection::tick))

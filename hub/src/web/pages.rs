@@ -13,6 +13,7 @@ pub(super) mod home;
 pub(super) mod library;
 pub(super) mod load;
 pub(super) mod logs;
+pub(super) mod plan;
 pub(super) mod queue;
 pub(super) mod settings;
 pub(super) mod setup;
@@ -31,6 +32,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/diff", get(diff::show_diff))
         .route("/queue", get(queue::show_queue))
         .route("/batches/{id}", get(batch::show_batch))
+        .route("/plans/{id}", get(plan::show_plan))
         .route("/hashes", get(hashes::show_hashes))
         .route("/evict", get(evict::show_evict))
         .route("/trash", get(trash::show_trash))

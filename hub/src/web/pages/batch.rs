@@ -11,6 +11,7 @@ use super::frame::{Frame, page};
 use super::queue::{batch_title, row};
 use crate::domain::ids::BatchId;
 use crate::services::queue::SkippedPath;
+use crate::storage::plans;
 use crate::storage::views::batches::{self, BatchProgress};
 use crate::storage::views::page::PageRequest;
 use crate::storage::views::transfers::{self, TransferFilter};
@@ -66,12 +67,14 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
             Some(batch) => {
                 let trashed = trash::of_batch(connection, id)?;
                 let all = trash::totals(connection, &TrashList::of(batch.to.unwrap_or(batch.from)))?;
-                Ok(Some((batch, transfers::list(connection, &filter, &request)?, trashed, all)))
+                let plan = plans::of_batch(connection, id)?.map(|plan| plan.id.0);
+                Ok(Some((batch, transfers::list(connection, &filter, &request)?, trashed, all, plan)))
             }
             None => Ok(None),
         })
         .await?;
-    let (batch, files, trashed, trash) = found.ok_or_else(|| Problem::not_found(format!("There is no batch {id}.")))?;
+    let (batch, files, trashed, trash, plan_id) =
+        found.ok_or_else(|| Problem::not_found(format!("There is no batch {id}.")))?;
     let trash_root = batch.to.unwrap_or(batch.from);
     let skipped: Vec<SkippedPath> = serde_json::from_value(batch.skipped).unwrap_or_default();
     let n_skipped_more = skipped.len().saturating_sub(NAMED);
@@ -85,6 +88,7 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
         from => Serde(batch.from),
         to => Serde(batch.to),
         created_at => created_at.to_string(),
+        plan_id,
         undo_of => batch.undo_of.map(|id| id.0),
         undone_by => batch.undone_by.map(|id| id.0),
         n_open => batch.progress.n_open,

@@ -66,6 +66,8 @@ pub(in crate::web) struct TransferRow {
     path: String,
     from: Root,
     to: Option<Root>,
+    /// Its other name, where it stays on its root.
+    new_name: Option<String>,
     state: TransferState,
     size_bytes: u64,
     bytes_done: u64,
@@ -210,13 +212,15 @@ pub(in crate::web) fn row(entry: TransferEntry, queue: &Queue) -> TransferRow {
     });
     let shown = matches!(entry.state, TransferState::Failed | TransferState::Waiting | TransferState::Queued);
     let text = entry.error_detail.or(entry.error_code).filter(|_| shown);
+    let is_rename = entry.to == Some(entry.from);
     TransferRow {
         id: entry.id,
         batch_id: entry.batch_id,
-        verb: verb(&entry.operation),
+        verb: if is_rename { "Rename on" } else { verb(&entry.operation) },
         path: entry.path.as_str().to_owned(),
         from: entry.from,
-        to: entry.to,
+        to: entry.to.filter(|_| !is_rename),
+        new_name: entry.to_path.filter(|_| is_rename),
         state: entry.state,
         size_bytes: entry.size_bytes,
         bytes_done: live.as_ref().map_or(entry.bytes_done, |live| live.bytes_done),
@@ -244,6 +248,7 @@ fn verb(operation: &str) -> &'static str {
 pub(in crate::web) fn batch_title(operation: &str, from: Root, to: Option<Root>, is_undo: bool) -> String {
     let what = match (operation, to) {
         ("copy" | "move" | "evict", Some(to)) => format!("{operation} from {} to {}", from.label(), to.label()),
+        ("mirror", Some(to)) => format!("make {} like {}", to.label(), from.label()),
         ("restore", _) => format!("put back on {}", from.label()),
         (other, _) => format!("{other} from {}", from.label()),
     };

@@ -1,6 +1,8 @@
 //! Pages and fragments through the router, over real services and folders.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may unwrap")]
 
+mod plans;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 

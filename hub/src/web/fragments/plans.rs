@@ -1,0 +1,156 @@
+//! Making a plan, looking at it again, and carrying it out.
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use minijinja::context;
+use minijinja::value::Serde;
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+
+use super::settings::REDIRECT;
+use super::toast::Toast;
+use crate::domain::ids::PlanId;
+use crate::domain::mirror::{Compare, Rules};
+use crate::domain::root::Root;
+use crate::services::ServiceError;
+use crate::services::hasher::HashScope;
+use crate::services::mirror::{Confirmation, MirrorRequest};
+use crate::web::error::Answer;
+use crate::web::extract::{FormBody, InPath, Params, optional};
+use crate::web::pages::frame::fragment;
+use crate::web::pages::library::drawer::reason;
+use crate::web::pages::plan::{self, PlanQuery};
+use crate::web::state::WebState;
+
+/// The folder that a plan may be limited to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct NewPlanQuery {
+    #[serde(deserialize_with = "optional")]
+    folder: Option<RelPath>,
+}
+
+/// One way round.
+#[derive(Debug, Serialize)]
+struct Direction {
+    from: Root,
+    label: &'static str,
+    /// What can't happen there.
+    note: Option<&'static str>,
+}
+
+/// The form for a new plan.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct NewPlanForm {
+    from: Root,
+    #[serde(default, deserialize_with = "optional")]
+    folder: Option<RelPath>,
+    #[serde(default)]
+    compare: Compare,
+    /// A box that is not ticked is not sent at all.
+    #[serde(default)]
+    delete: Option<String>,
+    #[serde(default)]
+    overwrite: Option<String>,
+}
+
+/// What is said when a plan is carried out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct ApplyForm {
+    typed: String,
+    last_copies: Option<String>,
+}
+
+/// Shows the form for a new plan.
+pub(super) async fn show_form(State(state): State<WebState>, Params(query): Params<NewPlanQuery>) -> Answer<Response> {
+    let roots = &state.services.roots;
+    let direction = |from: Root| Direction {
+        from,
+        label: match from {
+            Root::Lake => "Make Local like the Lake",
+            Root::Local => "Make the Lake like Local",
+        },
+        note: (!roots.allow_delete(from.other())).then_some(match from {
+            Root::Lake => "nothing may be deleted in Local, so files that differ stay as they are",
+            Root::Local => "nothing may be deleted in the Lake, so files that differ stay as they are",
+        }),
+    };
+    let directions = [direction(Root::Lake), direction(Root::Local)];
+    let can_delete = directions.iter().any(|one| one.note.is_none());
+    let form = context! {
+        folder => query.folder.map(String::from), directions => Serde(directions), can_delete,
+    };
+    fragment("fragments/_new_plan.html", context! { form })
+}
+
+/// Makes a plan and leads to its page.
+pub(super) async fn create_plan(
+    State(state): State<WebState>,
+    FormBody(form): FormBody<NewPlanForm>,
+) -> Answer<Response> {
+    let to = form.from.other();
+    // Where nothing may be taken away, a plan leaves what differs as it is, and says so row by row.
+    let overwrites = form.overwrite.is_some() && state.services.roots.allow_delete(to);
+    let rules = Rules { compare: form.compare, deletes: form.delete.is_some(), overwrites };
+    let request = MirrorRequest { from: form.from, to, folder: form.folder, rules };
+    match state.services.mirror.plan(request).await {
+        Ok(made) => Ok(lead_to(&format!("/plans/{}", made.plan.id))),
+        Err(error @ ServiceError::Storage(_)) => Err(error.into()),
+        Err(error) => refused(&reason(&error)),
+    }
+}
+
+/// The plan as it is now.
+pub(super) async fn show_plan(
+    State(state): State<WebState>,
+    InPath(id): InPath<PlanId>,
+    Params(query): Params<PlanQuery>,
+) -> Answer<Response> {
+    fragment("fragments/_plan.html", context! { page => plan::content(&state, id, &query).await? })
+}
+
+/// Carries a plan out and leads to its batch.
+pub(super) async fn apply_plan(
+    State(state): State<WebState>,
+    InPath(id): InPath<PlanId>,
+    FormBody(form): FormBody<ApplyForm>,
+) -> Answer<Response> {
+    let status = state.services.mirror.show(id).await?;
+    let typed = plan::typed(&status);
+    if typed.as_ref().is_some_and(|expected| *expected != form.typed.trim()) {
+        return refused("The words are not as asked for.");
+    }
+    let deletes = typed.map(|_| status.plan.totals.deletes.n.to_string());
+    let said = Confirmation { deletes, last_copies: form.last_copies.is_some() };
+    match state.services.mirror.apply(id, said).await {
+        Ok(receipt) => Ok(lead_to(&format!("/batches/{}", receipt.batch))),
+        Err(error @ ServiceError::Storage(_)) => Err(error.into()),
+        Err(error) => refused(&reason(&error)),
+    }
+}
+
+/// Hashes what has no hash yet on both sides of a plan.
+pub(super) async fn hash_plan(State(state): State<WebState>, InPath(id): InPath<PlanId>) -> Answer<Response> {
+    let folder = state.services.mirror.show(id).await?.plan.asked.folder;
+    let scope = HashScope::Folder(folder);
+    for root in Root::ALL {
+        state.services.hasher.start(root, scope.clone()).await?;
+    }
+    Toast::done("Hashing both sides. Make the plan again when that is done").link("/hashes".to_owned(), "Show").answer()
+}
+
+fn lead_to(address: &str) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if let Ok(address) = HeaderValue::from_str(address) {
+        response.headers_mut().insert(REDIRECT, address);
+    }
+    response
+}
+
+fn refused(text: &str) -> Answer<Response> {
+    let mut response = fragment("fragments/_error_line.html", context! { text })?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}

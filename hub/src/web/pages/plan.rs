@@ -1,0 +1,180 @@
+//! One plan: what would happen to which file, what it costs, and what has to be said before.
+
+use axum::extract::State;
+use axum::response::Response;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::{Deserialize, Serialize};
+
+use super::frame::{Frame, page};
+use super::library::drawer::reason;
+use crate::domain::ids::PlanId;
+use crate::domain::mirror::totals::PlanTotals;
+use crate::domain::mirror::{Action, Compare, Why};
+use crate::domain::root::Root;
+use crate::services::mirror::{PlanState, PlanStatus};
+use crate::storage::timestamp;
+use crate::storage::views::page::PageRequest;
+use crate::storage::views::plan_items::{self, PlanItem};
+use crate::web::address::QueryString;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{InPath, Params, optional};
+use crate::web::state::WebState;
+use crate::web::templates::format;
+
+const FRAME: Frame = Frame { section: "diff", title: "Plan", topics: "strip,diff" };
+
+/// Rows on one page.
+const ROWS: u32 = 200;
+
+/// Everything behind the `?` of a plan's page.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct PlanQuery {
+    #[serde(deserialize_with = "optional")]
+    action: Option<Action>,
+    #[serde(deserialize_with = "optional")]
+    cursor: Option<String>,
+}
+
+impl PlanQuery {
+    fn address(&self, cursor: Option<&String>) -> String {
+        QueryString::new().with_some("action", self.action.map(Action::as_str)).with_some("cursor", cursor).into_text()
+    }
+}
+
+/// The rows of one action, as a tab.
+#[derive(Debug, Serialize)]
+struct Tab {
+    action: Action,
+    n: u64,
+    bytes: u64,
+}
+
+/// One row.
+#[derive(Debug, Serialize)]
+struct Row {
+    action: Action,
+    path: String,
+    to_path: Option<String>,
+    size_bytes: u64,
+    there_bytes: Option<u64>,
+    last_copy: bool,
+    why: Option<&'static str>,
+}
+
+impl From<PlanItem> for Row {
+    fn from(item: PlanItem) -> Self {
+        Self {
+            action: item.action,
+            path: item.path.as_str().to_owned(),
+            to_path: item.to_path,
+            size_bytes: item.size_bytes,
+            there_bytes: item.there.map(|(size, _)| size),
+            last_copy: item.last_copy,
+            why: item.why.map(Why::text),
+        }
+    }
+}
+
+/// What a plan was asked for, to ask for it again.
+#[derive(Debug, Serialize)]
+struct Asked {
+    from: Root,
+    to: Root,
+    folder: Option<String>,
+    compare: &'static str,
+    delete: bool,
+    overwrite: bool,
+}
+
+/// Shows a plan.
+pub(super) async fn show_plan(
+    State(state): State<WebState>,
+    InPath(id): InPath<PlanId>,
+    Params(query): Params<PlanQuery>,
+) -> Answer<Response> {
+    let content = context! { page => content(&state, id, &query).await? };
+    page(&state, FRAME, "pages/plan.html", content).await
+}
+
+/// What has to be typed before a plan is carried out from its page.
+pub(in crate::web) fn typed(status: &PlanStatus) -> Option<String> {
+    let totals = &status.plan.totals;
+    let is_lake = status.plan.asked.to.0 == Root::Lake;
+    totals.is_typed(is_lake).then(|| format!("DELETE {}", totals.deletes.n))
+}
+
+/// What the page of a plan shows.
+pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQuery) -> Answer<Value> {
+    let request =
+        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let status = state.services.mirror.show(id).await?;
+    let (totals, action) = (status.plan.totals, query.action);
+    let read = move |connection: &_| plan_items::list(connection, id, &totals, action, &request);
+    let rows = state.services.database.read(read).await?;
+    let asked = &status.plan.asked;
+    let (from, to) = (asked.from.0, asked.to.0);
+    let roots = &state.services.roots;
+    let deletes_percent = (totals.delete_share() * 100.0).round();
+    Ok(context! {
+        id => id.0,
+        title => format!("Make {} like {}", named(to), named(from)),
+        from => Serde(from),
+        to => Serde(to),
+        asked => Serde(Asked {
+            from,
+            to,
+            folder: asked.folder.as_ref().map(|folder| folder.as_str().to_owned()),
+            compare: asked.rules.compare.as_str(),
+            delete: asked.rules.deletes,
+            overwrite: asked.rules.overwrites,
+        }),
+        by_hash => asked.rules.compare == Compare::Hash,
+        created_at => timestamp(status.plan.created_at).to_string(),
+        is_ready => status.state == PlanState::Ready,
+        is_stale => status.state == PlanState::Stale,
+        batch_id => status.plan.batch.map(|batch| batch.0),
+        is_empty => totals.n_transfers() == 0,
+        all_same => rows.total == 0 && action.is_none(),
+        totals => Serde(totals),
+        n_transfers => totals.n_transfers(),
+        bytes_to_copy => totals.bytes_to_copy(),
+        free_after => status.free_bytes_after.map(|free| format::bytes(free.unsigned_abs())),
+        is_too_much => status.free_bytes_after.is_some_and(|free| free < 0),
+        time => time(&status),
+        blocked => status.blocked.as_ref().and_then(|_| roots.check_delete(to).err()).as_ref().map(reason),
+        over_a_fifth => totals.needs_confirmation().then(|| format!("{deletes_percent} %")),
+        typed => typed(&status),
+        action => Serde(action),
+        tabs => Serde(tabs(totals)),
+        state => query.address(query.cursor.as_ref()),
+        next => rows.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
+        total => rows.total,
+        rows => Serde(rows.items.into_iter().map(Row::from).collect::<Vec<_>>()),
+    })
+}
+
+const fn named(root: Root) -> &'static str {
+    match root {
+        Root::Local => "Local",
+        Root::Lake => "the Lake",
+    }
+}
+
+/// How long it takes, in words.
+fn time(status: &PlanStatus) -> String {
+    if status.plan.totals.bytes_to_copy() == 0 {
+        return "at once".to_owned();
+    }
+    status.seconds.map_or_else(|| "not known yet".to_owned(), |seconds| format!("about {}", format::duration(seconds)))
+}
+
+/// The actions that the plan has rows for.
+fn tabs(mut totals: PlanTotals) -> Vec<Tab> {
+    let tab = |action| {
+        let count = *totals.of(action);
+        Tab { action, n: count.n, bytes: count.bytes }
+    };
+    Action::ALL.into_iter().map(tab).filter(|tab| tab.n > 0).collect()
+}
