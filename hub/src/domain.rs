@@ -17,5 +17,6 @@ pub mod root;
 pub mod safetensors;
 pub mod scan;
 pub mod size;
+pub mod sources;
 pub mod ticks;
 pub mod transfer;

@@ -12,6 +12,7 @@ pub mod indexer;
 pub mod logs;
 pub mod mirror;
 pub mod model_header;
+pub mod model_sources;
 mod needs;
 pub mod queue;
 pub mod roots;

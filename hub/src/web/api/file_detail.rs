@@ -13,8 +13,10 @@ use crate::domain::ids::TransferId;
 use crate::domain::kind::WeightFormat;
 use crate::domain::root::Root;
 use crate::domain::safetensors::SafetensorsSummary;
+use crate::domain::sources::{Address, is_plain};
 use crate::fs::FileStamp;
 use crate::services::model_header::{self, ModelHeaderError};
+use crate::services::model_sources::{self, ModelSourcesError};
 use crate::storage::views::detail::{self, FileDetail};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
@@ -39,8 +41,11 @@ pub struct FileDetailView {
     pub safetensors_error: Option<String>,
     /// Files beside it that belong to it and travel with it.
     pub sidecars: Vec<FileView>,
-    /// Addresses that the file itself names as its origin.
+    /// Addresses of its content: from the Lake's `.model_sources.json`, and those that the file itself
+    /// names as its origin.
     pub sources: Vec<SourceView>,
+    /// Why the Lake's file of addresses was not read.
+    pub sources_error: Option<String>,
     /// How it stands to the other root.
     pub status: Option<DiffStatus>,
     /// The file on the other root that it is compared with.
@@ -54,8 +59,14 @@ pub struct FileDetailView {
 pub struct SourceView {
     /// Where it can be had.
     pub url: String,
-    /// Who says so: `header` for the file's own header.
-    pub origin: &'static str,
+    /// Who says so: `header` for the file's own header, else what the Lake's file has.
+    pub origin: String,
+    /// When it was last looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checked_at: Option<Timestamp>,
+    /// What was found then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
 }
 
 /// Who uses a file.
@@ -70,8 +81,16 @@ pub struct UsageView {
 }
 
 impl FileDetailView {
-    /// Puts together what the index and the file's header tell.
-    pub fn new(detail: FileDetail, header: Result<SafetensorsSummary, ModelHeaderError>) -> Self {
+    /// Puts together what the index, the file's header and the Lake's file of addresses tell.
+    pub fn new(
+        detail: FileDetail,
+        header: Result<SafetensorsSummary, ModelHeaderError>,
+        kept: Result<Vec<Address>, ModelSourcesError>,
+    ) -> Self {
+        let (kept, sources_error) = match kept {
+            Ok(kept) => (kept, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
         let (safetensors, safetensors_error) = match header {
             Ok(summary) => (Some(summary), None),
             Err(ModelHeaderError::NotSafetensors) => (None, None),
@@ -82,7 +101,8 @@ impl FileDetailView {
             sha256: detail.sha256,
             hashed_at: detail.hashed_at,
             format: WeightFormat::of(detail.file.path.name()),
-            sources: safetensors.as_ref().map(sources).unwrap_or_default(),
+            sources: sources(kept, safetensors.as_ref()),
+            sources_error,
             safetensors,
             safetensors_error,
             sidecars: views(detail.sidecars),
@@ -94,18 +114,25 @@ impl FileDetailView {
     }
 }
 
-/// The addresses among the header's hints. Only `https` ones: they end up as links.
-fn sources(summary: &SafetensorsSummary) -> Vec<SourceView> {
-    let hints = &summary.metadata.source_hints;
-    let mut urls: Vec<String> = hints
+/// The addresses that were kept, then those among the header's hints that are new.
+fn sources(kept: Vec<Address>, header: Option<&SafetensorsSummary>) -> Vec<SourceView> {
+    let mut found: Vec<SourceView> = kept
+        .into_iter()
+        .map(|Address { url, origin, checked_at, status }| SourceView { url, origin, checked_at, status })
+        .collect();
+    let hints = header.map(|summary| summary.metadata.source_hints.as_slice()).unwrap_or_default();
+    let mut urls: Vec<&str> = hints
         .iter()
-        .filter(|hint| hint.name.ends_with("_url") && hint.value.starts_with("https://"))
-        .filter(|hint| !hint.value.contains(char::is_whitespace))
-        .map(|hint| hint.value.clone())
+        .filter(|hint| hint.name.ends_with("_url") && is_plain(&hint.value))
+        .map(|hint| hint.value.as_str())
+        .filter(|url| found.iter().all(|source| source.url != *url))
         .collect();
     urls.sort_unstable();
     urls.dedup();
-    urls.into_iter().map(|url| SourceView { url, origin: "header" }).collect()
+    let of_header = |url: &str| SourceView { url: url.into(), origin: "header".into(), checked_at: None, status: None };
+    let new: Vec<_> = urls.into_iter().map(of_header).collect();
+    found.extend(new);
+    found
 }
 
 /// Which file.
@@ -136,7 +163,11 @@ pub(super) async fn show_file(
     let detail = found.ok_or_else(|| Problem::not_found(format!("{} has no file {path}.", root.label())))?;
     let stamp = FileStamp { size_bytes: detail.file.size_bytes, modified: detail.file.modified };
     let header = model_header::read(&services.roots, root, &path, stamp, detail.file.placeholder).await;
-    Ok(Json(FileDetailView::new(detail, header)))
+    let kept = match detail.file.hash {
+        Some(hash) => model_sources::read(&services.roots, hash).await,
+        None => Ok(Vec::new()),
+    };
+    Ok(Json(FileDetailView::new(detail, header, kept)))
 }
 
 #[cfg(test)]
@@ -149,7 +180,14 @@ mod tests {
     fn only_plain_https_addresses_are_sources() {
         let header = br#"{"__metadata__": {"source_url": "https://a.example/x", "resolve_url": "javascript:alert(1)",
             "repo_id": "https://not.an/address", "air": "urn:air:x"}}"#;
-        let sources = sources(&summarize(header, 10).unwrap());
-        assert_eq!(sources, [SourceView { url: "https://a.example/x".into(), origin: "header" }]);
+        let summary = summarize(header, 10).unwrap();
+        let told = |kept: Vec<Address>| -> Vec<(String, String)> {
+            sources(kept, Some(&summary)).into_iter().map(|source| (source.url, source.origin)).collect()
+        };
+        let (url, other) = ("https://a.example/x".to_owned(), "https://b.example/x".to_owned());
+        assert_eq!(told(Vec::new()), [(url.clone(), "header".to_owned())]);
+        let kept = |url: &String| Address { url: url.clone(), origin: "user".into(), checked_at: None, status: None };
+        let both = told(vec![kept(&other), kept(&url)]);
+        assert_eq!(both, [(other, "user".to_owned()), (url, "user".to_owned())], "no address twice");
     }
 }

@@ -100,6 +100,31 @@ async fn a_file_is_told_with_header_sidecars_and_twin() {
 }
 
 #[tokio::test]
+async fn the_lakes_addresses_of_a_content_are_told_for_both_sides() {
+    let hub = TestHub::with(&[]).await;
+    hub.put(Root::Local, "vae/a.pt", b"content");
+    hub.scan().await;
+    hub.ask("POST", "/api/hashes", Some(json!({"root": "local"}))).await;
+    let path = "/api/files/detail?root=local&path=vae/a.pt";
+    let detail = hub.wait_for(path, |detail| detail["hash"].is_string()).await;
+    assert_eq!((&detail["sources"], &detail["sources_error"]), (&json!([]), &Value::Null), "there is no such file yet");
+
+    let entry = json!({"size_bytes": 7, "urls": [
+        {"url": "https://a.example/x", "origin": "user", "added_at": "2026-01-01T00:00:00Z", "status": "ok"},
+        {"url": "file:///etc/passwd", "origin": "user"},
+    ]});
+    let file = json!({"version": 1, "of": "others", "models": {detail["hash"].as_str().unwrap(): entry}});
+    hub.put(Root::Lake, ".model_sources.json", file.to_string().as_bytes());
+    let detail = hub.get(path).await;
+    assert_eq!(detail["sources"], json!([{"url": "https://a.example/x", "origin": "user", "status": "ok"}]));
+
+    hub.put(Root::Lake, ".model_sources.json", b"{\"version\": 1, \"models\": ");
+    let detail = hub.get(path).await;
+    assert_eq!(detail["sources"], json!([]));
+    assert!(detail["sources_error"].as_str().unwrap().contains(".model_sources.json"), "{detail}");
+}
+
+#[tokio::test]
 async fn a_model_cut_short_is_told_as_damaged() {
     let hub = TestHub::with(&[]).await;
     let mut bytes = model("Cut");
