@@ -21,3 +21,14 @@ CREATE TABLE evictions (
 ALTER TABLE trash ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0;
 
 CREATE INDEX trash_by_time ON trash (root_id, leaving, deleted_at, id, size_bytes);
+
+-- The room on a root's disk as it went. Few rows are kept of the past; see domain/space.rs.
+CREATE TABLE space_samples (
+    root_id     INTEGER NOT NULL REFERENCES roots (id) ON DELETE CASCADE,
+    at          INTEGER NOT NULL,
+    free_bytes  INTEGER NOT NULL,
+    total_bytes INTEGER NOT NULL,
+    size_bytes  INTEGER NOT NULL,
+    trash_bytes INTEGER NOT NULL,
+    PRIMARY KEY (root_id, at)
+) STRICT, WITHOUT ROWID;

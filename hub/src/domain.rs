@@ -18,5 +18,6 @@ pub mod safetensors;
 pub mod scan;
 pub mod size;
 pub mod sources;
+pub mod space;
 pub mod ticks;
 pub mod transfer;

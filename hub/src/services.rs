@@ -19,6 +19,7 @@ pub mod roots;
 pub mod selection;
 mod set_up;
 pub mod settings;
+mod space;
 pub mod tasks;
 pub mod throughput;
 pub mod trash;
@@ -120,6 +121,7 @@ impl Services {
         let queue = Queue::start(needs.clone()).await?;
         let hasher = Hasher::start_service(needs.clone());
         let duplicates = Duplicates::start_service(needs.clone());
+        space::start(&needs, indexer.clone());
         let trash = Trash::start(needs, indexer.clone());
         let mirror = Mirror::new(database.clone(), roots.clone(), queue.clone(), comparer.clone(), &events, tasks);
         let throughput = Throughput::start(queue.clone(), &events, tasks);

@@ -20,6 +20,7 @@ pub mod queue;
 pub mod roots;
 pub mod scans;
 pub mod search;
+pub mod space;
 pub mod stale;
 pub mod trash;
 pub mod views;

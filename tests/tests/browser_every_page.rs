@@ -24,6 +24,8 @@ fn lived_in(folder: &tempfile::TempDir) -> Result<(HubSetup, Hub)> {
     api.complete(&api.copy("lake", "local", &["loras/flux"])?)?;
     let delete = json!({ "operation": "delete", "from": "local", "paths": ["upscale_models"] });
     api.complete(&api.enqueue(&delete)?)?;
+    let evicted = api.post("/api/evictions", &json!({ "paths": ["loras/flux"] }))?;
+    api.complete(&evicted["batch_id"].to_string())?;
     api.post("/api/queue/pause", &json!({}))?;
     api.copy("lake", "local", &["diffusion_models", "text_encoders"])?;
     Ok((setup, hub))
@@ -50,6 +52,15 @@ fn is_accessible_fits_and_is_quiet() -> Result<()> {
         ("queue-batches", "/queue?tab=batches"),
         ("batch", "/batches/1"),
         ("hashes", "/hashes"),
+        ("library-evicted", "/library?root=local&folder=loras"),
+        ("batch-delete", "/batches/2"),
+        ("space", "/space"),
+        ("space-lake", "/space?root=lake"),
+        ("evict", "/evict"),
+        ("evict-choose", "/evict?free=0.01&by=age"),
+        ("evicted", "/evict?tab=evicted"),
+        ("trash", "/trash"),
+        ("trash-lake", "/trash?root=lake"),
         ("history", "/history"),
         ("logs", "/logs"),
         ("settings", "/settings"),

@@ -20,6 +20,7 @@ pub mod queue;
 mod responses;
 pub mod scans;
 pub mod settings;
+pub mod space;
 pub mod transfers;
 pub mod trash;
 
@@ -99,6 +100,7 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(evictions::list_candidates))
         .routes(routes!(evictions::list_evictions, evictions::create_evictions))
         .routes(routes!(evictions::restore_evictions))
+        .routes(routes!(space::show_space))
         .routes(routes!(trash::list_trash))
         .routes(routes!(trash::restore_trash))
         .routes(routes!(trash::empty_trash))

@@ -11,6 +11,7 @@ pub(super) mod preview;
 pub(super) mod queue;
 pub(super) mod selection;
 pub(super) mod settings;
+pub(super) mod space;
 pub(super) mod toast;
 pub(super) mod transfers;
 pub(super) mod trash;
@@ -55,6 +56,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/queue/pause", post(queue::pause_all))
         .route("/ui/queue/resume", post(queue::resume_all))
         .route("/ui/queue/clear", post(queue::clear_finished))
+        .route("/ui/space/results", get(space::show_space))
         .route("/ui/trash/results", get(trash::show_trash))
         .route("/ui/trash/confirm", get(trash::confirm))
         .route("/ui/trash/restore", post(trash::restore))

@@ -17,6 +17,7 @@ pub(super) mod plan;
 pub(super) mod queue;
 pub(super) mod settings;
 pub(super) mod setup;
+pub(super) mod space;
 pub(super) mod trash;
 
 use axum::Router;
@@ -35,6 +36,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/plans/{id}", get(plan::show_plan))
         .route("/hashes", get(hashes::show_hashes))
         .route("/evict", get(evict::show_evict))
+        .route("/space", get(space::show_space))
         .route("/trash", get(trash::show_trash))
         .route("/history", get(history::show_history))
         .route("/logs", get(logs::show_logs))

@@ -11,9 +11,12 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use shared_protocol::RelPath;
 
-use super::entry::StatusTotals;
+use super::entry::{StatusTotals, Totals};
 use super::filter::{FileFilter, PairFilter};
+use super::space;
 use crate::domain::root::Root;
+use crate::domain::space::Age;
+use crate::domain::ticks::Ticks;
 use crate::storage::{StorageError, pairs, roots};
 
 /// Counts remembered of each kind. One costs a few hundred bytes.
@@ -25,6 +28,7 @@ pub struct CountCache {
     files: Recent<FileFilter, u64>,
     pairs: Recent<PairFilter, u64>,
     summaries: Recent<Option<RelPath>, Vec<StatusTotals>>,
+    ages: Recent<(Root, i64), Vec<(Age, Totals)>>,
 }
 
 impl CountCache {
@@ -49,6 +53,13 @@ impl CountCache {
             Some(stamp) => self.pairs.get(stamp, filter, take),
             None => take(),
         }
+    }
+
+    /// Files and bytes of a root by age; taken again when the index changes, and every day.
+    pub fn ages(&self, connection: &Connection, root: Root, now: Ticks) -> Result<Vec<(Age, Totals)>, StorageError> {
+        const DAY: i64 = 24 * 60 * 60 * 10_000_000;
+        let day = now.0.div_euclid(DAY);
+        self.ages.get(Stamp::read(connection)?, &(root, day), || space::ages(connection, root, now))
     }
 
     /// The comparison's summary for a folder.

@@ -1,10 +1,17 @@
-//! What takes space: the types of models, which are the top folders of a root, and the trash.
+//! What takes space: the types of models, which are the top folders of a root, the folders of bases
+//! inside them, and how long ago files were changed.
 
 use rusqlite::Connection;
 
 use super::entry::Totals;
+use super::evictions::{self, EvictedFilter};
 use super::folders::{self, FolderEntry};
+use super::trash as trash_list;
 use crate::domain::root::Root;
+use crate::domain::space::{Age, Base, FolderTotals, bases};
+use crate::domain::ticks::Ticks;
+use crate::storage::roots::RootRow;
+use crate::storage::space::{Sample, samples};
 use crate::storage::{StorageError, from_db, roots};
 
 /// The space that one root's files take.
@@ -16,25 +23,80 @@ pub struct Space {
     pub types: Vec<FolderEntry>,
     /// Files that lie in the root's own folder.
     pub loose: Totals,
+    /// Folders inside the types, those of one name together, the largest first.
+    pub bases: Vec<Base>,
     /// What waits in the trash.
     pub trash: Totals,
+    /// What was evicted and is not back; of Local only.
+    pub evicted: Totals,
+    /// How the room went, the oldest first.
+    pub over_time: Vec<Sample>,
 }
 
 /// The space that a root's files take.
 pub fn show(connection: &Connection, root: Root) -> Result<Space, StorageError> {
     let trash = trash(connection, root)?;
-    let Some(level) = folders::level(connection, root, None)? else { return Ok(Space { trash, ..Space::default() }) };
+    let Some(row) = roots::active(connection, root)? else { return Ok(Space { trash, ..Space::default() }) };
+    let over_time = samples(connection, row.id)?;
+    let evicted = match root {
+        Root::Local => evictions::evicted_totals(connection, &EvictedFilter::default())?,
+        Root::Lake => Totals::default(),
+    };
+    let Some(level) = folders::level(connection, root, None)? else {
+        return Ok(Space { trash, evicted, over_time, ..Space::default() });
+    };
     let mut types = level.folders;
+    types.retain(|folder| folder.n_files > 0);
     types.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes).then_with(|| a.name.cmp(&b.name)));
-    Ok(Space { totals: level.totals, types, loose: level.here, trash })
+    let bases = bases(inside_types(connection, &row)?);
+    Ok(Space { totals: level.totals, types, loose: level.here, bases, trash, evicted, over_time })
+}
+
+/// All files of a root and their bytes.
+pub fn totals(connection: &Connection, root: Root) -> Result<Totals, StorageError> {
+    match roots::active(connection, root)? {
+        Some(row) => folders::totals(connection, &row, None),
+        None => Ok(Totals::default()),
+    }
 }
 
 /// How many files wait in a root's trash, and how large they are.
 pub fn trash(connection: &Connection, root: Root) -> Result<Totals, StorageError> {
-    let Some(root) = roots::active(connection, root)? else { return Ok(Totals::default()) };
-    Ok(connection
-        .prepare_cached("SELECT count(*), coalesce(sum(size_bytes), 0) FROM trash WHERE root_id = ?1 AND leaving = 0")?
-        .query_row([root.id.0], |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))?)
+    trash_list::totals(connection, &trash_list::TrashList::of(root))
+}
+
+/// The folders directly inside the top folders.
+fn inside_types(connection: &Connection, root: &RootRow) -> Result<Vec<FolderTotals>, StorageError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT base.path, base.n_files_total, base.size_bytes_total
+         FROM folders top CROSS JOIN folders type ON type.parent_id = top.id
+                          CROSS JOIN folders base ON base.parent_id = type.id
+         WHERE top.root_id = ?1 AND top.path = '' AND base.n_files_total > 0",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(FolderTotals { path: row.get(0)?, n_files: from_db(row.get(1)?), size_bytes: from_db(row.get(2)?) })
+    };
+    Ok(statement.query_map([root.id.0], read)?.collect::<Result<_, _>>()?)
+}
+
+/// Files and bytes by age, the youngest first. Looks at every file: the caller keeps the answer.
+pub(super) fn ages(connection: &Connection, root: Root, now: Ticks) -> Result<Vec<(Age, Totals)>, StorageError> {
+    let mut found: Vec<(Age, Totals)> = Age::ALL.map(|age| (age, Totals::default())).into();
+    let Some(row) = roots::active(connection, root)? else { return Ok(found) };
+    let mut statement = connection.prepare_cached(
+        "SELECT (modified >= ?2) + (modified >= ?3) + (modified >= ?4) + (modified >= ?5) + (modified >= ?6) AS n,
+                count(*), sum(size_bytes)
+         FROM files WHERE root_id = ?1 GROUP BY n",
+    )?;
+    let bounds = Age::bounds(now).map(|bound| bound.0);
+    let mut rows = statement.query(rusqlite::params_from_iter(std::iter::once(row.id.0).chain(bounds)))?;
+    while let Some(row) = rows.next()? {
+        let age = Age::of_n_passed(usize::try_from(row.get::<_, i64>(0)?).unwrap_or(0));
+        if let Some(slot) = found.iter_mut().find(|slot| slot.0 == age) {
+            slot.1 = Totals { n_files: from_db(row.get(1)?), size_bytes: from_db(row.get(2)?) };
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub(in crate::web) enum Topic {
     Trash,
     /// The lists of what may leave Local and what has left it.
     Evict,
+    /// What takes space.
+    Space,
 }
 
 /// One place of a page with what fills it.
@@ -51,7 +53,7 @@ pub(in crate::web) struct Piece {
 
 impl Topic {
     /// Every topic.
-    pub(in crate::web) const ALL: [Self; 13] = [
+    pub(in crate::web) const ALL: [Self; 14] = [
         Self::Strip,
         Self::Scan,
         Self::Roots,
@@ -65,6 +67,7 @@ impl Topic {
         Self::History,
         Self::Trash,
         Self::Evict,
+        Self::Space,
     ];
 
     /// Its name in addresses.
@@ -83,6 +86,7 @@ impl Topic {
             Self::History => "history",
             Self::Trash => "trash",
             Self::Evict => "evict",
+            Self::Space => "space",
         }
     }
 
@@ -119,7 +123,7 @@ impl Topic {
             Self::Load | Self::Queue => matches!(event, Event::QueueChanged | Event::TransferChanged(_)),
             Self::Recent => matches!(event, Event::HistoryAdded),
             Self::Hashes => matches!(event, Event::HashChanged(_) | Event::IndexChanged(_)),
-            Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict => false,
+            Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict | Self::Space => false,
         }
     }
 
@@ -132,6 +136,7 @@ impl Topic {
             Self::History => Some("history"),
             Self::Trash => Some("trash"),
             Self::Evict => Some("evict"),
+            Self::Space => Some("space"),
             _ => None,
         }
     }
@@ -143,6 +148,7 @@ impl Topic {
             Self::Library => matches!(event, Event::IndexChanged(_) | Event::PairsChanged),
             Self::Diff => matches!(event, Event::PairsChanged),
             Self::History => matches!(event, Event::HistoryAdded),
+            Self::Space => matches!(event, Event::IndexChanged(_) | Event::RootChanged(_)),
             Self::Trash | Self::Evict => matches!(event, Event::IndexChanged(_) | Event::BatchChanged(_)),
             _ => false,
         };
@@ -179,7 +185,7 @@ impl Topic {
                 &hashes::content(state).await?,
                 [("hash-coverage", "fragments/_hash_coverage.html"), ("hash-jobs", "fragments/_hash_jobs.html")],
             ),
-            Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict => Ok(Vec::new()),
+            Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict | Self::Space => Ok(Vec::new()),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::domain::scan::{ScanReport, WorkState};
 use crate::services::Services;
 use crate::services::roots::RootStatus;
 use crate::storage::hashes::Coverage;
+use crate::storage::views::space::trash;
 use crate::storage::views::{diff, folders};
 use crate::storage::{StorageError, roots, scans};
 use crate::web::error::Answer;
@@ -38,6 +39,7 @@ struct RootCard {
     n_files: u64,
     size_bytes: u64,
     last_scan: Option<LastScan>,
+    trash_bytes: u64,
     n_hashed: u64,
     hashed_bytes: u64,
     space: Option<Space>,
@@ -111,13 +113,22 @@ pub(in crate::web) async fn root_cards(state: &WebState) -> Answer<Value> {
     let cards: Vec<RootCard> = Root::ALL
         .into_iter()
         .zip(indexed)
-        .map(|(root, (totals, last_scan))| card(services, root, totals, last_scan, coverage.get(root)))
+        .map(|(root, indexed)| card(services, root, indexed, coverage.get(root)))
         .collect();
     Ok(context! { roots => Serde(cards) })
 }
 
-fn indexed(connection: &Connection, root: Root) -> Result<((u64, u64), Option<LastScan>), StorageError> {
-    let Some(row) = roots::active(connection, root)? else { return Ok(((0, 0), None)) };
+/// What the database knows of a root.
+#[derive(Default)]
+struct Indexed {
+    n_files: u64,
+    size_bytes: u64,
+    trash_bytes: u64,
+    last_scan: Option<LastScan>,
+}
+
+fn indexed(connection: &Connection, root: Root) -> Result<Indexed, StorageError> {
+    let Some(row) = roots::active(connection, root)? else { return Ok(Indexed::default()) };
     let totals = folders::totals(connection, &row, None)?;
     let report = match row.last_scan {
         Some(id) => scans::show(connection, id)?,
@@ -127,16 +138,12 @@ fn indexed(connection: &Connection, root: Root) -> Result<((u64, u64), Option<La
         state: report.roots.get(&root).map_or(report.state, |scan| scan.state),
         finished_at: report.finished_at,
     });
-    Ok(((totals.n_files, totals.size_bytes), last_scan))
+    let trash_bytes = trash(connection, root)?.size_bytes;
+    Ok(Indexed { n_files: totals.n_files, size_bytes: totals.size_bytes, trash_bytes, last_scan })
 }
 
-fn card(
-    services: &Services,
-    root: Root,
-    (n_files, size_bytes): (u64, u64),
-    last_scan: Option<LastScan>,
-    coverage: &Coverage,
-) -> RootCard {
+fn card(services: &Services, root: Root, indexed: Indexed, coverage: &Coverage) -> RootCard {
+    let Indexed { n_files, size_bytes, trash_bytes, last_scan } = indexed;
     let status = services.roots.status(root);
     let space = match (status.total_bytes, status.free_bytes) {
         (Some(total), Some(free)) if total > 0 => Some(space(size_bytes, total, free)),
@@ -149,6 +156,7 @@ fn card(
         n_files,
         size_bytes,
         last_scan,
+        trash_bytes,
         n_hashed: coverage.n_hashed,
         hashed_bytes: coverage.hashed_bytes,
         space,

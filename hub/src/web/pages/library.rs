@@ -1,6 +1,7 @@
 //! The library: a tree of folders, the files below one of them, and the details of one file.
 
 pub(in crate::web) mod drawer;
+mod evicted;
 pub(in crate::web) mod query;
 pub(in crate::web) mod rows;
 pub(in crate::web) mod tree;
@@ -82,6 +83,7 @@ pub(in crate::web) async fn results(state: &WebState, query: &LibraryQuery) -> A
         })
         .await?;
     Ok(context! {
+        evicted => evicted::below(state, query).await?.map(Serde),
         query => Serde(query),
         root_label => root.label(),
         is_cards => query.view == Some(View::Cards),

@@ -11,7 +11,7 @@ use crate::web::live::Topic;
 use crate::web::templates::encode;
 use crate::web::test_hub::{Answered, PORT, TestHub};
 
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 21] = [
     "/",
     "/library",
     "/library?root=lake&view=cards&folder=loras",
@@ -25,6 +25,8 @@ const PAGES: [&str; 19] = [
     "/evict",
     "/evict?free=0.5&by=age",
     "/evict?tab=evicted&q=x",
+    "/space",
+    "/space?root=lake",
     "/trash",
     "/trash?root=lake&q=nothing",
     "/history",

@@ -54,6 +54,7 @@ const PROMISED: &[&str] = &[
     "GET /api/evictions",
     "POST /api/evictions",
     "POST /api/evictions/restore",
+    "GET /api/space",
     "GET /api/trash",
     "POST /api/trash/restore",
     "POST /api/trash/empty",

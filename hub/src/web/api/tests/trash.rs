@@ -187,3 +187,18 @@ async fn a_root_that_is_away_is_not_emptied() {
     assert_eq!(post(&hub, "/api/trash/restore", json!({ "ids": ids })).await.status, StatusCode::SERVICE_UNAVAILABLE);
     fs::rename(&away, hub.folders.local.path()).unwrap();
 }
+
+#[tokio::test]
+async fn space_tells_what_takes_it_and_that_the_trash_is_not_free() {
+    let hub = with_trash().await;
+    let space = hub.get("/api/space?root=local").await;
+    assert_eq!((&space["n_files"], &space["size_bytes"]), (&json!(1), &json!(5)), "{space}");
+    assert_eq!(space["types"], json!([{ "name": "vae", "n_files": 1, "size_bytes": 5 }]));
+    assert_eq!((&space["trash"]["n_files"], &space["trash"]["size_bytes"]), (&json!(3), &json!(60)));
+    assert_eq!(space["ages"][0], json!({ "age": "month", "n_files": 1, "size_bytes": 5 }));
+    assert!(space["free_bytes"].as_u64() > Some(0) && space["total_bytes"].as_u64() > space["free_bytes"].as_u64());
+    let space = hub.wait_for("/api/space?root=local", |space| space["over_time"][0]["free_bytes"].is_u64()).await;
+    assert!(space["over_time"].as_array().unwrap().len() <= 2, "{space}");
+    assert_eq!(hub.ask("GET", "/api/space", None).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(hub.ask("GET", "/api/space?root=nas", None).await.status, StatusCode::BAD_REQUEST);
+}

@@ -1,0 +1,203 @@
+//! What takes space, put together: by age and by base folder, and how much of the past is kept.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use shared_protocol::rel_path::match_key;
+
+use super::ticks::Ticks;
+
+const DAY: i64 = 24 * 60 * 60 * 10_000_000;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Samples younger than this are all kept.
+const RECENT_MS: i64 = 2 * DAY_MS;
+
+/// Samples older than this go.
+const OLDEST_MS: i64 = 3 * 366 * DAY_MS;
+
+/// How long ago a file was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Age {
+    /// Within 30 days, or at a time to come.
+    Month,
+    /// Within 90 days.
+    Quarter,
+    /// Within 180 days.
+    HalfYear,
+    /// Within 365 days.
+    Year,
+    /// Within 730 days.
+    TwoYears,
+    /// Before that.
+    Older,
+}
+
+impl Age {
+    /// Every age, the youngest first.
+    pub const ALL: [Self; 6] = [Self::Month, Self::Quarter, Self::HalfYear, Self::Year, Self::TwoYears, Self::Older];
+
+    /// The time since which a file has this age, from the youngest on; the last has none.
+    pub fn bounds(now: Ticks) -> [Ticks; 5] {
+        [30, 90, 180, 365, 730].map(|days| Ticks(now.0.saturating_sub(days * DAY)))
+    }
+
+    /// The age of a file that so many of the bounds lie behind its time.
+    pub fn of_n_passed(n_passed: usize) -> Self {
+        let place = Self::ALL.len().saturating_sub(1).saturating_sub(n_passed);
+        Self::ALL.get(place).copied().unwrap_or(Self::Older)
+    }
+
+    /// In words.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Month => "Up to a month",
+            Self::Quarter => "1 to 3 months",
+            Self::HalfYear => "3 to 6 months",
+            Self::Year => "6 to 12 months",
+            Self::TwoYears => "1 to 2 years",
+            Self::Older => "Over 2 years",
+        }
+    }
+}
+
+/// A folder with everything below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderTotals {
+    /// Its path, `type/base`.
+    pub path: String,
+    /// Files.
+    pub n_files: u64,
+    /// Bytes.
+    pub size_bytes: u64,
+}
+
+/// All folders of one name inside the folders of types: `sdxl` of `checkpoints` and of `loras`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Base {
+    /// The name, as the largest of them is spelled.
+    pub name: String,
+    /// The folders, the largest first.
+    pub folders: Vec<String>,
+    /// Files.
+    pub n_files: u64,
+    /// Bytes.
+    pub size_bytes: u64,
+}
+
+/// Puts folders of the same name together, in any case, the largest first.
+pub fn bases(mut folders: Vec<FolderTotals>) -> Vec<Base> {
+    folders.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes).then_with(|| a.path.cmp(&b.path)));
+    let mut found: BTreeMap<String, Base> = BTreeMap::new();
+    for folder in folders {
+        let name = folder.path.rsplit('/').next().unwrap_or_default();
+        let base = found.entry(match_key(name)).or_insert_with(|| Base {
+            name: name.to_owned(),
+            folders: Vec::new(),
+            n_files: 0,
+            size_bytes: 0,
+        });
+        base.n_files += folder.n_files;
+        base.size_bytes += folder.size_bytes;
+        base.folders.push(folder.path);
+    }
+    let mut bases: Vec<Base> = found.into_values().collect();
+    bases.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes).then_with(|| a.name.cmp(&b.name)));
+    bases
+}
+
+/// Which samples no longer have to be kept, given the times of all, in milliseconds: of the past one
+/// a day stays, the last; of the last two days all stay; what is older than three years goes.
+pub fn outdated(times: &[i64], now: i64) -> Vec<i64> {
+    let mut last_of_day: BTreeMap<i64, i64> = BTreeMap::new();
+    for time in times {
+        let last = last_of_day.entry(time.div_euclid(DAY_MS)).or_insert(*time);
+        *last = (*last).max(*time);
+    }
+    let stays = |time: &i64| {
+        let age = now.saturating_sub(*time);
+        age < RECENT_MS || (age < OLDEST_MS && last_of_day.get(&time.div_euclid(DAY_MS)) == Some(time))
+    };
+    times.iter().copied().filter(|time| !stays(time)).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn age(modified: i64, now: i64) -> Age {
+        Age::of_n_passed(Age::bounds(Ticks(now)).iter().filter(|bound| modified >= bound.0).count())
+    }
+
+    proptest! {
+        #[test]
+        fn older_files_have_no_younger_age(a in 0_i64..2_000, b in 0_i64..2_000) {
+            let now = 10_000 * DAY;
+            let (young, old) = (a.min(b), a.max(b));
+            prop_assert!(age(now - young * DAY, now) <= age(now - old * DAY, now));
+        }
+
+        #[test]
+        fn putting_folders_together_loses_nothing(
+            folders in proptest::collection::vec(("[ab]", "[xXyY]", 0_u64..100, 0_u64..1_000), 0..20),
+        ) {
+            let folders: Vec<FolderTotals> = folders
+                .into_iter()
+                .map(|(kind, base, n_files, size_bytes)| FolderTotals { path: format!("{kind}/{base}"), n_files, size_bytes })
+                .collect();
+            let all: u64 = folders.iter().map(|folder| folder.size_bytes).sum();
+            let n_folders = folders.len();
+            let bases = bases(folders);
+            prop_assert_eq!(bases.iter().map(|base| base.size_bytes).sum::<u64>(), all);
+            prop_assert_eq!(bases.iter().map(|base| base.folders.len()).sum::<usize>(), n_folders);
+            prop_assert!(bases.len() <= 2, "x and X are one");
+            prop_assert!(bases.is_sorted_by(|a, b| a.size_bytes >= b.size_bytes));
+        }
+
+        #[test]
+        fn the_past_is_bounded_and_the_latest_stays(
+            ages in proptest::collection::vec(0_i64..1_500 * 24, 1..400),
+        ) {
+            let now = 5_000 * DAY_MS;
+            let times: Vec<i64> = ages.iter().map(|hours| now - hours * 60 * 60 * 1000).collect();
+            let gone = outdated(&times, now);
+            let kept: Vec<i64> = times.iter().copied().filter(|time| !gone.contains(time)).collect();
+            let latest = times.iter().max().unwrap();
+            prop_assert!(kept.contains(latest) || now - latest >= OLDEST_MS);
+            for time in &times {
+                prop_assert!(now - time >= RECENT_MS || kept.contains(time), "all of the last days");
+            }
+            let mut days: Vec<i64> = kept.iter().filter(|time| now - **time >= RECENT_MS).copied().collect();
+            days.sort_unstable();
+            days.dedup();
+            prop_assert!(days.is_sorted_by_key(|time| time.div_euclid(DAY_MS)));
+            let n_days = days.iter().map(|time| time.div_euclid(DAY_MS)).collect::<std::collections::BTreeSet<_>>().len();
+            prop_assert_eq!(n_days, days.len(), "one a day");
+            prop_assert!(days.iter().all(|time| now - time < OLDEST_MS));
+            prop_assert_eq!(outdated(&kept, now), Vec::<i64>::new(), "once is enough");
+        }
+    }
+
+    #[test]
+    fn ages_have_their_bounds() {
+        let now = 10_000 * DAY;
+        for (days, expected) in [
+            (-5, Age::Month),
+            (0, Age::Month),
+            (30, Age::Month),
+            (31, Age::Quarter),
+            (91, Age::HalfYear),
+            (181, Age::Year),
+            (366, Age::TwoYears),
+            (730, Age::TwoYears),
+            (731, Age::Older),
+            (9_000, Age::Older),
+        ] {
+            assert_eq!(age(now - days * DAY, now), expected, "{days} days");
+        }
+    }
+}
