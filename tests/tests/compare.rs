@@ -111,6 +111,8 @@ fn the_demo_library_shows_every_status_without_a_click() -> Result<()> {
     let detail = api.get("/api/files/detail?root=lake&path=loras/flux/flux-realism.safetensors")?;
     ensure!(detail.to_string().contains("Realism for Flux"), "the header is read: {detail}");
     ensure!(detail.to_string().contains("flux-realism.civitai.info"), "sidecars are shown: {detail}");
+    let setup_page = api.try_get("/setup")?.text;
+    ensure!(setup_page.contains("without “demo”") && !setup_page.contains("Save and scan"), "{setup_page}");
     let answer = api.try_post("/api/transfers", &json!({ "operation": "delete", "from": "lake", "paths": ["vae"] }))?;
     ensure!([202, 403].contains(&answer.status), "{answer:?}");
     Ok(())

@@ -33,7 +33,17 @@ async fn until_scanned(listener: &mut broadcast::Receiver<Event>) {
 
 impl Services {
     /// Takes these settings and begins to scan what can be reached.
-    pub async fn set_up(&self, changes: BTreeMap<String, Option<String>>, tasks: &Tasks) -> Result<(), SettingsError> {
+    pub async fn set_up(
+        &self,
+        mut changes: BTreeMap<String, Option<String>>,
+        tasks: &Tasks,
+    ) -> Result<(), SettingsError> {
+        if self.is_demo() {
+            // What may be done in the demo was never allowed for people's own folders.
+            for key in [Key::LocalAllowDelete, Key::LakeAllowDelete] {
+                changes.entry(key.name().to_owned()).or_insert(None);
+            }
+        }
         self.save_settings(changes, tasks).await?;
         // A folder that can't be reached yet is scanned when it comes.
         if let Err(error) = self.indexer.begin(Root::ALL.to_vec()).await {
@@ -108,5 +118,25 @@ impl Services {
 
     fn demo_folder(&self) -> PathBuf {
         self.settings.current().app_data_dir.join(DEMO)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_demos_leave_to_delete_ends_with_the_demo() {
+        let tasks = Tasks::new();
+        let services = Services::for_tests(&tasks).await;
+        services.set_up_demo(&tasks).await.unwrap();
+        assert!(services.is_demo() && Root::ALL.into_iter().all(|root| services.roots.allow_delete(root)));
+        let folders = Root::ALL.map(|_| tempfile::tempdir().unwrap());
+        let own = |folder: &tempfile::TempDir| Some(folder.path().display().to_string());
+        let names = ["LOCAL_MODELS_ROOT", "LAKE_MODELS_ROOT"].map(str::to_owned);
+        services.set_up(names.into_iter().zip(folders.iter().map(own)).collect(), &tasks).await.unwrap();
+        assert!(!services.is_demo());
+        assert!(!Root::ALL.into_iter().any(|root| services.roots.allow_delete(root)), "nobody allowed it here");
     }
 }

@@ -55,7 +55,8 @@ pub(in crate::web) const fn key(root: Root) -> &'static str {
 pub(in crate::web) fn form(state: &WebState, tried: &Tried) -> Value {
     let fields = Root::ALL.map(|root| field(state, root, tried));
     let elsewhere = tried.problems.iter().find(|(name, _)| Root::ALL.iter().all(|root| key(*root) != name.as_str()));
-    context! { items => Serde(fields), problem => elsewhere.map(|(name, problem)| format!("{name}: {problem}")) }
+    let can_save = fields.iter().any(|field| field.is_fixed.is_none());
+    context! { items => Serde(fields), can_save, problem => elsewhere.map(|(name, problem)| format!("{name}: {problem}")) }
 }
 
 fn field(state: &WebState, root: Root, tried: &Tried) -> Field {
@@ -66,7 +67,10 @@ fn field(state: &WebState, root: Root, tried: &Tried) -> Field {
     let own = view.and_then(|view| view.value.clone()).filter(|_| !state.services.is_demo()).unwrap_or_default();
     let is_fixed = match source {
         Source::Environment => Some("Set by an environment variable: change it there."),
-        Source::Flag if !state.services.demo => Some("Set on the command line: change it there."),
+        Source::Flag if state.services.demo => {
+            Some("“hub demo” shows its own folders only. Start “hub” without “demo” to choose yours.")
+        }
+        Source::Flag => Some("Set on the command line: change it there."),
         _ => None,
     };
     let (local, lake) = examples();
