@@ -176,3 +176,30 @@ fn unverified_files_are_told_apart_by_hashing() -> Result<()> {
     browser.wait_text("#hash-jobs", "Done")?;
     browser.expect_quiet()
 }
+
+#[test]
+fn a_queue_that_waits_for_the_lake_says_so_at_every_width() -> Result<()> {
+    let (roots, setup) = two_sides()?;
+    let hub = setup.start()?;
+    let api = hub.api()?;
+    api.scan_both()?;
+    api.post("/api/queue/pause", &json!({}))?;
+    api.copy("lake", "local", &["loras"])?;
+    fs::rename(roots.lake(), roots.folder().join("away"))?;
+    wait_until("the Lake is missed", SOON, || Ok(api.get("/api/health")?["roots"]["lake"]["online"] == false))?;
+    api.post("/api/queue/resume", &json!({}))?;
+    let browser = open(&hub, "/")?;
+    browser.wait_text("#home-queue", "Waits: Lake can't be reached")?;
+    browser.inspect("home-offline")?;
+    // On a phone the tab that is shown is seen, though there is no room for all.
+    browser.resize(390, 844)?;
+    for (address, tabs) in [("/queue?tab=batches", "#queue-tabs .tabs"), ("/settings", ".top-bar nav")] {
+        browser.goto(&format!("{}{address}", hub.address()))?;
+        let script = "const box = document.querySelector(arguments[0]).getBoundingClientRect();
+            const tab = document.querySelector(arguments[0] + ' [aria-current]').getBoundingClientRect();
+            return tab.left >= box.left - 1 && tab.right <= box.right + 1";
+        wait_until("the current tab is seen", SOON, || Ok(browser.evaluate(script, &json!([tabs]))? == true))?;
+    }
+    browser.resize(1280, 800)?;
+    browser.expect_quiet()
+}

@@ -11,6 +11,15 @@
     fit();
     narrow.addEventListener("change", fit);
 
+    // Where there is no room for all tabs, the one that is shown is among those that are seen.
+    const seen = () => {
+      for (const tab of document.querySelectorAll(".top-bar nav [aria-current], .tabs [aria-current]")) {
+        tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
+      }
+    };
+    seen();
+    narrow.addEventListener("change", seen);
+
     const bulk = document.getElementById("bulk");
     if (!bulk) return;
     const measure = () => document.documentElement.style.setProperty("--bulk", `${bulk.offsetHeight}px`);
