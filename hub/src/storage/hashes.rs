@@ -134,17 +134,6 @@ pub fn file_with_content(
         .optional()?)
 }
 
-/// What a hash job has to read in a folder: files without a hash that are really here.
-pub fn unhashed_below(
-    connection: &Connection,
-    root: RootRowId,
-    folder: Option<&RelPath>,
-) -> Result<Vec<FileRow>, StorageError> {
-    let mut files = super::index::files_below(connection, root, folder)?;
-    files.retain(|file| file.hash.is_none() && !file.placeholder);
-    Ok(files)
-}
-
 /// How much of a folder is hashed; `None` is the whole root.
 pub fn coverage(connection: &Connection, root: RootRowId, folder: Option<&RelPath>) -> Result<Coverage, StorageError> {
     let (from, to) = folder_range(&folder.map(RelPath::match_key).unwrap_or_default());

@@ -14,7 +14,7 @@ use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, ServiceError};
 use crate::storage::history::{self, Level, NewLine};
 use crate::storage::index::{self, FileRow};
-use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
+use crate::storage::queue::batches::{self, GrowingBatch, NewBatch, NewTransfer};
 use crate::storage::{Connection, StorageError};
 
 /// Skipped paths kept with a batch; a request for a whole library may skip most of it.
@@ -23,26 +23,15 @@ pub(super) const MOST_SKIPPED: usize = 1_000;
 pub(super) fn enqueue(queue: &Queue, request: &TransferRequest) -> Result<BatchReceipt, ServiceError> {
     let (from, to) = check(queue, request)?;
     let receipt = queue.database.write_blocking(|tx| {
-        let mut plan = Plan::new(tx, request, &from, to.as_ref())?;
-        for path in &request.paths {
+        let mut plan = Plan::begin(tx, request, &from, to.as_ref())?;
+        for path in outermost(&request.paths) {
             plan.add(path)?;
         }
-        let Plan { transfers, mut skipped, .. } = plan;
-        let n_skipped = skipped.len();
-        skipped.truncate(MOST_SKIPPED);
-        let batch = NewBatch {
-            operation: request.operation,
-            from: request.from,
-            to: request.to,
-            on_conflict: request.on_conflict,
-            skipped: serde_json::to_string(&skipped).map_err(|e| StorageError::damaged("a list of paths", e))?,
-            undo_of: None,
-        };
-        let batch_id = batches::insert(tx, &batch, &transfers)?;
-        let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
-        let n_transfers = transfers.len() as u64;
-        history::add(tx, &line(request, batch_id, n_transfers, n_skipped))?;
-        Ok(BatchReceipt { batch_id, n_transfers, size_bytes, skipped })
+        let Plan { batch, skipped, n_skipped, .. } = plan;
+        let told = serde_json::to_string(&skipped).map_err(|e| StorageError::damaged("a list of paths", e))?;
+        batch.set_skipped(&told)?;
+        history::add(tx, &line(request, batch.id, batch.n_transfers, n_skipped))?;
+        Ok(BatchReceipt { batch_id: batch.id, n_transfers: batch.n_transfers, size_bytes: batch.size_bytes, skipped })
     })?;
     queue.events.send(crate::services::Event::HistoryAdded);
     Ok(receipt)
@@ -55,6 +44,16 @@ fn line(request: &TransferRequest, batch: crate::domain::ids::BatchId, n: u64, n
     let files = if n == 1 { "file" } else { "files" };
     let summary = format!("Asked to {verb} {n} {files} from {}{target}{skipped}", request.from.label());
     NewLine::new("batch", Level::Info, summary).root(request.from).batch(batch)
+}
+
+/// The paths without those that lie within another one, in their order.
+fn outermost(paths: &[RelPath]) -> impl Iterator<Item = &RelPath> {
+    let named: HashSet<&RelPath> = paths.iter().collect();
+    let mut seen = HashSet::new();
+    paths.iter().filter(move |path| {
+        let is_covered = std::iter::successors(path.parent(), RelPath::parent).any(|above| named.contains(&above));
+        !is_covered && seen.insert(*path)
+    })
 }
 
 /// What makes the whole request impossible.
@@ -101,7 +100,7 @@ fn check(queue: &Queue, request: &TransferRequest) -> Result<(LiveRoot, Option<L
     Ok((from, to))
 }
 
-/// Collects transfers.
+/// Stores transfers as it finds them.
 struct Plan<'a> {
     connection: &'a Connection,
     request: &'a TransferRequest,
@@ -109,18 +108,29 @@ struct Plan<'a> {
     to: Option<&'a LiveRoot>,
     /// Paths that unfinished transfers already read or write.
     open: HashSet<(RootRowId, String)>,
+    /// Files that were named, and their sidecars, which may have been named, too.
     taken: HashSet<RelPath>,
-    transfers: Vec<NewTransfer>,
+    batch: GrowingBatch<'a>,
+    /// The first of them, to be told.
     skipped: Vec<SkippedPath>,
+    n_skipped: usize,
 }
 
 impl<'a> Plan<'a> {
-    fn new(
+    fn begin(
         connection: &'a Connection,
         request: &'a TransferRequest,
         from: &'a LiveRoot,
         to: Option<&'a LiveRoot>,
     ) -> Result<Self, StorageError> {
+        let batch = NewBatch {
+            operation: request.operation,
+            from: request.from,
+            to: request.to,
+            on_conflict: request.on_conflict,
+            skipped: "[]".to_owned(),
+            undo_of: None,
+        };
         Ok(Self {
             connection,
             request,
@@ -128,29 +138,36 @@ impl<'a> Plan<'a> {
             to,
             open: batches::open_paths(connection)?,
             taken: HashSet::new(),
-            transfers: Vec::new(),
+            batch: GrowingBatch::begin(connection, &batch)?,
             skipped: Vec::new(),
+            n_skipped: 0,
         })
     }
 
     fn skip(&mut self, path: &RelPath, why: impl Into<String>) {
-        self.skipped.push(SkippedPath { path: path.to_string(), why: why.into() });
+        self.n_skipped += 1;
+        if self.skipped.len() < MOST_SKIPPED {
+            self.skipped.push(SkippedPath { path: path.to_string(), why: why.into() });
+        }
     }
 
     /// Adds what a person named: a file with its sidecars, or all files of a folder.
     fn add(&mut self, path: &RelPath) -> Result<(), StorageError> {
         if let Some(file) = index::file_at(self.connection, self.from.row, path)? {
             let sidecars = self.sidecars(&file)?;
-            self.add_file(file)?;
-            return sidecars.into_iter().try_for_each(|sidecar| self.add_file(sidecar));
+            return std::iter::once(file).chain(sidecars).try_for_each(|file| self.add_named(file));
         }
-        let files = index::files_below(self.connection, self.from.row, Some(path))?;
-        if files.is_empty() {
+        let mut is_empty = true;
+        index::for_each_below(self.connection, self.from.row, Some(path), |file| {
+            is_empty = false;
+            self.add_file(file)
+        })?;
+        if is_empty {
             let is_folder = index::has_folder(self.connection, self.from.row, path)?;
             let why = if is_folder { "the folder is empty" } else { "it is not in the index: scan, then try again" };
             self.skip(path, why);
         }
-        files.into_iter().try_for_each(|file| self.add_file(file))
+        Ok(())
     }
 
     /// Previews and descriptions travel with their model; a delete takes only what was named.
@@ -168,10 +185,11 @@ impl<'a> Plan<'a> {
         Ok(found)
     }
 
+    fn add_named(&mut self, file: FileRow) -> Result<(), StorageError> {
+        if self.taken.insert(file.path.clone()) { self.add_file(file) } else { Ok(()) }
+    }
+
     fn add_file(&mut self, file: FileRow) -> Result<(), StorageError> {
-        if !self.taken.insert(file.path.clone()) {
-            return Ok(());
-        }
         let key = file.path.match_key();
         if file.conflict {
             self.skip(&file.path, "another name here differs only in case: rename one of them first");
@@ -182,7 +200,7 @@ impl<'a> Plan<'a> {
         } else if let Some(to) = self.to {
             return self.add_with_destination(file, to, &key);
         } else {
-            self.push(file, None);
+            return self.push(file, None);
         }
         Ok(())
     }
@@ -196,8 +214,7 @@ impl<'a> Plan<'a> {
         let twin =
             there.iter().find(|twin| twin.path == file.path).or_else(|| there.first().filter(|_| !to.case_sensitive));
         let Some(twin) = twin else {
-            self.push(file, None);
-            return Ok(());
+            return self.push(file, None);
         };
         if there.len() > 1 {
             self.skip(&file.path, "the destination has several names here that differ only in case");
@@ -215,15 +232,15 @@ impl<'a> Plan<'a> {
             }
             OnConflict::Replace => {
                 let to_path = Some(twin.path.clone()).filter(|path| *path != file.path);
-                self.push(file, to_path);
+                return self.push(file, to_path);
             }
-            OnConflict::KeepBoth => self.push(file, None),
+            OnConflict::KeepBoth => return self.push(file, None),
         }
         Ok(())
     }
 
-    fn push(&mut self, file: FileRow, to_path: Option<RelPath>) {
-        self.transfers.push(NewTransfer {
+    fn push(&mut self, file: FileRow, to_path: Option<RelPath>) -> Result<(), StorageError> {
+        self.batch.add(&NewTransfer {
             operation: self.request.operation,
             from: (self.from.root, self.from.row),
             to: self.to.map(|to| (to.root, to.row)),
@@ -235,7 +252,7 @@ impl<'a> Plan<'a> {
             trash_path: None,
             occupant: None,
             phase: 0,
-        });
+        })
     }
 }
 

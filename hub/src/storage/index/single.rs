@@ -73,16 +73,34 @@ pub fn files_below(
     root: RootRowId,
     folder: Option<&RelPath>,
 ) -> Result<Vec<FileRow>, StorageError> {
+    let mut found = Vec::new();
+    for_each_below(connection, root, folder, |file| {
+        found.push(file);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// [`files_below`] one by one, for folders that may hold a whole library.
+pub fn for_each_below(
+    connection: &Connection,
+    root: RootRowId,
+    folder: Option<&RelPath>,
+    mut each: impl FnMut(FileRow) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
     let (from, to) = folder_range(&folder.map(RelPath::match_key).unwrap_or_default());
     let sql = format!(
         "SELECT {COLUMNS} FROM files WHERE root_id = ?1 AND match_key >= ?2 AND match_key < ?3 ORDER BY match_key, id"
     );
-    let mut found: Vec<FileRow> =
-        connection.prepare_cached(&sql)?.query_map((root.0, from, to), row)?.collect::<Result<_, _>>()?;
-    if let Some(folder) = folder {
-        found.retain(|file| file.path.is_within(folder));
+    let mut statement = connection.prepare_cached(&sql)?;
+    for file in statement.query_map((root.0, from, to), row)? {
+        let file = file?;
+        // The key of another folder may be the same.
+        if folder.is_none_or(|folder| file.path.is_within(folder)) {
+            each(file)?;
+        }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Whether a folder of this path is in the index.

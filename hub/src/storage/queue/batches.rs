@@ -58,53 +58,86 @@ pub struct NewTransfer {
 
 /// Stores a batch with its transfers at the end of the queue.
 pub fn insert(connection: &Connection, batch: &NewBatch, transfers: &[NewTransfer]) -> Result<BatchId, StorageError> {
-    let now = now_ms();
-    connection
-        .prepare_cached(
-            "INSERT INTO batches (operation, from_root, to_root, on_conflict, skipped, undo_of, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute((
-            batch.operation.as_str(),
-            batch.from.as_str(),
-            batch.to.map(Root::as_str),
-            batch.on_conflict.as_str(),
-            &batch.skipped,
-            batch.undo_of.map(|id| id.0),
-            now,
-        ))?;
-    let id = BatchId(connection.last_insert_rowid());
-    let mut position: f64 =
-        connection.query_row("SELECT coalesce(max(position), 0) FROM transfers", [], |r| r.get(0))?;
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, to_path,
-                                on_conflict, state, position, size_bytes, modified, trash_path, result_size,
-                                result_modified, created_at, phase)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-    )?;
-    for new in transfers {
-        position += 1.0;
-        statement.execute(rusqlite::params![
-            id.0,
-            new.operation.as_str(),
-            new.from.0.as_str(),
-            new.from.1.0,
-            new.to.map(|to| to.0.as_str()),
-            new.to.map(|to| to.1.0),
-            new.path.as_str(),
-            new.to_path.as_ref().map(RelPath::as_str),
-            new.on_conflict.as_str(),
-            position,
-            to_db(new.size_bytes),
-            new.modified.0,
-            new.trash_path,
-            new.occupant.map(|o| to_db(o.0)),
-            new.occupant.map(|o| o.1.0),
-            now,
-            new.phase,
-        ])?;
+    let mut growing = GrowingBatch::begin(connection, batch)?;
+    transfers.iter().try_for_each(|new| growing.add(new))?;
+    Ok(growing.id)
+}
+
+/// A batch whose transfers are stored one by one: a library has more of them than memory should hold.
+pub struct GrowingBatch<'a> {
+    connection: &'a Connection,
+    /// The batch.
+    pub id: BatchId,
+    /// Transfers so far.
+    pub n_transfers: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    position: f64,
+    now: i64,
+}
+
+impl<'a> GrowingBatch<'a> {
+    /// Stores the batch itself.
+    pub fn begin(connection: &'a Connection, batch: &NewBatch) -> Result<Self, StorageError> {
+        let now = now_ms();
+        connection
+            .prepare_cached(
+                "INSERT INTO batches (operation, from_root, to_root, on_conflict, skipped, undo_of, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute((
+                batch.operation.as_str(),
+                batch.from.as_str(),
+                batch.to.map(Root::as_str),
+                batch.on_conflict.as_str(),
+                &batch.skipped,
+                batch.undo_of.map(|id| id.0),
+                now,
+            ))?;
+        let id = BatchId(connection.last_insert_rowid());
+        let position = connection.query_row("SELECT coalesce(max(position), 0) FROM transfers", [], |r| r.get(0))?;
+        Ok(Self { connection, id, n_transfers: 0, size_bytes: 0, position, now })
     }
-    Ok(id)
+
+    /// Puts a transfer at the end of the queue.
+    pub fn add(&mut self, new: &NewTransfer) -> Result<(), StorageError> {
+        self.position += 1.0;
+        self.n_transfers += 1;
+        self.size_bytes += new.size_bytes;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path,
+                                        to_path, on_conflict, state, position, size_bytes, modified, trash_path,
+                                        result_size, result_modified, created_at, phase)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+            )?
+            .execute(rusqlite::params![
+                self.id.0,
+                new.operation.as_str(),
+                new.from.0.as_str(),
+                new.from.1.0,
+                new.to.map(|to| to.0.as_str()),
+                new.to.map(|to| to.1.0),
+                new.path.as_str(),
+                new.to_path.as_ref().map(RelPath::as_str),
+                new.on_conflict.as_str(),
+                self.position,
+                to_db(new.size_bytes),
+                new.modified.0,
+                new.trash_path,
+                new.occupant.map(|o| to_db(o.0)),
+                new.occupant.map(|o| o.1.0),
+                self.now,
+                new.phase,
+            ])?;
+        Ok(())
+    }
+
+    /// Notes what was asked for and not queued, as JSON.
+    pub fn set_skipped(&self, skipped: &str) -> Result<(), StorageError> {
+        self.connection.execute("UPDATE batches SET skipped = ?2 WHERE id = ?1", (self.id.0, skipped))?;
+        Ok(())
+    }
 }
 
 /// Whether there is such a batch.
