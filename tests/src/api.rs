@@ -138,7 +138,8 @@ impl Api {
         Ok(hashes)
     }
 
-    fn wait_while_running(&self, path: &str, started: &Value) -> Result<Value> {
+    /// Waits for the end of a scan, or of hashing, that was started.
+    pub fn wait_while_running(&self, path: &str, started: &Value) -> Result<Value> {
         let id = started.get("id").context("no id in the answer")?;
         let address = format!("{path}/{}", id.as_str().map_or_else(|| id.to_string(), str::to_owned));
         wait_for(&address, WORK, || {
