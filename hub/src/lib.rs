@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` at the top of the repository draws the house.
 
+pub mod allocator;
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    hub::allocator::set_up();
     hub::run(std::env::args_os(), std::env::vars_os())
 }

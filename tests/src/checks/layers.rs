@@ -12,7 +12,8 @@ use super::cycles::find_cycles;
 use super::source::{CodePath, SourceFile, read_crate};
 
 /// A layer of the hub: its name, and the layers it may name besides itself.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
+    ("allocator", &[]),
     ("domain", &[]),
     ("storage", &["domain"]),
     ("fs", &["domain"]),
