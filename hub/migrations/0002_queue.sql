@@ -67,6 +67,34 @@ CREATE INDEX transfers_with_part ON transfers (id) WHERE part_left = 1;
 -- Paths that some unfinished transfer reads or writes.
 CREATE INDEX transfers_by_path ON transfers (path) WHERE finished_at IS NULL;
 
+-- What the queue's summary says of each state, kept up to date: a count over all transfers would be
+-- asked for several times a second.
+CREATE TABLE queue_totals (
+    state      TEXT PRIMARY KEY,
+    n          INTEGER NOT NULL,
+    bytes_left INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER queue_totals_gain AFTER INSERT ON transfers WHEN new.cleared = 0
+BEGIN
+    INSERT INTO queue_totals VALUES (new.state, 1, new.size_bytes - new.bytes_done)
+    ON CONFLICT (state) DO UPDATE SET n = n + 1, bytes_left = bytes_left + excluded.bytes_left;
+END;
+
+CREATE TRIGGER queue_totals_lose AFTER DELETE ON transfers WHEN old.cleared = 0
+BEGIN
+    UPDATE queue_totals SET n = n - 1, bytes_left = bytes_left - (old.size_bytes - old.bytes_done)
+    WHERE state = old.state;
+END;
+
+CREATE TRIGGER queue_totals_change AFTER UPDATE OF state, size_bytes, bytes_done, cleared ON transfers
+BEGIN
+    UPDATE queue_totals SET n = n - 1, bytes_left = bytes_left - (old.size_bytes - old.bytes_done)
+    WHERE old.cleared = 0 AND state = old.state;
+    INSERT INTO queue_totals SELECT new.state, 1, new.size_bytes - new.bytes_done WHERE new.cleared = 0
+    ON CONFLICT (state) DO UPDATE SET n = n + 1, bytes_left = bytes_left + excluded.bytes_left;
+END;
+
 CREATE TABLE trash (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     root_id     INTEGER NOT NULL REFERENCES roots (id) ON DELETE CASCADE,

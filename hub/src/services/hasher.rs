@@ -16,7 +16,7 @@ use super::busy::Busy;
 use super::needs::Needs;
 use super::roots::LiveRoot;
 use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
-use crate::domain::ids::HashJobId;
+use crate::domain::ids::{HashJobId, RootRowId};
 use crate::domain::rate::Rate;
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scan::WorkState;
@@ -78,7 +78,11 @@ pub struct Hasher {
     busy: Busy,
     running: Arc<Mutex<PerRoot<Option<Running>>>>,
     wake: Arc<PerRoot<tokio::sync::Notify>>,
+    covered: Arc<Mutex<PerRoot<Option<Covered>>>>,
 }
+
+/// A coverage with the root's row and generation that it was counted at.
+type Covered = ((RootRowId, i64), Coverage);
 
 /// The job that a root works on, as everyone may see it.
 #[derive(Clone)]
@@ -107,6 +111,7 @@ impl Hasher {
             busy,
             running: Arc::new(Mutex::new(PerRoot { local: None, lake: None })),
             wake: Arc::default(),
+            covered: Arc::default(),
         };
         for root in Root::ALL {
             job::start(&hasher, root);
@@ -159,12 +164,19 @@ impl Hasher {
 
     /// How much of each root is hashed.
     pub async fn coverage(&self) -> Result<PerRoot<Coverage>, ServiceError> {
-        let found = self.database.read(|connection| {
+        let known = Arc::clone(&self.covered);
+        let found = self.database.read(move |connection| {
             let mut coverage = PerRoot::<Coverage>::default();
             for root in Root::ALL {
-                if let Some(row) = crate::storage::roots::active(connection, root)? {
-                    *coverage.get_mut(root) = hashes::coverage(connection, row.id, None)?;
-                }
+                let Some(row) = crate::storage::roots::active(connection, root)? else { continue };
+                let stamp = (row.id, row.generation);
+                let counted = known.lock().get(root).filter(|known| known.0 == stamp);
+                let (_, now) = match counted {
+                    Some(counted) => counted,
+                    None => (stamp, hashes::coverage(connection, row.id, None)?),
+                };
+                *known.lock().get_mut(root) = Some((stamp, now));
+                *coverage.get_mut(root) = now;
             }
             Ok(coverage)
         });

@@ -106,10 +106,7 @@ pub fn next_due(connection: &Connection) -> Result<Option<u64>, StorageError> {
 
 /// What the queue still has to do, for its summary: `(state, count, bytes left)`.
 pub fn summary(connection: &Connection) -> Result<Vec<(TransferState, u64, u64)>, StorageError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT state, count(*), coalesce(sum(size_bytes - bytes_done), 0) FROM transfers
-         WHERE cleared = 0 GROUP BY state",
-    )?;
+    let mut statement = connection.prepare_cached("SELECT state, n, bytes_left FROM queue_totals WHERE n > 0")?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -142,4 +139,78 @@ pub fn set_bytes_done(
 pub fn is_open(connection: &Connection) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM transfers WHERE state = 'queued')";
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+    use crate::domain::operation::{OnConflict, Operation};
+    use crate::domain::root::Root;
+    use crate::storage::Database;
+    use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
+    use crate::storage::queue::outcome;
+    use crate::storage::queue::waypoint;
+
+    /// What [`summary`] says, counted anew.
+    fn counted(connection: &Connection) -> Vec<(TransferState, u64, u64)> {
+        let sql =
+            "SELECT state, count(*), sum(size_bytes - bytes_done) FROM transfers WHERE cleared = 0 GROUP BY state";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| {
+            let state = TransferState::from_name(&row.get::<_, String>(0)?).unwrap();
+            Ok((state, crate::storage::from_db(row.get(1)?), crate::storage::from_db(row.get(2)?)))
+        });
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn the_summary_is_right_after_every_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("hub.db")).unwrap().0;
+        let policy = RetryPolicy::with_tries(0);
+        let ends = (Root::Lake, RootRowId(1));
+        let batch = NewBatch {
+            operation: Operation::Copy,
+            from: Root::Lake,
+            to: Some(Root::Local),
+            on_conflict: OnConflict::Skip,
+            skipped: "[]".into(),
+            undo_of: None,
+        };
+        let transfers: Vec<_> = (0..10)
+            .map(|n| NewTransfer {
+                operation: Operation::Copy,
+                from: ends,
+                to: Some((Root::Local, RootRowId(2))),
+                path: shared_protocol::RelPath::parse(&format!("{n}.bin")).unwrap(),
+                to_path: None,
+                on_conflict: OnConflict::Skip,
+                size_bytes: 100 + n,
+                modified: crate::domain::ticks::Ticks(5),
+                trash_path: None,
+                occupant: None,
+                phase: 0,
+            })
+            .collect();
+        let check = |step: &str, work: &dyn Fn(&Connection) -> Result<(), StorageError>| {
+            database.write_blocking(|tx| work(tx)).unwrap();
+            let (kept, fresh) = database.read_blocking(|c| Ok((summary(c)?, counted(c)))).unwrap();
+            assert_eq!(kept, fresh, "{step}");
+        };
+        let appetite = Appetite { small_bytes: 1_000, n_most: 4, bytes_most: 1_000 };
+        let live = [RootRowId(1), RootRowId(2)];
+        check("asked for", &|tx| batches::insert(tx, &batch, &transfers).map(drop));
+        check("claimed", &|tx| next(tx, &live, appetite, &policy).map(|taken| assert_eq!(taken.len(), 4)));
+        check("on its way", &|tx| {
+            waypoint::synced(tx, crate::domain::ids::TransferId(1), 50, &shared_protocol::Blake3::from_bytes([1; 32]))
+        });
+        check("done", &|tx| outcome::complete(tx, crate::domain::ids::TransferId(1), None, &policy).map(drop));
+        check("dropped", &|tx| {
+            outcome::apply(tx, crate::domain::ids::TransferId(9), Event::Cancel, None, &policy).map(drop)
+        });
+        check("cleared", &|tx| batches::clear_finished(tx).map(|n| assert_eq!(n, 2)));
+        check("forgotten", &|tx| Ok(tx.execute("DELETE FROM batches", []).map(drop)?));
+        assert_eq!(database.read_blocking(summary).unwrap(), []);
+    }
 }
