@@ -6,6 +6,7 @@
 pub mod content;
 pub mod pages;
 pub mod peers;
+pub mod plans;
 pub mod process;
 pub mod table;
 pub mod walk;
@@ -70,6 +71,14 @@ impl BenchPlan {
             second_root(&folder.join("local"), &folder.join("lake"), false)
         })?;
         Ok((folder.join("local"), folder.join("lake")))
+    }
+
+    /// A tree equal to the first of the walked ones.
+    pub fn twin_tree(&self) -> Result<PathBuf> {
+        let folder = self.folder.join(format!("twin-{}", self.n_files));
+        let plan = CorpusPlan { n_files: self.n_files, big_bytes: 0, seed: 7, contents: false };
+        made_once(&folder, |folder| generate(&folder.join("tree"), &plan).map(drop))?;
+        Ok(folder.join("tree"))
     }
 
     /// A tree to hash and copy.

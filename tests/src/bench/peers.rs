@@ -42,6 +42,12 @@ pub fn rclone_list(root: &Path) -> Result<Duration> {
     run("rclone", ["lsf".as_ref(), "-R".as_ref(), "--format".as_ref(), "pst".as_ref(), root.as_os_str()])
 }
 
+/// What rsync finds to be done, without doing it.
+pub fn rsync_dry(from: &Path, to: &Path) -> Result<Duration> {
+    let inside = from.join("");
+    run("rsync", ["-an".as_ref(), "--delete".as_ref(), inside.as_os_str(), to.as_os_str()])
+}
+
 /// b3sum over every file of a tree.
 pub fn b3sum(root: &Path) -> Result<Duration> {
     let script = "find \"$0\" -type f -print0 | xargs -0 b3sum --no-names";

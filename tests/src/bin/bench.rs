@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use stories::bench::table::Table;
-use stories::bench::{BenchPlan, content, walk};
+use stories::bench::{BenchPlan, content, plans, walk};
 
 fn main() -> Result<()> {
     let plan = BenchPlan::from_arguments(std::env::args().skip(1))?;
@@ -16,9 +16,11 @@ fn main() -> Result<()> {
     plan.content_tree()?;
     writeln!(std::io::stderr(), "scanning, comparing, paging …")?;
     let walked = walk::measure(&plan, &mut table);
+    writeln!(std::io::stderr(), "planning …")?;
+    let planned = plans::measure(&plan, &mut table);
     writeln!(std::io::stderr(), "hashing and copying …")?;
     let hashed = content::measure(&plan, &mut table);
     // What was measured is told even if something else failed.
     write!(out, "{}", table.to_markdown())?;
-    walked.and(hashed)
+    walked.and(planned).and(hashed)
 }

@@ -9,11 +9,13 @@ use shared_protocol::RelPath;
 use super::diff::{self, PairFilter};
 use super::files::{self, FileFilter, FileSort, Order};
 use super::test_library::TestLibrary;
-use super::{CountCache, PageRequest, folders};
+use super::{CountCache, PageRequest, folders, plan_items};
 use crate::domain::diff::DiffStatus;
 use crate::domain::kind::FileKind;
+use crate::domain::mirror::{Compare, Rules};
 use crate::domain::root::Root;
 use crate::storage::StorageError;
+use crate::storage::plans::{self, NewPlan};
 
 /// What a page may take here. The goal for a whole answer is 50 ms at the 99th percentile.
 const LIMIT: Duration = Duration::from_millis(10);
@@ -107,4 +109,36 @@ fn every_page_of_a_big_library_is_quick() {
         Ok(folders::level(c, Root::Lake, folder("loras").as_ref())?.unwrap().totals.n_files)
     });
     assert!(slow.is_empty(), "{slow:?}");
+}
+
+#[test]
+#[ignore = "builds an index of 200,000 files, which takes half a minute"]
+fn plans_of_a_big_library_are_quick() {
+    let library = TestLibrary::new();
+    library.fill(200_000);
+    let (local, lake) = ((Root::Local, library.roots.local), (Root::Lake, library.roots.lake));
+    let plan = |folder: Option<&str>, compare: Compare, name: &str| {
+        let folder = folder.map(|folder| RelPath::parse(folder).unwrap());
+        let rules = Rules { compare, deletes: true, overwrites: true };
+        let new = NewPlan { from: local, to: lake, folder, rules };
+        let begin = Instant::now();
+        let id = library.write(|tx| plans::build(tx, &new));
+        let record = library.read(|c| plans::show(c, id)).unwrap();
+        eprintln!("{name:44} {:>9.2?}  ({} rows)", begin.elapsed(), record.totals.n_transfers());
+        record
+    };
+    plan(Some("loras/family 007"), Compare::SizeMtime, "plan of a folder of 100");
+    let record = plan(None, Compare::SizeMtime, "plan of all, 40,000 differ");
+    assert_eq!((record.totals.copies.n, record.totals.deletes.n), (20_000, 20_000));
+    let many = plan(None, Compare::Hash, "plan of all by hash, 220,000 rows");
+    assert_eq!(many.totals.unverified.n, 180_000);
+    let page = |cursor| PageRequest::new(200, cursor).unwrap();
+    let mut cursor = None;
+    for _ in 0..600 {
+        cursor = library.read(|c| plan_items::list(c, many.id, &many.totals, None, &page(cursor))).next_cursor;
+    }
+    let took = measure(&library, "rows of a plan, at 120,000", |c| {
+        Ok(plan_items::list(c, many.id, &many.totals, None, &page(cursor.clone()))?.total)
+    });
+    assert!(took <= LIMIT, "{took:?}");
 }
