@@ -38,15 +38,9 @@ impl Age {
     /// Every age, the youngest first.
     pub const ALL: [Self; 6] = [Self::Month, Self::Quarter, Self::HalfYear, Self::Year, Self::TwoYears, Self::Older];
 
-    /// The time since which a file has this age, from the youngest on; the last has none.
+    /// The times since which files have each age, the youngest first; the last age has none.
     pub fn bounds(now: Ticks) -> [Ticks; 5] {
         [30, 90, 180, 365, 730].map(|days| Ticks(now.0.saturating_sub(days * DAY)))
-    }
-
-    /// The age of a file that so many of the bounds lie behind its time.
-    pub fn of_n_passed(n_passed: usize) -> Self {
-        let place = Self::ALL.len().saturating_sub(1).saturating_sub(n_passed);
-        Self::ALL.get(place).copied().unwrap_or(Self::Older)
     }
 
     /// In words.
@@ -130,7 +124,8 @@ mod tests {
     use super::*;
 
     fn age(modified: i64, now: i64) -> Age {
-        Age::of_n_passed(Age::bounds(Ticks(now)).iter().filter(|bound| modified >= bound.0).count())
+        let place = Age::bounds(Ticks(now)).iter().position(|bound| modified >= bound.0);
+        Age::ALL.get(place.unwrap_or(Age::ALL.len() - 1)).copied().unwrap()
     }
 
     proptest! {

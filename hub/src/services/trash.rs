@@ -16,7 +16,7 @@ use super::needs::Needs;
 use super::queue::SkippedPath;
 use super::roots::LiveRoot;
 use super::{ErrorKind, Event, Events, History, Indexer, Roots, ServiceError, Tasks};
-use crate::domain::root::Root;
+use crate::domain::root::{PerRoot, Root};
 use crate::fs::{FileStamp, trash as files};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::trash::{self as rows, TrashFilter, TrashRow};
@@ -70,14 +70,14 @@ pub struct Trash {
     history: History,
     indexer: Indexer,
     tasks: Tasks,
-    /// One at a time empties or looks through.
-    turn: Arc<Mutex<()>>,
+    /// For each root: one at a time empties or looks through. A disk that hangs holds up its own only.
+    turns: PerRoot<Arc<Mutex<()>>>,
 }
 
 impl Trash {
     pub(super) fn start(needs: Needs, indexer: Indexer) -> Self {
         let Needs { database, roots, events, history, tasks, .. } = needs;
-        let trash = Self { database, roots, events, history, indexer, tasks, turn: Arc::default() };
+        let trash = Self { database, roots, events, history, indexer, tasks, turns: PerRoot::default() };
         settle::start(&trash);
         trash
     }
@@ -100,7 +100,7 @@ impl Trash {
     ) -> Result<Emptied, ServiceError> {
         self.roots.check_delete(root)?;
         let live = self.roots.live(root)?;
-        let _turn = Arc::clone(&self.turn).lock_owned().await;
+        let _turn = Arc::clone(self.turns.get(root)).lock_owned().await;
         let this = self.clone();
         let work = move || this.empty_blocking(&live, &filter(&request), expected);
         let emptied = self.tasks.blocking(work).await.ok_or(ServiceError::ShuttingDown)??;

@@ -22,51 +22,51 @@ use crate::storage::trash::{self as rows, Found, TrashRow};
 const QUIET: Duration = Duration::from_millis(300);
 
 pub(super) fn start(trash: &Trash) {
-    let this = trash.clone();
-    trash.tasks.spawn(async move {
-        let mut heard = this.events.subscribe();
-        let mut seen: HashMap<Root, RootRowId> = HashMap::new();
-        let mut all = true;
-        loop {
-            // Until then its progress is told again and again.
-            all &= this.indexer.current().is_none();
-            for root in Root::ALL {
-                let live = this.roots.live(root).ok();
-                let is_new = live.as_ref().is_some_and(|live| seen.get(&root) != Some(&live.row));
-                match &live {
-                    None => _ = seen.remove(&root),
-                    Some(live) => _ = seen.insert(root, live.row),
-                }
-                if let Some(live) = live.filter(|_| all || is_new) {
-                    this.settle(live).await;
-                }
-            }
-            all = loop {
-                let event = tokio::select! {
-                    event = heard.recv() => event,
-                    () = this.tasks.token().cancelled() => return,
-                };
-                match event {
-                    Ok(Event::ScanChanged(_)) | Err(RecvError::Lagged(_)) => break true,
-                    Ok(Event::RootChanged(_) | Event::SettingsChanged) => break false,
-                    Ok(_) => {}
-                    Err(RecvError::Closed) => return,
-                }
-            };
-            if all {
-                if !this.tasks.pause(QUIET).await {
-                    return;
-                }
-                heard = heard.resubscribe();
-            }
+    for root in Root::ALL {
+        let this = trash.clone();
+        trash.tasks.spawn(async move { follow(&this, root).await });
+    }
+}
+
+/// Looks through one root's trash whenever there is a reason to.
+async fn follow(trash: &Trash, root: Root) {
+    let mut heard = trash.events.subscribe();
+    let mut seen: Option<RootRowId> = None;
+    let mut scanned = false;
+    loop {
+        // While a scan runs, its progress is told again and again.
+        scanned &= trash.indexer.current().is_none();
+        let live = trash.roots.live(root).ok();
+        let row = live.as_ref().map(|live| live.row);
+        if let Some(live) = live.filter(|_| scanned || row != seen) {
+            trash.settle(live).await;
         }
-    });
+        seen = row;
+        scanned = loop {
+            let event = tokio::select! {
+                event = heard.recv() => event,
+                () = trash.tasks.token().cancelled() => return,
+            };
+            match event {
+                Ok(Event::ScanChanged(_)) | Err(RecvError::Lagged(_)) => break true,
+                Ok(Event::RootChanged(_) | Event::SettingsChanged) => break false,
+                Ok(_) => {}
+                Err(RecvError::Closed) => return,
+            }
+        };
+        if scanned {
+            if !trash.tasks.pause(QUIET).await {
+                return;
+            }
+            heard = heard.resubscribe();
+        }
+    }
 }
 
 impl Trash {
     /// Looks through the trash of a root; what goes wrong is looked at again after the next scan.
     async fn settle(&self, live: LiveRoot) {
-        let _turn = Arc::clone(&self.turn).lock_owned().await;
+        let _turn = Arc::clone(self.turns.get(live.root)).lock_owned().await;
         let this = self.clone();
         let root = live.root;
         match self.tasks.blocking(move || this.settle_blocking(&live)).await {

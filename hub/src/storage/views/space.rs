@@ -79,22 +79,20 @@ fn inside_types(connection: &Connection, root: &RootRow) -> Result<Vec<FolderTot
     Ok(statement.query_map([root.id.0], read)?.collect::<Result<_, _>>()?)
 }
 
-/// Files and bytes by age, the youngest first. Looks at every file: the caller keeps the answer.
+/// Files and bytes by age, the youngest first. Adds up every file: the caller keeps the answer.
 pub(super) fn ages(connection: &Connection, root: Root, now: Ticks) -> Result<Vec<(Age, Totals)>, StorageError> {
     let mut found: Vec<(Age, Totals)> = Age::ALL.map(|age| (age, Totals::default())).into();
     let Some(row) = roots::active(connection, root)? else { return Ok(found) };
     let mut statement = connection.prepare_cached(
-        "SELECT (modified >= ?2) + (modified >= ?3) + (modified >= ?4) + (modified >= ?5) + (modified >= ?6) AS n,
-                count(*), sum(size_bytes)
-         FROM files WHERE root_id = ?1 GROUP BY n",
+        "SELECT count(*), coalesce(sum(size_bytes), 0) FROM files WHERE root_id = ?1 AND modified >= ?2 AND modified < ?3",
     )?;
-    let bounds = Age::bounds(now).map(|bound| bound.0);
-    let mut rows = statement.query(rusqlite::params_from_iter(std::iter::once(row.id.0).chain(bounds)))?;
-    while let Some(row) = rows.next()? {
-        let age = Age::of_n_passed(usize::try_from(row.get::<_, i64>(0)?).unwrap_or(0));
-        if let Some(slot) = found.iter_mut().find(|slot| slot.0 == age) {
-            slot.1 = Totals { n_files: from_db(row.get(1)?), size_bytes: from_db(row.get(2)?) };
-        }
+    let since = Age::bounds(now).into_iter().map(|bound| bound.0).chain([i64::MIN]);
+    let mut until = i64::MAX;
+    for (slot, since) in found.iter_mut().zip(since) {
+        slot.1 = statement.query_row((row.id.0, since, until), |row| {
+            Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) })
+        })?;
+        until = since;
     }
     Ok(found)
 }
