@@ -27,6 +27,7 @@ pub mod places;
 pub mod probe;
 pub mod rename;
 pub mod root_dir;
+pub mod share;
 pub mod trash;
 pub mod verbatim;
 pub mod volume;

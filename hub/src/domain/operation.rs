@@ -16,11 +16,26 @@ pub enum Operation {
     Restore,
     /// It is on the Lake only: it left Local for good, after the Lake's copy was read and proved.
     Evict,
+    /// Its name leads to the same file as its duplicate's.
+    Hardlink,
+    /// It shares its bytes on the disk with its duplicate.
+    Reflink,
+    /// It has its bytes for itself again.
+    Separate,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 5] = [Self::Copy, Self::Move, Self::Delete, Self::Restore, Self::Evict];
+    pub const ALL: [Self; 8] = [
+        Self::Copy,
+        Self::Move,
+        Self::Delete,
+        Self::Restore,
+        Self::Evict,
+        Self::Hardlink,
+        Self::Reflink,
+        Self::Separate,
+    ];
 
     /// The name in the API and the database.
     pub const fn as_str(self) -> &'static str {
@@ -30,6 +45,9 @@ impl Operation {
             Self::Delete => "delete",
             Self::Restore => "restore",
             Self::Evict => "evict",
+            Self::Hardlink => "hardlink",
+            Self::Reflink => "reflink",
+            Self::Separate => "separate",
         }
     }
 
@@ -43,9 +61,14 @@ impl Operation {
         matches!(self, Self::Copy | Self::Move | Self::Evict)
     }
 
-    /// Whether a name goes away where the file is taken from.
+    /// Whether a name or a content goes away where the file is taken from.
     pub const fn takes_away(self) -> bool {
-        matches!(self, Self::Move | Self::Delete | Self::Evict)
+        matches!(self, Self::Move | Self::Delete | Self::Evict | Self::Hardlink | Self::Reflink)
+    }
+
+    /// Whether another file takes the place of the one that it is about.
+    pub const fn replaces_in_place(self) -> bool {
+        matches!(self, Self::Hardlink | Self::Reflink | Self::Separate)
     }
 }
 

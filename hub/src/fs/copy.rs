@@ -44,6 +44,8 @@ pub struct CopyRequest<'a> {
     pub resume_proof: Option<Blake3>,
     /// SHA-256 beside BLAKE3.
     pub sha256: bool,
+    /// Whether it may share the source's blocks where the file system can.
+    pub may_share: bool,
     /// Bytes between two syncs of a big file; 0 leaves it to the end.
     pub sync_every: u64,
     /// Whether the part file is synced at the end. If not, [`sync_part`] has to follow.

@@ -7,6 +7,7 @@
 mod attempt;
 mod copy;
 mod delete;
+mod duplicate;
 mod ending;
 mod enqueue;
 mod evict;
@@ -18,10 +19,12 @@ mod place;
 mod plan_guard;
 mod put_back;
 mod request;
+mod resolve;
 mod restore;
 mod result;
 mod room;
 mod runner;
+mod share;
 mod small;
 mod undo;
 mod verified;
@@ -46,6 +49,7 @@ pub use crate::storage::queue::batches::Place;
 pub use evictions::EvictionReceipt;
 pub use live::LiveView;
 pub use request::{Action, BatchReceipt, QueueStatus, SkippedPath, TransferRequest};
+pub use resolve::{Named, Resolution};
 
 /// The queue; clones share it.
 #[derive(Clone)]

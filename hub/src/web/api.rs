@@ -79,6 +79,7 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(duplicates::create_duplicate_scan, duplicates::list_duplicate_scans))
         .routes(routes!(duplicates::show_duplicate_scan))
         .routes(routes!(duplicates::cancel_duplicate_scan))
+        .routes(routes!(duplicates::resolve::resolve_duplicates))
         .routes(routes!(transfers::list_transfers, transfers::actions::create_transfers))
         .routes(routes!(transfers::show_transfer))
         .routes(routes!(transfers::actions::cancel_transfer))

@@ -61,7 +61,7 @@ fn begin<'a>(source: &Source, request: CopyRequest<'a>) -> Result<(Part<'a>, Beg
         part.reserve(size_bytes)?;
         return Ok((part, Beginning { bytes, proof: request.resume_proof }));
     }
-    if may_share_blocks(request.source, request.part) {
+    if request.may_share && may_share_blocks(request.source, request.part) {
         let part = Part::create(request.part)?;
         if part.clone_from(source.file()) {
             return Ok((part, Beginning { bytes: size_bytes, proof: None }));

@@ -45,6 +45,7 @@ impl Place {
             resume_from: 0,
             resume_proof: None,
             sha256: true,
+            may_share: true,
             sync_every: 4 << 20,
             sync: true,
         }

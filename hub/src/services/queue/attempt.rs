@@ -3,7 +3,7 @@
 
 use super::failure::{Trouble, explain};
 use super::result::{Applied, Ends, Tried};
-use super::{Queue, copy, delete, evict, plan_guard, restore, room, small};
+use super::{Queue, copy, delete, duplicate, evict, plan_guard, restore, room, share, small};
 use crate::domain::operation::Operation;
 use crate::domain::transfer::{self, Failure};
 use crate::services::Event;
@@ -55,6 +55,10 @@ fn run_steps<'a>(queue: &Queue, group: &'a [TransferRow]) -> Vec<Tried<'a>> {
         }
         [head, ..] => match (head.operation, Ends::of(queue, head)) {
             (Operation::Copy | Operation::Move, Ok(ends)) => small::run(queue, group, &ends),
+            (Operation::Delete, Ok(ends)) if ends.to.is_some() => duplicate::run(queue, group, &ends),
+            (Operation::Hardlink | Operation::Reflink | Operation::Separate, Ok(ends)) => {
+                share::run(queue, group, &ends)
+            }
             (Operation::Delete, Ok(ends)) => delete::run(queue, group, &ends),
             (Operation::Restore, Ok(ends)) => restore::run(queue, group, &ends),
             (Operation::Evict, Ok(ends)) => evict::run(queue, group, &ends),

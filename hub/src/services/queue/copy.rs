@@ -9,6 +9,7 @@ use super::landed;
 use super::place::{self, Place};
 use super::result::{self, Ends, Success};
 use super::room;
+use super::verified::{self, Placed};
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::fs::copy::{CopiedPart, CopyControl, CopyRequest, copy_to_part_with, discard_part, finish_part};
@@ -49,6 +50,7 @@ pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<
         resume_from: transfer.synced_bytes,
         resume_proof: transfer.synced_proof,
         sha256: wants_sha256(queue, transfer, ends)?,
+        may_share: true,
         sync_every: SYNC_EVERY,
         sync: true,
     };
@@ -172,6 +174,14 @@ pub(super) fn discard_left(queue: &Queue) -> Result<(), StorageError> {
     let mut gone = Vec::new();
     for transfer in &left {
         let Some(root) = roots.iter().find(|root| Some(root.row) == transfer.to_row) else { continue };
+        // What was about to be removed outright is a person's file, not a part of a copy.
+        if matches!(transfer.operation, Operation::Delete | Operation::Evict) {
+            let Some(from) = roots.iter().find(|root| root.row == transfer.from_row) else { continue };
+            if let Err(trouble) = verified::put_back(queue, transfer, Placed { root: from, path: &transfer.path }) {
+                tracing::warn!(?trouble, id = transfer.id.0, "a file that was set aside could not be put back");
+                continue;
+            }
+        }
         match discard_part(&place::part_of(queue, transfer, &root.dir)) {
             Ok(()) => gone.push(transfer.id),
             Err(error) => tracing::warn!(%error, id = transfer.id.0, "a part file could not be removed"),

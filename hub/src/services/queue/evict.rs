@@ -34,7 +34,8 @@ fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, 
     let stays = Placed { root: to, path: &transfer.to_path };
     if stamp_if_there(&ends.from.dir.resolve(&transfer.path))?.is_none() {
         let gone = || Trouble::last("missing", format!("{} is not there any more.", transfer.path));
-        let proved = verified::was_removed(queue, transfer, stays)?.ok_or_else(gone)?;
+        let file = Placed { root: &ends.from, path: &transfer.path };
+        let proved = verified::was_removed(queue, transfer, file, stays)?.ok_or_else(gone)?;
         return Ok(evicted(transfer, ends, stays, &proved));
     }
     ensure_no_links(&to.dir, &transfer.to_path)?;

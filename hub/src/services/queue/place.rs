@@ -122,7 +122,8 @@ fn place(queue: &Queue, transfer: &TransferRow, source: PathBuf, dir: &RootDir, 
 
 /// Where the part file of a transfer lies, whether or not it is there.
 pub(super) fn part_of(queue: &Queue, transfer: &TransferRow, dir: &RootDir) -> PathBuf {
-    place(queue, transfer, PathBuf::new(), dir, transfer.to_path.clone()).part
+    let beside = if transfer.operation.replaces_in_place() { &transfer.path } else { &transfer.to_path };
+    place(queue, transfer, PathBuf::new(), dir, beside.clone()).part
 }
 
 /// The path that the choice leads to, given what is there now.

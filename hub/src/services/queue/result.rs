@@ -12,6 +12,7 @@ use crate::domain::ticks::Ticks;
 use crate::fs::{FileStamp, RootDir, folders};
 use crate::services::ServiceError;
 use crate::services::roots::LiveRoot;
+use crate::storage::duplicates;
 use crate::storage::evictions::{self, Evicted};
 use crate::storage::hashes::KnownContent;
 use crate::storage::index::{self, Edits};
@@ -63,6 +64,8 @@ pub(super) enum Change {
     Untrashed { root: RootRowId, trash_path: String },
     /// A file left Local because the Lake holds its content at `stays`.
     Evicted { root: RootRowId, path: RelPath, stays: RelPath, stamp: FileStamp, hash: Blake3 },
+    /// A file takes no room of its own any more.
+    Shared { root: RootRowId, path: RelPath },
     /// A folder was removed because it had become empty.
     FolderGone { root: RootRowId, path: RelPath },
 }
@@ -109,6 +112,7 @@ impl<'a> Applied<'a> {
                     evictions::note(self.connection, transfer.batch_id, *root, &file)?;
                 }
                 Change::Untrashed { root, trash_path } => waypoint::untrashed(self.connection, *root, trash_path)?,
+                Change::Shared { root, path } => duplicates::forget(self.connection, *root, path)?,
                 Change::FolderGone { root, path } => self.folders_gone.push((*root, path.clone())),
             }
         }

@@ -192,7 +192,7 @@ fn work(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce()) {
     for batch in batches {
         queue.events.send(Event::BatchChanged(batch));
     }
-    let changes_space = group.first().is_some_and(|head| head.operation.has_destination());
+    let changes_space = group.first().is_some_and(|head| head.to.is_some());
     if changes_space {
         queue.roots.look_again();
     }

@@ -151,6 +151,7 @@ fn write(
         resume_from: 0,
         resume_proof: None,
         sha256: queue.settings.current().hash_sha256,
+        may_share: true,
         sync_every: 0,
         sync: false,
     };

@@ -83,8 +83,10 @@ fn phased((transfer, phase): (NewTransfer, u32)) -> NewTransfer {
 /// What puts one transfer's work back.
 fn reverse(queue: &Queue, done: &TransferRow) -> Result<Vec<NewTransfer>, ServiceError> {
     match (done.operation, done.to, done.occupant) {
+        // A duplicate that was removed outright is copied from the one that stayed.
+        (Operation::Delete | Operation::Evict, Some(to), _) => Ok(vec![copied_back(queue, done, to)?]),
+        (Operation::Hardlink | Operation::Reflink, Some(to), _) => Ok(vec![separated(queue, done, to)?]),
         (Operation::Delete, ..) => Ok(vec![restore(queue, done, done.from, &done.path, None)?]),
-        (Operation::Evict, Some(to), _) => Ok(vec![copied_back(queue, done, to)?]),
         (Operation::Restore, ..) => Ok(vec![taken_away(queue, done, done.from, &done.path)?]),
         (Operation::Copy, Some(to), _) => match &done.trash_path {
             // The old file takes the place of the copy in one step, so that no moment is without one.
@@ -150,6 +152,25 @@ fn taken_away(queue: &Queue, done: &TransferRow, root: Root, path: &RelPath) -> 
         from: (root, live.row),
         to: None,
         path: path.clone(),
+        to_path: None,
+        on_conflict: OnConflict::Skip,
+        size_bytes,
+        modified,
+        trash_path: None,
+        occupant: None,
+        phase: 0,
+    })
+}
+
+/// A file that shares its bytes gets its own again.
+fn separated(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer, ServiceError> {
+    let live = queue.roots.live(to)?;
+    let (size_bytes, modified) = result(done);
+    Ok(NewTransfer {
+        operation: Operation::Separate,
+        from: (to, live.row),
+        to: Some((to, live.row)),
+        path: done.path.clone(),
         to_path: None,
         on_conflict: OnConflict::Skip,
         size_bytes,

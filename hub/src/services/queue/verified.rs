@@ -3,8 +3,11 @@
 //! Nothing that was known before counts: in this run the file and the one that stays are both read
 //! whole, from the disk where the system allows it, and have to hold the same content. The digest is
 //! committed before the file goes, so that a kill behind the removal finds its own work again.
+//!
+//! The two paths may be one file in a way that no number tells: two names of one server's share. So the
+//! file is set aside under a temporary name first, and goes only if the other is still in its place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use shared_protocol::{Blake3, RelPath};
 
@@ -13,9 +16,10 @@ use super::ending;
 use super::failure::Trouble;
 use super::place;
 use super::result::{self, Change};
+use crate::fs::copy::{discard_part, part_path};
 use crate::fs::hash::{HashOptions, hash_file};
 use crate::fs::open::{forget_cached, stamp_if_there};
-use crate::fs::rename::{check_unchanged, remove_source};
+use crate::fs::rename::{check_unchanged, move_within_volume, rename_no_clobber, sync_folder};
 use crate::fs::{ContentHash, FileStamp, ensure_no_links, identity};
 use crate::services::Event;
 use crate::services::roots::LiveRoot;
@@ -35,6 +39,14 @@ pub(super) struct Proved {
     pub(super) blake3: Blake3,
 }
 
+/// Two files that hold the same, as they were read in this run.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) file: PathBuf,
+    pub(super) survivor: PathBuf,
+    pub(super) proved: Proved,
+}
+
 /// Removes `file`, which has to be as `expected`, after `stays` was proved to hold the same content.
 /// The caller stores that it is gone.
 pub(super) fn remove(
@@ -44,6 +56,30 @@ pub(super) fn remove(
     expected: FileStamp,
     stays: Placed<'_>,
 ) -> Result<Proved, Trouble> {
+    let pair = prove(queue, transfer, file, expected, stays)?;
+    check_still(queue, transfer, &pair, stays)?;
+    let aside = aside(queue, transfer, file);
+    place::touch_while_in_use(|| move_within_volume(&pair.file, expected, &aside))?;
+    if check_unchanged(&pair.survivor, pair.proved.stamp).is_err() {
+        place::while_in_use(|| rename_no_clobber(&aside, &pair.file))?;
+        return Err(no_copy(stays));
+    }
+    place::while_in_use(|| discard_part(&aside))?;
+    if let Some(folder) = pair.file.parent() {
+        sync_folder(folder)?;
+    }
+    Ok(pair.proved)
+}
+
+/// Reads `file`, which has to be as `expected`, and `stays`: they have to hold the same content, and to
+/// be two files.
+pub(super) fn prove(
+    queue: &Queue,
+    transfer: &TransferRow,
+    file: Placed<'_>,
+    expected: FileStamp,
+    stays: Placed<'_>,
+) -> Result<Pair, Trouble> {
     let (source, survivor) = (resolve(file)?, resolve(stays)?);
     let Some(stamp) = stamp_if_there(&survivor)? else { return Err(no_copy(stays)) };
     check_unchanged(&source, expected)?;
@@ -63,17 +99,40 @@ pub(super) fn remove(
     }
     queue.database.write_blocking(|tx| waypoint::part_complete(tx, transfer.id, &found.blake3, None))?;
     learn(queue, transfer, [(file, expected, &found), (stays, stamp, &copy)])?;
-    // Last looks: nothing was allowed to change while the other file was read.
+    Ok(Pair { file: source, survivor, proved: Proved { stamp, blake3: found.blake3 } })
+}
+
+/// Last looks: nothing was allowed to change while the other file was read.
+pub(super) fn check_still(
+    queue: &Queue,
+    transfer: &TransferRow,
+    pair: &Pair,
+    stays: Placed<'_>,
+) -> Result<(), Trouble> {
     place::check_allowed(queue, transfer)?;
     queue.roots.check_blocking(stays.root)?;
-    check_unchanged(&survivor, stamp)?;
-    place::touch_while_in_use(|| remove_source(&source, expected))?;
-    Ok(Proved { stamp, blake3: found.blake3 })
+    Ok(check_unchanged(&pair.survivor, pair.proved.stamp)?)
 }
 
 /// Whether an earlier try had removed the file before it was killed. That the file is gone proves
-/// nothing: the one that stays has to hold the content that was written down.
-pub(super) fn was_removed(queue: &Queue, transfer: &TransferRow, stays: Placed<'_>) -> Result<Option<Proved>, Trouble> {
+/// nothing: the one that stays has to hold the content that was written down. A file that was only set
+/// aside is put back if it does not.
+pub(super) fn was_removed(
+    queue: &Queue,
+    transfer: &TransferRow,
+    file: Placed<'_>,
+    stays: Placed<'_>,
+) -> Result<Option<Proved>, Trouble> {
+    let proved = survives(queue, transfer, stays)?;
+    if proved.is_some() {
+        discard_part(&aside(queue, transfer, file))?;
+    } else if put_back(queue, transfer, file)? {
+        return Err(no_copy(stays));
+    }
+    Ok(proved)
+}
+
+fn survives(queue: &Queue, transfer: &TransferRow, stays: Placed<'_>) -> Result<Option<Proved>, Trouble> {
     let Some((blake3, _)) = transfer.part.filter(|_| transfer.begun) else { return Ok(None) };
     let survivor = resolve(stays)?;
     let Some(stamp) = stamp_if_there(&survivor)? else { return Ok(None) };
@@ -82,7 +141,23 @@ pub(super) fn was_removed(queue: &Queue, transfer: &TransferRow, stays: Placed<'
     Ok((copy.blake3 == blake3).then_some(Proved { stamp, blake3 }))
 }
 
-fn resolve(file: Placed<'_>) -> Result<std::path::PathBuf, Trouble> {
+/// Gives a file that was set aside by a try that was killed its name again; `false` if there is none.
+pub(super) fn put_back(queue: &Queue, transfer: &TransferRow, file: Placed<'_>) -> Result<bool, Trouble> {
+    let aside = aside(queue, transfer, file);
+    if stamp_if_there(&aside)?.is_none() {
+        return Ok(false);
+    }
+    rename_no_clobber(&aside, &resolve(file)?)?;
+    Ok(true)
+}
+
+/// Where the file waits to go: a name of its own, so that it is taken for no part of a copy.
+fn aside(queue: &Queue, transfer: &TransferRow, file: Placed<'_>) -> PathBuf {
+    let folder = file.root.dir.resolve_folder(file.path.parent().as_ref());
+    part_path(&folder, file.path.name(), &format!("{}-aside", place::token(queue, transfer)))
+}
+
+fn resolve(file: Placed<'_>) -> Result<PathBuf, Trouble> {
     ensure_no_links(&file.root.dir, file.path)?;
     Ok(file.root.dir.resolve(file.path))
 }

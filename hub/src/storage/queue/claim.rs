@@ -54,7 +54,8 @@ pub fn next(
     for candidate in candidates {
         let candidate = candidate?;
         if let Some(head) = taken.first() {
-            let is_small = |t: &TransferRow| t.size_bytes <= appetite.small_bytes || !t.operation.has_destination();
+            // Where only a name changes in one root, any size is small.
+            let is_small = |t: &TransferRow| t.size_bytes <= appetite.small_bytes || t.to.is_none();
             let same_phase = head.phase == candidate.phase && (head.phase == 0 || head.batch_id == candidate.batch_id);
             let same_roots = head.from == candidate.from && head.to == candidate.to;
             let alike = head.operation == candidate.operation && same_roots && same_phase;
@@ -121,7 +122,7 @@ pub fn summary(connection: &Connection) -> Result<Vec<(TransferState, u64, u64)>
 /// Bytes that everything which has not ended will still write below a root.
 pub fn bytes_to_write(connection: &Connection, root: RootRowId) -> Result<u64, StorageError> {
     let sql = "SELECT coalesce(sum(size_bytes - bytes_done), 0) FROM transfers
-               WHERE finished_at IS NULL AND to_root_id = ?1";
+               WHERE finished_at IS NULL AND to_root_id = ?1 AND operation NOT IN ('delete', 'hardlink', 'reflink')";
     Ok(connection.prepare_cached(sql)?.query_row([root.0], |row| row.get(0).map(crate::storage::from_db))?)
 }
 

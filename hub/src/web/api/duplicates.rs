@@ -1,5 +1,7 @@
 //! Duplicates: searches for them, and the groups that the last one found.
 
+pub mod resolve;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

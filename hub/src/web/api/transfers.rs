@@ -31,12 +31,12 @@ pub struct TransferView {
     pub operation: String,
     /// Where the file is taken from.
     pub from: Root,
-    /// Where it goes.
+    /// Where it goes; of a duplicate that goes, where the copy that stays lies.
     pub to: Option<Root>,
     /// Its path where it is taken from.
     #[schema(value_type = String)]
     pub path: RelPath,
-    /// Its path where it goes, if that is another.
+    /// Its path where it goes, if that is another; of a duplicate that goes, the copy that stays.
     pub to_path: Option<String>,
     /// Where it stands.
     pub state: TransferState,

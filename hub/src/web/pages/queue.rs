@@ -68,6 +68,8 @@ pub(in crate::web) struct TransferRow {
     to: Option<Root>,
     /// Its other name, where it stays on its root.
     new_name: Option<String>,
+    /// Of a duplicate: the copy that stays.
+    stays: Option<Stays>,
     state: TransferState,
     size_bytes: u64,
     bytes_done: u64,
@@ -76,6 +78,12 @@ pub(in crate::web) struct TransferRow {
     attempts: u32,
     error: Option<TransferError>,
     finished_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stays {
+    root: Root,
+    path: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -212,15 +220,27 @@ pub(in crate::web) fn row(entry: TransferEntry, queue: &Queue) -> TransferRow {
     });
     let shown = matches!(entry.state, TransferState::Failed | TransferState::Waiting | TransferState::Queued);
     let text = entry.error_detail.or(entry.error_code).filter(|_| shown);
-    let is_rename = entry.to == Some(entry.from);
+    let is_rename = entry.operation == "move" && entry.to == Some(entry.from);
+    let is_of_duplicate = matches!(entry.operation.as_str(), "delete" | "hardlink" | "reflink");
+    let is_on_its_root = is_rename || is_of_duplicate || entry.operation == "separate";
+    let stays = entry.to.filter(|_| is_of_duplicate).map(|root| {
+        let path = entry.to_path.clone().unwrap_or_else(|| entry.path.to_string());
+        Stays { root, path }
+    });
+    let verb = match entry.operation.as_str() {
+        "delete" if stays.is_some() => "Remove from",
+        "move" if is_rename => "Rename on",
+        operation => verb(operation),
+    };
     TransferRow {
         id: entry.id,
         batch_id: entry.batch_id,
-        verb: if is_rename { "Rename on" } else { verb(&entry.operation) },
+        verb,
         path: entry.path.as_str().to_owned(),
         from: entry.from,
-        to: entry.to.filter(|_| !is_rename),
+        to: entry.to.filter(|_| !is_on_its_root),
         new_name: entry.to_path.filter(|_| is_rename),
+        stays,
         state: entry.state,
         size_bytes: entry.size_bytes,
         bytes_done: live.as_ref().map_or(entry.bytes_done, |live| live.bytes_done),
@@ -240,6 +260,9 @@ fn verb(operation: &str) -> &'static str {
         "delete" => "Delete from",
         "restore" => "Put back on",
         "evict" => "Evict from",
+        "hardlink" => "Hard link on",
+        "reflink" => "Share bytes on",
+        "separate" => "Separate on",
         _ => "Work on",
     }
 }
@@ -250,6 +273,9 @@ pub(in crate::web) fn batch_title(operation: &str, from: Root, to: Option<Root>,
         ("copy" | "move" | "evict", Some(to)) => format!("{operation} from {} to {}", from.label(), to.label()),
         ("mirror", Some(to)) => format!("make {} like {}", to.label(), from.label()),
         ("restore", _) => format!("put back on {}", from.label()),
+        ("hardlink", _) => "replace duplicates by hard links".to_owned(),
+        ("reflink", _) => "let duplicates share their bytes".to_owned(),
+        ("separate", _) => "give files their own bytes again".to_owned(),
         (other, _) => format!("{other} from {}", from.label()),
     };
     // What comes back from the trash says already that it undoes something.

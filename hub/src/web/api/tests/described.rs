@@ -31,6 +31,7 @@ const PROMISED: &[&str] = &[
     "GET /api/duplicates/scans",
     "GET /api/duplicates/scans/{id}",
     "POST /api/duplicates/scans/{id}/cancel",
+    "POST /api/duplicates/resolve",
     "GET /api/transfers",
     "POST /api/transfers",
     "GET /api/transfers/{id}",

@@ -133,6 +133,159 @@ async fn a_group_follows_its_files_without_another_search() {
     assert_eq!(hub.get("/api/duplicates").await["total"], 0);
 }
 
+fn resolve(action: &str, content: &[u8], keep: (&str, &str), others: &[(&str, &str)]) -> Value {
+    let file = |(root, path): (&str, &str)| json!({"root": root, "path": path});
+    let others: Vec<Value> = others.iter().map(|other| file(*other)).collect();
+    let hash = format!("blake3:{}", blake3::hash(content).to_hex());
+    json!({"hash": hash, "keep": file(keep), "others": others, "action": action})
+}
+
+/// Resolves, waits for the end, and gives the batch back.
+async fn resolved(hub: &TestHub, body: Value) -> Value {
+    let asked = hub.ask("POST", "/api/duplicates/resolve", Some(body)).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
+    hub.wait_for(&format!("/api/batches/{}", asked.body["batch_id"]), |batch| batch["n_open"] == 0).await
+}
+
+async fn undone(hub: &TestHub, batch: &Value) -> Value {
+    let undo = hub.ask("POST", &format!("/api/batches/{}/undo", batch["id"]), None).await;
+    assert_eq!(undo.status, StatusCode::ACCEPTED, "{}", undo.body);
+    hub.wait_for(&format!("/api/batches/{}", undo.body["batch_id"]), |batch| batch["n_open"] == 0).await
+}
+
+/// Three copies on Local and one on the Lake; deleting is allowed on Local only.
+async fn copies() -> TestHub {
+    let hub = TestHub::with(&[("LOCAL_ALLOW_DELETE", "true")]).await;
+    for path in ["a/x", "b/x", "c/x"] {
+        hub.put(Root::Local, path, &content(1));
+    }
+    hub.put(Root::Lake, "x", &content(1));
+    hub.scan().await;
+    search(&hub, json!({"roots": ["local", "lake"]})).await;
+    hub
+}
+
+#[tokio::test]
+async fn a_duplicate_is_removed_outright_and_copied_back() {
+    let hub = copies().await;
+    let local = hub.folders.local.path();
+    let batch =
+        resolved(&hub, resolve("delete", &content(1), ("lake", "x"), &[("local", "b/x"), ("local", "c/x")])).await;
+    assert_eq!((&batch["n_completed"], &batch["operation"]), (&json!(2), &json!("delete")), "{batch}");
+    let first = &batch["items"][0];
+    assert_eq!((&first["path"], &first["to"], &first["to_path"]), (&json!("b/x"), &json!("lake"), &json!("x")));
+    assert!(!local.join("b/x").exists() && !local.join("c/x").exists() && local.join("a/x").exists());
+    assert!(!local.join(".comfy-hub-trash").exists(), "outright, not into the trash");
+    assert_eq!(hub.get("/api/duplicates").await["items"][0]["n_files"], 2, "the group knows");
+    let undo = undone(&hub, &batch).await;
+    assert_eq!((&undo["n_completed"], &undo["n_failed"]), (&json!(2), &json!(0)), "{undo}");
+    assert_eq!(std::fs::read(local.join("b/x")).unwrap(), content(1));
+    assert_eq!(std::fs::read(local.join("c/x")).unwrap(), content(1));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_duplicate_becomes_a_hard_link_and_a_file_of_its_own_again() {
+    use std::os::unix::fs::MetadataExt as _;
+    let hub = copies().await;
+    let local = hub.folders.local.path();
+    let inode = |path: &str| std::fs::metadata(local.join(path)).unwrap().ino();
+    let batch =
+        resolved(&hub, resolve("hardlink", &content(1), ("local", "a/x"), &[("local", "b/x"), ("local", "c/x")])).await;
+    assert_eq!((&batch["n_completed"], &batch["operation"]), (&json!(2), &json!("hardlink")), "{batch}");
+    assert_eq!((inode("b/x"), inode("c/x")), (inode("a/x"), inode("a/x")));
+    assert_eq!(hub.get("/api/duplicates?root=local").await["total"], 0, "they are one file now");
+    assert_eq!(search(&hub, json!({"roots": ["local"]})).await["n_groups"], 0, "a search says the same");
+    let undo = undone(&hub, &batch).await;
+    assert_eq!((&undo["n_completed"], &undo["operation"]), (&json!(2), &json!("separate")), "{undo}");
+    assert!(inode("b/x") != inode("a/x") && inode("c/x") != inode("a/x") && inode("b/x") != inode("c/x"));
+    assert_eq!(std::fs::read(local.join("b/x")).unwrap(), content(1));
+    assert_eq!(std::fs::read_dir(local.join("b")).unwrap().count(), 1, "nothing is left over");
+}
+
+#[tokio::test]
+async fn what_changed_is_never_touched() {
+    for action in ["delete", "hardlink"] {
+        let hub = copies().await;
+        let local = hub.folders.local.path();
+        // The same size and time, another content: only reading it whole can tell.
+        let before = std::fs::metadata(local.join("b/x")).unwrap().modified().unwrap();
+        std::fs::write(local.join("b/x"), content(9)).unwrap();
+        std::fs::File::options().write(true).open(local.join("b/x")).unwrap().set_modified(before).unwrap();
+        std::fs::write(local.join("c/x"), b"shorter").unwrap();
+        let body = resolve(action, &content(1), ("local", "a/x"), &[("local", "b/x"), ("local", "c/x")]);
+        let batch = resolved(&hub, body.clone()).await;
+        assert_eq!(batch["n_failed"], 2, "{action}: {batch}");
+        for item in batch["items"].as_array().unwrap() {
+            assert_eq!(item["error"]["code"], "changed", "{action}: {item}");
+        }
+        assert_eq!(std::fs::read(local.join("b/x")).unwrap(), content(9));
+        assert_eq!(std::fs::read(local.join("c/x")).unwrap(), b"shorter");
+        hub.scan().await;
+        let refused = hub.ask("POST", "/api/duplicates/resolve", Some(body)).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "what was read is known: {}", refused.body);
+    }
+}
+
+#[tokio::test]
+async fn without_the_copy_that_stays_nothing_goes() {
+    let hub = copies().await;
+    let local = hub.folders.local.path();
+    std::fs::remove_file(local.join("a/x")).unwrap();
+    for action in ["delete", "hardlink"] {
+        let batch = resolved(&hub, resolve(action, &content(1), ("local", "a/x"), &[("local", "b/x")])).await;
+        assert_eq!(batch["items"][0]["error"]["code"], "changed", "{batch}");
+        assert_eq!(std::fs::read(local.join("b/x")).unwrap(), content(1));
+    }
+    std::fs::write(local.join("a/x"), content(3)).unwrap();
+    let batch = resolved(&hub, resolve("delete", &content(1), ("local", "a/x"), &[("local", "b/x")])).await;
+    assert_eq!(batch["items"][0]["error"]["code"], "changed", "{batch}");
+    assert_eq!(std::fs::read_dir(local.join("b")).unwrap().count(), 1, "and it has its name");
+}
+
+#[tokio::test]
+async fn resolving_has_its_rules() {
+    let hub = copies().await;
+    let c = content(1);
+    for (body, status) in [
+        (resolve("delete", &c, ("local", "a/x"), &[]), 400),
+        (resolve("burn", &c, ("local", "a/x"), &[("local", "b/x")]), 400),
+        (resolve("delete", &c, ("local", "a/x"), &[("local", "../x")]), 400),
+        (resolve("delete", &c, ("local", "a/x"), &[("lake", "x")]), 403),
+        (resolve("hardlink", &c, ("lake", "x"), &[("lake", "x")]), 422),
+        (resolve("delete", &c, ("local", "a/x"), &[("local", "b/x"), ("local", "a/x")]), 422),
+        (resolve("hardlink", &c, ("lake", "x"), &[("local", "b/x")]), 422),
+        (resolve("reflink", &c, ("lake", "x"), &[("local", "b/x")]), 422),
+        (resolve("delete", &content(2), ("local", "a/x"), &[("local", "b/x")]), 409),
+        (resolve("delete", &c, ("local", "gone"), &[("local", "b/x")]), 409),
+        (resolve("delete", &c, ("local", "a/x"), &[("local", "gone")]), 409),
+    ] {
+        let answered = hub.ask("POST", "/api/duplicates/resolve", Some(body.clone())).await;
+        assert_eq!(answered.status.as_u16(), status, "{body}: {}", answered.body);
+        assert_eq!(answered.headers["content-type"], "application/problem+json");
+    }
+    for path in ["a/x", "b/x", "c/x"] {
+        assert!(hub.folders.local.path().join(path).exists());
+    }
+    assert_eq!(hub.get("/api/transfers").await["total"], 0);
+}
+
+#[tokio::test]
+async fn the_leave_to_delete_counts_when_it_is_done() {
+    let hub = copies().await;
+    hub.ask("POST", "/api/queue/pause", None).await;
+    let body = resolve("delete", &content(1), ("local", "a/x"), &[("local", "b/x")]);
+    let asked = hub.ask("POST", "/api/duplicates/resolve", Some(body)).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
+    let changes = [("LOCAL_ALLOW_DELETE".to_owned(), Some("false".to_owned()))].into();
+    hub.state.services.save_settings(changes, &hub.state.tasks).await.unwrap();
+    hub.ask("POST", "/api/queue/resume", None).await;
+    let batch = format!("/api/batches/{}", asked.body["batch_id"]);
+    let batch = hub.wait_for(&batch, |batch| batch["n_open"] == 0).await;
+    assert_eq!(batch["items"][0]["error"]["code"], "not_allowed", "{batch}");
+    assert!(hub.folders.local.path().join("b/x").exists());
+}
+
 #[tokio::test]
 async fn wrong_requests_are_refused() {
     let hub = library().await;

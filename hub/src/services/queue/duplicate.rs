@@ -1,0 +1,51 @@
+//! Removing a duplicate outright. The transfer's other end is the copy that stays.
+
+use super::Queue;
+use super::failure::{Trouble, explain};
+use super::place::{self, expected};
+use super::result::{self, Change, Ends, Success, Tried};
+use super::verified::{self, Placed};
+use crate::fs::ensure_no_links;
+use crate::fs::open::stamp_if_there;
+use crate::storage::queue::TransferRow;
+use crate::storage::queue::outcome::{Made, Reason};
+
+pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
+    let one = |transfer: &'a TransferRow| {
+        if queue.live.flag(transfer.id).is_cancelled() {
+            return (transfer, Err(Trouble::Stopped));
+        }
+        (transfer, remove(queue, transfer, ends).map_err(|trouble| explain(queue, &ends.all(), changed(trouble))))
+    };
+    group.iter().map(one).collect()
+}
+
+fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
+    place::check_allowed(queue, transfer)?;
+    let (from, to) = (&ends.from, ends.to()?);
+    ends.all().into_iter().try_for_each(|root| queue.roots.check_blocking(root))?;
+    ensure_no_links(&from.dir, &transfer.path)?;
+    let file = Placed { root: from, path: &transfer.path };
+    let stays = Placed { root: to, path: &transfer.to_path };
+    let proved = if stamp_if_there(&from.dir.resolve(&transfer.path))?.is_none() {
+        let gone = || Trouble::last("missing", format!("{} is not there any more.", transfer.path));
+        verified::was_removed(queue, transfer, file, stays)?.ok_or_else(gone)?
+    } else {
+        verified::remove(queue, transfer, file, expected(transfer), stays)?
+    };
+    let mut changes = vec![Change::Gone { root: from.row, path: transfer.path.clone() }];
+    let left = transfer.path.parent().into_iter().collect();
+    changes.extend(result::remove_emptied(&from.dir, from.row, &left));
+    let made = Made { size_bytes: proved.stamp.size_bytes, modified: proved.stamp.modified, hash: Some(proved.blake3) };
+    Ok(Success { changes, made: Some(made) })
+}
+
+/// Whatever is not as it was when the duplicates were found has one code: nothing was touched.
+pub(super) fn changed(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Failed(failure, Reason { code: "no_copy" | "differs" | "missing", detail }) => {
+            Trouble::Failed(failure, Reason { code: "changed", detail })
+        }
+        other => other,
+    }
+}

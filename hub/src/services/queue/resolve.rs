@@ -1,0 +1,255 @@
+//! Resolving duplicates: one file of each group stays, and the others go or stop taking room.
+//!
+//! Here only the index is asked. That the contents are still equal is proved when a file's turn comes.
+
+use std::collections::HashSet;
+
+use shared_protocol::{Blake3, RelPath};
+
+use super::enqueue::MOST_SKIPPED;
+use super::{BatchReceipt, Queue, SkippedPath};
+use crate::domain::duplicates::Action;
+use crate::domain::ids::RootRowId;
+use crate::domain::operation::{OnConflict, Operation};
+use crate::domain::root::Root;
+use crate::fs::{share, volume};
+use crate::services::roots::LiveRoot;
+use crate::services::{ErrorKind, Event, ServiceError};
+use crate::storage::history::{self, Level, NewLine};
+use crate::storage::index::{self, FileRow};
+use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
+use crate::storage::{Connection, StorageError};
+
+/// A file by its root and path.
+pub type Named = (Root, RelPath);
+
+/// What is to become of one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// The content that all of them hold.
+    pub hash: Blake3,
+    /// The file that stays.
+    pub keep: Named,
+    /// The files that don't.
+    pub others: Vec<Named>,
+}
+
+impl Queue {
+    /// Queues what becomes of duplicates. What is no longer as it was found is left out and told.
+    pub async fn resolve(&self, action: Action, groups: Vec<Resolution>) -> Result<BatchReceipt, ServiceError> {
+        let this = self.clone();
+        let receipt = self.blocking(move || resolve(&this, action, &groups)).await?;
+        self.changed(receipt.batch_id);
+        self.events.send(Event::HistoryAdded);
+        Ok(receipt)
+    }
+
+    /// Why an action can't be taken in a root now, whichever files it is about.
+    pub async fn refuses(&self, action: Action, root: Root) -> Option<ServiceError> {
+        let this = self.clone();
+        self.blocking(move || able(&this, action, root).map(drop)).await.err()
+    }
+}
+
+/// The root, if the action can be taken there.
+fn able(queue: &Queue, action: Action, root: Root) -> Result<LiveRoot, ServiceError> {
+    queue.roots.check_delete(root)?;
+    let live = queue.roots.live(root)?;
+    let cannot = |what: &str| {
+        let text = format!("The disk of {} {what}.", root.label());
+        Err(ServiceError::said(ErrorKind::Impossible, text))
+    };
+    if !live.writable {
+        return cannot("can't be written");
+    }
+    if action == Action::Delete {
+        return Ok(live);
+    }
+    let able = share::abilities(&live.dir).map_err(|error| ServiceError::Offline { root, why: error.to_string() })?;
+    match action {
+        Action::Hardlink if !able.hardlink => cannot("has no hard links"),
+        Action::Reflink if !able.reflink => cannot("can't let files share their bytes: Btrfs, XFS and ReFS can"),
+        _ => Ok(live),
+    }
+}
+
+/// Refuses what makes no sense whatever the files hold, and finds the roots that are touched.
+fn check(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Vec<LiveRoot>, ServiceError> {
+    if groups.is_empty() || groups.iter().any(|group| group.others.is_empty()) {
+        return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one file in \"others\"."));
+    }
+    if groups.iter().any(|group| group.others.contains(&group.keep)) {
+        let text = "The file that stays is also among those that don't: nothing would be left.";
+        return Err(ServiceError::said(ErrorKind::Impossible, text));
+    }
+    let crosses = |group: &Resolution| group.others.iter().any(|(root, _)| *root != group.keep.0);
+    if !action.works_across() && groups.iter().any(crosses) {
+        let text = "A link or shared bytes need one volume, and the two roots are not one. Delete the copy instead.";
+        return Err(ServiceError::said(ErrorKind::Impossible, text));
+    }
+    let is_touched = |root: &Root| groups.iter().any(|group| group.others.iter().any(|(of, _)| of == root));
+    let mut lives: Vec<LiveRoot> =
+        Root::ALL.into_iter().filter(is_touched).map(|root| able(queue, action, root)).collect::<Result<_, _>>()?;
+    for root in Root::ALL {
+        if groups.iter().any(|group| group.keep.0 == root) && !lives.iter().any(|live| live.root == root) {
+            lives.push(queue.roots.live(root)?);
+        }
+    }
+    Ok(lives)
+}
+
+fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<BatchReceipt, ServiceError> {
+    let lives = check(queue, action, groups)?;
+    let made = queue.database.write_blocking(|tx| {
+        let open = batches::open_paths(tx)?;
+        let mut plan = Plan {
+            connection: tx,
+            action,
+            lives: &lives,
+            open,
+            taken: HashSet::new(),
+            transfers: vec![],
+            skipped: vec![],
+        };
+        groups.iter().try_for_each(|group| plan.add(group))?;
+        let Plan { transfers, mut skipped, .. } = plan;
+        let Some(first) = transfers.first() else { return Ok(Err(skipped)) };
+        let n_skipped = skipped.len();
+        skipped.truncate(MOST_SKIPPED);
+        let batch = NewBatch {
+            operation: operation(action),
+            from: first.from.0,
+            to: None,
+            on_conflict: OnConflict::Skip,
+            skipped: serde_json::to_string(&skipped).map_err(|e| StorageError::damaged("a list of paths", e))?,
+            undo_of: None,
+        };
+        let batch_id = batches::insert(tx, &batch, &transfers)?;
+        history::add(tx, &line(action, &transfers, n_skipped).batch(batch_id))?;
+        let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
+        Ok(Ok(BatchReceipt { batch_id, n_transfers: transfers.len() as u64, size_bytes, skipped }))
+    })?;
+    made.map_err(|skipped| {
+        let first = skipped.first().map(|one| format!("{}: {}", one.path, one.why)).unwrap_or_default();
+        ServiceError::said(ErrorKind::Conflict, format!("Nothing was queued. {first}."))
+    })
+}
+
+const fn operation(action: Action) -> Operation {
+    match action {
+        Action::Delete => Operation::Delete,
+        Action::Hardlink => Operation::Hardlink,
+        Action::Reflink => Operation::Reflink,
+    }
+}
+
+fn line(action: Action, transfers: &[NewTransfer], n_skipped: usize) -> NewLine {
+    let of = |root: Root| match transfers.iter().filter(|transfer| transfer.from.0 == root).count() {
+        0 => None,
+        n => Some(format!("{n} on {}", root.label())),
+    };
+    let places = Root::ALL.into_iter().filter_map(of).collect::<Vec<_>>().join(", ");
+    let verb = match action {
+        Action::Delete => "remove duplicates",
+        Action::Hardlink => "replace duplicates by hard links",
+        Action::Reflink => "let duplicates share their bytes",
+    };
+    let left_out = if n_skipped > 0 { format!(", {n_skipped} left out") } else { String::new() };
+    NewLine::new("batch", Level::Info, format!("Asked to {verb}: {places}{left_out}"))
+}
+
+/// Collects transfers.
+struct Plan<'a> {
+    connection: &'a Connection,
+    action: Action,
+    lives: &'a [LiveRoot],
+    /// Paths that unfinished transfers already read or write.
+    open: HashSet<(RootRowId, String)>,
+    taken: HashSet<Named>,
+    transfers: Vec<NewTransfer>,
+    skipped: Vec<SkippedPath>,
+}
+
+impl<'a> Plan<'a> {
+    fn skip(&mut self, file: &Named, why: &str) {
+        self.skipped.push(SkippedPath { path: file.1.to_string(), why: why.to_owned() });
+    }
+
+    fn live(&self, root: Root) -> Option<&'a LiveRoot> {
+        self.lives.iter().find(|live| live.root == root)
+    }
+
+    /// The file of the index, if nothing speaks against touching or keeping it.
+    fn find(&self, file: &Named, hash: &Blake3) -> Result<Result<(FileRow, &'a LiveRoot), &'static str>, StorageError> {
+        let Some(live) = self.live(file.0) else { return Ok(Err("its root can't be reached")) };
+        let Some(found) = index::file_at(self.connection, live.row, &file.1)? else {
+            return Ok(Err("it is not in the index any more"));
+        };
+        Ok(if found.hash != Some(*hash) {
+            Err("it has changed since the duplicates were found")
+        } else if self.open.contains(&(live.row, file.1.match_key())) {
+            Err("another transfer of it has not ended yet")
+        } else {
+            Ok((found, live))
+        })
+    }
+
+    fn add(&mut self, group: &Resolution) -> Result<(), StorageError> {
+        let (keeper, keeps) = match self.find(&group.keep, &group.hash)? {
+            Ok(found) => found,
+            Err(why) => {
+                self.skip(&group.keep, &format!("it was to stay, but {why}"));
+                return Ok(());
+            }
+        };
+        if self.taken.contains(&group.keep) {
+            self.skip(&group.keep, "it was to stay, but another group removes it");
+            return Ok(());
+        }
+        for other in &group.others {
+            if !self.taken.insert(other.clone()) {
+                continue;
+            }
+            match self.find(other, &group.hash)? {
+                Err(why) => self.skip(other, why),
+                Ok((file, _)) if file.conflict => {
+                    self.skip(other, "another name here differs only in case: rename one of them first");
+                }
+                Ok((file, live)) => match self.one_volume(&file, live, &keeper, keeps) {
+                    Ok(()) => self.push(file, live, &keeper, keeps),
+                    Err(why) => self.skip(other, &why),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// A root may hold folders of other volumes, where no link leads.
+    fn one_volume(&self, file: &FileRow, live: &LiveRoot, keeper: &FileRow, keeps: &LiveRoot) -> Result<(), String> {
+        if self.action.works_across() {
+            return Ok(());
+        }
+        let folder = |live: &LiveRoot, file: &FileRow| live.dir.resolve_folder(file.path.parent().as_ref());
+        match volume::same_volume(&folder(live, file), &folder(keeps, keeper)) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it lies on another volume than the file that stays: no link leads there".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn push(&mut self, file: FileRow, live: &LiveRoot, keeper: &FileRow, keeps: &LiveRoot) {
+        self.transfers.push(NewTransfer {
+            operation: operation(self.action),
+            from: (live.root, live.row),
+            to: Some((keeps.root, keeps.row)),
+            path: file.path,
+            to_path: Some(keeper.path.clone()),
+            on_conflict: OnConflict::Skip,
+            size_bytes: file.size_bytes,
+            modified: file.modified,
+            trash_path: None,
+            occupant: None,
+            phase: 0,
+        });
+    }
+}

@@ -1,0 +1,171 @@
+//! Letting a duplicate take no room of its own: by a hard link to the copy that stays, or by sharing its
+//! bytes on the disk; and the way back.
+//!
+//! What takes the file's place is made under a temporary name beside it and then renamed over it, so
+//! that the name leads to the right content at every moment.
+
+use super::Queue;
+use super::duplicate::changed;
+use super::ending::known;
+use super::failure::{Trouble, explain};
+use super::place::{self, expected};
+use super::result::{Change, Ends, Success, Tried};
+use super::verified::{self, Pair, Placed};
+use crate::domain::operation::Operation;
+use crate::domain::transfer::Failure;
+use crate::fs::copy::{CopyRequest, copy_to_part, discard_part};
+use crate::fs::hash::{HashOptions, hash_file};
+use crate::fs::open::{stamp_if_there, stamp_path};
+use crate::fs::{FileStamp, ensure_no_links, identity, share, volume};
+use crate::services::Event;
+use crate::storage::hashes::KnownContent;
+use crate::storage::queue::TransferRow;
+use crate::storage::queue::outcome::{Made, Reason};
+
+pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
+    let one = |transfer: &'a TransferRow| {
+        if queue.live.flag(transfer.id).is_cancelled() {
+            return (transfer, Err(Trouble::Stopped));
+        }
+        let done = match transfer.operation {
+            Operation::Separate => separate(queue, transfer, ends),
+            _ => join(queue, transfer, ends),
+        };
+        (transfer, done.map_err(|trouble| explain(queue, &ends.all(), changed(trouble))))
+    };
+    group.iter().map(one).collect()
+}
+
+/// Puts a link to the copy that stays, or a file that shares its bytes, in the place of the duplicate.
+fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
+    place::check_allowed(queue, transfer)?;
+    let (from, to) = (&ends.from, ends.to()?);
+    queue.roots.check_blocking(from)?;
+    if from.row != to.row {
+        return Err(Trouble::last(
+            "impossible",
+            "The two lie in different roots: no link leads from one to the other.",
+        ));
+    }
+    let file = Placed { root: from, path: &transfer.path };
+    let stays = Placed { root: to, path: &transfer.to_path };
+    ensure_no_links(&from.dir, file.path)?;
+    ensure_no_links(&to.dir, stays.path)?;
+    let (path, keeper) = (from.dir.resolve(file.path), to.dir.resolve(stays.path));
+    if transfer.operation == Operation::Hardlink && transfer.begun && is_linked(&path, &keeper)? {
+        // An earlier try was killed behind its last step. Both names are one file: it is what it is.
+        let pair_stamp = stamp_path(&keeper)?;
+        if let Some((blake3, _)) = transfer.part {
+            return Ok(joined(transfer, ends, pair_stamp, blake3));
+        }
+    }
+    let pair = verified::prove(queue, transfer, file, expected(transfer), stays)?;
+    let part = place::part_of(queue, transfer, &from.dir);
+    let made = make(queue, transfer, &pair, &part);
+    let put = made.and_then(|()| {
+        verified::check_still(queue, transfer, &pair, stays)?;
+        Ok(place::touch_while_in_use(|| share::replace(&part, &pair.file, expected(transfer)))?)
+    });
+    if put.is_err() {
+        discard_part(&part)?;
+    }
+    put?;
+    let stamp = stamp_path(&pair.file)?;
+    if transfer.operation == Operation::Hardlink && !identity::is_same_file(&pair.file, &pair.survivor)? {
+        let detail = format!("{} was linked, but is not the same file as {} afterwards.", file.path, stays.path);
+        return Err(Trouble::last("not_linked", detail));
+    }
+    Ok(joined(transfer, ends, stamp, pair.proved.blake3))
+}
+
+fn is_linked(path: &std::path::Path, keeper: &std::path::Path) -> Result<bool, Trouble> {
+    Ok(stamp_if_there(path)?.is_some() && stamp_if_there(keeper)?.is_some() && identity::is_same_file(path, keeper)?)
+}
+
+/// Makes what takes the file's place.
+fn make(queue: &Queue, transfer: &TransferRow, pair: &Pair, part: &std::path::Path) -> Result<(), Trouble> {
+    discard_part(part)?;
+    let cannot = |trouble: Trouble| match trouble {
+        // What the file system can't do at all it will not do at the next try.
+        Trouble::Failed(Failure::Transient, Reason { detail, .. }) => Trouble::last("not_supported", detail),
+        other => other,
+    };
+    if transfer.operation == Operation::Hardlink {
+        return share::link(&pair.survivor, part).map_err(|error| cannot(error.into()));
+    }
+    share::clone(&pair.survivor, part, &pair.file).map_err(|error| cannot(error.into()))?;
+    let stop = queue.live.flag(transfer.id);
+    let options = HashOptions { sha256: false };
+    let content = hash_file(part, stamp_path(part)?, options, None, &mut |_| stop.flow())?;
+    if content.blake3 == pair.proved.blake3 {
+        return Ok(());
+    }
+    Err(Trouble::last("corrupt", "What shares the bytes of the copy that stays does not hold its content."))
+}
+
+fn joined(transfer: &TransferRow, ends: &Ends, stamp: FileStamp, blake3: shared_protocol::Blake3) -> Success {
+    let (root, path) = (ends.from.row, transfer.path.clone());
+    let content = KnownContent { size_bytes: stamp.size_bytes, blake3, sha256: None, groups: None };
+    let changes = vec![
+        Change::Put { root, path: path.clone(), stamp, hash: Some(blake3) },
+        Change::Content { root, path: path.clone(), modified: stamp.modified, content },
+        Change::Shared { root, path },
+    ];
+    let made = Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash: Some(blake3) };
+    Success { changes, made: Some(made) }
+}
+
+/// Copies a file's bytes and puts the copy in its place.
+fn separate(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
+    let root = &ends.from;
+    queue.roots.check_blocking(root)?;
+    ensure_no_links(&root.dir, &transfer.path)?;
+    let (path, part) = (root.dir.resolve(&transfer.path), place::part_of(queue, transfer, &root.dir));
+    check_space(queue, transfer, ends)?;
+    let stop = queue.live.flag(transfer.id);
+    let request = CopyRequest {
+        source: &path,
+        expected: expected(transfer),
+        part: &part,
+        resume_from: 0,
+        resume_proof: None,
+        sha256: false,
+        may_share: false,
+        sync_every: 0,
+        sync: true,
+    };
+    let copied = copy_to_part(request, &mut |done: u64| {
+        queue.live.progress(transfer.id, done);
+        queue.events.progress(Event::TransferChanged(transfer.id));
+        stop.flow()
+    });
+    let put = copied.map_err(Trouble::from).and_then(|copied| {
+        place::touch_while_in_use(|| share::replace(&part, &path, expected(transfer)))?;
+        Ok(copied)
+    });
+    if put.is_err() {
+        discard_part(&part)?;
+    }
+    let copied = put?;
+    let stamp = stamp_path(&path)?;
+    let (row, hash) = (root.row, Some(copied.content.blake3));
+    let changes = vec![
+        Change::Put { root: row, path: transfer.path.clone(), stamp, hash },
+        Change::Content {
+            root: row,
+            path: transfer.path.clone(),
+            modified: stamp.modified,
+            content: known(&copied.content),
+        },
+    ];
+    Ok(Success { changes, made: Some(Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash }) })
+}
+
+fn check_space(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<(), Trouble> {
+    let free = volume::space(ends.from.dir.path())?.free_bytes;
+    if free.saturating_sub(queue.live.bytes_to_come(transfer.id)) >= transfer.size_bytes {
+        return Ok(());
+    }
+    let detail = format!("{} needs {} bytes, but only {free} are free.", transfer.path, transfer.size_bytes);
+    Err(Trouble::Failed(Failure::DiskFull, Reason { code: "disk_full", detail }))
+}

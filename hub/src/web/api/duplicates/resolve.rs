@@ -1,0 +1,60 @@
+//! What becomes of a group of duplicates.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared_protocol::{Blake3, RelPath};
+use utoipa::ToSchema;
+
+use crate::domain::duplicates::Action;
+use crate::domain::root::Root;
+use crate::services::queue::{BatchReceipt, Resolution};
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::Body;
+
+/// A file by its root and path.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NamedFile {
+    /// In which root.
+    root: Root,
+    /// Its path.
+    #[schema(value_type = String)]
+    path: RelPath,
+}
+
+/// Which file of a group stays, and what is done with which others.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveRequest {
+    /// The content that all of them hold.
+    #[schema(value_type = String)]
+    hash: Blake3,
+    /// The file that stays.
+    keep: NamedFile,
+    /// The files that don't.
+    others: Vec<NamedFile>,
+    /// `delete` removes them outright; `hardlink` and `reflink` keep their names without their room.
+    action: Action,
+}
+
+/// Queues what becomes of duplicates. Each file and the one that stays are read whole just before it is
+/// touched; one that has changed ends as `failed` with the code `changed`.
+#[utoipa::path(
+    post, path = "/api/duplicates/resolve", tag = "duplicates", request_body = ResolveRequest,
+    responses(
+        (status = 202, body = BatchReceipt), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)
+    )
+)]
+pub(in crate::web::api) async fn resolve_duplicates(
+    State(state): State<WebState>,
+    Body(ResolveRequest { hash, keep, others, action }): Body<ResolveRequest>,
+) -> Answer<(StatusCode, Json<BatchReceipt>)> {
+    let named = |file: NamedFile| (file.root, file.path);
+    let group = Resolution { hash, keep: named(keep), others: others.into_iter().map(named).collect() };
+    let receipt = state.services.queue.resolve(action, vec![group]).await?;
+    Ok((StatusCode::ACCEPTED, Json(receipt)))
+}
