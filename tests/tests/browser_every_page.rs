@@ -26,6 +26,9 @@ fn lived_in(folder: &tempfile::TempDir) -> Result<(HubSetup, Hub)> {
     api.complete(&api.enqueue(&delete)?)?;
     let evicted = api.post("/api/evictions", &json!({ "paths": ["loras/flux"] }))?;
     api.complete(&evicted["batch_id"].to_string())?;
+    let roots = json!({ "roots": ["local", "lake"], "min_size": 1 });
+    api.post("/api/duplicates/scans", &roots)?;
+    wait_until("the duplicates are found", SOON, || Ok(!api.items("/api/duplicates")?.is_empty()))?;
     api.post("/api/queue/pause", &json!({}))?;
     api.copy("lake", "local", &["diffusion_models", "text_encoders"])?;
     Ok((setup, hub))
@@ -47,6 +50,8 @@ fn is_accessible_fits_and_is_quiet() -> Result<()> {
         ("diff-different", "/diff?status=different"),
         ("diff-moved", "/diff?status=moved"),
         ("diff-conflict", "/diff?status=conflict"),
+        ("duplicates", "/duplicates?view=both"),
+        ("duplicates-here", "/duplicates?view=local&action=hardlink"),
         ("queue", "/queue"),
         ("queue-done", "/queue?tab=done"),
         ("queue-batches", "/queue?tab=batches"),

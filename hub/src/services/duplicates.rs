@@ -5,6 +5,7 @@
 //! one reads only what has changed. Its result replaces that of the search before in one commit; a
 //! search that was stopped or failed changes nothing.
 
+mod plan;
 mod read;
 mod run;
 mod stage;
@@ -24,6 +25,7 @@ use crate::fs::CancelFlag;
 use crate::storage::duplicates::{self, DuplicateScanRow, Scope};
 use crate::storage::{Database, now_ms, timestamp};
 
+pub use plan::{Keep, keeper, resolution};
 pub use stage::Stage;
 
 use stage::Progress;

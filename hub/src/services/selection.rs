@@ -15,6 +15,7 @@ use shared_protocol::RelPath;
 use crate::domain::root::Root;
 use crate::storage::StorageError;
 use crate::storage::views::diff::{self, PairFilter};
+use crate::storage::views::duplicates::{self, GroupEntry, GroupFilter};
 use crate::storage::views::files::{self, Chosen, FileFilter};
 use crate::storage::views::{FileEntry, picked};
 
@@ -31,6 +32,8 @@ pub enum Filter {
     Files(FileFilter),
     /// Of the comparison.
     Pairs(PairFilter),
+    /// Of the groups of duplicates; a row's name is its digest in hexadecimal digits.
+    Groups(GroupFilter),
 }
 
 impl Filter {
@@ -39,6 +42,7 @@ impl Filter {
         match (self, other) {
             (Self::Files(a), Self::Files(b)) => a.root == b.root,
             (Self::Pairs(a), Self::Pairs(b)) => a.status == b.status,
+            (Self::Groups(a), Self::Groups(b)) => a == b,
             _ => false,
         }
     }
@@ -105,9 +109,27 @@ impl Selection {
         true
     }
 
+    /// The groups of duplicates that are selected.
+    pub fn groups(&self, connection: &Connection) -> Result<Vec<GroupEntry>, StorageError> {
+        let Filter::Groups(filter) = self.filter else { return Ok(Vec::new()) };
+        match &self.picked {
+            Picked::AllBut(except) => {
+                let mut groups = duplicates::all(connection, filter)?;
+                groups.retain(|group| !except.iter().any(|name| name.as_str() == group.digest.to_hex()));
+                Ok(groups)
+            }
+            Picked::Paths(names) => {
+                let digests = names.iter().filter_map(|name| format!("blake3:{name}").parse().ok());
+                let found = digests.map(|digest| duplicates::show(connection, filter, &digest));
+                Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+            }
+        }
+    }
+
     /// The files that are selected on one side.
     pub fn files(&self, connection: &Connection, side: Root) -> Result<Vec<Chosen>, StorageError> {
         match (&self.filter, &self.picked) {
+            (Filter::Groups(_), _) => Ok(Vec::new()),
             (Filter::Files(filter), Picked::Paths(paths)) => {
                 Ok(chosen(picked::files_at(connection, filter.root, paths.iter())?))
             }

@@ -4,6 +4,7 @@
 pub(super) mod bulk;
 pub(super) mod choose;
 pub(super) mod confirm;
+pub(super) mod duplicates;
 pub(super) mod evict;
 pub(super) mod lists;
 pub(super) mod plans;
@@ -36,6 +37,11 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/diff/results", get(lists::show_diff))
         .route("/ui/diff/rows", get(lists::show_diff_rows))
         .route("/ui/diff/verify", post(work::verify))
+        .route("/ui/duplicates/results", get(duplicates::show_duplicates))
+        .route("/ui/duplicates/confirm", get(duplicates::confirm))
+        .route("/ui/duplicates/resolve", post(duplicates::resolve))
+        .route("/ui/duplicates/scans", post(duplicates::begin_search))
+        .route("/ui/duplicates/scans/{id}/cancel", post(duplicates::cancel_search))
         .route("/ui/queue/list", get(lists::show_queue))
         .route("/ui/batches/{id}", get(lists::show_batch))
         .route("/ui/plans", post(plans::create_plan))

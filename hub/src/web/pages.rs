@@ -4,6 +4,7 @@
 
 pub(super) mod batch;
 pub(super) mod diff;
+pub(super) mod duplicates;
 pub(super) mod errors;
 pub(super) mod evict;
 pub(super) mod frame;
@@ -31,6 +32,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/", get(home::show_home))
         .route("/library", get(library::show_library))
         .route("/diff", get(diff::show_diff))
+        .route("/duplicates", get(duplicates::show_duplicates))
         .route("/queue", get(queue::show_queue))
         .route("/batches/{id}", get(batch::show_batch))
         .route("/plans/{id}", get(plan::show_plan))

@@ -8,7 +8,7 @@ use crate::domain::diff::DiffStatus;
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::services::selection::{Filter, Picked, Selection};
-use crate::storage::views::{diff, files};
+use crate::storage::views::{diff, duplicates, files};
 use crate::storage::{Connection, StorageError};
 use crate::web::error::Answer;
 use crate::web::pages::diff::query::DiffQuery;
@@ -109,6 +109,7 @@ fn matching(connection: &Connection, filter: &Filter) -> Result<u64, StorageErro
     Ok(match filter {
         Filter::Files(filter) => files::totals(connection, filter)?.n_files,
         Filter::Pairs(filter) => diff::totals(connection, filter)?.n_files,
+        Filter::Groups(filter) => duplicates::totals(connection, *filter)?.n_groups,
     })
 }
 

@@ -14,6 +14,7 @@ use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, optional};
 use crate::web::pages;
 use crate::web::pages::diff::query::DiffQuery;
+use crate::web::pages::duplicates::query::DuplicatesQuery;
 use crate::web::pages::frame::fragment;
 use crate::web::pages::library::query::LibraryQuery;
 use crate::web::state::WebState;
@@ -23,7 +24,7 @@ const REPLACE_URL: HeaderName = HeaderName::from_static("hx-replace-url");
 /// Which list, and what happens to its ticks.
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct TickRequest {
-    /// `library` or `diff`.
+    /// `library`, `diff` or `duplicates`.
     scope: String,
     /// The list, as the part of its address behind the `?`.
     filter: String,
@@ -44,6 +45,8 @@ pub(in crate::web) enum TickedList {
     Library(LibraryQuery),
     /// Of the comparison.
     Diff(DiffQuery),
+    /// Of the groups of duplicates.
+    Duplicates(DuplicatesQuery),
 }
 
 impl TickedList {
@@ -61,7 +64,11 @@ impl TickedList {
                 let query = axum::extract::Query::<DiffQuery>::try_from_uri(&uri).map_err(wrong)?.0;
                 Ok(Self::Diff(DiffQuery { s: id, ..query }))
             }
-            _ => Err(Problem::malformed("scope: expected \"library\" or \"diff\"")),
+            "duplicates" => {
+                let query = axum::extract::Query::<DuplicatesQuery>::try_from_uri(&uri).map_err(wrong)?.0;
+                Ok(Self::Duplicates(DuplicatesQuery { s: id, ..query }))
+            }
+            _ => Err(Problem::malformed("scope: expected \"library\", \"diff\" or \"duplicates\"")),
         }
     }
 
@@ -70,6 +77,7 @@ impl TickedList {
         match self {
             Self::Library(query) => pages::library::selection(state, query),
             Self::Diff(query) => pages::diff::selection(state, query),
+            Self::Duplicates(query) => pages::duplicates::bar::selection(state, query),
         }
     }
 
@@ -77,6 +85,14 @@ impl TickedList {
         match self {
             Self::Library(query) => bulk::library(state, query, all).await,
             Self::Diff(query) => bulk::diff(state, query, all).await,
+            Self::Duplicates(query) => pages::duplicates::bar::bar(state, query, all).await,
+        }
+    }
+
+    const fn bar_template(&self) -> &'static str {
+        match self {
+            Self::Library(_) | Self::Diff(_) => "fragments/_bulk.html",
+            Self::Duplicates(_) => "fragments/_duplicates_bulk.html",
         }
     }
 }
@@ -141,7 +157,7 @@ async fn change(
     let mut selection = list.selection(state);
     change(&mut selection)?;
     state.services.selections.keep(&id, selection);
-    let mut response = fragment("fragments/_bulk.html", list.bar(state, all).await?)?;
+    let mut response = fragment(list.bar_template(), list.bar(state, all).await?)?;
     if let Some(address) = current_with(headers, "s", Some(&id)) {
         response.headers_mut().insert(REPLACE_URL, address);
     }

@@ -6,7 +6,7 @@ use minijinja::value::Value;
 use crate::services::Event;
 use crate::web::error::{Answer, Problem};
 use crate::web::fragments::toast::partial;
-use crate::web::pages::{frame, hashes, home, queue};
+use crate::web::pages::{duplicates, frame, hashes, home, queue};
 use crate::web::state::WebState;
 
 /// Something that pages show and that changes.
@@ -28,6 +28,8 @@ pub(in crate::web) enum Topic {
     Queue,
     /// Coverage and work of hashing.
     Hashes,
+    /// The search for duplicates, and their groups.
+    Duplicates,
     /// The list of the library.
     Library,
     /// The list of differences.
@@ -53,7 +55,7 @@ pub(in crate::web) struct Piece {
 
 impl Topic {
     /// Every topic.
-    pub(in crate::web) const ALL: [Self; 14] = [
+    pub(in crate::web) const ALL: [Self; 15] = [
         Self::Strip,
         Self::Scan,
         Self::Roots,
@@ -62,6 +64,7 @@ impl Topic {
         Self::Recent,
         Self::Queue,
         Self::Hashes,
+        Self::Duplicates,
         Self::Library,
         Self::Diff,
         Self::History,
@@ -81,6 +84,7 @@ impl Topic {
             Self::Recent => "recent",
             Self::Queue => "queue",
             Self::Hashes => "hashes",
+            Self::Duplicates => "duplicates",
             Self::Library => "library",
             Self::Diff => "diff",
             Self::History => "history",
@@ -123,6 +127,7 @@ impl Topic {
             Self::Load | Self::Queue => matches!(event, Event::QueueChanged | Event::TransferChanged(_)),
             Self::Recent => matches!(event, Event::HistoryAdded),
             Self::Hashes => matches!(event, Event::HashChanged(_) | Event::IndexChanged(_)),
+            Self::Duplicates => matches!(event, Event::DuplicateScanChanged(_)),
             Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict | Self::Space => false,
         }
     }
@@ -131,6 +136,7 @@ impl Topic {
     pub(in crate::web) const fn list(self) -> Option<&'static str> {
         match self {
             Self::Queue => Some("queue"),
+            Self::Duplicates => Some("duplicates"),
             Self::Library => Some("library"),
             Self::Diff => Some("diff"),
             Self::History => Some("history"),
@@ -145,6 +151,7 @@ impl Topic {
     pub(in crate::web) const fn list_of(self, event: Event) -> Option<&'static str> {
         let changes = match self {
             Self::Queue => matches!(event, Event::QueueChanged | Event::BatchChanged(_)),
+            Self::Duplicates => matches!(event, Event::DuplicatesChanged | Event::IndexChanged(_)),
             Self::Library => matches!(event, Event::IndexChanged(_) | Event::PairsChanged),
             Self::Diff => matches!(event, Event::PairsChanged),
             Self::History => matches!(event, Event::HistoryAdded),
@@ -180,6 +187,10 @@ impl Topic {
                     ("queue-figures", "fragments/_queue_figures.html"),
                     ("queue-running", "fragments/_queue_running.html"),
                 ],
+            ),
+            Self::Duplicates => pieces(
+                &duplicates::progress(state).await?,
+                [("duplicates-search", "fragments/_duplicates_search.html")],
             ),
             Self::Hashes => pieces(
                 &hashes::content(state).await?,

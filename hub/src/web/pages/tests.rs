@@ -1,6 +1,7 @@
 //! Pages and fragments through the router, over real services and folders.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may unwrap")]
 
+mod duplicates;
 mod plans;
 
 use axum::body::Body;
@@ -11,7 +12,7 @@ use crate::web::live::Topic;
 use crate::web::templates::encode;
 use crate::web::test_hub::{Answered, PORT, TestHub};
 
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 24] = [
     "/",
     "/library",
     "/library?root=lake&view=cards&folder=loras",
@@ -19,6 +20,9 @@ const PAGES: [&str; 21] = [
     "/library?q=nothing-has-this-name",
     "/diff",
     "/diff?status=same&q=x",
+    "/duplicates",
+    "/duplicates?view=weights",
+    "/duplicates?view=both&keep=newest&action=hardlink",
     "/queue",
     "/queue?tab=batches",
     "/hashes",

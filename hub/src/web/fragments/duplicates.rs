@@ -1,0 +1,350 @@
+//! The page of duplicates: its list, the bar below it, the dialog before anything goes, and its answer.
+//!
+//! A dialog is about one group, with the file that stays chosen by hand, or about all that are ticked,
+//! by the rule. It carries a fingerprint of exactly what it showed.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::{Deserialize, Serialize};
+use shared_protocol::{Blake3, RelPath};
+
+use super::toast::{Toast, partial, respond};
+use crate::domain::duplicates::Action;
+use crate::domain::ids::DuplicateScanId;
+use crate::domain::root::Root;
+use crate::services::duplicates::{Keep, keeper, resolution};
+use crate::services::queue::{BatchReceipt, Resolution};
+use crate::storage::views::duplicates::{self as views, GroupEntry};
+use crate::storage::views::files::{self, FileFilter};
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{FormBody, InPath, Params, optional};
+use crate::web::pages::duplicates::bar::{bar, selection};
+use crate::web::pages::duplicates::query::{DuplicatesQuery, View};
+use crate::web::pages::duplicates::{n_copies, results};
+use crate::web::pages::frame::{fragment, render};
+use crate::web::pages::library::drawer::reason;
+use crate::web::state::WebState;
+
+/// Paths that are named one by one.
+const NAMED: usize = 5;
+
+/// Files that may go without typing anything.
+const A_FEW: u64 = 10;
+
+/// The list, the tabs and the bar.
+pub(super) async fn show_duplicates(
+    State(state): State<WebState>,
+    Params(query): Params<DuplicatesQuery>,
+) -> Answer<Response> {
+    let page = results(&state, &query).await?;
+    let html = render("fragments/_duplicates_results.html", context! { page => page.clone() })?
+        + &partial("duplicates-tabs", "innerMorph", "fragments/_duplicates_tabs.html", context! { page })?
+        + &partial("bulk", "innerMorph", "fragments/_duplicates_bulk.html", bar(&state, &query, None).await?)?;
+    Ok(respond(html))
+}
+
+/// Where to search, as the page's form says it.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct SearchRequest {
+    /// `local`, `lake` or `both`.
+    roots: String,
+    #[serde(default)]
+    min_size: u64,
+}
+
+/// Begins a search. Its progress arrives through the page's socket.
+pub(super) async fn begin_search(
+    State(state): State<WebState>,
+    FormBody(SearchRequest { roots, min_size }): FormBody<SearchRequest>,
+) -> Answer<Response> {
+    let roots = match roots.as_str() {
+        "both" => {
+            // With one folder away the other is searched all the same.
+            let live = Root::ALL.into_iter().filter(|root| state.services.roots.live(*root).is_ok());
+            let live: Vec<Root> = live.collect();
+            if live.is_empty() { Root::ALL.to_vec() } else { live }
+        }
+        name => vec![name.parse().map_err(|error| Problem::malformed(format!("roots: {error}")))?],
+    };
+    state.services.duplicates.start(roots, min_size).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Stops a search.
+pub(super) async fn cancel_search(
+    State(state): State<WebState>,
+    InPath(id): InPath<DuplicateScanId>,
+) -> Answer<Response> {
+    state.services.duplicates.cancel(id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What a dialog is about. The answer to the dialog says the same again.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct Target {
+    #[serde(flatten)]
+    list: DuplicatesQuery,
+    /// One group, by its digest in hexadecimal digits; all that are ticked without it.
+    #[serde(deserialize_with = "optional")]
+    group: Option<String>,
+    /// The file that stays, as `root:path`, where it was chosen by hand.
+    #[serde(deserialize_with = "optional")]
+    stays: Option<String>,
+    fingerprint: String,
+    typed: String,
+}
+
+/// What would happen.
+struct Planned {
+    groups: Vec<GroupEntry>,
+    resolutions: Vec<Resolution>,
+    n_files: u64,
+    size_bytes: u64,
+    touches_lake: bool,
+    /// Over a fifth of a side would go.
+    is_large: bool,
+}
+
+impl Planned {
+    fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for group in &self.groups {
+            hasher.update(group.digest.as_bytes());
+            for file in &group.files {
+                let line = format!("{}:{}:{}\n", file.root, file.path, file.modified.0);
+                hasher.update(line.as_bytes());
+            }
+        }
+        hasher.finalize().to_hex().chars().take(32).collect()
+    }
+
+    /// What has to be typed before it happens.
+    fn typed(&self, action: Action) -> Option<String> {
+        let word = match action {
+            Action::Delete => "DELETE",
+            Action::Hardlink => "LINK",
+            Action::Reflink => "SHARE",
+        };
+        let is_bulk = self.n_files > A_FEW || self.touches_lake || self.is_large;
+        is_bulk.then(|| format!("{word} {}", self.n_files))
+    }
+}
+
+async fn plan(state: &WebState, target: &Target) -> Answer<Planned> {
+    let filter = target.list.filter();
+    let keep = match &target.stays {
+        None => Keep::Rule(target.list.keep()),
+        Some(text) => {
+            let wrong = || Problem::malformed("stays: expected root:path");
+            let (root, path) = text.split_once(':').ok_or_else(wrong)?;
+            Keep::File(root.parse().map_err(|_| wrong())?, RelPath::parse(path).map_err(|_| wrong())?)
+        }
+    };
+    let one = match &target.group {
+        None => None,
+        Some(hex) => {
+            let digest: Blake3 = format!("blake3:{hex}").parse().map_err(|_| Problem::malformed("group: no digest"))?;
+            Some(digest)
+        }
+    };
+    let ticked = selection(state, &target.list);
+    let read = move |connection: &crate::storage::Connection| {
+        let groups = match one {
+            Some(digest) => views::show(connection, filter, &digest)?.into_iter().collect(),
+            None => ticked.groups(connection)?,
+        };
+        let mut whole = Vec::new();
+        for root in Root::ALL {
+            if crate::storage::roots::active(connection, root)?.is_some() {
+                whole.push((root, files::totals(connection, &FileFilter::whole(root))?));
+            }
+        }
+        Ok((groups, whole))
+    };
+    let (groups, whole): (Vec<GroupEntry>, _) = state.services.database.read(read).await?;
+    let groups: Vec<GroupEntry> = groups.into_iter().filter(|group| resolution(group, &keep).is_some()).collect();
+    let resolutions: Vec<Resolution> = groups.iter().filter_map(|group| resolution(group, &keep)).collect();
+    if resolutions.is_empty() {
+        return Err(Problem::impossible("None of these files is a duplicate any more."));
+    }
+    let n_on = |root: Root| -> u64 {
+        let n = resolutions.iter().flat_map(|one| &one.others).filter(|(of, _)| *of == root).count();
+        u64::try_from(n).unwrap_or(u64::MAX)
+    };
+    let is_large = whole.iter().any(|(root, of)| n_on(*root).saturating_mul(5) > of.n_files);
+    Ok(Planned {
+        n_files: groups.iter().map(|group| group.n_files.saturating_sub(1)).sum(),
+        size_bytes: groups.iter().map(|group| group.reclaimable_bytes).sum(),
+        // By hand the choice may still change: any file of the group may go.
+        touches_lake: groups.iter().any(|group| group.files.iter().any(|file| file.root == Root::Lake)),
+        is_large,
+        groups,
+        resolutions,
+    })
+}
+
+#[derive(Debug, Serialize)]
+struct Going {
+    path: String,
+    root: Root,
+    stays_root: Root,
+    stays: String,
+}
+
+/// Shows the dialog.
+pub(super) async fn confirm(State(state): State<WebState>, Params(target): Params<Target>) -> Answer<Response> {
+    let planned = plan(&state, &target).await?;
+    let action = target.list.action();
+    let going: Vec<Going> = planned
+        .resolutions
+        .iter()
+        .flat_map(|one| {
+            one.others.iter().map(|(root, path)| Going {
+                path: path.to_string(),
+                root: *root,
+                stays_root: one.keep.0,
+                stays: one.keep.1.to_string(),
+            })
+        })
+        .take(NAMED)
+        .collect();
+    let n_names: usize = planned.resolutions.iter().map(|one| one.others.len()).sum();
+    let choices: Vec<Value> = match (&target.group, planned.groups.first()) {
+        (Some(_), Some(group)) => {
+            let chosen = keeper(group, &Keep::Rule(target.list.keep())).map(|file| file.id);
+            let choice = |file: &views::Member| {
+                let (root, path) = (file.root, file.path.as_str());
+                context! { value => format!("{root}:{path}"), root => Serde(root), path, chosen => chosen == Some(file.id) }
+            };
+            group.files.iter().map(choice).collect()
+        }
+        _ => Vec::new(),
+    };
+    let per_root: Vec<Value> = Root::ALL
+        .into_iter()
+        .map(|root| {
+            let n = planned.resolutions.iter().flat_map(|one| &one.others).filter(|(of, _)| *of == root).count();
+            context! { root => Serde(root), n }
+        })
+        .collect();
+    let refused = refusal(&state, action, &planned, target.list.view()).await;
+    let (title, button) = words(action, planned.n_files);
+    let confirm = context! {
+        title,
+        button,
+        danger => action == Action::Delete,
+        note => note(action),
+        n => planned.n_files,
+        n_groups => planned.groups.len(),
+        size_bytes => planned.size_bytes,
+        per_root,
+        going => Serde(&going),
+        n_more => n_names.saturating_sub(going.len()),
+        choices,
+        typed => planned.typed(action),
+        reason => refused,
+        group => target.group,
+        s => target.list.s.clone(),
+        view => target.list.view().as_str(),
+        keep => target.list.keep().as_str(),
+        action => action.as_str(),
+        fingerprint => planned.fingerprint(),
+    };
+    fragment("fragments/_duplicates_confirm.html", context! { confirm })
+}
+
+/// Why it can't be done now.
+async fn refusal(state: &WebState, action: Action, planned: &Planned, view: View) -> Option<String> {
+    if view == View::Both && !action.works_across() {
+        return Some("Links and shared bytes need one volume: look within Local or within the Lake.".to_owned());
+    }
+    for root in Root::ALL {
+        if planned.resolutions.iter().any(|one| one.others.iter().any(|(of, _)| *of == root))
+            && let Some(error) = state.services.queue.refuses(action, root).await
+        {
+            return Some(reason(&error));
+        }
+    }
+    None
+}
+
+fn words(action: Action, n: u64) -> (String, String) {
+    let copies = n_copies(n);
+    match action {
+        Action::Delete => (format!("Delete {copies}?"), format!("Delete {copies}")),
+        Action::Hardlink => (format!("Replace {copies} by hard links?"), format!("Link {copies}")),
+        Action::Reflink => (format!("Let {copies} share bytes?"), format!("Share {copies}")),
+    }
+}
+
+const fn note(action: Action) -> &'static str {
+    match action {
+        Action::Delete => {
+            "They go for good, not to the trash, and free their room at once. Workflows that name their paths won't \
+             find them. Undo copies them back from the file that stays, as long as that is there."
+        }
+        Action::Hardlink => {
+            "Every path goes on working, but all of them are one file then: what changes one changes all. Undo gives \
+             each its own bytes again."
+        }
+        Action::Reflink => {
+            "Every path stays a file of its own; what they have in common lies on the disk once. Undo gives each its \
+             own bytes again."
+        }
+    }
+}
+
+/// Queues what was confirmed.
+pub(super) async fn resolve(State(state): State<WebState>, FormBody(target): FormBody<Target>) -> Answer<Response> {
+    let planned = plan(&state, &target).await?;
+    let action = target.list.action();
+    if planned.fingerprint() != target.fingerprint {
+        return refused("The groups have changed since: these are other files now. Close this and look again.");
+    }
+    if planned.typed(action).is_some_and(|expected| expected != target.typed.trim()) {
+        return refused("The words are not as asked for.");
+    }
+    let receipt = match state.services.queue.resolve(action, planned.resolutions).await {
+        Ok(receipt) => receipt,
+        Err(error) => return refused(&reason(&error)),
+    };
+    let mut html = told(action, &receipt).piece()?;
+    if target.group.is_none()
+        && let Some(id) = &target.list.s
+    {
+        state.services.selections.forget(id);
+        let list = DuplicatesQuery { s: None, ..target.list };
+        html.push_str(&partial(
+            "bulk",
+            "innerHTML",
+            "fragments/_duplicates_bulk.html",
+            bar(&state, &list, Some(false)).await?,
+        )?);
+    }
+    Ok(respond(html))
+}
+
+fn refused(text: &str) -> Answer<Response> {
+    let mut response = fragment("fragments/_error_line.html", context! { text })?.into_response();
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+fn told(action: Action, receipt: &BatchReceipt) -> Toast {
+    let copies = n_copies(receipt.n_transfers);
+    let text = match action {
+        Action::Delete => format!("Deleting {copies}"),
+        Action::Hardlink => format!("Replacing {copies} by hard links"),
+        Action::Reflink => format!("Letting {copies} share bytes"),
+    };
+    let toast = match receipt.skipped.len() {
+        0 => Toast::done(text),
+        n => Toast::warning(format!("{text}; {n} left out")),
+    };
+    let batch = receipt.batch_id;
+    toast.link(format!("/batches/{batch}"), "Show").undo(format!("/ui/batches/{batch}/cancel"), "Cancel")
+}

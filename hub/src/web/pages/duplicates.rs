@@ -1,0 +1,243 @@
+//! Duplicates: groups of files that hold the same, which one of each stays, and what becomes of the
+//! others.
+
+pub(in crate::web) mod bar;
+pub(in crate::web) mod query;
+
+use axum::extract::State;
+use axum::response::Response;
+use jiff::Timestamp;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::Serialize;
+
+use super::frame::{Frame, join, page};
+use crate::domain::duplicates::{Action, KeepRule};
+use crate::domain::root::Root;
+use crate::domain::scan::WorkState;
+use crate::services::duplicates::{Keep, Stage, keeper};
+use crate::services::selection::Selection;
+use crate::storage::views::duplicates::{self as views, GroupEntry, GroupTotals};
+use crate::storage::{Connection, StorageError};
+use crate::web::error::Answer;
+use crate::web::extract::Params;
+use crate::web::state::WebState;
+use crate::web::templates::format;
+use bar::{bar, selection};
+use query::{DuplicatesQuery, View};
+
+const FRAME: Frame = Frame { section: "duplicates", title: "Duplicates", topics: "strip,duplicates" };
+
+/// Names of a group that are shown; a content may lie in a thousand places.
+const NAMES: usize = 20;
+
+#[derive(Debug, Serialize)]
+struct Tab {
+    name: View,
+    label: &'static str,
+    n: u64,
+    reclaimable_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Choice {
+    value: &'static str,
+    label: &'static str,
+    chosen: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Group {
+    /// The digest, without the algorithm: its name in forms and ticks.
+    id: String,
+    title: String,
+    selected: bool,
+    size_bytes: u64,
+    n_files: u64,
+    reclaimable_bytes: u64,
+    files: Vec<Name>,
+    n_more: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Name {
+    root: Root,
+    path: String,
+    folder: String,
+    modified_at: Timestamp,
+    size_bytes: u64,
+    /// It is the one that stays, by the rule.
+    stays: bool,
+    /// It is another name of the file that stays, or of one named above.
+    is_link: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Search {
+    id: i64,
+    stage: &'static str,
+    n_done: u64,
+    n_total: u64,
+    bytes_done: u64,
+    bytes_total: u64,
+    bytes_per_second: u64,
+    eta_seconds: Option<u64>,
+    waiting: Option<String>,
+}
+
+/// Shows the duplicates.
+pub(super) async fn show_duplicates(
+    State(state): State<WebState>,
+    Params(query): Params<DuplicatesQuery>,
+) -> Answer<Response> {
+    let query = match query.view {
+        Some(_) => query,
+        None => DuplicatesQuery { view: Some(first_view(&state).await?), ..query },
+    };
+    let content = join([
+        context! { page => results(&state, &query).await? },
+        progress(&state).await?,
+        bar(&state, &query, None).await?,
+    ]);
+    page(&state, FRAME, "pages/duplicates.html", content).await
+}
+
+/// The view that has something to look at, for an address that names none.
+async fn first_view(state: &WebState) -> Answer<View> {
+    let tabs = state.services.database.read(tabs).await?;
+    Ok(tabs.iter().find(|tab| tab.n > 0).map_or(View::Local, |tab| tab.name))
+}
+
+fn tabs(connection: &Connection) -> Result<Vec<Tab>, StorageError> {
+    let tab = |name: View| {
+        let label = match name {
+            View::Local => "Within Local",
+            View::Lake => "Within the Lake",
+            View::Both => "Both together",
+            View::Weights => "Same weights",
+        };
+        let GroupTotals { n_groups, reclaimable_bytes, .. } = views::totals(connection, name.filter())?;
+        Ok(Tab { name, label, n: n_groups, reclaimable_bytes })
+    };
+    [View::Local, View::Lake, View::Both].into_iter().map(tab).collect()
+}
+
+/// What the list shows: `page`.
+pub(in crate::web) async fn results(state: &WebState, query: &DuplicatesQuery) -> Answer<Value> {
+    let (filter, request, selection) = (query.filter(), query.request()?, selection(state, query));
+    let read = move |connection: &Connection| Ok((tabs(connection)?, views::list(connection, filter, &request)?));
+    let (tabs, groups) = state.services.database.read(read).await?;
+    let last = state.services.duplicates.latest().await?;
+    let keep = Keep::Rule(query.keep());
+    let n_unhashed: u64 =
+        state.services.hasher.coverage().await?.iter().map(|(_, of)| of.n_files.saturating_sub(of.n_hashed)).sum();
+    let rows: Vec<Group> = groups.items.iter().map(|group| row(group, &keep, &selection)).collect();
+    let explanation = match query.view() {
+        View::Local | View::Lake => "Copies in different folders of one side.",
+        View::Both => "A copy on the other side counts as one, too: removing it leaves that side without the file.",
+        View::Weights => {
+            "Every number in these models is the same; what their makers wrote into the headers differs: a title, \
+             training notes, a preview. Read both before one goes. Nothing here is ever chosen by a rule."
+        }
+    };
+    Ok(context! {
+        query => Serde(query),
+        tabs => Serde(tabs),
+        explanation,
+        rules => Serde(rules(query.keep())),
+        actions => Serde(actions(query.action())),
+        is_weights => query.view() == View::Weights,
+        rows => Serde(rows),
+        total => groups.total,
+        next => groups.next_cursor.map(|cursor| query.following(&cursor)),
+        state => query.state(),
+        n_unhashed,
+        last => last.as_ref().map(|scan| context! {
+            finished_at => scan.finished_at.map(|at| at.to_string()),
+            is_partial => scan.state == WorkState::Partial,
+            n_failed => scan.n_failed,
+            detail => scan.detail.clone(),
+            where_ => scan.roots.iter().map(|root| root.label()).collect::<Vec<_>>().join(" and "),
+            min_size => scan.min_size,
+        }),
+    })
+}
+
+fn row(group: &GroupEntry, keep: &Keep, selection: &Selection) -> Group {
+    let stays = keeper(group, keep).map(|file| (file.id, file.node));
+    let id = group.digest.to_hex();
+    let is_exact = crate::services::duplicates::resolution(group, keep).is_some();
+    let names = group.files.iter().take(NAMES).enumerate().map(|(at, file)| Name {
+        root: file.root,
+        path: file.path.to_string(),
+        folder: file.path.parent().map(String::from).unwrap_or_default(),
+        modified_at: file.modified.to_timestamp(),
+        size_bytes: file.size_bytes,
+        stays: is_exact && stays.is_some_and(|(id, _)| id == file.id),
+        is_link: group.files.iter().take(at).any(|other| other.node == file.node),
+    });
+    let title = stays
+        .and_then(|(id, _)| group.files.iter().find(|file| file.id == id))
+        .map(|file| file.path.name().to_owned())
+        .unwrap_or_default();
+    Group {
+        selected: shared_protocol::RelPath::parse(&id).is_ok_and(|name| selection.contains(&name)),
+        title,
+        size_bytes: group.size_bytes,
+        n_files: group.n_files,
+        reclaimable_bytes: group.reclaimable_bytes,
+        files: names.collect(),
+        n_more: group.files.len().saturating_sub(NAMES),
+        id,
+    }
+}
+
+fn rules(chosen: KeepRule) -> Vec<Choice> {
+    let label = |rule| match rule {
+        KeepRule::ShortestPath => "the shortest path",
+        KeepRule::Newest => "the newest",
+        KeepRule::Local => "Local's",
+        KeepRule::Lake => "the Lake's",
+    };
+    let choice = |rule: KeepRule| Choice { value: rule.as_str(), label: label(rule), chosen: rule == chosen };
+    KeepRule::ALL.into_iter().map(choice).collect()
+}
+
+fn actions(chosen: Action) -> Vec<Choice> {
+    let label = |action| match action {
+        Action::Delete => "Delete the others",
+        Action::Hardlink => "Make them hard links",
+        Action::Reflink => "Let them share bytes",
+    };
+    let choice = |action: Action| Choice { value: action.as_str(), label: label(action), chosen: action == chosen };
+    Action::ALL.into_iter().map(choice).collect()
+}
+
+/// The search under way: `{search}`.
+pub(in crate::web) async fn progress(state: &WebState) -> Answer<Value> {
+    let open = state.services.duplicates.list(20).await?.into_iter().rfind(|scan| !scan.state.is_final());
+    let search = open.map(|scan| Search {
+        id: scan.id.0,
+        stage: match scan.stage {
+            None => "Waiting for its turn",
+            Some(Stage::Look) => "Looking at files of equal size",
+            Some(Stage::Ends) => "Comparing first and last bytes",
+            Some(Stage::Contents) => "Reading what is still alike",
+            Some(Stage::Weights) => "Comparing weights",
+        },
+        n_done: scan.n_done,
+        n_total: scan.n_total,
+        bytes_done: scan.bytes_done,
+        bytes_total: scan.bytes_total,
+        bytes_per_second: scan.bytes_per_second,
+        eta_seconds: scan.eta_seconds,
+        waiting: scan.waiting,
+    });
+    Ok(context! { search => search.map(Serde) })
+}
+
+/// So many copies in words.
+pub(in crate::web) fn n_copies(n: u64) -> String {
+    let count = format::count(i64::try_from(n).unwrap_or(i64::MAX));
+    if n == 1 { format!("{count} copy") } else { format!("{count} copies") }
+}

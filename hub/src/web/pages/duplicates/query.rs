@@ -1,0 +1,105 @@
+//! What the page of duplicates shows, as it stands in the address.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::duplicates::{Action, GroupKind, KeepRule};
+use crate::domain::root::Root;
+use crate::storage::views::duplicates::GroupFilter;
+use crate::storage::views::page::PageRequest;
+use crate::web::address::QueryString;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::optional;
+
+/// Groups on one page.
+const GROUPS: u32 = 50;
+
+/// Which copies are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::web) enum View {
+    /// Within Local.
+    Local,
+    /// Within the Lake.
+    Lake,
+    /// Both folders taken together.
+    Both,
+    /// Models that differ in their headers only.
+    Weights,
+}
+
+impl View {
+    pub(in crate::web) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Lake => "lake",
+            Self::Both => "both",
+            Self::Weights => "weights",
+        }
+    }
+
+    pub(in crate::web) const fn filter(self) -> GroupFilter {
+        let (kind, within) = match self {
+            Self::Local => (GroupKind::Content, Some(Root::Local)),
+            Self::Lake => (GroupKind::Content, Some(Root::Lake)),
+            Self::Both => (GroupKind::Content, None),
+            Self::Weights => (GroupKind::Weights, None),
+        };
+        GroupFilter { kind, within }
+    }
+}
+
+/// Everything behind the `?` of the page of duplicates.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct DuplicatesQuery {
+    #[serde(deserialize_with = "optional")]
+    pub view: Option<View>,
+    #[serde(deserialize_with = "optional")]
+    pub keep: Option<KeepRule>,
+    #[serde(deserialize_with = "optional")]
+    pub action: Option<Action>,
+    /// The selection's id.
+    #[serde(deserialize_with = "optional")]
+    pub s: Option<String>,
+    #[serde(deserialize_with = "optional")]
+    pub cursor: Option<String>,
+}
+
+impl DuplicatesQuery {
+    pub(in crate::web) fn view(&self) -> View {
+        self.view.unwrap_or(View::Local)
+    }
+
+    pub(in crate::web) fn filter(&self) -> GroupFilter {
+        self.view().filter()
+    }
+
+    pub(in crate::web) fn keep(&self) -> KeepRule {
+        self.keep.unwrap_or_default()
+    }
+
+    pub(in crate::web) fn action(&self) -> Action {
+        self.action.unwrap_or(Action::Delete)
+    }
+
+    pub(in crate::web) fn request(&self) -> Answer<PageRequest> {
+        PageRequest::new(GROUPS, self.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))
+    }
+
+    fn list(&self) -> QueryString {
+        QueryString::new()
+            .with("view", self.view().as_str())
+            .with("keep", self.keep().as_str())
+            .with("action", self.action().as_str())
+    }
+
+    /// The list itself, without its selection.
+    pub(in crate::web) fn state(&self) -> String {
+        self.list().into_text()
+    }
+
+    /// The page that begins after `cursor`.
+    pub(in crate::web) fn following(&self, cursor: &str) -> String {
+        self.list().with_some("s", self.s.as_ref()).with("cursor", cursor).into_text()
+    }
+}
