@@ -81,7 +81,10 @@ pub(super) fn store_one(
             groups.to_bytes(),
         ))?;
     }
-    drop_checkpoint(connection, root, path)?;
+    // Only what is larger than a group is ever left half hashed.
+    if content.groups.is_some() {
+        drop_checkpoint(connection, root, path)?;
+    }
     let key = path.match_key();
     let n = connection
         .prepare_cached(

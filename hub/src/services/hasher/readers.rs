@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
+use shared_protocol::RelPath;
 
 use super::{Hasher, n_readers};
 use crate::domain::root::Root;
@@ -11,15 +12,15 @@ use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, hash_
 use crate::fs::{Buffers, CancelFlag, ContentHash, FileStamp, Flow, ensure_no_links};
 use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self, KnownContent};
-use crate::storage::index::FileRow;
+use crate::storage::index::{Edits, FileRow};
 use crate::storage::{StorageError, hash_jobs};
 
 /// Results committed together, and the longest that one waits for it.
-const BATCH: usize = 256;
+const BATCH: usize = 1_024;
 const BATCH_TIME: Duration = Duration::from_millis(400);
 
 /// Results that may wait for the writer.
-const QUEUE: usize = 64;
+const QUEUE: usize = 1_024;
 
 /// Smaller files are begun anew after a stop.
 const CHECKPOINT_FROM: u64 = 64 << 20;
@@ -66,12 +67,16 @@ fn read<'a>(
     cancel: &CancelFlag,
 ) {
     let mut buffers = Buffers::new();
+    // Files come folder by folder: one look at the way to each is enough.
+    let mut trodden = None;
     let options = HashOptions { sha256: hasher.settings.current().hash_sha256 };
     while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
         if cancel.is_cancelled() {
             return;
         }
-        let result = hash(hasher, live, file, options, &mut buffers, cancel);
+        let folder = file.path.parent();
+        let result = look_at_way(live, &mut trodden, folder)
+            .and_then(|()| hash(hasher, live, file, options, &mut buffers, cancel));
         hasher.update(live.root, |running| {
             if let Some(at) = running.files.iter().position(|(path, _)| path == file.path.as_str()) {
                 let (_, bytes) = running.files.swap_remove(at);
@@ -84,6 +89,15 @@ fn read<'a>(
     }
 }
 
+/// Refuses links on the way to a folder, unless it is the one that was looked at last.
+fn look_at_way(live: &LiveRoot, trodden: &mut Option<RelPath>, folder: Option<RelPath>) -> Result<(), HashError> {
+    if *trodden != folder {
+        folder.iter().try_for_each(|folder| ensure_no_links(&live.dir, folder)).map_err(HashError::Fs)?;
+        *trodden = folder;
+    }
+    Ok(())
+}
+
 fn hash(
     hasher: &Hasher,
     live: &LiveRoot,
@@ -92,7 +106,6 @@ fn hash(
     buffers: &mut Buffers,
     cancel: &CancelFlag,
 ) -> Result<ContentHash, HashError> {
-    ensure_no_links(&live.dir, &file.path).map_err(HashError::Fs)?;
     let resume = if file.size_bytes < CHECKPOINT_FROM {
         None
     } else {
@@ -149,6 +162,7 @@ fn commit(hasher: &Hasher, live: &LiveRoot, batch: &[Found<'_>]) -> Result<(), S
         }
     }
     hasher.database.write_blocking(|tx| {
+        let mut edits = Edits::new(tx);
         for found in batch {
             if let Ok(content) = &found.result {
                 let known = KnownContent {
@@ -157,9 +171,10 @@ fn commit(hasher: &Hasher, live: &LiveRoot, batch: &[Found<'_>]) -> Result<(), S
                     sha256: content.sha256,
                     groups: content.groups.clone(),
                 };
-                hashes::store(tx, live.row, &found.file.path, found.file.modified, &known)?;
+                edits.know(live.row, &found.file.path, found.file.modified, &known)?;
             }
         }
+        edits.finish()?;
         hash_jobs::save(tx, &job)
     })?;
     hasher.update(live.root, |running| running.job = job);
