@@ -12,6 +12,7 @@ use crate::domain::duplicates::{Found, GroupKind, Search, WHOLE_BYTES};
 use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
+use crate::domain::size;
 use crate::fs::CancelFlag;
 use crate::services::roots::LiveRoot;
 use crate::services::{Event, ServiceError};
@@ -138,7 +139,7 @@ fn line(scan: &DuplicateScanRow) -> NewLine {
     let place = scan.scope.roots.iter().map(|root| root.label()).collect::<Vec<_>>().join(" and ");
     let found = match scan.state {
         WorkState::Complete | WorkState::Partial => {
-            format!(": {} groups, {} bytes could be freed", scan.n_groups, scan.reclaimable_bytes)
+            format!(": {} groups, {} could be freed", scan.n_groups, size::bytes(scan.reclaimable_bytes))
         }
         _ => String::new(),
     };
