@@ -56,8 +56,9 @@ BEGIN
     DELETE FROM duplicate_files WHERE file_id = old.id;
 END;
 
-CREATE TRIGGER duplicates_go_with_the_content AFTER UPDATE OF blake3 ON files
-WHEN old.blake3 IS NOT NULL AND new.blake3 IS NOT old.blake3
+CREATE TRIGGER duplicates_go_with_the_content AFTER UPDATE OF size_bytes, modified, blake3 ON files
+WHEN old.size_bytes <> new.size_bytes OR old.modified <> new.modified
+     OR old.blake3 IS NOT NULL AND new.blake3 IS NOT old.blake3
 BEGIN
     DELETE FROM duplicate_files WHERE file_id = old.id;
 END;

@@ -32,6 +32,7 @@ pub mod trash;
 pub mod verbatim;
 pub mod volume;
 pub mod walk;
+pub mod weights;
 
 pub use confine::ensure_no_links;
 pub use content::{Buffers, ContentHash};

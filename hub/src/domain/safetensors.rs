@@ -5,6 +5,7 @@
 //! one pass without building a tree, numbers saturate, and texts are cut.
 
 mod metadata;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize as DeserializeDerive, Serialize};
 
 pub use metadata::{Metadata, SourceHint, TagCount};
+pub use table::tensor_table;
 
 /// The longest header that is read; the format's own library has the same limit.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;

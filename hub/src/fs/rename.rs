@@ -49,6 +49,22 @@ pub fn move_within_volume(source: &Path, expected: FileStamp, dest: &Path) -> Re
     Ok(rename_no_clobber(source, dest)?)
 }
 
+/// Gives an unchanged file a temporary name, on the way to removing it because `other` holds the same.
+/// `false` if `other` went with it, being the same file by another way: then it has its name again.
+pub fn set_aside(
+    file: &Path,
+    expected: FileStamp,
+    aside: &Path,
+    other: (&Path, FileStamp),
+) -> Result<bool, TouchError> {
+    move_within_volume(file, expected, aside)?;
+    if check_unchanged(other.0, other.1).is_ok() {
+        return Ok(true);
+    }
+    rename_no_clobber(aside, file)?;
+    Ok(false)
+}
+
 /// Removes an unchanged file for good.
 pub fn remove_source(path: &Path, expected: FileStamp) -> Result<(), TouchError> {
     check_unchanged(path, expected)?;
@@ -111,6 +127,24 @@ mod tests {
         });
         assert_eq!(won.into_inner(), 1);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8, "the losers keep their own names");
+    }
+
+    #[test]
+    fn a_file_is_only_set_aside_while_the_other_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, other, aside] = ["file", "other", ".file.1.part"].map(|name| folder.path().join(name));
+        fs::write(&file, b"same").unwrap();
+        fs::write(&other, b"same").unwrap();
+        let stamp = |path: &Path| stamp_path(path).unwrap();
+        // Two ways to one file: what is set aside is missing at the other end, too.
+        assert!(!set_aside(&file, stamp(&file), &aside, (&file, stamp(&file))).unwrap());
+        assert!(file.exists() && !aside.exists());
+        let before = stamp(&other);
+        fs::write(&other, b"changed meanwhile").unwrap();
+        assert!(!set_aside(&file, stamp(&file), &aside, (&other, before)).unwrap());
+        assert!(file.exists() && !aside.exists());
+        assert!(set_aside(&file, stamp(&file), &aside, (&other, stamp(&other))).unwrap());
+        assert!(!file.exists() && aside.exists());
     }
 
     #[test]

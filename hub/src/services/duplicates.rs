@@ -9,7 +9,9 @@ mod plan;
 mod read;
 mod run;
 mod stage;
+mod weights;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -18,7 +20,7 @@ use serde::Serialize;
 use super::busy::Busy;
 use super::needs::Needs;
 use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
-use crate::domain::ids::DuplicateScanId;
+use crate::domain::ids::{DuplicateScanId, FileId};
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
 use crate::fs::CancelFlag;
@@ -95,6 +97,8 @@ pub struct Duplicates {
 struct Running {
     scan: DuplicateScanRow,
     progress: Progress,
+    /// Files that could not be compared: each counts once, whatever was tried with it.
+    failed: BTreeSet<FileId>,
     cancel: CancelFlag,
 }
 

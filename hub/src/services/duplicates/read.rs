@@ -45,9 +45,9 @@ pub(super) struct Crew<'a> {
 
 /// What one reader keeps from file to file.
 #[derive(Default)]
-struct Kit {
+pub(super) struct Kit {
     buffers: Buffers,
-    ends: Vec<u8>,
+    pub(super) ends: Vec<u8>,
     /// The folder that was looked at last, and holds no link on its way.
     folder: Option<RelPath>,
 }
@@ -169,14 +169,14 @@ pub(super) const fn stamp_of(name: &CandidateRow) -> FileStamp {
 type Read<T> = (usize, Result<T, HashError>);
 
 /// Work on one file.
-type Work<'a, T> = dyn Fn(&mut Kit, &LiveRoot, &CandidateRow) -> Result<T, HashError> + Sync + 'a;
+pub(super) type Work<'a, T> = dyn Fn(&mut Kit, &LiveRoot, &CandidateRow) -> Result<T, HashError> + Sync + 'a;
 
 /// Stores results that came together.
-type Store<'a, T> = dyn FnMut(&[(usize, Option<T>)]) -> Result<(), StorageError> + 'a;
+pub(super) type Store<'a, T> = dyn FnMut(&[(usize, Option<T>)]) -> Result<(), StorageError> + 'a;
 
 /// Works on every wanted name, and hands the results to `store`, many at a time. A file that fails is
 /// counted and left.
-fn each<T: Send>(
+pub(super) fn each<T: Send>(
     crew: &Crew<'_>,
     names: &[CandidateRow],
     wanted: &[usize],
@@ -263,22 +263,24 @@ fn told<T>(crew: &Crew<'_>, name: Option<&CandidateRow>, result: Result<T, HashE
     let failed = match &result {
         // What was stopped is neither done nor failed: the next search reads it.
         Err(HashError::Stopped) => return None,
-        Err(error) => name.map(|name| format!("{}: {error}", name.path)),
+        Err(error) => name.map(|name| (name.id, format!("{}: {error}", name.path))),
         Ok(_) => None,
     };
     crew.this.update(|running| {
         running.progress.n_done += 1;
-        if let Some(failed) = failed {
-            tracing::warn!(failed, "a file was not compared");
+        if let Some((file, why)) = failed
+            && running.failed.insert(file)
+        {
+            tracing::warn!(why, "a file was not compared");
             running.scan.n_failed += 1;
-            running.scan.detail.get_or_insert(failed);
+            running.scan.detail.get_or_insert(why);
         }
     });
     result.ok()
 }
 
 /// Waits while a transfer has this disk.
-fn wait_for_transfers(crew: &Crew<'_>, live: &LiveRoot) {
+pub(super) fn wait_for_transfers(crew: &Crew<'_>, live: &LiveRoot) {
     if !crew.this.busy.is_busy(live.root) {
         return;
     }

@@ -1,12 +1,13 @@
 //! One search after the other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use shared_protocol::Blake3;
 
 use super::read::{self, Crew};
 use super::stage::{Progress, Stage};
+use super::weights;
 use super::{Duplicates, Running};
 use crate::domain::duplicates::{Found, GroupKind, Search, WHOLE_BYTES};
 use crate::domain::ids::RootRowId;
@@ -101,7 +102,7 @@ async fn begin(duplicates: &Duplicates, scan: DuplicateScanRow, cancel: &CancelF
         (scan.n_failed, scan.detail) = (0, None);
         scan.state = WorkState::Running;
         duplicates::save(tx, &scan)?;
-        *this.running.lock() = Some(Running { scan, progress: Progress::default(), cancel });
+        *this.running.lock() = Some(Running { scan, progress: Progress::default(), failed: BTreeSet::new(), cancel });
         Ok(true)
     });
     Ok(begun.await?)
@@ -173,9 +174,10 @@ fn work(this: &Duplicates, cancel: &CancelFlag) -> Result<Vec<NewGroup>, Service
     // What was read under one name is known of the file's other names too.
     let others = search.hashed_names().filter(|(name, _)| !is_read.contains(name));
     read::store_known(this, others.filter_map(|(name, hash)| Some((names.get(name)?, hash))))?;
+    let weights = weights::groups(&crew, &rows, scope.min_size)?;
     // Whatever failed because a root went away says nothing about its files.
     lives.iter().try_for_each(|live| this.roots.check_blocking(live))?;
-    Ok(groups(&search, &names, &lives))
+    Ok(groups(&search, &names, &lives).into_iter().chain(weights).collect())
 }
 
 /// Looks at every name: which file is it. One that is not as the index has it is left out, as empty

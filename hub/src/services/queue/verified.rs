@@ -19,7 +19,7 @@ use super::result::{self, Change};
 use crate::fs::copy::{discard_part, part_path};
 use crate::fs::hash::{HashOptions, hash_file};
 use crate::fs::open::{forget_cached, stamp_if_there};
-use crate::fs::rename::{check_unchanged, move_within_volume, rename_no_clobber, sync_folder};
+use crate::fs::rename::{check_unchanged, rename_no_clobber, set_aside, sync_folder};
 use crate::fs::{ContentHash, FileStamp, ensure_no_links, identity};
 use crate::services::Event;
 use crate::services::roots::LiveRoot;
@@ -59,9 +59,8 @@ pub(super) fn remove(
     let pair = prove(queue, transfer, file, expected, stays)?;
     check_still(queue, transfer, &pair, stays)?;
     let aside = aside(queue, transfer, file);
-    place::touch_while_in_use(|| move_within_volume(&pair.file, expected, &aside))?;
-    if check_unchanged(&pair.survivor, pair.proved.stamp).is_err() {
-        place::while_in_use(|| rename_no_clobber(&aside, &pair.file))?;
+    let other = (pair.survivor.as_path(), pair.proved.stamp);
+    if !place::touch_while_in_use(|| set_aside(&pair.file, expected, &aside, other))? {
         return Err(no_copy(stays));
     }
     place::while_in_use(|| discard_part(&aside))?;

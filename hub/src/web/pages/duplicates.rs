@@ -119,7 +119,7 @@ fn tabs(connection: &Connection) -> Result<Vec<Tab>, StorageError> {
         let GroupTotals { n_groups, reclaimable_bytes, .. } = views::totals(connection, name.filter())?;
         Ok(Tab { name, label, n: n_groups, reclaimable_bytes })
     };
-    [View::Local, View::Lake, View::Both].into_iter().map(tab).collect()
+    View::ALL.into_iter().map(tab).collect()
 }
 
 /// What the list shows: `page`.

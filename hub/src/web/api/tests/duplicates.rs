@@ -76,6 +76,51 @@ async fn equal_files_are_found_within_and_across_roots() {
     assert_eq!(hub.get("/api/duplicates/scans?limit=1").await["items"][0]["id"], large["id"]);
 }
 
+/// A model with this text in its header.
+fn model(title: &str, weights: &[u8]) -> Vec<u8> {
+    let end = weights.len();
+    let header = format!(
+        "{{\"__metadata__\":{{\"title\":\"{title}\"}},\"t\":{{\"dtype\":\"U8\",\"shape\":[{end}],\"data_offsets\":[0,{end}]}}}}"
+    );
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), weights].concat()
+}
+
+#[tokio::test]
+async fn the_same_weights_under_other_headers_are_a_group_of_their_own() {
+    let hub = TestHub::with(&[("LAKE_ALLOW_DELETE", "true")]).await;
+    hub.put(Root::Lake, "a.safetensors", &model("one", &[5; 10_000]));
+    hub.put(Root::Lake, "b.safetensors", &model("another title", &[5; 10_000]));
+    hub.put(Root::Lake, "copy of a.safetensors", &model("one", &[5; 10_000]));
+    hub.put(Root::Lake, "other.safetensors", &model("one too", &[6; 10_000]));
+    hub.put(Root::Lake, "exact 1.safetensors", &model("same", &[7; 10_000]));
+    hub.put(Root::Lake, "exact 2.safetensors", &model("same", &[7; 10_000]));
+    hub.put(Root::Lake, "no model.safetensors", b"not a header at all");
+    hub.scan().await;
+    let scan = search(&hub, json!({"roots": ["lake"]})).await;
+    assert_eq!((&scan["state"], &scan["n_groups"]), (&json!("complete"), &json!(2)), "{scan}");
+    let weights = hub.get("/api/duplicates?kind=weights").await;
+    assert_eq!(paths(&weights), [["lake:a.safetensors", "lake:b.safetensors", "lake:copy of a.safetensors"]]);
+    assert_eq!(weights["items"][0]["hash"], format!("blake3:{}", blake3::hash(&[5; 10_000]).to_hex()));
+    let again = search(&hub, json!({"roots": ["lake"]})).await;
+    assert_eq!(
+        (&again["state"], hub.get("/api/duplicates?kind=weights").await["total"].clone()),
+        (&json!("complete"), json!(1))
+    );
+    // Not equal to the last byte, so none of them can be removed on the strength of another.
+    let body = json!({
+        "hash": weights["items"][0]["hash"], "action": "delete",
+        "keep": {"root": "lake", "path": "a.safetensors"},
+        "others": [{"root": "lake", "path": "b.safetensors"}],
+    });
+    let refused = hub.ask("POST", "/api/duplicates/resolve", Some(body)).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.body);
+    // A file that changes leaves this group too.
+    hub.put(Root::Lake, "b.safetensors", b"something else");
+    hub.put(Root::Lake, "copy of a.safetensors", b"something else again");
+    hub.scan().await;
+    assert_eq!(hub.get("/api/duplicates?kind=weights").await["total"], 0);
+}
+
 #[tokio::test]
 async fn what_a_search_reads_is_known_afterwards() {
     let hub = library().await;

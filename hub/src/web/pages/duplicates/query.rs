@@ -28,6 +28,8 @@ pub(in crate::web) enum View {
 }
 
 impl View {
+    pub(in crate::web) const ALL: [Self; 4] = [Self::Local, Self::Lake, Self::Both, Self::Weights];
+
     pub(in crate::web) const fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
