@@ -4,6 +4,7 @@
 //! time is the median of several runs.
 
 pub mod content;
+pub mod duplicates;
 pub mod pages;
 pub mod peers;
 pub mod plans;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use stories::bench::table::Table;
-use stories::bench::{BenchPlan, content, plans, walk};
+use stories::bench::{BenchPlan, content, duplicates, plans, walk};
 
 fn main() -> Result<()> {
     let plan = BenchPlan::from_arguments(std::env::args().skip(1))?;
@@ -20,7 +20,9 @@ fn main() -> Result<()> {
     let planned = plans::measure(&plan, &mut table);
     writeln!(std::io::stderr(), "hashing and copying …")?;
     let hashed = content::measure(&plan, &mut table);
+    writeln!(std::io::stderr(), "finding duplicates …")?;
+    let found = duplicates::measure(&plan, &mut table);
     // What was measured is told even if something else failed.
     write!(out, "{}", table.to_markdown())?;
-    walked.and(planned).and(hashed)
+    walked.and(planned).and(hashed).and(found)
 }
