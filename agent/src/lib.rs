@@ -1,11 +1,13 @@
 //! The agent: the small program on a rented GPU machine that fetches models there.
 //!
 //! What it writes always lies below one folder, and [`confine`] is the only way from a path that
-//! someone sent to a path on its disk. [`facts`] is what it tells about the machine it runs on.
+//! someone sent to a path on its disk. [`facts`] is what it tells about the machine it runs on, [`jobs`]
+//! what it can be asked to do.
 
 pub mod cli;
 pub mod confine;
 pub mod facts;
+pub mod jobs;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -91,7 +91,7 @@ digest!(
     "sha256:"
 );
 
-fn encode_hex(bytes: &[u8]) -> String {
+pub(crate) fn encode_hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         for nibble in [byte >> 4, byte & 0x0f] {
@@ -101,7 +101,7 @@ fn encode_hex(bytes: &[u8]) -> String {
     text
 }
 
-fn decode_hex(text: &str) -> Option<[u8; DIGEST_BYTES]> {
+pub(crate) fn decode_hex(text: &str) -> Option<[u8; DIGEST_BYTES]> {
     let digits = text.as_bytes();
     if digits.len() != DIGEST_BYTES * 2 {
         return None;
