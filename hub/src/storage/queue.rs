@@ -5,6 +5,7 @@
 
 pub mod batches;
 pub mod claim;
+mod lanes;
 pub mod outcome;
 pub mod row;
 pub mod waypoint;

@@ -2,7 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::row::{self, COLUMNS, TransferRow};
+use super::lanes;
+use super::row::TransferRow;
 use crate::domain::ids::RootRowId;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::transfer::{Event, TransferState, step};
@@ -32,41 +33,22 @@ pub fn next(
     appetite: Appetite,
     policy: &RetryPolicy,
 ) -> Result<Vec<TransferRow>, StorageError> {
-    let first = live.first().map_or(-1, |id| id.0);
-    let second = live.get(1).map_or(-1, |id| id.0);
-    let sql = format!(
-        "SELECT {COLUMNS} FROM transfers
-         WHERE state = 'queued' AND from_root_id IN (?1, ?2) AND (to_root_id IS NULL OR to_root_id IN (?1, ?2))
-               AND NOT EXISTS (SELECT 1 FROM transfers other
-                               WHERE other.path = transfers.path AND other.finished_at IS NULL
-                                     AND other.state = 'running')
-               AND (phase = 0 OR NOT EXISTS (
-                       SELECT 1 FROM transfers before INDEXED BY transfers_not_done
-                       WHERE before.batch_id = transfers.batch_id AND before.phase < transfers.phase
-                             AND before.phase > 0 AND before.state <> 'completed' AND before.finished_at IS NULL))
-         ORDER BY position LIMIT ?3"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let limit = i64::try_from(appetite.n_most).unwrap_or(1);
-    let candidates = statement.query_map((first, second, limit), row::read)?;
     let mut taken: Vec<TransferRow> = Vec::new();
     let mut bytes = 0;
-    for candidate in candidates {
-        let candidate = candidate?;
+    lanes::first_alike(connection, live, appetite.n_most, |candidate| {
         if let Some(head) = taken.first() {
             // Where only a name changes in one root, any size is small.
             let is_small = |t: &TransferRow| t.size_bytes <= appetite.small_bytes || t.to.is_none();
-            let same_phase = head.phase == candidate.phase && (head.phase == 0 || head.batch_id == candidate.batch_id);
-            let same_roots = head.from == candidate.from && head.to == candidate.to;
-            let alike = head.operation == candidate.operation && same_roots && same_phase;
+            let is_alike = head.operation == candidate.operation;
             let fits = bytes + candidate.size_bytes <= appetite.bytes_most || !candidate.operation.has_destination();
-            if !alike || !fits || !is_small(head) || !is_small(&candidate) {
-                break;
+            if !is_alike || !fits || !is_small(head) || !is_small(&candidate) {
+                return false;
             }
         }
         bytes += candidate.size_bytes;
         taken.push(candidate);
-    }
+        true
+    })?;
     let now = now_ms();
     for transfer in &mut taken {
         if let Ok((progress, _)) = step(transfer.progress, Event::Claim, policy) {
