@@ -5,6 +5,7 @@
 //! are. Memory holds only what may be lost: how fast it goes, and the flags that stop a worker.
 
 mod attempt;
+mod bulk;
 mod copy;
 mod delete;
 mod duplicate;
@@ -13,6 +14,7 @@ mod enqueue;
 mod evict;
 mod evictions;
 mod failure;
+mod failures;
 mod landed;
 mod live;
 mod place;
@@ -41,11 +43,13 @@ use crate::domain::retry::RetryPolicy;
 use crate::domain::root::Root;
 use crate::domain::transfer::{self, Effect, TransferState};
 use crate::fs::Buffers;
+use crate::storage::history::{Level, NewLine};
 use crate::storage::queue::outcome::{self, Stepped};
-use crate::storage::queue::{batches, claim};
+use crate::storage::queue::{TransferRow, batches, claim};
 use crate::storage::{Database, facts};
 
 pub use crate::storage::queue::batches::Place;
+pub use bulk::FailedTotals;
 pub use evictions::EvictionReceipt;
 pub use live::LiveView;
 pub use request::{Action, BatchReceipt, QueueStatus, SkippedPath, TransferRequest};
@@ -140,6 +144,11 @@ impl Queue {
             let stepped = this.step_blocking(id, event)?;
             this.run_effects(&stepped);
             this.events.send(Event::BatchChanged(stepped.transfer.batch_id));
+            if event == transfer::Event::Retry && stepped.effects.contains(&Effect::StartOver) {
+                let TransferRow { from, path, batch_id, .. } = &stepped.transfer;
+                let line = NewLine::new("batch", Level::Info, format!("Asked to try {path} again"));
+                this.history.add_blocking(&line.root(*from).batch(*batch_id));
+            }
             Ok(())
         })
         .await?;
@@ -162,36 +171,6 @@ impl Queue {
             })?;
         self.moved(id);
         Ok(())
-    }
-
-    /// Drops all transfers of a batch that have not ended.
-    pub async fn cancel_batch(&self, batch: BatchId) -> Result<u64, ServiceError> {
-        let this = self.clone();
-        let n = self
-            .blocking(move || {
-                let rows = this.database.read_blocking(|connection| {
-                    if !batches::exists(connection, batch)? {
-                        return Err(crate::storage::StorageError::Missing("batch"));
-                    }
-                    crate::storage::queue::row::of_batch(connection, batch)
-                })?;
-                let policy = this.policy();
-                let open: Vec<_> = rows.into_iter().filter(|row| !row.progress.state.is_final()).collect();
-                let stepped = this.database.write_blocking(|tx| {
-                    let mut stepped = Vec::new();
-                    for row in &open {
-                        stepped.extend(outcome::apply(tx, row.id, transfer::Event::Cancel, None, &policy)?);
-                    }
-                    Ok(stepped)
-                })?;
-                for one in &stepped {
-                    this.run_effects(one);
-                }
-                Ok(stepped.len() as u64)
-            })
-            .await?;
-        self.changed(batch);
-        Ok(n)
     }
 
     /// Holds the queue; what runs stops where it is and keeps what it has.

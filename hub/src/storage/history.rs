@@ -94,7 +94,20 @@ pub fn add(connection: &Connection, line: &NewLine) -> Result<(), StorageError> 
         ))?;
     let id = connection.last_insert_rowid();
     if id % 1_000 == 0 {
-        connection.execute("DELETE FROM history WHERE id <= ?1", [id - KEPT])?;
+        let sql = "DELETE FROM history WHERE id <= (SELECT id FROM history ORDER BY id DESC LIMIT 1 OFFSET ?1)";
+        connection.execute(sql, [KEPT])?;
     }
     Ok(())
+}
+
+/// Writes what failed of a batch. As long as nothing else was told of the batch there is one such line,
+/// the latest: ten thousand failures are one thing that happened.
+pub fn add_failures(connection: &Connection, line: &NewLine, batch: BatchId) -> Result<(), StorageError> {
+    connection
+        .prepare_cached(
+            "DELETE FROM history WHERE id = (SELECT max(id) FROM history WHERE batch_id = ?1)
+                    AND kind = ?2 AND level = 'error'",
+        )?
+        .execute((batch.0, line.kind))?;
+    add(connection, line)
 }

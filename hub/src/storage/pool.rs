@@ -79,10 +79,19 @@ impl Database {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
+        self.write_or_refuse_blocking(work)
+    }
+
+    /// The same where the work may be refused halfway for a reason of its own: that rolls it back, too.
+    pub fn write_or_refuse_blocking<T, E: From<StorageError>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut writer = self.inner.writer.lock();
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction =
+            writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StorageError::from)?;
         let result = work(&transaction)?;
-        transaction.commit()?;
+        transaction.commit().map_err(StorageError::from)?;
         Ok(result)
     }
 
@@ -166,6 +175,11 @@ mod tests {
             Err(StorageError::Missing("the rest"))
         });
         assert!(result.is_err());
+        let refused: Result<(), StorageError> = database.write_or_refuse_blocking(|tx| {
+            tx.execute("INSERT INTO facts VALUES ('a', 'b')", []).map_err(StorageError::from)?;
+            Err(StorageError::Closed)
+        });
+        assert!(matches!(refused, Err(StorageError::Closed)));
         let n: i64 = database
             .read_blocking(|c| Ok(c.query_row("SELECT count(*) FROM facts WHERE name = 'a'", [], |r| r.get(0))?))
             .unwrap();

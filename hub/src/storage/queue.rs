@@ -5,6 +5,7 @@
 
 pub mod batches;
 pub mod claim;
+pub mod failures;
 mod lanes;
 pub mod outcome;
 pub mod row;

@@ -62,6 +62,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/queue/pause", post(queue::pause_all))
         .route("/ui/queue/resume", post(queue::resume_all))
         .route("/ui/queue/clear", post(queue::clear_finished))
+        .route("/ui/queue/retry", get(queue::confirm_retry).post(queue::retry_failed))
         .route("/ui/space/results", get(space::show_space))
         .route("/ui/trash/results", get(trash::show_trash))
         .route("/ui/trash/confirm", get(trash::confirm))

@@ -3,12 +3,11 @@
 
 use super::failure::{Trouble, explain};
 use super::result::{Applied, Ends, Tried};
-use super::{Queue, copy, delete, duplicate, evict, plan_guard, restore, room, share, small};
+use super::{Queue, copy, delete, duplicate, evict, failures, plan_guard, restore, room, share, small};
 use crate::domain::operation::Operation;
-use crate::domain::transfer::{self, Failure};
+use crate::domain::transfer;
 use crate::services::Event;
 use crate::storage::StorageError;
-use crate::storage::history::{Level, NewLine};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::{self, Stepped};
 
@@ -90,20 +89,23 @@ fn store(queue: &Queue, tried: &[Tried<'_>]) {
             stepped.extend(next);
         }
         applied.finish()?;
-        Ok(stepped)
+        let told = failures::tell(tx, &stepped)?;
+        Ok((stepped, told))
     });
     match stored {
-        Ok(stepped) => stepped.iter().for_each(|one| queue.run_effects(one)),
+        Ok((stepped, told)) => {
+            for one in &stepped {
+                queue.run_effects(one);
+            }
+            if told {
+                queue.events.send(Event::HistoryAdded);
+            }
+        }
         Err(error) => not_stored(queue, tried, &error),
     }
     for (transfer, result) in tried {
-        if let Err(Trouble::Failed(failure, reason)) = result {
+        if let Err(Trouble::Failed(_, reason)) = result {
             tracing::warn!(id = transfer.id.0, code = reason.code, detail = reason.detail, "a transfer failed");
-            if *failure == Failure::Final {
-                let summary = format!("{} of {} failed: {}", transfer.operation.as_str(), transfer.path, reason.detail);
-                let line = NewLine::new("transfer", Level::Error, summary).root(transfer.from).batch(transfer.batch_id);
-                queue.history.add_blocking(&line);
-            }
         }
     }
 }

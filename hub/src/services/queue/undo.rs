@@ -5,69 +5,112 @@
 
 use shared_protocol::RelPath;
 
+use super::enqueue::MOST_SKIPPED;
 use super::{BatchReceipt, Queue, SkippedPath, conflict};
 use crate::domain::ids::BatchId;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
-use crate::domain::transfer::TransferState;
 use crate::services::{ErrorKind, ServiceError};
-use crate::storage::StorageError;
 use crate::storage::history::{self, Level, NewLine};
-use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
-use crate::storage::queue::{TransferRow, row, waypoint};
+use crate::storage::queue::batches::{self, GrowingBatch, NewBatch, NewTransfer};
+use crate::storage::queue::row::{self, Of};
+use crate::storage::queue::{TransferRow, waypoint};
+use crate::storage::{Connection, StorageError};
 
+/// Transfers read at once. A batch may have more of them than memory should hold.
+const PAGE: u32 = 500;
+
+/// Makes the batch that takes one back. All of it is one transaction that touches no file: a kill
+/// leaves the whole batch or none of it.
 pub(super) fn undo(queue: &Queue, batch: BatchId) -> Result<BatchReceipt, ServiceError> {
-    let rows = queue.database.read_blocking(|connection| {
-        if !batches::exists(connection, batch)? {
-            return Err(StorageError::Missing("batch"));
+    let receipt = queue.database.write_or_refuse_blocking(|tx| {
+        if !batches::exists(tx, batch)? {
+            return Err(StorageError::Missing("batch").into());
         }
-        let done = batches::undone_by(connection, batch)?;
-        Ok((row::of_batch(connection, batch)?, done))
-    })?;
-    let (rows, done) = rows;
-    if let Some(done) = done {
-        return Err(conflict(&format!("This batch was undone already, by batch {done}.")));
-    }
-    if rows.iter().any(|row| !row.progress.state.is_final()) {
-        return Err(conflict("This batch has not ended: cancel what is left of it, then undo it."));
-    }
-    let mut transfers = Vec::new();
-    let mut skipped = Vec::new();
-    let last = rows.iter().map(|row| row.phase).max().unwrap_or(0);
-    // What was done in phases is taken back in the opposite order.
-    let back: Box<dyn Iterator<Item = &TransferRow>> =
-        if last > 0 { Box::new(rows.iter().rev()) } else { Box::new(rows.iter()) };
-    for row in back.filter(|row| row.progress.state == TransferState::Completed) {
-        match reverse(queue, row) {
-            Ok(reversed) => transfers.extend(reversed.into_iter().zip(phases_back(row.phase, last)).map(phased)),
-            Err(ServiceError::Said { kind: ErrorKind::Impossible, text }) => {
-                skipped.push(SkippedPath { path: row.path.to_string(), why: text });
-            }
-            Err(error) => return Err(error),
+        if let Some(done) = batches::undone_by(tx, batch)? {
+            return Err(conflict(&format!("This batch was undone already, by batch {done}.")));
         }
-    }
-    let Some(head) = transfers.first() else {
-        return Err(conflict("This batch has nothing that could be undone."));
-    };
-    let new = NewBatch {
-        operation: head.operation,
-        from: head.from.0,
-        to: head.to.map(|to| to.0),
-        on_conflict: OnConflict::Skip,
-        skipped: serde_json::to_string(&skipped).map_err(|error| StorageError::damaged("a list of paths", error))?,
-        undo_of: Some(batch),
-    };
-    let n = transfers.len() as u64;
-    let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
-    let batch_id = queue.database.write_blocking(|tx| {
-        let id = batches::insert(tx, &new, &transfers)?;
-        let line = NewLine::new("batch", Level::Info, format!("Asked to undo batch {batch}: {n} files")).batch(id);
-        history::add(tx, &line)?;
-        Ok(id)
+        if batches::is_open(tx, batch)? {
+            return Err(conflict("This batch has not ended: cancel what is left of it, then undo it."));
+        }
+        let last = batches::last_phase(tx, batch)?;
+        let mut way_back = WayBack { queue, connection: tx, batch, last, made: None, skipped: Vec::new() };
+        // What was done in phases is taken back in the opposite order.
+        let of = if last > 0 { Of::DoneBackwards } else { Of::Done };
+        let mut behind = None;
+        loop {
+            let page = row::of_batch(tx, batch, of, behind, PAGE)?;
+            let Some(end) = page.last() else { break };
+            behind = Some(end.id);
+            page.iter().try_for_each(|done| way_back.add(done))?;
+        }
+        way_back.finish()
     })?;
     queue.events.send(crate::services::Event::HistoryAdded);
-    Ok(BatchReceipt { batch_id, n_transfers: n, size_bytes, skipped })
+    Ok(receipt)
+}
+
+/// The batch that takes another one back, as it grows.
+struct WayBack<'a> {
+    queue: &'a Queue,
+    connection: &'a Connection,
+    batch: BatchId,
+    last: u32,
+    /// There is one as soon as there is something to do.
+    made: Option<GrowingBatch<'a>>,
+    /// The first of them, to be told.
+    skipped: Vec<SkippedPath>,
+}
+
+impl WayBack<'_> {
+    /// Adds what takes back one transfer.
+    fn add(&mut self, done: &TransferRow) -> Result<(), ServiceError> {
+        let reversed = match reverse(self.queue, self.connection, done) {
+            Ok(reversed) => reversed,
+            Err(ServiceError::Said { kind: ErrorKind::Impossible, text }) => {
+                if self.skipped.len() < MOST_SKIPPED {
+                    self.skipped.push(SkippedPath { path: done.path.to_string(), why: text });
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        for (transfer, phase) in reversed.into_iter().zip(phases_back(done.phase, self.last)) {
+            let transfer = NewTransfer { phase, ..transfer };
+            let made = match &mut self.made {
+                Some(made) => made,
+                none => none.insert(GrowingBatch::begin(self.connection, &first(&transfer, self.batch))?),
+            };
+            made.add(&transfer)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<BatchReceipt, ServiceError> {
+        let Some(made) = self.made else {
+            return Err(conflict("This batch has nothing that could be undone."));
+        };
+        let told = serde_json::to_string(&self.skipped).map_err(|e| StorageError::damaged("a list of paths", e))?;
+        made.set_skipped(&told)?;
+        let GrowingBatch { id, n_transfers, size_bytes, .. } = made;
+        let files = if n_transfers == 1 { "file" } else { "files" };
+        let summary = format!("Asked to undo batch {}: {n_transfers} {files}", self.batch);
+        history::add(self.connection, &NewLine::new("batch", Level::Info, summary).batch(id))?;
+        Ok(BatchReceipt { batch_id: id, n_transfers, size_bytes, skipped: self.skipped })
+    }
+}
+
+/// A batch is named after its first transfer.
+fn first(transfer: &NewTransfer, undo_of: BatchId) -> NewBatch {
+    NewBatch {
+        operation: transfer.operation,
+        from: transfer.from.0,
+        to: transfer.to.map(|to| to.0),
+        on_conflict: OnConflict::Skip,
+        skipped: "[]".to_owned(),
+        undo_of: Some(undo_of),
+    }
 }
 
 /// The phases in which the one or two steps run that take back a step of a phase.
@@ -76,27 +119,23 @@ fn phases_back(phase: u32, last: u32) -> [u32; 2] {
     [first, if first == 0 { 0 } else { first + 1 }]
 }
 
-fn phased((transfer, phase): (NewTransfer, u32)) -> NewTransfer {
-    NewTransfer { phase, ..transfer }
-}
-
 /// What puts one transfer's work back.
-fn reverse(queue: &Queue, done: &TransferRow) -> Result<Vec<NewTransfer>, ServiceError> {
+fn reverse(queue: &Queue, connection: &Connection, done: &TransferRow) -> Result<Vec<NewTransfer>, ServiceError> {
     match (done.operation, done.to, done.occupant) {
         // A duplicate that was removed outright is copied from the one that stayed.
         (Operation::Delete | Operation::Evict, Some(to), _) => Ok(vec![copied_back(queue, done, to)?]),
         (Operation::Hardlink | Operation::Reflink, Some(to), _) => Ok(vec![separated(queue, done, to)?]),
-        (Operation::Delete, ..) => Ok(vec![restore(queue, done, done.from, &done.path, None)?]),
+        (Operation::Delete, ..) => Ok(vec![restore(queue, connection, done, done.from, &done.path, None)?]),
         (Operation::Restore, ..) => Ok(vec![taken_away(queue, done, done.from, &done.path)?]),
         (Operation::Copy, Some(to), _) => match &done.trash_path {
             // The old file takes the place of the copy in one step, so that no moment is without one.
-            Some(_) => Ok(vec![restore(queue, done, to, &done.to_path, done.occupant)?]),
+            Some(_) => Ok(vec![restore(queue, connection, done, to, &done.to_path, done.occupant)?]),
             None => Ok(vec![taken_away(queue, done, to, &done.to_path)?]),
         },
         (Operation::Move, Some(to), _) => {
             let mut back = vec![moved_back(queue, done, to)?];
             if done.trash_path.is_some() {
-                back.push(restore(queue, done, to, &done.to_path, None)?);
+                back.push(restore(queue, connection, done, to, &done.to_path, None)?);
             }
             Ok(back)
         }
@@ -109,8 +148,10 @@ fn result(done: &TransferRow) -> (u64, Ticks) {
     done.occupant.unwrap_or((done.size_bytes, done.modified))
 }
 
+/// What the trash is known to hold comes back. Whether it is really there shows when its turn comes.
 fn restore(
     queue: &Queue,
+    connection: &Connection,
     done: &TransferRow,
     root: Root,
     path: &RelPath,
@@ -122,11 +163,8 @@ fn restore(
     }
     let gone = || ServiceError::said(ErrorKind::Impossible, "it is no longer in the trash");
     let trash_path = done.trash_path.clone().ok_or_else(gone)?;
-    let known = queue.database.read_blocking(|connection| waypoint::find_trashed(connection, live.row, &trash_path))?;
-    if known.is_some_and(|known| known.leaving) {
-        return Err(gone());
-    }
-    let stamp = crate::fs::trash::stamp(&live.dir, &trash_path).ok().flatten().ok_or_else(gone)?;
+    let known = waypoint::find_trashed(connection, live.row, &trash_path)?;
+    let known = known.filter(|known| !known.leaving).ok_or_else(gone)?;
     Ok(NewTransfer {
         operation: Operation::Restore,
         from: (root, live.row),
@@ -134,8 +172,8 @@ fn restore(
         path: path.clone(),
         to_path: None,
         on_conflict: if occupant.is_some() { OnConflict::Replace } else { OnConflict::Skip },
-        size_bytes: stamp.size_bytes,
-        modified: stamp.modified,
+        size_bytes: known.size_bytes,
+        modified: known.modified,
         trash_path: Some(trash_path),
         occupant,
         phase: 0,

@@ -159,6 +159,18 @@ pub fn undone_by(connection: &Connection, batch: BatchId) -> Result<Option<Batch
     Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0).map(BatchId)).optional()?)
 }
 
+/// Whether anything of a batch has not ended.
+pub fn is_open(connection: &Connection, batch: BatchId) -> Result<bool, StorageError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM transfers WHERE batch_id = ?1 AND finished_at IS NULL)";
+    Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?)
+}
+
+/// The last phase of a batch; 0 without phases.
+pub fn last_phase(connection: &Connection, batch: BatchId) -> Result<u32, StorageError> {
+    let sql = "SELECT coalesce(max(phase), 0) FROM transfers WHERE batch_id = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?)
+}
+
 /// The paths that unfinished transfers read or write, as `(folder, key)`.
 pub fn open_paths(connection: &Connection) -> Result<HashSet<(RootRowId, String)>, StorageError> {
     let mut statement = connection.prepare_cached(

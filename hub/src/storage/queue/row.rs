@@ -121,10 +121,36 @@ pub fn show(connection: &Connection, id: TransferId) -> Result<Option<TransferRo
     Ok(connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?)
 }
 
-/// The transfers of a batch, in the order they were made.
-pub fn of_batch(connection: &Connection, batch: BatchId) -> Result<Vec<TransferRow>, StorageError> {
-    let sql = format!("SELECT {COLUMNS} FROM transfers WHERE batch_id = ?1 ORDER BY id");
-    Ok(connection.prepare_cached(&sql)?.query_map([batch.0], read)?.collect::<Result<_, _>>()?)
+/// Which transfers of a batch are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// What is done, in the order it was asked for.
+    Done,
+    /// The same, the last one first.
+    DoneBackwards,
+    /// What has not ended.
+    Open,
+}
+
+/// The next transfers of a batch behind one of them, at most `limit`.
+pub fn of_batch(
+    connection: &Connection,
+    batch: BatchId,
+    of: Of,
+    behind: Option<TransferId>,
+    limit: u32,
+) -> Result<Vec<TransferRow>, StorageError> {
+    let (which, beyond, order, start) = match of {
+        Of::Done => ("state = 'completed'", ">", "ASC", i64::MIN),
+        Of::DoneBackwards => ("state = 'completed'", "<", "DESC", i64::MAX),
+        Of::Open => ("finished_at IS NULL", ">", "ASC", i64::MIN),
+    };
+    // A plus keeps the indexes of states out: the batch is walked once from end to end.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM transfers WHERE batch_id = ?1 AND +{which} AND id {beyond} ?2 ORDER BY id {order} LIMIT ?3"
+    );
+    let behind = behind.map_or(start, |id| id.0);
+    Ok(connection.prepare_cached(&sql)?.query_map((batch.0, behind, limit), read)?.collect::<Result<_, _>>()?)
 }
 
 /// The transfers in a state, in the order of the queue.

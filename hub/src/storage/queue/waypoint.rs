@@ -93,6 +93,10 @@ pub fn untrashed(connection: &Connection, root: RootRowId, trash_path: &str) -> 
 /// What is known of a file in the trash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownTrashed {
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its time.
+    pub modified: Ticks,
     /// Its hash, if it was known.
     pub hash: Option<Blake3>,
     /// It is being removed for good.
@@ -107,9 +111,16 @@ pub fn find_trashed(
 ) -> Result<Option<KnownTrashed>, StorageError> {
     use rusqlite::OptionalExtension as _;
     Ok(connection
-        .prepare_cached("SELECT blake3, leaving FROM trash WHERE root_id = ?1 AND trash_path = ?2")?
+        .prepare_cached(
+            "SELECT size_bytes, modified, blake3, leaving FROM trash WHERE root_id = ?1 AND trash_path = ?2",
+        )?
         .query_row((root.0, trash_path), |row| {
-            Ok(KnownTrashed { hash: crate::storage::digest_column(row, 0)?, leaving: row.get(1)? })
+            Ok(KnownTrashed {
+                size_bytes: crate::storage::from_db(row.get(0)?),
+                modified: Ticks(row.get(1)?),
+                hash: crate::storage::digest_column(row, 2)?,
+                leaving: row.get(3)?,
+            })
         })
         .optional()?)
 }

@@ -191,7 +191,10 @@ impl TransferFilter {
             // What people cleared from the queue is only seen in the batch it belongs to.
             statement.add("AND cleared = 0", []);
         }
-        if let Some(state) = self.state {
+        if let (Some(_), Some(TransferState::Failed)) = (self.batch, self.state) {
+            // In these words it is the index of what failed of a batch: a few among very many.
+            statement.add("AND state = 'failed'", []);
+        } else if let Some(state) = self.state {
             // A plus keeps the index of states out of a batch's list.
             let column = if self.batch.is_some() { "+state" } else { "state" };
             statement.add(&format!("AND {column} = ?"), [text(state.as_str())]);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::list::{ListView, PageQuery};
+use super::queue::RetriedView;
 use super::transfers::{self, TransferView};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
@@ -155,6 +156,19 @@ pub(super) async fn cancel_batch(
     InPath(id): InPath<BatchId>,
 ) -> Answer<Json<BatchCancelledView>> {
     Ok(Json(BatchCancelledView { n: state.services.queue.cancel_batch(id).await? }))
+}
+
+/// Tries everything again that failed of a batch.
+#[utoipa::path(
+    post, path = "/api/batches/{id}/retry-failed", tag = "queue",
+    params(("id" = i64, Path, description = "The batch")),
+    responses((status = 200, body = RetriedView), (status = 404, body = Problem))
+)]
+pub(super) async fn retry_failed_of_batch(
+    State(state): State<WebState>,
+    InPath(id): InPath<BatchId>,
+) -> Answer<Json<RetriedView>> {
+    Ok(Json(RetriedView { n: state.services.queue.retry_failed(Some(id), None).await? }))
 }
 
 /// Undoes a batch as far as it can be: brings back what it put into the trash, takes away what it

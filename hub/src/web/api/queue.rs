@@ -41,3 +41,16 @@ pub(super) async fn resume_queue(State(state): State<WebState>) -> Answer<Json<Q
 pub(super) async fn clear_finished(State(state): State<WebState>) -> Answer<Json<ClearedView>> {
     Ok(Json(ClearedView { n: state.services.queue.clear_finished().await? }))
 }
+
+/// How many transfers are tried again.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetriedView {
+    /// Transfers.
+    pub n: u64,
+}
+
+/// Tries everything again that failed and is still listed.
+#[utoipa::path(post, path = "/api/queue/retry-failed", tag = "queue", responses((status = 200, body = RetriedView)))]
+pub(super) async fn retry_failed(State(state): State<WebState>) -> Answer<Json<RetriedView>> {
+    Ok(Json(RetriedView { n: state.services.queue.retry_failed(None, None).await? }))
+}

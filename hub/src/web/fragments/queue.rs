@@ -3,12 +3,16 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use minijinja::context;
+use serde::Deserialize;
 
 use super::toast::Toast;
 use crate::domain::ids::{BatchId, TransferId};
 use crate::services::queue::{Action, Place};
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::InPath;
+use crate::web::extract::{FormBody, InPath, Params, optional_parsed};
+use crate::web::pages::frame::fragment;
+use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
@@ -48,6 +52,50 @@ pub(super) async fn undo_batch(State(state): State<WebState>, InPath(id): InPath
         Toast::done(text).link(batch, "Show").answer()
     } else {
         Toast::warning(format!("{text}; {left} can't be undone")).link(batch, "Why").answer()
+    }
+}
+
+/// What a dialog about failed transfers is about.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct FailedQuery {
+    #[serde(default, deserialize_with = "optional_parsed")]
+    batch: Option<i64>,
+    /// How many the dialog has shown.
+    #[serde(default, deserialize_with = "optional_parsed")]
+    n: Option<u64>,
+}
+
+/// Shows how many transfers would be tried again.
+pub(super) async fn confirm_retry(
+    State(state): State<WebState>,
+    Params(query): Params<FailedQuery>,
+) -> Answer<Response> {
+    let batch = query.batch.map(BatchId);
+    let found = state.services.queue.failed(batch).await?;
+    if found.n == 0 {
+        return Toast::warning("Nothing has failed").answer();
+    }
+    let status = state.services.queue.status().await?;
+    let confirm = context! {
+        n => found.n, size_bytes => found.size_bytes, batch => query.batch, paused => status.paused,
+    };
+    fragment("fragments/_retry_confirm.html", context! { confirm })
+}
+
+/// Tries again what was confirmed, if it is still that many.
+pub(super) async fn retry_failed(
+    State(state): State<WebState>,
+    FormBody(request): FormBody<FailedQuery>,
+) -> Answer<Response> {
+    let batch = request.batch.map(BatchId);
+    match state.services.queue.retry_failed(batch, request.n).await {
+        Ok(n) => Toast::done(format!("Trying {} again", format::n_files(n))).link("/queue".to_owned(), "Show").answer(),
+        Err(error) => {
+            let mut response =
+                fragment("fragments/_error_line.html", context! { text => reason(&error) })?.into_response();
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+            Ok(response)
+        }
     }
 }
 

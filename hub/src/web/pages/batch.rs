@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::{Frame, page};
 use super::queue::{batch_title, row};
 use crate::domain::ids::BatchId;
+use crate::domain::transfer::TransferState;
 use crate::services::queue::SkippedPath;
 use crate::storage::plans;
 use crate::storage::views::batches::{self, BatchProgress};
@@ -34,6 +35,9 @@ const NAMED: usize = 200;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(in crate::web) struct BatchQuery {
+    /// Only files that ended so.
+    #[serde(deserialize_with = "optional")]
+    state: Option<TransferState>,
     #[serde(deserialize_with = "optional")]
     cursor: Option<String>,
 }
@@ -42,6 +46,8 @@ pub(in crate::web) struct BatchQuery {
 struct Count {
     label: &'static str,
     class: &'static str,
+    /// The files that are counted, where they can be listed by themselves.
+    state: Option<TransferState>,
     n: u64,
 }
 
@@ -59,7 +65,7 @@ pub(super) async fn show_batch(
 pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &BatchQuery) -> Answer<Value> {
     let request =
         PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
-    let filter = TransferFilter { state: None, batch: Some(id) };
+    let filter = TransferFilter { state: query.state, batch: Some(id) };
     let found = state
         .services
         .database
@@ -78,7 +84,10 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
     let trash_root = batch.to.unwrap_or(batch.from);
     let skipped: Vec<SkippedPath> = serde_json::from_value(batch.skipped).unwrap_or_default();
     let n_skipped_more = skipped.len().saturating_sub(NAMED);
-    let address = |cursor: Option<&String>| QueryString::new().with_some("cursor", cursor).into_text();
+    let state_name = query.state.map(TransferState::as_str);
+    let address = |cursor: Option<&String>| {
+        QueryString::new().with_some("state", state_name).with_some("cursor", cursor).into_text()
+    };
     let rows: Vec<_> = files.items.into_iter().map(|entry| row(entry, &state.services.queue)).collect();
     let title = batch_title(&batch.operation, batch.from, batch.to, batch.undo_of.is_some());
     let created_at: Timestamp = batch.created_at;
@@ -92,6 +101,8 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
         undo_of => batch.undo_of.map(|id| id.0),
         undone_by => batch.undone_by.map(|id| id.0),
         n_open => batch.progress.n_open,
+        n_failed => batch.progress.n_failed,
+        only => state_name,
         can_undo => batch.progress.n_completed > 0 && batch.undone_by.is_none() && batch.undo_of.is_none(),
         size_bytes => batch.progress.size_bytes,
         n_trashed => trashed.n_files,
@@ -111,10 +122,10 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
 /// The counts that are not zero, and always what is done.
 fn counts(progress: &BatchProgress) -> Vec<Count> {
     let all = [
-        Count { label: "Done", class: "is-done", n: progress.n_completed },
-        Count { label: "Still to do", class: "is-running", n: progress.n_open },
-        Count { label: "Failed", class: "is-failed", n: progress.n_failed },
-        Count { label: "Cancelled", class: "muted", n: progress.n_cancelled },
+        Count { label: "Done", class: "is-done", state: Some(TransferState::Completed), n: progress.n_completed },
+        Count { label: "Still to do", class: "is-running", state: None, n: progress.n_open },
+        Count { label: "Failed", class: "is-failed", state: Some(TransferState::Failed), n: progress.n_failed },
+        Count { label: "Cancelled", class: "muted", state: Some(TransferState::Cancelled), n: progress.n_cancelled },
     ];
     all.into_iter().enumerate().filter(|(i, count)| *i == 0 || count.n > 0).map(|(_, count)| count).collect()
 }

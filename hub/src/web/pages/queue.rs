@@ -156,7 +156,7 @@ pub(in crate::web) async fn list(state: &WebState, query: &QueueQuery) -> Answer
         let page = state.services.database.read(move |connection| batches::list(connection, &request)).await?;
         let next = page.next_cursor.as_ref().map(|cursor| address(Some(cursor)));
         let rows: Vec<BatchRow> = page.items.into_iter().map(BatchRow::from).collect();
-        return Ok(context! { rows => Vec::<Value>::new(), batches => Serde(rows), next, ..common });
+        return Ok(context! { rows => Vec::<Value>::new(), n_rows => 0, batches => Serde(rows), next, ..common });
     }
     let is_first = query.cursor.is_none();
     let (held, page) = state
@@ -175,9 +175,10 @@ pub(in crate::web) async fn list(state: &WebState, query: &QueueQuery) -> Answer
         })
         .await?;
     let next = page.next_cursor.as_ref().map(|cursor| address(Some(cursor)));
+    let n_rows = page.total;
     let all = held.into_iter().chain(page.items);
     let rows: Vec<_> = all.map(|entry| row(entry, &state.services.queue)).collect();
-    Ok(context! { rows => Serde(rows), batches => Vec::<Value>::new(), next, ..common })
+    Ok(context! { rows => Serde(rows), n_rows, batches => Vec::<Value>::new(), next, ..common })
 }
 
 const fn state_of(tab: Tab) -> TransferState {

@@ -71,7 +71,8 @@ fn no_list_walks_the_table() {
         (TransferFilter { state: Some(TransferState::Queued), batch: None }, "transfers_by_order"),
         (TransferFilter { state: Some(TransferState::Failed), batch: None }, "transfers_by_order"),
         (TransferFilter { state: None, batch: Some(BatchId(1)) }, "transfers_by_batch"),
-        (TransferFilter { state: Some(TransferState::Failed), batch: Some(BatchId(1)) }, "transfers_by_batch"),
+        (TransferFilter { state: Some(TransferState::Failed), batch: Some(BatchId(1)) }, "transfers_failed"),
+        (TransferFilter { state: Some(TransferState::Completed), batch: Some(BatchId(1)) }, "transfers_by_batch"),
         (TransferFilter::default(), "INTEGER PRIMARY KEY"),
     ] {
         let after = Key { sorting: filter.sorting(), position: 4.0, id: TransferId(9) };

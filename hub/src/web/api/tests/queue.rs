@@ -159,3 +159,80 @@ async fn a_batch_is_dropped_as_a_whole() {
     assert_eq!(hub.ask("POST", "/api/batches/77/cancel", None).await.status, StatusCode::NOT_FOUND);
     assert_eq!(hub.ask("POST", "/api/batches/77/undo", None).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn what_failed_is_one_line_of_history_and_is_tried_again_together() {
+    let hub = library().await;
+    hub.ask("POST", "/api/queue/pause", None).await;
+    let asked = transfer(&hub, copy(&["loras", "vae"])).await;
+    let batch = asked.body["batch_id"].as_i64().unwrap();
+    // Two of four change before their turn comes.
+    hub.put(Root::Lake, "loras/a.safetensors", &[4; 101]);
+    hub.put(Root::Lake, "vae/c.pt", &[4; 301]);
+    let failures = async || -> Vec<Value> {
+        let lines = hub.get("/api/history?level=error").await;
+        lines["items"].as_array().unwrap().clone()
+    };
+    let run = async || {
+        hub.ask("POST", "/api/queue/resume", None).await;
+        hub.wait_for(&format!("/api/batches/{batch}"), |batch| batch["n_open"] == 0).await
+    };
+    assert_eq!(run().await["n_failed"], 2);
+    let lines = failures().await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!((&lines[0]["summary"], &lines[0]["batch_id"]), (&json!("2 files failed"), &json!(batch)));
+    assert!(lines[0]["detail"].as_str().unwrap().starts_with("2 × changed, as loras/a.safetensors: "), "{lines:?}");
+    let failed = hub.get(&format!("/api/transfers?batch={batch}&state=failed")).await;
+    assert_eq!(failed["total"], 2, "which, and why, stands with the batch: {failed}");
+
+    // Tried again they fail again: that is told anew, and the line before stays.
+    hub.ask("POST", "/api/queue/pause", None).await;
+    let again = hub.ask("POST", "/api/queue/retry-failed", None).await;
+    assert_eq!((again.status, &again.body["n"]), (StatusCode::OK, &json!(2)));
+    assert_eq!(hub.get("/api/queue").await["failed"], 0);
+    // One is gone by then: another reason, still one line.
+    std::fs::remove_file(hub.folders.lake.path().join("vae/c.pt")).unwrap();
+    assert_eq!(run().await["n_failed"], 2);
+    assert_eq!(failures().await.len(), 2);
+    hub.ask("DELETE", "/api/queue/finished", None).await;
+    assert_eq!(hub.ask("POST", "/api/queue/retry-failed", None).await.body["n"], 0, "what was cleared is not listed");
+
+    hub.ask("POST", "/api/queue/pause", None).await;
+    let path = format!("/api/batches/{batch}/retry-failed");
+    assert_eq!(hub.ask("POST", &path, None).await.body["n"], 2, "its batch still tells of it");
+    assert_eq!(hub.ask("POST", "/api/batches/77/retry-failed", None).await.status, StatusCode::NOT_FOUND);
+    let told = hub.get("/api/history?q=try%202%20failed").await;
+    assert_eq!(told["total"], 2, "{told}");
+}
+
+#[tokio::test]
+async fn a_long_batch_is_undone_page_by_page() {
+    let hub = TestHub::with(&[("LOCAL_ALLOW_DELETE", "true")]).await;
+    let n: u64 = 603;
+    for i in 0..n {
+        hub.put(Root::Lake, &format!("loras/m{i}.pt"), &[7; 10]);
+    }
+    hub.scan().await;
+    let undo = async |batch: &Value| hub.ask("POST", &format!("/api/batches/{batch}/undo"), None).await;
+    let (copied, _) = done(&hub, copy(&["loras"])).await;
+    let (deleted, _) = done(&hub, json!({"operation": "delete", "from": "local", "paths": ["loras"]})).await;
+    // What was removed from the trash meanwhile is told, the rest comes back.
+    let trash = hub.get("/api/trash?root=local&limit=1").await;
+    let ids = json!({"root": "local", "ids": [trash["items"][0]["id"]]});
+    assert_eq!(hub.ask("POST", "/api/trash/empty", Some(ids)).await.body["n"], 1);
+    let back = undo(&deleted["batch_id"]).await;
+    assert_eq!((back.status, &back.body["n_transfers"]), (StatusCode::ACCEPTED, &json!(n - 1)), "{}", back.body);
+    assert_eq!(back.body["skipped"][0]["path"], trash["items"][0]["path"]);
+    hub.wait_for(&format!("/api/batches/{}", back.body["batch_id"]), |batch| batch["n_completed"] == n - 1).await;
+    assert_eq!(undo(&deleted["batch_id"]).await.status, StatusCode::CONFLICT, "once");
+
+    // Without leave to delete nothing of it is queued.
+    hub.ask("PUT", "/api/settings", Some(json!({"LOCAL_ALLOW_DELETE": "false"}))).await;
+    assert_eq!(undo(&copied["batch_id"]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(hub.get("/api/batches?limit=1").await["total"], 3);
+    hub.ask("PUT", "/api/settings", Some(json!({"LOCAL_ALLOW_DELETE": "true"}))).await;
+    let gone = undo(&copied["batch_id"]).await;
+    hub.wait_for(&format!("/api/batches/{}", gone.body["batch_id"]), |batch| batch["n_open"] == 0).await;
+    let left = std::fs::read_dir(hub.folders.local.path().join("loras")).map_or(0, Iterator::count);
+    assert_eq!((&gone.body["n_transfers"], left), (&json!(n), 0), "{}", gone.body);
+}
