@@ -8,6 +8,7 @@
 pub mod api;
 pub mod bench;
 pub mod browser;
+pub mod ca;
 pub mod checks;
 pub mod corpus;
 pub mod events;
