@@ -26,6 +26,7 @@ pub mod parts;
 pub mod places;
 pub mod probe;
 pub mod rename;
+pub mod replace;
 pub mod root_dir;
 pub mod share;
 pub mod trash;

@@ -12,13 +12,14 @@ pub mod indexer;
 pub mod logs;
 pub mod mirror;
 pub mod model_header;
-pub mod model_sources;
 mod needs;
+pub mod outbound;
 pub mod queue;
 pub mod roots;
 pub mod selection;
 mod set_up;
 pub mod settings;
+pub mod sources;
 mod space;
 pub mod tasks;
 pub mod throughput;
@@ -37,6 +38,7 @@ pub use queue::Queue;
 pub use roots::Roots;
 pub use selection::Selections;
 pub use settings::{Settings, SettingsError, SettingsView};
+pub use sources::Sources;
 pub use tasks::Tasks;
 pub use throughput::Throughput;
 pub use trash::Trash;
@@ -69,6 +71,8 @@ pub struct Services {
     pub queue: Queue,
     /// What was deleted.
     pub trash: Trash,
+    /// Public addresses of contents.
+    pub sources: Sources,
     /// Plans to make one root like the other.
     pub mirror: Mirror,
     /// How fast the queue went lately.
@@ -122,6 +126,7 @@ impl Services {
         let hasher = Hasher::start_service(needs.clone());
         let duplicates = Duplicates::start_service(needs.clone());
         space::start(&needs, indexer.clone());
+        let sources = Sources::new(needs.clone());
         let trash = Trash::start(needs, indexer.clone());
         let mirror = Mirror::new(database.clone(), roots.clone(), queue.clone(), comparer.clone(), &events, tasks);
         let throughput = Throughput::start(queue.clone(), &events, tasks);
@@ -136,6 +141,7 @@ impl Services {
             duplicates,
             queue,
             trash,
+            sources,
             mirror,
             throughput,
             events,

@@ -41,6 +41,10 @@ pub enum Event {
     DuplicateScanChanged(DuplicateScanId),
     /// The groups of duplicates are others.
     DuplicatesChanged,
+    /// The file of addresses is another.
+    SourcesChanged,
+    /// A round of looks at addresses went on or ended.
+    SourceCheckChanged,
     /// A line of history was written.
     HistoryAdded,
     /// The configuration changed.

@@ -5,6 +5,7 @@
 //! nothing. Each query is written for one index; tests look at the query plans.
 
 pub mod batches;
+pub mod contents;
 pub mod count_cache;
 pub mod detail;
 pub mod diff;

@@ -20,6 +20,7 @@ pub mod queue;
 mod responses;
 pub mod scans;
 pub mod settings;
+pub mod sources;
 pub mod space;
 pub mod transfers;
 pub mod trash;
@@ -53,6 +54,7 @@ use super::{WebState, events_socket};
         (name = "evictions", description = "What leaves Local because the Lake holds it"),
         (name = "trash", description = "What was deleted"),
         (name = "mirrors", description = "Plans that make one root like the other"),
+        (name = "sources", description = "Where contents can be fetched from publicly"),
         (name = "events", description = "What changes, as it changes"),
         (name = "history", description = "What happened"),
     )
@@ -111,6 +113,10 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(mirrors::show_mirror))
         .routes(routes!(mirrors::list_mirror_items))
         .routes(routes!(mirrors::apply_mirror))
+        .routes(routes!(sources::list_sources))
+        .routes(routes!(sources::check::show_check, sources::check::start_check))
+        .routes(routes!(sources::check::cancel_check))
+        .routes(routes!(sources::show_source, sources::update_source, sources::delete_source))
         .routes(routes!(history::list_history))
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))

@@ -28,7 +28,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// What only some layers may name. A path is meant with everything below it.
-const PLACES: [(&str, &[&str]); 9] = [
+const PLACES: [(&str, &[&str]); 10] = [
     ("rusqlite", &["storage"]),
     ("rusqlite_migration", &["storage"]),
     ("axum", &["web", "app"]),
@@ -39,6 +39,8 @@ const PLACES: [(&str, &[&str]); 9] = [
     ("std::fs", &["fs", "storage", "config", "telemetry", "app", "run"]),
     ("tokio::fs", &[]),
     ("walkdir", &["fs"]),
+    // By way of services::outbound, which judges every address.
+    ("reqwest", &["services"]),
 ];
 
 /// What the domain, which is pure, may not name at all.

@@ -58,12 +58,12 @@ impl PageRequest {
     }
 
     /// The key after which the page begins.
-    pub(super) fn after<K: DeserializeOwned>(&self) -> Result<Option<K>, StorageError> {
+    pub fn after<K: DeserializeOwned>(&self) -> Result<Option<K>, StorageError> {
         self.cursor.as_deref().map(decode).transpose()
     }
 
     /// Cuts the extra row off and makes the cursor from the last row shown.
-    pub(super) fn page<T, K: Serialize>(&self, mut rows: Vec<T>, total: u64, key: impl Fn(&T) -> K) -> Page<T> {
+    pub fn page<T, K: Serialize>(&self, mut rows: Vec<T>, total: u64, key: impl Fn(&T) -> K) -> Page<T> {
         let shown = self.limit as usize;
         let more = rows.len() > shown;
         rows.truncate(shown);

@@ -15,8 +15,8 @@ use crate::domain::root::Root;
 use crate::domain::safetensors::SafetensorsSummary;
 use crate::domain::sources::{Address, is_plain};
 use crate::fs::FileStamp;
+use crate::services::ServiceError;
 use crate::services::model_header::{self, ModelHeaderError};
-use crate::services::model_sources::{self, ModelSourcesError};
 use crate::storage::views::detail::{self, FileDetail};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
@@ -85,7 +85,7 @@ impl FileDetailView {
     pub fn new(
         detail: FileDetail,
         header: Result<SafetensorsSummary, ModelHeaderError>,
-        kept: Result<Vec<Address>, ModelSourcesError>,
+        kept: Result<Vec<Address>, ServiceError>,
     ) -> Self {
         let (kept, sources_error) = match kept {
             Ok(kept) => (kept, None),
@@ -118,7 +118,12 @@ impl FileDetailView {
 fn sources(kept: Vec<Address>, header: Option<&SafetensorsSummary>) -> Vec<SourceView> {
     let mut found: Vec<SourceView> = kept
         .into_iter()
-        .map(|Address { url, origin, checked_at, status }| SourceView { url, origin, checked_at, status })
+        .map(|Address { url, origin, checked_at, status, .. }| SourceView {
+            url: url.as_str().to_owned(),
+            origin,
+            checked_at,
+            status,
+        })
         .collect();
     let hints = header.map(|summary| summary.metadata.source_hints.as_slice()).unwrap_or_default();
     let mut urls: Vec<&str> = hints
@@ -164,7 +169,7 @@ pub(super) async fn show_file(
     let stamp = FileStamp { size_bytes: detail.file.size_bytes, modified: detail.file.modified };
     let header = model_header::read(&services.roots, root, &path, stamp, detail.file.placeholder).await;
     let kept = match detail.file.hash {
-        Some(hash) => model_sources::read(&services.roots, hash).await,
+        Some(hash) => services.sources.addresses_of(&hash).await,
         None => Ok(Vec::new()),
     };
     Ok(Json(FileDetailView::new(detail, header, kept)))
@@ -173,6 +178,8 @@ pub(super) async fn show_file(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
+    use shared_protocol::{Allowed, SourceUrl};
+
     use super::*;
     use crate::domain::safetensors::summarize;
 
@@ -186,7 +193,14 @@ mod tests {
         };
         let (url, other) = ("https://a.example/x".to_owned(), "https://b.example/x".to_owned());
         assert_eq!(told(Vec::new()), [(url.clone(), "header".to_owned())]);
-        let kept = |url: &String| Address { url: url.clone(), origin: "user".into(), checked_at: None, status: None };
+        let kept = |url: &String| Address {
+            url: SourceUrl::parse(url, Allowed::PublicOnly).unwrap(),
+            origin: "user".into(),
+            added_at: None,
+            checked_at: None,
+            status: None,
+            detail: None,
+        };
         let both = told(vec![kept(&other), kept(&url)]);
         assert_eq!(both, [(other, "user".to_owned()), (url, "user".to_owned())], "no address twice");
     }

@@ -9,4 +9,5 @@ mod library;
 mod mirrors;
 mod problems;
 mod queue;
+mod sources;
 mod trash;

@@ -13,6 +13,7 @@ use crate::services::duplicates::DuplicateScanView;
 use crate::services::hasher::HashJobView;
 use crate::services::queue::QueueStatus;
 use crate::services::roots::RootStatus;
+use crate::services::sources::CheckView;
 use crate::web::WebState;
 use crate::web::api::batches::{self, BatchView};
 use crate::web::api::transfers::{self, TransferView};
@@ -76,6 +77,10 @@ enum News {
     Duplicates,
     /// The comparison changed.
     Diff,
+    /// The Lake's file of addresses is another.
+    Sources,
+    /// A round of looks at addresses went on or ended.
+    SourceCheck { check: Option<CheckView> },
     /// Something was added to the history.
     History,
     /// The configuration changed.
@@ -110,6 +115,8 @@ impl Message {
             }
             Event::DuplicatesChanged => News::Duplicates,
             Event::PairsChanged => News::Diff,
+            Event::SourcesChanged => News::Sources,
+            Event::SourceCheckChanged => News::SourceCheck { check: state.services.sources.check() },
             Event::HistoryAdded => News::History,
             Event::SettingsChanged => News::Settings,
             Event::QueueChanged => News::Queue { queue: state.services.queue.status().await? },

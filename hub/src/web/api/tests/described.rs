@@ -66,6 +66,13 @@ const PROMISED: &[&str] = &[
     "GET /api/mirrors/{id}",
     "GET /api/mirrors/{id}/items",
     "POST /api/mirrors/{id}/apply",
+    "GET /api/sources",
+    "GET /api/sources/check",
+    "POST /api/sources/check",
+    "POST /api/sources/check/cancel",
+    "GET /api/sources/{hash}",
+    "PUT /api/sources/{hash}",
+    "DELETE /api/sources/{hash}",
     "GET /api/history",
     "GET /api/logs",
     "GET /api/openapi.json",
@@ -98,7 +105,7 @@ async fn every_described_operation_is_routed_and_no_other_method_is() {
     let described = described();
     let paths: BTreeSet<&str> = described.iter().map(|route| route.split_once(' ').unwrap().1).collect();
     for path in paths {
-        let asked = path.replace("{id}", "999999");
+        let asked = path.replace("{id}", "999999").replace("{hash}", &format!("blake3:{}", "0".repeat(64)));
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
             let answered = hub.ask(method, &asked, None).await;
             let is_described = described.contains(&format!("{method} {path}"));

@@ -1,0 +1,100 @@
+//! One look at one address: a single byte is asked for, redirects are followed by hand, and each place
+//! they lead to is judged before it is asked.
+
+use std::time::Duration;
+
+use reqwest::Response;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use shared_protocol::source_url::UrlError;
+use shared_protocol::{SourceUrl, WebUrl};
+
+use crate::config::Config;
+use crate::domain::sources::verdict::{Answer, Wanted, judge, sha256_of_tag, total_of_range};
+use crate::domain::sources::{CheckStatus, Verdict};
+use crate::services::outbound::{Outbound, OutboundError, allowed, token_for};
+
+/// Redirects that are followed; a download takes two or three.
+const MOST_HOPS: usize = 10;
+
+/// How long the whole look may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Looks at an address.
+pub(super) async fn probe(outbound: &Outbound, config: &Config, url: &SourceUrl, wanted: &Wanted) -> Verdict {
+    match tokio::time::timeout(PATIENCE, follow(outbound, config, url.web().clone())).await {
+        Ok(Ok(answer)) => judge(&answer, wanted),
+        Ok(Err(verdict)) => verdict,
+        Err(_) => Verdict::new(CheckStatus::Unreachable, "The site does not answer in time"),
+    }
+}
+
+async fn follow(outbound: &Outbound, config: &Config, mut url: WebUrl) -> Result<Answer, Verdict> {
+    let mut answer = Answer::default();
+    for hop in 0..MOST_HOPS {
+        answer.sent_token |= token_for(config, &url).is_some();
+        let response = outbound.first_byte(&url, config).await.map_err(|error| failed(&error, &url))?;
+        // The site itself tells of the file; the store behind it may not.
+        answer.linked_size = answer.linked_size.or_else(|| number(&response, "x-linked-size"));
+        answer.linked_sha256 = answer.linked_sha256.or_else(|| sha256_of_tag(text(&response, "x-linked-etag")?));
+        answer.status = response.status().as_u16();
+        let is_redirect = matches!(answer.status, 301 | 302 | 303 | 307 | 308);
+        let Some(location) = text(&response, LOCATION.as_str()).filter(|_| is_redirect) else {
+            answer.is_login = hop > 0 && is_login(&url);
+            read(&mut answer, &response);
+            return Ok(answer);
+        };
+        let next = url.join(location, allowed(config)).map_err(|why| refused(why, &url))?;
+        if is_login(&next) {
+            answer.is_login = true;
+            return Ok(answer);
+        }
+        url = next;
+    }
+    Err(Verdict::new(CheckStatus::BadRedirect, format!("More than {MOST_HOPS} redirects, one after the other")))
+}
+
+fn read(answer: &mut Answer, response: &Response) {
+    answer.content_type = text(response, CONTENT_TYPE.as_str()).map(str::to_owned);
+    answer.retry_after = number(response, RETRY_AFTER.as_str());
+    answer.total_bytes = match answer.status {
+        200 => number(response, CONTENT_LENGTH.as_str()),
+        _ => text(response, CONTENT_RANGE.as_str()).and_then(total_of_range),
+    };
+}
+
+fn is_login(url: &WebUrl) -> bool {
+    let path = url.as_str().split(['?', '#']).next().unwrap_or_default();
+    path.trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| ["login", "signin", "sign-in", "log-in"].iter().any(|name| last.eq_ignore_ascii_case(name)))
+}
+
+fn text<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+fn number(response: &Response, name: &str) -> Option<u64> {
+    text(response, name)?.trim().parse().ok()
+}
+
+fn failed(error: &OutboundError, url: &WebUrl) -> Verdict {
+    match error {
+        OutboundError::Refused(why) => refused(*why, url),
+        OutboundError::TimedOut => {
+            Verdict::new(CheckStatus::Unreachable, format!("{} does not answer in time", url.host()))
+        }
+        OutboundError::Failed(why) => {
+            Verdict::new(CheckStatus::Unreachable, format!("{} can't be reached: {why}", url.host()))
+        }
+    }
+}
+
+/// The place that a redirect or a name leads to may not be asked.
+fn refused(why: UrlError, url: &WebUrl) -> Verdict {
+    let status = match why {
+        UrlError::Private | UrlError::Never | UrlError::PlainToPublic => CheckStatus::PrivateAddress,
+        _ => CheckStatus::BadRedirect,
+    };
+    Verdict::new(status, format!("{} leads to where nothing is fetched from: {why}", url.host()))
+}

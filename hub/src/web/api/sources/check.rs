@@ -1,0 +1,58 @@
+//! Looking at addresses again.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use shared_protocol::Blake3;
+use utoipa::ToSchema;
+
+use crate::services::sources::CheckView;
+use crate::web::WebState;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::Body;
+
+/// Which contents.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRequest {
+    /// The addresses of these; of all without.
+    #[schema(value_type = Option<Vec<String>>)]
+    hashes: Option<Vec<Blake3>>,
+}
+
+/// Looks at addresses again: whether they answer, and with a file of the right size. What is asked for
+/// while a round is under way joins it.
+#[utoipa::path(
+    post, path = "/api/sources/check", tag = "sources", request_body = Option<CheckRequest>,
+    responses(
+        (status = 202, body = CheckView), (status = 400, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem), (status = 503, body = Problem)
+    )
+)]
+pub(crate) async fn start_check(
+    State(state): State<WebState>,
+    body: Option<Body<CheckRequest>>,
+) -> Answer<(StatusCode, Json<CheckView>)> {
+    let hashes = body.and_then(|Body(request)| request.hashes);
+    Ok((StatusCode::ACCEPTED, Json(state.services.sources.start_check(hashes).await?)))
+}
+
+/// Shows the latest round since the hub's start.
+#[utoipa::path(
+    get, path = "/api/sources/check", tag = "sources",
+    responses((status = 200, body = CheckView), (status = 404, body = Problem))
+)]
+pub(crate) async fn show_check(State(state): State<WebState>) -> Answer<Json<CheckView>> {
+    let check = state.services.sources.check();
+    check.map(Json).ok_or_else(|| Problem::not_found("No address was looked at since the hub's start."))
+}
+
+/// Stops the round under way. What was found stays found.
+#[utoipa::path(
+    post, path = "/api/sources/check/cancel", tag = "sources",
+    responses((status = 202, body = CheckView), (status = 409, body = Problem))
+)]
+pub(crate) async fn cancel_check(State(state): State<WebState>) -> Answer<(StatusCode, Json<CheckView>)> {
+    Ok((StatusCode::ACCEPTED, Json(state.services.sources.cancel_check()?)))
+}
