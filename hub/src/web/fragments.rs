@@ -12,6 +12,7 @@ pub(super) mod preview;
 pub(super) mod queue;
 pub(super) mod selection;
 pub(super) mod settings;
+pub(super) mod sources;
 pub(super) mod space;
 pub(super) mod toast;
 pub(super) mod transfers;
@@ -64,6 +65,12 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/queue/clear", post(queue::clear_finished))
         .route("/ui/queue/retry", get(queue::confirm_retry).post(queue::retry_failed))
         .route("/ui/space/results", get(space::show_space))
+        .route("/ui/sources/results", get(sources::show_sources))
+        .route("/ui/sources/add", get(sources::show_form).post(sources::add))
+        .route("/ui/sources/remove", post(sources::remove))
+        .route("/ui/sources/put-back", post(sources::put_back))
+        .route("/ui/sources/check", post(sources::check))
+        .route("/ui/sources/check/cancel", post(sources::cancel_check))
         .route("/ui/trash/results", get(trash::show_trash))
         .route("/ui/trash/confirm", get(trash::confirm))
         .route("/ui/trash/restore", post(trash::restore))

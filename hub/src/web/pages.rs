@@ -18,6 +18,7 @@ pub(super) mod plan;
 pub(super) mod queue;
 pub(super) mod settings;
 pub(super) mod setup;
+pub(super) mod sources;
 pub(super) mod space;
 pub(super) mod trash;
 
@@ -39,6 +40,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/hashes", get(hashes::show_hashes))
         .route("/evict", get(evict::show_evict))
         .route("/space", get(space::show_space))
+        .route("/sources", get(sources::show_sources))
         .route("/trash", get(trash::show_trash))
         .route("/history", get(history::show_history))
         .route("/logs", get(logs::show_logs))

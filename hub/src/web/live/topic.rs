@@ -3,10 +3,11 @@
 use minijinja::context;
 use minijinja::value::Value;
 
+use crate::domain::root::Root;
 use crate::services::Event;
 use crate::web::error::{Answer, Problem};
 use crate::web::fragments::toast::partial;
-use crate::web::pages::{duplicates, frame, hashes, home, queue};
+use crate::web::pages::{duplicates, frame, hashes, home, queue, sources};
 use crate::web::state::WebState;
 
 /// Something that pages show and that changes.
@@ -30,6 +31,8 @@ pub(in crate::web) enum Topic {
     Hashes,
     /// The search for duplicates, and their groups.
     Duplicates,
+    /// The round of looks at addresses, and the list of addresses.
+    Sources,
     /// The list of the library.
     Library,
     /// The list of differences.
@@ -55,7 +58,7 @@ pub(in crate::web) struct Piece {
 
 impl Topic {
     /// Every topic.
-    pub(in crate::web) const ALL: [Self; 15] = [
+    pub(in crate::web) const ALL: [Self; 16] = [
         Self::Strip,
         Self::Scan,
         Self::Roots,
@@ -65,6 +68,7 @@ impl Topic {
         Self::Queue,
         Self::Hashes,
         Self::Duplicates,
+        Self::Sources,
         Self::Library,
         Self::Diff,
         Self::History,
@@ -85,6 +89,7 @@ impl Topic {
             Self::Queue => "queue",
             Self::Hashes => "hashes",
             Self::Duplicates => "duplicates",
+            Self::Sources => "sources",
             Self::Library => "library",
             Self::Diff => "diff",
             Self::History => "history",
@@ -128,6 +133,7 @@ impl Topic {
             Self::Recent => matches!(event, Event::HistoryAdded),
             Self::Hashes => matches!(event, Event::HashChanged(_) | Event::IndexChanged(_)),
             Self::Duplicates => matches!(event, Event::DuplicateScanChanged(_)),
+            Self::Sources => matches!(event, Event::SourceCheckChanged),
             Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict | Self::Space => false,
         }
     }
@@ -137,6 +143,7 @@ impl Topic {
         match self {
             Self::Queue => Some("queue"),
             Self::Duplicates => Some("duplicates"),
+            Self::Sources => Some("sources"),
             Self::Library => Some("library"),
             Self::Diff => Some("diff"),
             Self::History => Some("history"),
@@ -152,6 +159,9 @@ impl Topic {
         let changes = match self {
             Self::Queue => matches!(event, Event::QueueChanged | Event::BatchChanged(_)),
             Self::Duplicates => matches!(event, Event::DuplicatesChanged | Event::IndexChanged(_)),
+            Self::Sources => {
+                matches!(event, Event::SourcesChanged | Event::RootChanged(Root::Lake) | Event::SettingsChanged)
+            }
             Self::Library => matches!(event, Event::IndexChanged(_) | Event::PairsChanged),
             Self::Diff => matches!(event, Event::PairsChanged),
             Self::History => matches!(event, Event::HistoryAdded),
@@ -192,6 +202,7 @@ impl Topic {
                 &duplicates::progress(state).await?,
                 [("duplicates-search", "fragments/_duplicates_search.html")],
             ),
+            Self::Sources => pieces(&sources::progress(state), [("sources-check", "fragments/_sources_check.html")]),
             Self::Hashes => pieces(
                 &hashes::content(state).await?,
                 [("hash-coverage", "fragments/_hash_coverage.html"), ("hash-jobs", "fragments/_hash_jobs.html")],

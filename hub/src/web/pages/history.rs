@@ -23,7 +23,7 @@ const FRAME: Frame = Frame { section: "history", title: "History", topics: "stri
 const ROWS: u32 = 100;
 
 /// Kinds of lines with their names.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 10] = [
     ("", "Everything"),
     ("scan", "Scans"),
     ("hash", "Hashes"),
@@ -32,6 +32,7 @@ const KINDS: [(&str, &str); 9] = [
     ("trash", "Trash"),
     ("root", "Folders"),
     ("settings", "Settings"),
+    ("sources", "Sources"),
     ("database", "Database"),
 ];
 

@@ -3,6 +3,7 @@
 
 mod duplicates;
 mod plans;
+mod sources;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -12,7 +13,7 @@ use crate::web::live::Topic;
 use crate::web::templates::encode;
 use crate::web::test_hub::{Answered, PORT, TestHub};
 
-const PAGES: [&str; 24] = [
+const PAGES: [&str; 26] = [
     "/",
     "/library",
     "/library?root=lake&view=cards&folder=loras",
@@ -29,6 +30,8 @@ const PAGES: [&str; 24] = [
     "/evict",
     "/evict?free=0.5&by=age",
     "/evict?tab=evicted&q=x",
+    "/sources",
+    "/sources?q=nothing&show=trouble",
     "/space",
     "/space?root=lake",
     "/trash",

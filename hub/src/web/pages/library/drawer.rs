@@ -16,6 +16,7 @@ use crate::services::model_header::{self, ModelHeaderError};
 use crate::storage::views::FileEntry;
 use crate::storage::views::detail::{self, FileDetail};
 use crate::web::error::Answer;
+use crate::web::pages::sources::drawer::{Addresses, addresses};
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
@@ -43,6 +44,7 @@ pub(in crate::web) struct Detail {
     model: Option<Model>,
     sidecars: Vec<Sidecar>,
     delete_reason: Option<String>,
+    sources: Option<Addresses>,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,9 +109,13 @@ pub(in crate::web) async fn detail(
     } else {
         None
     };
+    let sources = match &found.file.hash {
+        Some(hash) => Some(addresses(state, hash).await),
+        None => None,
+    };
     let delete_reason = services.roots.check_delete(root).err().as_ref().map(reason);
     let close = format!("/library{}", query.page());
-    Ok(Some(view(found, preview, model, delete_reason, close)))
+    Ok(Some(Detail { sources, ..view(found, preview, model, delete_reason, close) }))
 }
 
 /// Why something is not possible, as a sentence.
@@ -159,6 +165,7 @@ fn view(
             .map(|sidecar| Sidecar { path: sidecar.path, size_bytes: sidecar.size_bytes })
             .collect(),
         delete_reason,
+        sources: None,
         path: file.path,
     }
 }

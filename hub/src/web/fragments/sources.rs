@@ -1,0 +1,172 @@
+//! The page of addresses: its list, its buttons, and the dialog that takes a new address.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use minijinja::context;
+use minijinja::value::Serde;
+use serde::{Deserialize, Serialize};
+use shared_protocol::Blake3;
+
+use super::lists::followed;
+use super::toast::{Toast, partial, respond};
+use crate::services::ServiceError;
+use crate::web::address::QueryString;
+use crate::web::error::Answer;
+use crate::web::extract::{FormBody, Params, optional};
+use crate::web::pages::frame::fragment;
+use crate::web::pages::library::drawer::reason;
+use crate::web::pages::sources::drawer::addresses;
+use crate::web::pages::sources::{self, SourcesQuery};
+use crate::web::state::WebState;
+
+/// The list. The address in the browser follows what is searched for.
+pub(super) async fn show_sources(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+    Params(query): Params<SourcesQuery>,
+) -> Answer<Response> {
+    let response = fragment("fragments/_sources.html", context! { page => sources::list(&state, &query).await? })?;
+    Ok(followed(response, &headers, "filter", || format!("/sources{}", query.address(None))))
+}
+
+/// For which content the dialog is.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct AddQuery {
+    /// Asked for in the dialog without it.
+    #[serde(default, deserialize_with = "optional")]
+    hash: Option<Blake3>,
+    /// It was opened in a file's details.
+    #[serde(default)]
+    drawer: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Dialog {
+    hash: Option<String>,
+    title: Option<String>,
+    is_drawer: bool,
+}
+
+/// Shows the dialog.
+pub(super) async fn show_form(State(state): State<WebState>, Params(query): Params<AddQuery>) -> Answer<Response> {
+    let title = match query.hash {
+        Some(hash) => {
+            let content = state.services.sources.content(hash).await?;
+            content.and_then(|content| content.facts.names.into_iter().next())
+        }
+        None => None,
+    };
+    let hash = query.hash.map(|hash| hash.to_string());
+    let dialog = Dialog { title: title.or_else(|| hash.clone()), hash, is_drawer: !query.drawer.is_empty() };
+    fragment("fragments/_source_add.html", context! { add => Serde(dialog) })
+}
+
+/// What the dialog sends.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct AddRequest {
+    hash: String,
+    url: String,
+    #[serde(default)]
+    drawer: String,
+}
+
+/// Adds an address.
+pub(super) async fn add(State(state): State<WebState>, FormBody(request): FormBody<AddRequest>) -> Answer<Response> {
+    let text = request.hash.trim().to_ascii_lowercase();
+    let text = if text.contains(':') { text } else { format!("blake3:{text}") };
+    let Ok(hash) = text.parse::<Blake3>() else {
+        return refused("This is no BLAKE3 hash: it has 64 digits from 0 to 9 and a to f.");
+    };
+    match state.services.sources.add(hash, &request.url).await {
+        Ok(record) => {
+            let name = record.names.first().cloned().unwrap_or_else(|| record.hash.to_string());
+            let toast = Toast::done(format!("Added an address of {name}")).link(list_of(&record.hash), "Show");
+            if request.drawer.is_empty() {
+                return toast.answer();
+            }
+            let shown = addresses(&state, &hash).await;
+            let piece = partial(
+                "drawer-sources",
+                "innerMorph",
+                "fragments/_drawer_sources.html",
+                context! { sources => Serde(shown) },
+            )?;
+            Ok(respond(toast.piece()? + &piece))
+        }
+        Err(error) => refused_by(error),
+    }
+}
+
+fn list_of(hash: &Blake3) -> String {
+    format!("/sources{}", QueryString::new().with("q", &hash.to_hex()).into_text())
+}
+
+/// An address of a content.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct UrlRequest {
+    hash: Blake3,
+    url: String,
+}
+
+/// Removes an address.
+pub(super) async fn remove(
+    State(state): State<WebState>,
+    FormBody(UrlRequest { hash, url }): FormBody<UrlRequest>,
+) -> Answer<Response> {
+    let sources = &state.services.sources;
+    let is_usable = sources.addresses_of(&hash).await?.iter().any(|address| address.url.as_str() == url);
+    sources.remove_address(hash, url.clone()).await?;
+    let toast = Toast::done("Removed an address");
+    // What was not shown whole can't be put back from what was shown.
+    if !is_usable {
+        return toast.answer();
+    }
+    let query = QueryString::new().with("hash", &hash.to_string()).with("url", &url).into_text();
+    toast.undo(format!("/ui/sources/put-back{query}"), "Undo").answer()
+}
+
+/// Adds an address again that was just removed.
+pub(super) async fn put_back(
+    State(state): State<WebState>,
+    Params(UrlRequest { hash, url }): Params<UrlRequest>,
+) -> Answer<Response> {
+    state.services.sources.add(hash, &url).await?;
+    Toast::done("The address is there again").answer()
+}
+
+/// Which addresses to look at.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct CheckRequest {
+    /// Those of one content; all without it.
+    #[serde(default, deserialize_with = "optional")]
+    hash: Option<Blake3>,
+}
+
+/// Begins a round of looks. Its progress arrives through the page's socket.
+pub(super) async fn check(
+    State(state): State<WebState>,
+    FormBody(request): FormBody<CheckRequest>,
+) -> Answer<Response> {
+    state.services.sources.start_check(request.hash.map(|hash| vec![hash])).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Stops the round.
+pub(super) async fn cancel_check(State(state): State<WebState>) -> Answer<Response> {
+    state.services.sources.cancel_check()?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn refused_by(error: ServiceError) -> Answer<Response> {
+    match error {
+        ServiceError::Storage(_) => Err(error.into()),
+        error => refused(&reason(&error)),
+    }
+}
+
+fn refused(text: &str) -> Answer<Response> {
+    let mut response = fragment("fragments/_error_line.html", context! { text })?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}

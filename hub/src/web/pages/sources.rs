@@ -1,0 +1,187 @@
+//! Sources: where contents can be fetched from publicly, and what the last look at each address found.
+
+pub(in crate::web) mod drawer;
+
+use axum::extract::State;
+use axum::response::Response;
+use jiff::Timestamp;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::{Deserialize, Serialize};
+use shared_protocol::RelPath;
+
+use super::frame::{Frame, join, page};
+use crate::domain::root::Root;
+use crate::domain::sources::{Address, Standing};
+use crate::services::sources::{SourceFilter, SourceRecord};
+use crate::services::{ErrorKind, ServiceError};
+use crate::storage::views::contents;
+use crate::storage::views::page::{Page, PageRequest};
+use crate::web::address::QueryString;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Params, optional};
+use crate::web::state::WebState;
+
+const FRAME: Frame = Frame { section: "sources", title: "Sources", topics: "strip,sources" };
+
+/// Contents on one page.
+const ROWS: u32 = 100;
+
+/// Everything behind the `?` of this page.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct SourcesQuery {
+    #[serde(deserialize_with = "optional")]
+    q: Option<String>,
+    #[serde(deserialize_with = "optional")]
+    show: Option<Standing>,
+    #[serde(deserialize_with = "optional")]
+    cursor: Option<String>,
+}
+
+/// A content with its addresses.
+#[derive(Debug, Serialize)]
+struct Row {
+    hash: String,
+    /// The first digits: its name in ids, and for people.
+    short: String,
+    title: String,
+    size_bytes: Option<u64>,
+    /// The file that the title leads to, if the index has one.
+    file: Option<Place>,
+    n_files: usize,
+    urls: Vec<Line>,
+    unusable: Vec<Left>,
+}
+
+#[derive(Debug, Serialize)]
+struct Place {
+    root: Root,
+    folder: String,
+    path: RelPath,
+}
+
+/// An address as pages show it.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Line {
+    url: String,
+    origin: String,
+    status: Option<String>,
+    detail: Option<String>,
+    checked_at: Option<Timestamp>,
+}
+
+/// An address that is left alone.
+#[derive(Debug, Serialize)]
+struct Left {
+    url: String,
+    why: String,
+}
+
+/// Shows the contents with their addresses.
+pub(super) async fn show_sources(
+    State(state): State<WebState>,
+    Params(query): Params<SourcesQuery>,
+) -> Answer<Response> {
+    let content = join([context! { page => list(&state, &query).await? }, progress(&state)]);
+    page(&state, FRAME, "pages/sources.html", content).await
+}
+
+/// The list, or why there is none.
+pub(in crate::web) async fn list(state: &WebState, query: &SourcesQuery) -> Answer<Value> {
+    let request =
+        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let filter = SourceFilter { search: query.q.clone(), standing: query.show };
+    let (found, problem) = match state.services.sources.list(&filter, &request).await {
+        Ok(found) => (found, None),
+        Err(error) if is_told(&error) => (Page::empty(), Some(Problem::from(error).detail)),
+        Err(error) => return Err(error.into()),
+    };
+    let (total, next) = (found.total, found.next_cursor);
+    let rows = rows(state, found.items).await?;
+    Ok(context! {
+        query => Serde(query),
+        problem,
+        closed => closed(state),
+        rows => Serde(rows),
+        total,
+        next => next.as_ref().map(|cursor| query.address(Some(cursor))),
+        is_filtered => query.q.is_some() || query.show.is_some(),
+        standings => Serde(Standing::ALL.map(|one| context! { value => one.as_str(), label => one.label() })),
+    })
+}
+
+/// What the page itself has to say: the Lake is away, or its file is not as it should be.
+fn is_told(error: &ServiceError) -> bool {
+    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unavailable | ErrorKind::Impossible)
+}
+
+/// Why nothing can be written now.
+pub(in crate::web) fn closed(state: &WebState) -> Option<String> {
+    match state.services.roots.live(Root::Lake) {
+        Ok(live) if live.writable => None,
+        Ok(_) => Some("The hub may not write to the Lake, where the addresses are kept.".to_owned()),
+        Err(error) => Some(Problem::from(error).detail),
+    }
+}
+
+/// The round of looks under way.
+pub(in crate::web) fn progress(state: &WebState) -> Value {
+    let check = state.services.sources.check();
+    context! { check => check.map(Serde) }
+}
+
+async fn rows(state: &WebState, records: Vec<SourceRecord>) -> Answer<Vec<Row>> {
+    let read = move |connection: &crate::storage::Connection| {
+        let row = |record: SourceRecord| {
+            let content = contents::show(connection, &record.hash)?;
+            let files = content.map(|content| content.files).unwrap_or_default();
+            let n_files = files.len();
+            let file = files.into_iter().next().map(|(root, path)| Place {
+                root,
+                folder: path.parent().map(String::from).unwrap_or_default(),
+                path,
+            });
+            let short: String = record.hash.to_hex().chars().take(12).collect();
+            Ok(Row {
+                hash: record.hash.to_string(),
+                title: record.names.first().cloned().unwrap_or_else(|| format!("blake3:{short}…")),
+                short,
+                size_bytes: record.size_bytes,
+                file,
+                n_files,
+                urls: record.urls.into_iter().map(Line::from).collect(),
+                unusable: record
+                    .unusable
+                    .into_iter()
+                    .map(|one| Left { url: one.url, why: one.why.to_string() })
+                    .collect(),
+            })
+        };
+        records.into_iter().map(row).collect()
+    };
+    Ok(state.services.database.read(read).await?)
+}
+
+impl SourcesQuery {
+    /// The query of this list, or of a page of it.
+    pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
+        QueryString::new()
+            .with_some("q", self.q.as_ref())
+            .with_some("show", self.show.map(Standing::as_str))
+            .with_some("cursor", cursor)
+            .into_text()
+    }
+}
+
+impl From<Address> for Line {
+    fn from(address: Address) -> Self {
+        Self {
+            url: address.url.as_str().to_owned(),
+            origin: address.origin,
+            status: address.status,
+            detail: address.detail,
+            checked_at: address.checked_at,
+        }
+    }
+}
