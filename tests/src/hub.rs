@@ -144,14 +144,19 @@ impl HubSetup {
 
 /// The hub's program: `HUB_BIN`, else the one built beside the running test.
 pub fn program() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("HUB_BIN") {
+    built("hub", "HUB_BIN")
+}
+
+/// A program of the workspace: what a variable names, else the one built beside the running test.
+pub(crate) fn built(name: &str, variable: &str) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
         return Ok(path.into());
     }
     let test = std::env::current_exe().context("cannot tell where this test lies")?;
-    let name = format!("hub{}", std::env::consts::EXE_SUFFIX);
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     // target/debug/deps/story-… or target/debug/corpus
     let found = test.ancestors().skip(1).take(2).map(|folder| folder.join(&name)).find(|path| path.is_file());
-    found.context("the hub is not built: run `cargo build --workspace --bins` first")
+    found.with_context(|| format!("{name} is not built: run `cargo build --workspace --bins` first"))
 }
 
 fn read_lines(child: &mut Child) -> Result<mpsc::Receiver<String>> {
