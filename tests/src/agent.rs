@@ -75,6 +75,13 @@ impl AgentSetup {
         self
     }
 
+    /// Shortens all of the agent's times, so that a story need not wait for minutes. Only debug builds
+    /// can be hurried.
+    #[must_use]
+    pub fn hasty(self) -> Self {
+        self.set("COMFY_AGENT_HASTE", "15")
+    }
+
     /// The whole disk of this machine.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -120,6 +127,23 @@ impl AgentSetup {
         command.stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().context("cannot start the agent")?;
         Ok(Agent { child, setup: self.clone() })
+    }
+}
+
+impl AgentSetup {
+    /// Whether it is connected, as `agent status` tells.
+    pub fn is_connected(&self) -> Result<bool> {
+        let status = Command::new(program()?)
+            .args(["status".as_ref(), "--state-dir".as_ref(), self.state().as_os_str()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .context("cannot ask the agent how it is")?;
+        match status.code() {
+            Some(0) => Ok(true),
+            Some(1 | 3) => Ok(false),
+            _ => anyhow::bail!("agent status ended with {status}"),
+        }
     }
 }
 

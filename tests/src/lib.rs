@@ -14,6 +14,7 @@ pub mod chaos;
 pub mod checks;
 pub mod corpus;
 pub mod events;
+pub mod fake_agent;
 pub mod git_server;
 pub mod hub;
 pub mod machine;

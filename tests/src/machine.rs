@@ -21,6 +21,21 @@ pub fn skip(story: &str, why: &str) {
     }
 }
 
+/// Says a figure that a story measured, on standard error. No story fails by it.
+pub fn measured(what: &str, figure: &str) {
+    drop(writeln!(std::io::stderr(), "MEASURED {what}: {figure}"));
+}
+
+/// Whether the bootstrapper leaves the machine as it was: run by root where systemd runs, it would make
+/// a service. Says so with [`skip`] if not.
+pub fn may_install(story: &str) -> bool {
+    let has_service = is_root() && Path::new("/run/systemd/system").is_dir();
+    if has_service {
+        skip(story, "the bootstrapper would make a service of this machine's systemd");
+    }
+    !has_service
+}
+
 /// Whether this is root on Linux.
 pub fn is_root() -> bool {
     #[cfg(target_os = "linux")]
