@@ -17,6 +17,7 @@ pub mod events;
 pub mod fake_agent;
 pub mod git_server;
 pub mod hub;
+pub mod loop_disk;
 pub mod machine;
 pub mod mirror;
 pub mod remote;

@@ -77,7 +77,8 @@ fn signal(process: u32, signal: &str) -> Result<()> {
     run("kill", [signal, &process.to_string()])
 }
 
-fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(program: &str, arguments: I) -> Result<()> {
+/// Runs a program to its end, which has to be a good one.
+pub(crate) fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(program: &str, arguments: I) -> Result<()> {
     let output = Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
     ensure!(
         output.status.success(),

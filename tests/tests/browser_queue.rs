@@ -160,6 +160,76 @@ fn what_was_deleted_comes_back_with_one_click() -> Result<()> {
 }
 
 #[test]
+fn what_failed_is_found_read_and_tried_again_together() -> Result<()> {
+    let (roots, setup) = two_sides()?;
+    let hub = setup.start()?;
+    let api = hub.api()?;
+    api.scan_both()?;
+    api.post("/api/queue/pause", &json!({}))?;
+    let batch = api.copy("lake", "local", &["loras"])?;
+    // Three files are put elsewhere before their turn comes.
+    let names: Vec<String> = (0..3).map(|n| format!("loras/lake {n}.safetensors")).collect();
+    let aside = roots.folder().join("aside");
+    fs::create_dir(&aside)?;
+    let other = |n: usize| aside.join(n.to_string());
+    for (n, name) in names.iter().enumerate() {
+        fs::rename(roots.lake().join(name), other(n))?;
+    }
+    api.post("/api/queue/resume", &json!({}))?;
+    wait_until("the end", SOON, || Ok(api.get(&format!("/api/batches/{batch}"))?["n_open"] == 0))?;
+
+    // History tells it once and leads to what failed, and why.
+    let browser = open(&hub, "/history?level=error")?;
+    browser.wait_text("#results", "3 files failed")?;
+    ensure!(browser.count("#results tbody tr")? == 1, "one line for the batch");
+    browser.inspect("history-failures")?;
+    browser.click("#results tbody a")?;
+    browser.wait_text("h1", &format!("Batch {batch}"))?;
+    browser.wait_text("#results", "Only what is failed")?;
+    wait_until("only those", SOON, || Ok(browser.count("#results .transfer")? == 3))?;
+    browser.wait_text("#results .transfer", "lake 0.safetensors")?;
+    browser.wait("#results .transfer .error")?;
+    browser.inspect("batch-failed")?;
+    browser.click_text("#results a", "Done")?;
+    wait_until("what is done", SOON, || Ok(browser.count("#results .transfer")? == 9))?;
+    browser.click_text("#results a", "Show all")?;
+    wait_until("all", SOON, || Ok(browser.count("#results .transfer")? == 12))?;
+
+    // They are back: the person is told how many will be tried, and can still say no.
+    for (n, name) in names.iter().enumerate() {
+        fs::rename(other(n), roots.lake().join(name))?;
+    }
+    browser.goto(&format!("{}/queue?tab=failed", hub.address()))?;
+    browser.click_text("#results button", "Retry all 3")?;
+    browser.wait_text("#dialog h2", "Try 3 files again?")?;
+    browser.inspect("dialog-retry")?;
+    browser.click("#dialog [data-close]")?;
+    browser.wait_gone("dialog[open]")?;
+    ensure!(api.get("/api/queue")?["failed"] == 3, "nothing was tried");
+    // What the dialog shows is what is done, or nothing.
+    browser.click_text("#results button", "Retry all 3")?;
+    browser.wait_text("#dialog h2", "Try 3 files again?")?;
+    let one = api.items("/api/transfers?state=failed")?.remove(0);
+    api.post(&format!("/api/transfers/{}/retry", one["id"]), &json!({}))?;
+    wait_until("one less", SOON, || Ok(api.get("/api/queue")?["failed"] == 2))?;
+    browser.click("#dialog button[type=submit]")?;
+    browser.wait_text("#confirm-error", "look again")?;
+    browser.click("#dialog [data-close]")?;
+    browser.click_text("#results button", "Retry all 2")?;
+    browser.wait_text("#dialog h2", "Try 2 files again?")?;
+    browser.click("#dialog button[type=submit]")?;
+    browser.wait_text("#toasts", "Trying 2 files again")?;
+    browser.wait_text("#results", "Nothing failed")?;
+    api.complete(&batch)?;
+    for name in &names {
+        ensure!(fs::read(roots.local().join(name))? == fs::read(roots.lake().join(name))?, "{name} arrived");
+    }
+    browser.goto(&format!("{}/history", hub.address()))?;
+    browser.wait_text("#results", "Asked to try 2 failed files")?;
+    Ok(())
+}
+
+#[test]
 fn unverified_files_are_told_apart_by_hashing() -> Result<()> {
     let roots = Roots::new()?;
     roots.lake_file("vae/x.safetensors", b"the same")?;
