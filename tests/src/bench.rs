@@ -3,12 +3,14 @@
 //! Absolute times mean little on a shared machine, so every row has a peer and a ratio, and every
 //! time is the median of several runs.
 
+pub mod check;
 pub mod content;
 pub mod duplicates;
 pub mod pages;
 pub mod peers;
 pub mod plans;
 pub mod process;
+pub mod room;
 pub mod table;
 pub mod walk;
 
@@ -34,6 +36,8 @@ pub struct BenchPlan {
     pub folder: PathBuf,
     /// Where copies go: a file system in memory, so that the disk doesn't decide.
     pub memory: PathBuf,
+    /// Only these parts; all if there are none.
+    pub only: Vec<String>,
 }
 
 impl BenchPlan {
@@ -46,6 +50,7 @@ impl BenchPlan {
             n_runs: 5,
             folder: PathBuf::from("target/bench"),
             memory: PathBuf::from("/dev/shm"),
+            only: Vec::new(),
         };
         while let Some(name) = arguments.next() {
             let value = arguments.next().with_context(|| format!("{name} needs a value"))?;
@@ -56,7 +61,12 @@ impl BenchPlan {
                 "--runs" => plan.n_runs = value.parse()?,
                 "--folder" => plan.folder = value.into(),
                 "--memory" => plan.memory = value.into(),
-                _ => bail!("unknown: {name}; there are --files --content-files --big-mib --runs --folder --memory"),
+                "--only" => plan.only = value.split(',').map(str::to_owned).collect(),
+                _ => {
+                    bail!(
+                        "unknown: {name}; there are --files --content-files --big-mib --runs --folder --memory --only"
+                    )
+                }
             }
         }
         plan.folder = std::path::absolute(&plan.folder)?;

@@ -43,7 +43,7 @@ pub fn measure(hub: &Hub, table: &mut Table) -> Result<()> {
 }
 
 /// Times to the first byte of the answer, sorted.
-fn first_bytes(api: &Api, address: &str) -> Result<Vec<Duration>> {
+pub(super) fn first_bytes(api: &Api, address: &str) -> Result<Vec<Duration>> {
     let mut times = Vec::new();
     for _ in 0..=N_REQUESTS {
         let began = Instant::now();

@@ -48,6 +48,22 @@ pub fn rsync_dry(from: &Path, to: &Path) -> Result<Duration> {
     run("rsync", ["-an".as_ref(), "--delete".as_ref(), inside.as_os_str(), to.as_os_str()])
 }
 
+/// What rclone finds to be done, without doing it.
+pub fn rclone_sync_dry(from: &Path, to: &Path) -> Result<Duration> {
+    run("rclone", ["sync".as_ref(), "--dry-run".as_ref(), from.as_os_str(), to.as_os_str()])
+}
+
+/// rsync's comparison by content: it reads both trees whole.
+pub fn rsync_check(from: &Path, to: &Path) -> Result<Duration> {
+    let inside = from.join("");
+    run("rsync", ["-anc".as_ref(), inside.as_os_str(), to.as_os_str()])
+}
+
+/// rclone's comparison by content: it reads both trees whole.
+pub fn rclone_check(from: &Path, to: &Path) -> Result<Duration> {
+    run("rclone", ["check".as_ref(), from.as_os_str(), to.as_os_str()])
+}
+
 /// b3sum over every file of a tree.
 pub fn b3sum(root: &Path) -> Result<Duration> {
     let script = "find \"$0\" -type f -print0 | xargs -0 b3sum --no-names";

@@ -9,8 +9,19 @@ use super::table::Table;
 use super::{BenchPlan, forget_hub, timed};
 use crate::hub::HubSetup;
 
-/// Measures a plan between two equal trees, and one between two that differ here and there.
+/// Files of the smaller trees: what is done once for each plan weighs most there.
+const FEW: usize = 20_000;
+
+/// Measures at two sizes.
 pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
+    if plan.n_files > FEW {
+        measure_at(&BenchPlan { n_files: FEW, ..plan.clone() }, table)?;
+    }
+    measure_at(plan, table)
+}
+
+/// Measures a plan between two equal trees, and one between two that differ here and there.
+fn measure_at(plan: &BenchPlan, table: &mut Table) -> Result<()> {
     let (local, lake) = plan.walked_trees()?;
     let twin = plan.twin_tree()?;
     let n = plan.n_files;
@@ -22,6 +33,7 @@ pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
         forget_hub(other)?;
         peers::rsync_dry(&local, other)?;
         let rsync = plan.median(|| peers::rsync_dry(&local, other))?;
+        let rclone = plan.median(|| peers::rclone_sync_dry(&local, other))?;
         let setup = HubSetup::on(&local, other)?.set("LAKE_ALLOW_DELETE", "true");
         let hub = setup.start()?;
         let api = hub.api()?;
@@ -35,6 +47,7 @@ pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
             Ok(time)
         })?;
         table.compare(&format!("{work}, {n} files"), ours, "rsync -an --delete", rsync, goal);
+        table.compare(&format!("{work}, {n} files"), ours, "rclone sync --dry-run", rclone, goal);
         table.tell("memory of the hub with it", format!("{:.0} MiB", memory_mib(hub.process(), "VmRSS:")?));
         drop(hub);
         forget_hub(&local)?;

@@ -1,28 +1,39 @@
-//! `bench [--files N] [--content-files N] [--big-mib N] [--runs N] [--folder DIR] [--memory DIR]`:
-//! measures the hub that `HUB_BIN` names against other tools and prints a table.
+//! `bench [--files N] [--content-files N] [--big-mib N] [--runs N] [--folder DIR] [--memory DIR]
+//! [--only PART,…]`: measures the hub that `HUB_BIN` names against other tools and prints a table.
 
 use std::io::Write as _;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use stories::bench::table::Table;
-use stories::bench::{BenchPlan, content, duplicates, plans, walk};
+use stories::bench::{BenchPlan, check, content, duplicates, plans, room, walk};
+
+/// Measures some of the work and adds its rows.
+type Part = fn(&BenchPlan, &mut Table) -> Result<()>;
 
 fn main() -> Result<()> {
     let plan = BenchPlan::from_arguments(std::env::args().skip(1))?;
     let mut out = std::io::stdout().lock();
     let mut table = Table::default();
-    writeln!(std::io::stderr(), "generating trees in {} (kept for the next time) …", plan.folder.display())?;
-    plan.walked_trees()?;
-    plan.content_tree()?;
-    writeln!(std::io::stderr(), "scanning, comparing, paging …")?;
-    let walked = walk::measure(&plan, &mut table);
-    writeln!(std::io::stderr(), "planning …")?;
-    let planned = plans::measure(&plan, &mut table);
-    writeln!(std::io::stderr(), "hashing and copying …")?;
-    let hashed = content::measure(&plan, &mut table);
-    writeln!(std::io::stderr(), "finding duplicates …")?;
-    let found = duplicates::measure(&plan, &mut table);
+    writeln!(std::io::stderr(), "trees are generated in {} and kept for the next time", plan.folder.display())?;
+    let parts: [(&str, Part); 6] = [
+        ("walk", walk::measure),
+        ("plans", plans::measure),
+        ("content", content::measure),
+        ("check", check::measure),
+        ("duplicates", duplicates::measure),
+        ("room", room::measure),
+    ];
+    for name in &plan.only {
+        ensure!(parts.iter().any(|part| part.0 == name), "there is no part {name}: {:?}", parts.map(|part| part.0));
+    }
+    let mut ended = Ok(());
+    for (name, measure) in parts {
+        if plan.only.is_empty() || plan.only.iter().any(|only| only == name) {
+            writeln!(std::io::stderr(), "measuring: {name} …")?;
+            ended = ended.and(measure(&plan, &mut table));
+        }
+    }
     // What was measured is told even if something else failed.
     write!(out, "{}", table.to_markdown())?;
-    walked.and(planned).and(hashed).and(found)
+    ended
 }
