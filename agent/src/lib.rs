@@ -7,7 +7,10 @@
 pub mod cli;
 pub mod confine;
 pub mod facts;
+pub mod http;
+pub mod hub_api;
 pub mod jobs;
+pub mod tls;
 
 use std::io::Write;
 use std::process::ExitCode;
