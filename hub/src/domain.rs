@@ -11,6 +11,7 @@ pub mod kind;
 pub mod mirror;
 pub mod operation;
 pub mod rate;
+pub mod remote_job;
 pub mod retry;
 pub mod room;
 pub mod root;

@@ -15,6 +15,7 @@ pub mod model_header;
 mod needs;
 pub mod outbound;
 pub mod queue;
+pub mod remote;
 pub mod roots;
 pub mod selection;
 mod set_up;
@@ -35,6 +36,7 @@ pub use indexer::Indexer;
 pub use logs::Logs;
 pub use mirror::Mirror;
 pub use queue::Queue;
+pub use remote::Remote;
 pub use roots::Roots;
 pub use selection::Selections;
 pub use settings::{Settings, SettingsError, SettingsView};
@@ -75,6 +77,8 @@ pub struct Services {
     pub sources: Sources,
     /// Plans to make one root like the other.
     pub mirror: Mirror,
+    /// Sessions, agents and their jobs.
+    pub remote: Remote,
     /// How fast the queue went lately.
     pub throughput: Throughput,
     /// What everyone hears of.
@@ -127,6 +131,7 @@ impl Services {
         let duplicates = Duplicates::start_service(needs.clone());
         space::start(&needs, indexer.clone());
         let sources = Sources::new(needs.clone());
+        let remote = Remote::start(needs.clone(), hasher.clone()).await?;
         let trash = Trash::start(needs, indexer.clone());
         let mirror = Mirror::new(database.clone(), roots.clone(), queue.clone(), comparer.clone(), &events, tasks);
         let throughput = Throughput::start(queue.clone(), &events, tasks);
@@ -143,6 +148,7 @@ impl Services {
             trash,
             sources,
             mirror,
+            remote,
             throughput,
             events,
             history,

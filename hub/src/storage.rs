@@ -4,6 +4,7 @@
 //! `SQLITE_BUSY`; readers see the last commit thanks to the write-ahead log. Every call runs on a
 //! blocking thread and no transaction stays open while other work runs.
 
+pub mod agents;
 pub mod duplicates;
 pub mod error;
 pub mod evictions;
@@ -12,11 +13,13 @@ pub mod hash_jobs;
 pub mod hashes;
 pub mod history;
 pub mod index;
+pub mod jobs;
 pub mod open;
 pub mod pairs;
 pub mod plans;
 pub mod pool;
 pub mod queue;
+pub mod remote_sessions;
 pub mod roots;
 pub mod scans;
 pub mod search;

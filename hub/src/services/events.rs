@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use shared_protocol::{AgentId, JobId};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -45,6 +46,12 @@ pub enum Event {
     SourcesChanged,
     /// A round of looks at addresses went on or ended.
     SourceCheckChanged,
+    /// The remote session began, ended, or has other limits.
+    SessionChanged,
+    /// An agent came, went, or told of itself.
+    AgentChanged(AgentId),
+    /// A job of an agent went on or ended.
+    JobChanged(JobId),
     /// A line of history was written.
     HistoryAdded,
     /// The configuration changed.

@@ -17,6 +17,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0005_trash_space.sql")),
     M::up(include_str!("../../migrations/0006_lanes.sql")),
     M::up(include_str!("../../migrations/0007_failures.sql")),
+    M::up(include_str!("../../migrations/0008_remote.sql")),
 ];
 
 /// What opening found out.

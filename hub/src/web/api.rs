@@ -17,6 +17,7 @@ pub mod list;
 pub mod logs;
 pub mod mirrors;
 pub mod queue;
+pub mod remote;
 mod responses;
 pub mod scans;
 pub mod settings;
@@ -55,6 +56,7 @@ use super::{WebState, events_socket};
         (name = "trash", description = "What was deleted"),
         (name = "mirrors", description = "Plans that make one root like the other"),
         (name = "sources", description = "Where contents can be fetched from publicly"),
+        (name = "remote", description = "Agents on other machines, and what they were asked to do"),
         (name = "events", description = "What changes, as it changes"),
         (name = "history", description = "What happened"),
     )
@@ -117,6 +119,12 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(sources::check::show_check, sources::check::start_check))
         .routes(routes!(sources::check::cancel_check))
         .routes(routes!(sources::show_source, sources::update_source, sources::delete_source))
+        .routes(routes!(
+            remote::session::create_session,
+            remote::session::show_session,
+            remote::session::revoke_session
+        ))
+        .routes(routes!(remote::session::extend_session))
         .routes(routes!(history::list_history))
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))

@@ -53,7 +53,7 @@ impl PageRequest {
     }
 
     /// Rows to read: one more than shown, to know whether another page follows.
-    pub(super) fn rows_to_read(&self) -> i64 {
+    pub(in crate::storage) fn rows_to_read(&self) -> i64 {
         i64::from(self.limit) + 1
     }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use shared_protocol::{AgentId, JobId};
 use utoipa::ToSchema;
 
 use crate::domain::ids::{BatchId, DuplicateScanId, HashJobId, ScanId, TransferId};
@@ -12,6 +13,7 @@ use crate::services::Event;
 use crate::services::duplicates::DuplicateScanView;
 use crate::services::hasher::HashJobView;
 use crate::services::queue::QueueStatus;
+use crate::services::remote::session_view::SessionView;
 use crate::services::roots::RootStatus;
 use crate::services::sources::CheckView;
 use crate::web::WebState;
@@ -81,6 +83,18 @@ enum News {
     Sources,
     /// A round of looks at addresses went on or ended.
     SourceCheck { check: Option<CheckView> },
+    /// The remote session began, ended, or has other limits.
+    Session { session: SessionView },
+    /// An agent came, went, or told of itself.
+    Agent {
+        #[schema(value_type = String)]
+        id: AgentId,
+    },
+    /// A job of an agent went on or ended.
+    Job {
+        #[schema(value_type = String)]
+        id: JobId,
+    },
     /// Something was added to the history.
     History,
     /// The configuration changed.
@@ -117,6 +131,9 @@ impl Message {
             Event::PairsChanged => News::Diff,
             Event::SourcesChanged => News::Sources,
             Event::SourceCheckChanged => News::SourceCheck { check: state.services.sources.check() },
+            Event::SessionChanged => News::Session { session: state.services.remote.sessions.view() },
+            Event::AgentChanged(id) => News::Agent { id },
+            Event::JobChanged(id) => News::Job { id },
             Event::HistoryAdded => News::History,
             Event::SettingsChanged => News::Settings,
             Event::QueueChanged => News::Queue { queue: state.services.queue.status().await? },

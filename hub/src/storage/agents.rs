@@ -1,0 +1,144 @@
+//! Agents that came at least once.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use shared_protocol::AgentId;
+use shared_protocol::facts::Facts;
+use uuid::Uuid;
+
+use super::{StorageError, facts, from_db, now_ms, timestamp, to_db};
+
+/// The number of the latest connection of any agent.
+const GENERATION: &str = "remote_generation";
+
+/// Agents that are kept.
+pub const MOST_AGENTS: u64 = 200;
+
+/// An agent as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentRow {
+    /// Its id.
+    pub id: AgentId,
+    /// Random at each of its starts.
+    pub boot_id: Uuid,
+    /// The one before.
+    pub previous_boot_id: Option<Uuid>,
+    /// Its version.
+    pub version: String,
+    /// Jobs that it will hold.
+    pub slots: u32,
+    /// Its machine.
+    pub facts: Facts,
+    /// Its latest connection.
+    pub generation: u64,
+    /// The session that it came in last.
+    pub session_row: i64,
+    /// When it came first.
+    pub first_seen_at: jiff::Timestamp,
+    /// When it was last heard.
+    pub last_seen_at: jiff::Timestamp,
+    /// When a person took it out.
+    pub removed_at: Option<jiff::Timestamp>,
+}
+
+const COLUMNS: &str = "id, boot_id, previous_boot_id, version, slots, facts, generation, session_id, first_seen_at, \
+     last_seen_at, removed_at";
+
+fn wrong(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<AgentRow> {
+    let (id, boot_id, facts): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(5)?);
+    let previous: Option<String> = row.get(2)?;
+    Ok(AgentRow {
+        id: id.parse().map_err(|e| wrong(0, e))?,
+        boot_id: Uuid::parse_str(&boot_id).map_err(|e| wrong(1, e))?,
+        previous_boot_id: previous.map(|text| Uuid::parse_str(&text)).transpose().map_err(|e| wrong(2, e))?,
+        version: row.get(3)?,
+        slots: row.get(4)?,
+        facts: serde_json::from_str(&facts).map_err(|e| wrong(5, e))?,
+        generation: from_db(row.get(6)?),
+        session_row: row.get(7)?,
+        first_seen_at: timestamp(row.get(8)?),
+        last_seen_at: timestamp(row.get(9)?),
+        removed_at: row.get::<_, Option<i64>>(10)?.map(timestamp),
+    })
+}
+
+/// One agent.
+pub fn show(connection: &Connection, id: AgentId) -> Result<Option<AgentRow>, StorageError> {
+    let sql = format!("SELECT {COLUMNS} FROM agents WHERE id = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([id.to_string()], read).optional()?)
+}
+
+/// All agents that were not taken out, in the order in which they came first.
+pub fn list(connection: &Connection) -> Result<Vec<AgentRow>, StorageError> {
+    let sql = format!("SELECT {COLUMNS} FROM agents WHERE removed_at IS NULL ORDER BY first_seen_at, id");
+    Ok(connection.prepare_cached(&sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
+}
+
+/// Agents in the database, the ones taken out among them.
+pub fn count(connection: &Connection) -> Result<u64, StorageError> {
+    Ok(from_db(connection.query_row("SELECT count(*) FROM agents", [], |row| row.get(0))?))
+}
+
+/// A number for a new connection, larger than all before.
+pub fn next_generation(connection: &Connection) -> Result<u64, StorageError> {
+    let last = facts::get(connection, GENERATION)?.and_then(|text| text.parse().ok()).unwrap_or(0_u64);
+    facts::set(connection, GENERATION, &(last + 1).to_string())?;
+    Ok(last + 1)
+}
+
+/// Stores what an agent said of itself.
+pub fn put(connection: &Connection, agent: &AgentRow) -> Result<(), StorageError> {
+    let facts = serde_json::to_string(&agent.facts).map_err(|error| StorageError::damaged("facts", error))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO agents (id, boot_id, previous_boot_id, version, slots, facts, generation, session_id,
+                                 first_seen_at, last_seen_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (id) DO UPDATE SET boot_id = ?2, previous_boot_id = ?3, version = ?4, slots = ?5, facts = ?6,
+                 generation = ?7, session_id = ?8, last_seen_at = ?10, removed_at = NULL",
+        )?
+        .execute((
+            agent.id.to_string(),
+            agent.boot_id.to_string(),
+            agent.previous_boot_id.map(|id| id.to_string()),
+            &agent.version,
+            agent.slots,
+            facts,
+            to_db(agent.generation),
+            agent.session_row,
+            agent.first_seen_at.as_millisecond(),
+            agent.last_seen_at.as_millisecond(),
+        ))?;
+    Ok(())
+}
+
+/// Stores newer facts of an agent.
+pub fn set_facts(connection: &Connection, id: AgentId, new: &Facts) -> Result<(), StorageError> {
+    let facts = serde_json::to_string(new).map_err(|error| StorageError::damaged("facts", error))?;
+    connection.prepare_cached("UPDATE agents SET facts = ?2, last_seen_at = ?3 WHERE id = ?1")?.execute((
+        id.to_string(),
+        facts,
+        now_ms(),
+    ))?;
+    Ok(())
+}
+
+/// Stores that an agent was heard until now.
+pub fn set_seen(connection: &Connection, id: AgentId) -> Result<(), StorageError> {
+    connection
+        .prepare_cached("UPDATE agents SET last_seen_at = ?2 WHERE id = ?1")?
+        .execute((id.to_string(), now_ms()))?;
+    Ok(())
+}
+
+/// Takes an agent out: its jobs go with it, and it is refused while its session lives.
+pub fn remove(connection: &Connection, id: AgentId) -> Result<bool, StorageError> {
+    connection.prepare_cached("DELETE FROM remote_jobs WHERE agent_id = ?1")?.execute([id.to_string()])?;
+    let n = connection
+        .prepare_cached("UPDATE agents SET removed_at = ?2 WHERE id = ?1 AND removed_at IS NULL")?
+        .execute((id.to_string(), now_ms()))?;
+    Ok(n > 0)
+}

@@ -1,0 +1,163 @@
+//! What agents were asked to do, and how it went.
+
+mod lines;
+mod write;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use shared_protocol::outcome::Outcome;
+use shared_protocol::{AgentId, Blake3, JobId, RelPath};
+
+use super::views::page::{Page, PageRequest};
+use super::{StorageError, digest_column, from_db, timestamp};
+use crate::domain::ids::HashJobId;
+use crate::domain::remote_job::{JobState, Life};
+use crate::domain::root::Root;
+use crate::domain::ticks::Ticks;
+
+pub use lines::{JobLine, add_lines, lines};
+pub use write::{NewJob, insert, save, set_content, set_hash_job, set_progress};
+
+/// The file that a download is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFile {
+    /// In which root.
+    pub root: Root,
+    /// Its path there, and below the agent's folder of models.
+    pub path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last modified.
+    pub modified: Ticks,
+    /// What it holds; none until it is hashed.
+    pub hash: Option<Blake3>,
+    /// The hash job that it waits for.
+    pub hash_job: Option<HashJobId>,
+}
+
+/// A job as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow {
+    /// The order in which jobs were made.
+    pub number: i64,
+    /// Its id.
+    pub id: JobId,
+    /// Whose it is.
+    pub agent: AgentId,
+    /// `asset_download` or `comfy_git_clone`.
+    pub kind: String,
+    /// The file, of a download.
+    pub file: Option<JobFile>,
+    /// JSON: the order, of another kind.
+    pub spec: Option<String>,
+    /// Where it stands.
+    pub life: Life,
+    /// When a person dropped it, while its agent has not stopped.
+    pub cancel_at_ms: Option<i64>,
+    /// Bytes that are there and proved.
+    pub bytes_done: u64,
+    /// All bytes, if that is known.
+    pub bytes_total: Option<u64>,
+    /// Not assigned before this time.
+    pub not_before_ms: Option<i64>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// When it was made.
+    pub created_at: jiff::Timestamp,
+    /// When its agent got it first.
+    pub started_at: Option<jiff::Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<jiff::Timestamp>,
+}
+
+const COLUMNS: &str = "number, id, agent_id, kind, root, path, size_bytes, modified, blake3, hash_job, spec, state, \
+     attempt, cancel_at, bytes_done, bytes_total, not_before, outcome, created_at, started_at, finished_at";
+
+fn wrong(column: usize, what: impl std::fmt::Display) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.to_string().into())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<JobRow> {
+    let (id, agent, state): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(11)?);
+    let outcome: Option<String> = row.get(17)?;
+    let cancel_at_ms: Option<i64> = row.get(13)?;
+    Ok(JobRow {
+        number: row.get(0)?,
+        id: id.parse().map_err(|e| wrong(1, e))?,
+        agent: agent.parse().map_err(|e| wrong(2, e))?,
+        kind: row.get(3)?,
+        file: read_file(row)?,
+        spec: row.get(10)?,
+        life: Life {
+            state: JobState::from_name(&state).ok_or_else(|| wrong(11, state))?,
+            attempt: row.get(12)?,
+            cancel: cancel_at_ms.is_some(),
+        },
+        cancel_at_ms,
+        bytes_done: from_db(row.get(14)?),
+        bytes_total: row.get::<_, Option<i64>>(15)?.map(from_db),
+        not_before_ms: row.get(16)?,
+        outcome: outcome.map(|text| serde_json::from_str(&text)).transpose().map_err(|e| wrong(17, e))?,
+        created_at: timestamp(row.get(18)?),
+        started_at: row.get::<_, Option<i64>>(19)?.map(timestamp),
+        finished_at: row.get::<_, Option<i64>>(20)?.map(timestamp),
+    })
+}
+
+fn read_file(row: &Row<'_>) -> rusqlite::Result<Option<JobFile>> {
+    let (root, path): (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
+    let (Some(root), Some(path)) = (root, path) else { return Ok(None) };
+    Ok(Some(JobFile {
+        root: root.parse().map_err(|_| wrong(4, root))?,
+        path: RelPath::parse(&path).map_err(|e| wrong(5, e))?,
+        size_bytes: from_db(row.get(6)?),
+        modified: Ticks(row.get(7)?),
+        hash: digest_column(row, 8)?,
+        hash_job: row.get::<_, Option<i64>>(9)?.map(HashJobId),
+    }))
+}
+
+/// One job.
+pub fn show(connection: &Connection, id: JobId) -> Result<Option<JobRow>, StorageError> {
+    let sql = format!("SELECT {COLUMNS} FROM remote_jobs WHERE id = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([id.to_string()], read).optional()?)
+}
+
+/// The jobs that have not ended, oldest first; of one agent, or of all.
+pub fn open(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<JobRow>, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM remote_jobs WHERE finished_at IS NULL AND (?1 IS NULL OR agent_id = ?1) ORDER BY number"
+    );
+    let agent = agent.map(|id| id.to_string());
+    Ok(connection.prepare_cached(&sql)?.query_map([agent], read)?.collect::<Result<_, _>>()?)
+}
+
+/// What a list of jobs is narrowed to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JobFilter {
+    /// One agent's.
+    pub agent: Option<AgentId>,
+    /// In one state.
+    pub state: Option<JobState>,
+}
+
+/// A page of jobs, newest first.
+pub fn list(connection: &Connection, filter: JobFilter, page: &PageRequest) -> Result<Page<JobRow>, StorageError> {
+    let (agent, state) = (filter.agent.map(|id| id.to_string()), filter.state.map(JobState::as_str));
+    let after: Option<i64> = page.after()?;
+    let narrowed = "(?1 IS NULL OR agent_id = ?1) AND (?2 IS NULL OR state = ?2)";
+    let sql = format!("SELECT count(*) FROM remote_jobs WHERE {narrowed}");
+    let total = connection.prepare_cached(&sql)?.query_row((&agent, state), |row| row.get(0))?;
+    let sql =
+        format!("SELECT {COLUMNS} FROM remote_jobs WHERE {narrowed} AND number < ?3 ORDER BY number DESC LIMIT ?4");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map((&agent, state, after.unwrap_or(i64::MAX), page.rows_to_read()), read)?;
+    Ok(page.page(rows.collect::<Result<_, _>>()?, from_db(total), |row| row.number))
+}
+
+/// Whether an open job of an agent that came in this session names a content.
+pub fn is_wanted(connection: &Connection, session_row: i64, hash: &Blake3) -> Result<bool, StorageError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM remote_jobs AS job JOIN agents AS agent ON agent.id = job.agent_id
+                WHERE job.blake3 = ?2 AND job.finished_at IS NULL AND job.attempt > 0
+                  AND agent.session_id = ?1 AND agent.removed_at IS NULL)";
+    Ok(connection.prepare_cached(sql)?.query_row((session_row, hash.as_bytes()), |row| row.get(0))?)
+}

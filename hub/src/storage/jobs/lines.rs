@@ -1,0 +1,51 @@
+//! What a job tells people. Bounded: an agent that talks without end costs no more than others.
+
+use rusqlite::Connection;
+use serde::Serialize;
+use shared_protocol::JobId;
+
+use crate::storage::{StorageError, now_ms, timestamp};
+
+/// Lines of one job that are kept.
+const MOST_LINES: u32 = 200;
+
+/// Longest line; the rest is cut off.
+const LONGEST: usize = 1_000;
+
+/// A line for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct JobLine {
+    /// When it came.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: jiff::Timestamp,
+    /// `info`, `warning` or `error`.
+    pub level: String,
+    /// What happened.
+    pub text: String,
+}
+
+/// Adds lines; the oldest go when there are too many. Control characters are no text.
+pub fn add_lines(connection: &Connection, job: JobId, lines: &[(&str, String)]) -> Result<(), StorageError> {
+    let id = job.to_string();
+    let mut insert =
+        connection.prepare_cached("INSERT INTO remote_job_lines (job_id, at, level, text) VALUES (?1, ?2, ?3, ?4)")?;
+    for (level, text) in lines {
+        let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        insert.execute((&id, now_ms(), level, text))?;
+    }
+    connection
+        .prepare_cached(
+            "DELETE FROM remote_job_lines WHERE job_id = ?1 AND id <=
+                 (SELECT id FROM remote_job_lines WHERE job_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        )?
+        .execute((&id, MOST_LINES))?;
+    Ok(())
+}
+
+/// The lines of a job, oldest first.
+pub fn lines(connection: &Connection, job: JobId) -> Result<Vec<JobLine>, StorageError> {
+    let sql = "SELECT at, level, text FROM remote_job_lines WHERE job_id = ?1 ORDER BY id";
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(JobLine { at: timestamp(row.get(0)?), level: row.get(1)?, text: row.get(2)? });
+    Ok(connection.prepare_cached(sql)?.query_map([job.to_string()], read)?.collect::<Result<_, _>>()?)
+}

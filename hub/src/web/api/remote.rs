@@ -1,0 +1,3 @@
+//! The remote side: sessions, agents, jobs.
+
+pub mod session;
