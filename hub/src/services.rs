@@ -131,7 +131,7 @@ impl Services {
         let duplicates = Duplicates::start_service(needs.clone());
         space::start(&needs, indexer.clone());
         let sources = Sources::new(needs.clone());
-        let remote = Remote::start(needs.clone(), hasher.clone()).await?;
+        let remote = Remote::start(needs.clone(), hasher.clone(), sources.clone()).await?;
         let trash = Trash::start(needs, indexer.clone());
         let mirror = Mirror::new(database.clone(), roots.clone(), queue.clone(), comparer.clone(), &events, tasks);
         let throughput = Throughput::start(queue.clone(), &events, tasks);

@@ -1,6 +1,7 @@
 //! What agents were asked to do, and how it went.
 
 mod lines;
+mod rates;
 mod write;
 
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -15,6 +16,7 @@ use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 
 pub use lines::{JobLine, add_lines, lines};
+pub use rates::{Rates, rates};
 pub use write::{NewJob, insert, save, set_content, set_hash_job, set_progress};
 
 /// The file that a download is about.

@@ -117,6 +117,11 @@ impl Conversation {
         self.said > self.sent || !self.loose.is_empty()
     }
 
+    /// Whether something was said that is not acknowledged.
+    pub fn has_unacked(&self) -> bool {
+        !self.unacked.is_empty() || !self.loose.is_empty()
+    }
+
     /// Whether the other side should be told at once what was received.
     pub const fn owes_ack(&self) -> bool {
         self.owes_ack

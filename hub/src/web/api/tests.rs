@@ -1,13 +1,15 @@
 //! The routes against real services on real folders.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may unwrap")]
 
 mod described;
 mod duplicates;
 mod evictions;
+mod fake_agent;
 mod hashes;
 mod library;
 mod mirrors;
 mod problems;
 mod queue;
+mod remote;
 mod sources;
 mod trash;

@@ -13,6 +13,8 @@ use crate::services::Event;
 use crate::services::duplicates::DuplicateScanView;
 use crate::services::hasher::HashJobView;
 use crate::services::queue::QueueStatus;
+use crate::services::remote::agents::AgentView;
+use crate::services::remote::job_view::JobView;
 use crate::services::remote::session_view::SessionView;
 use crate::services::roots::RootStatus;
 use crate::services::sources::CheckView;
@@ -50,6 +52,12 @@ struct Snapshot {
     hashes: Vec<HashJobView>,
     /// The transfers under way.
     transfers: Vec<TransferView>,
+    /// The remote session.
+    session: SessionView,
+    /// The agents.
+    agents: Vec<AgentView>,
+    /// The jobs of agents that have not ended.
+    jobs: Vec<JobView>,
 }
 
 /// What it tells. A thing that is gone is `null`.
@@ -89,11 +97,13 @@ enum News {
     Agent {
         #[schema(value_type = String)]
         id: AgentId,
+        agent: Option<AgentView>,
     },
     /// A job of an agent went on or ended.
     Job {
         #[schema(value_type = String)]
         id: JobId,
+        job: Option<JobView>,
     },
     /// Something was added to the history.
     History,
@@ -112,6 +122,9 @@ impl Message {
             scan: services.indexer.current(),
             hashes: open_hash_jobs(state).await?,
             transfers: transfers::in_state(state, TransferState::Running).await?,
+            session: services.remote.sessions.view(),
+            agents: services.remote.list_agents().await?,
+            jobs: services.remote.open_jobs().await?,
         };
         Ok(Self::now(News::Snapshot(Box::new(snapshot))))
     }
@@ -132,8 +145,8 @@ impl Message {
             Event::SourcesChanged => News::Sources,
             Event::SourceCheckChanged => News::SourceCheck { check: state.services.sources.check() },
             Event::SessionChanged => News::Session { session: state.services.remote.sessions.view() },
-            Event::AgentChanged(id) => News::Agent { id },
-            Event::JobChanged(id) => News::Job { id },
+            Event::AgentChanged(id) => News::Agent { id, agent: found(state.services.remote.show_agent(id).await)? },
+            Event::JobChanged(id) => News::Job { id, job: found(state.services.remote.show_job(id).await)? },
             Event::HistoryAdded => News::History,
             Event::SettingsChanged => News::Settings,
             Event::QueueChanged => News::Queue { queue: state.services.queue.status().await? },

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::services::remote::self_test::SelfTestView;
 use crate::services::remote::session_view::{SessionStarted, SessionView};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
@@ -66,4 +67,13 @@ pub(in crate::web) async fn extend_session(
 pub(in crate::web) async fn revoke_session(State(state): State<WebState>) -> Answer<Json<SessionView>> {
     state.services.remote.sessions.revoke().await?;
     Ok(Json(state.services.remote.sessions.view()))
+}
+
+/// Asks this hub through its public address, as an agent would, and tells what is wrong.
+#[utoipa::path(
+    get, path = "/api/remote/session/self-test", tag = "remote",
+    responses((status = 200, body = SelfTestView), (status = 409, body = Problem))
+)]
+pub(in crate::web) async fn test_session(State(state): State<WebState>) -> Answer<Json<SelfTestView>> {
+    Ok(Json(state.services.remote.self_test().await?))
 }
