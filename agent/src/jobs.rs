@@ -5,6 +5,7 @@
 //! about itself: what it reports is collected and sent by the connection, if there is one, so that work
 //! goes on without.
 
+pub mod asset_download;
 pub mod report;
 
 use shared_protocol::hub_to_agent::JobRef;

@@ -6,10 +6,12 @@
 
 pub mod cli;
 pub mod confine;
+pub mod download;
 pub mod facts;
 pub mod http;
 pub mod hub_api;
 pub mod jobs;
+pub mod library;
 pub mod tls;
 
 use std::io::Write;
