@@ -81,6 +81,12 @@ impl Member {
             self.state.note(fault);
             return Ok(());
         }
+        // All of them met the same end of an address: it is resolved anew once, not counted once for each.
+        if self.n_workers > 0 && fault.weight == Weight::Address && *is_redirected {
+            self.state.note(fault);
+            self.supply.forget_redirect();
+            return Ok(());
+        }
         match self.state.fail(fault, proved, *is_redirected, Instant::now()) {
             Step::Again { not_before, resolve } => {
                 if resolve {
