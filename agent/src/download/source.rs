@@ -171,7 +171,8 @@ impl SourceState {
         let verdict = match self.verdict {
             Some(verdict) => verdict,
             None if self.attempts == 0 => Verdict::NotTried,
-            None if proved > 0 => Verdict::Used,
+            // Others were faster, which is no fault.
+            None if proved > 0 || self.reasons.is_empty() => Verdict::Used,
             None => Verdict::GaveUp,
         };
         SourceReport {
