@@ -20,6 +20,7 @@ pub mod hub;
 pub mod loop_disk;
 pub mod machine;
 pub mod mirror;
+pub mod public_site;
 pub mod remote;
 pub mod roots;
 pub mod wait;

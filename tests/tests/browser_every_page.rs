@@ -29,6 +29,11 @@ fn lived_in(folder: &tempfile::TempDir) -> Result<(HubSetup, Hub)> {
     let roots = json!({ "roots": ["local", "lake"], "min_size": 1 });
     api.post("/api/duplicates/scans", &roots)?;
     wait_until("the duplicates are found", SOON, || Ok(!api.items("/api/duplicates")?.is_empty()))?;
+    let models = api.items("/api/files?root=lake&kind=model")?;
+    let hash = models.iter().find_map(|model| model["hash"].as_str()).context("no model is hashed")?;
+    let page = "https://huggingface.co/models/demo/resolve/0123456789abcdef/weights/demo-of-a-long-name.safetensors";
+    let urls = json!({ "urls": [{ "url": page }, { "url": "https://civitai.com/api/download/models/1?type=Model" }] });
+    api.try_put(&format!("/api/sources/{hash}"), &urls)?;
     api.post("/api/queue/pause", &json!({}))?;
     api.copy("lake", "local", &["diffusion_models", "text_encoders"])?;
     Ok((setup, hub))
@@ -59,6 +64,7 @@ fn is_accessible_fits_and_is_quiet() -> Result<()> {
         ("hashes", "/hashes"),
         ("library-evicted", "/library?root=local&folder=loras"),
         ("batch-delete", "/batches/2"),
+        ("sources", "/sources"),
         ("space", "/space"),
         ("space-lake", "/space?root=lake"),
         ("evict", "/evict"),
