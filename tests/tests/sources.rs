@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use std::fs;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,6 +10,7 @@ use rand::RngExt as _;
 use serde_json::{Value, json};
 #[cfg(unix)]
 use stories::machine::{NOBODY_IN_PARTICULAR, give_to, is_root, skip};
+use stories::wait::SOON;
 use stories::{Hub, Roots};
 
 const FILE: &str = ".model_sources.json";
@@ -40,12 +42,19 @@ fn a_hub_that_is_killed_leaves_a_whole_file() -> Result<()> {
     for _ in 0..5 {
         let api = hub.api()?;
         let path = address.clone();
+        let (wrote, has_written) = mpsc::channel();
         // Ends with the hub: a request without an answer is an error.
-        let writer =
-            std::thread::spawn(move || (1..).take_while(|n| api.try_put(&path, &urls(1 + n % 90)).is_ok()).count());
-        std::thread::sleep(Duration::from_millis(random.random_range(40..200)));
+        let writer = std::thread::spawn(move || {
+            for n in 1.. {
+                if api.try_put(&path, &urls(1 + n % 90)).is_err() || wrote.send(()).is_err() {
+                    break;
+                }
+            }
+        });
+        has_written.recv_timeout(SOON).context("nothing was written")?;
+        std::thread::sleep(Duration::from_millis(random.random_range(1..160)));
         hub.kill()?;
-        ensure!(writer.join().ok().context("the writer panicked")? > 0, "nothing was written before the kill");
+        ensure!(writer.join().is_ok(), "the writer panicked");
         let file: Value = serde_json::from_slice(&fs::read(roots.lake().join(FILE))?)?;
         ensure!(file["version"] == 1 && file["models"].as_object().is_some_and(|models| models.len() == 1), "{file}");
         if let Ok(before) = fs::read(roots.lake().join(format!("{FILE}.bak"))) {
