@@ -249,8 +249,12 @@ impl Part {
 
     /// Removes what lies beside the file.
     fn forget_notes(&self) -> Result<(), PartError> {
-        remove(&self.journal)?;
-        remove(&self.groups)
+        for note in [&self.journal, &self.groups] {
+            // A program that died may have left its successor half written.
+            remove(&successor(note))?;
+            remove(note)?;
+        }
+        Ok(())
     }
 
     /// Removes everything, because it is not needed.
@@ -277,11 +281,16 @@ fn remove(path: &Path) -> Result<(), PartError> {
     }
 }
 
+/// The name under which what replaces a file is written.
+fn successor(path: &Path) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push("~");
+    name.into()
+}
+
 /// Replaces a file by a whole one: after a power cut it is the old or the new.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), PartError> {
-    let mut fresh = path.to_owned().into_os_string();
-    fresh.push("~");
-    let fresh = PathBuf::from(fresh);
+    let fresh = successor(path);
     remove(&fresh)?;
     let file = OpenOptions::new().write(true).create_new(true).open(&fresh).map_err(failed("make", &fresh))?;
     positioned::write_all_at(&file, bytes, 0).map_err(failed("write", &fresh))?;

@@ -6,7 +6,7 @@
     reason = "a test that reads outside a list has failed and may panic"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -90,6 +90,11 @@ impl FakeHub {
         Ok(Self { port, task, answers })
     }
 
+    /// The port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     fn with(&self, change: impl FnOnce(&mut Answers)) {
         change(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -162,28 +167,13 @@ pub struct Bench {
 impl Bench {
     /// Prepares a folder.
     pub fn new(hub: &FakeHub) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let models = folder.path().join("models");
-        std::fs::create_dir(&models)?;
-        let models = ConfinedFolder::open(&models)?;
-        let tls = client_config(None)?;
-        let address = HubAddress::parse(&format!("http://127.0.0.1:{}", hub.port))?;
-        let tools = DownloadTools {
-            library: Library::open(models.clone(), folder.path().join("contents.json")),
-            models,
-            http: Http::with_lookup(Arc::clone(&tls), system_lookup()),
-            hub: HubApi::new(address, &SessionKey::from_bytes([7; 32]), &tls)?,
-            allow_private: true,
-            connections: 4,
-            room: Room::default(),
-            patience: Patience {
-                first_delay: Duration::from_millis(5),
-                longest_delay: Duration::from_millis(50),
-                longest_retry_after: Duration::from_secs(2),
-                hub: Duration::from_secs(30),
-                full_disk: Duration::from_millis(50),
-            },
-        };
+        Self::below(&std::env::temp_dir(), hub)
+    }
+
+    /// Prepares a folder on a certain disk.
+    pub fn below(disk: &Path, hub: &FakeHub) -> Result<Self> {
+        let folder = tempfile::tempdir_in(disk)?;
+        let tools = tools(folder.path(), hub.port)?;
         let policy = SourcePolicy { stall_timeout_s: 1, min_speed: 1024, retry_per_source: 3, allow_private: true };
         Ok(Self { folder, tools, policy })
     }
@@ -226,11 +216,46 @@ impl Bench {
     }
 }
 
+/// What downloads into a folder share.
+pub fn tools(folder: &Path, hub_port: u16) -> Result<DownloadTools> {
+    let models = folder.join("models");
+    std::fs::create_dir_all(&models)?;
+    let models = ConfinedFolder::open(&models)?;
+    let tls = client_config(None)?;
+    let address = HubAddress::parse(&format!("http://127.0.0.1:{hub_port}"))?;
+    Ok(DownloadTools {
+        library: Library::open(models.clone(), folder.join("contents.json")),
+        models,
+        http: Http::with_lookup(Arc::clone(&tls), system_lookup()),
+        hub: HubApi::new(address, &SessionKey::from_bytes([7; 32]), &tls)?,
+        allow_private: true,
+        connections: 4,
+        room: Room::default(),
+        patience: Patience {
+            first_delay: Duration::from_millis(5),
+            longest_delay: Duration::from_millis(50),
+            longest_retry_after: Duration::from_secs(2),
+            hub: Duration::from_secs(30),
+            full_disk: Duration::from_millis(50),
+        },
+    })
+}
+
 /// A job's context, and what it reports.
 pub fn context() -> (JobContext, Reports) {
     let job = JobRef { job: JobId::new(), attempt: 1 };
     let (report, reports) = channel(job, Arc::new(Notify::new()));
     (JobContext { job, cancel: CancellationToken::new(), report }, reports)
+}
+
+/// Waits for something that has to come; a minute is far more than it takes.
+pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        anyhow::ensure!(began.elapsed() < Duration::from_mins(1), "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
 }
 
 /// A public source without a token.

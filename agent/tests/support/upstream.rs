@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How to answer one request.
@@ -74,6 +75,7 @@ struct Shared {
     script: Script,
     n_requests: AtomicUsize,
     seen: Mutex<Vec<Seen>>,
+    hold: watch::Sender<u64>,
 }
 
 /// The server; it stops when it is dropped.
@@ -102,6 +104,7 @@ impl Upstream {
             script: Box::new(script),
             n_requests: AtomicUsize::new(0),
             seen: Mutex::default(),
+            hold: watch::Sender::new(u64::MAX),
         });
         let serving = Arc::clone(&shared);
         let task = tokio::spawn(async move {
@@ -119,6 +122,11 @@ impl Upstream {
     /// The address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
+    }
+
+    /// From this place of the file on nothing is sent, until another place is told.
+    pub fn hold_from(&self, place: u64) {
+        self.shared.hold.send_replace(place);
     }
 
     /// The port.
@@ -233,6 +241,9 @@ async fn body(stream: &mut TcpStream, shared: &Shared, start: u64, end: u64, fau
     while at < end {
         let sent = at - start;
         let mut until = end.min(at + step as u64);
+        // The sender lives as long as the server.
+        let hold = shared.hold.subscribe().wait_for(|hold| at < *hold).await.map_or(u64::MAX, |hold| *hold);
+        until = until.min(hold);
         if let Fault::Truncate(after) | Fault::Stall(after) = fault {
             until = until.min(start + after);
         }
