@@ -11,6 +11,9 @@ use super::fault::Weight;
 use super::source::{SourceState, Step};
 use super::supply::{NotOpened, Supply, refusal};
 
+/// Proved bytes after which a source that was given fewer connections gets one more.
+const REGAIN: u64 = 256 << 20;
+
 /// One source.
 pub(super) struct Member {
     pub(super) supply: Arc<Supply>,
@@ -19,6 +22,8 @@ pub(super) struct Member {
     pub(super) not_before: Instant,
     /// Connections at work.
     pub(super) n_workers: usize,
+    /// Most connections, and the bytes that it had brought when that was found out.
+    limit: (usize, u64),
 }
 
 /// All sources.
@@ -39,7 +44,8 @@ impl Fleet {
                 job.context.report.warn(format!("{}: {}.", state.name(), fault.detail));
                 state.fail(&fault, 0, false, Instant::now());
             }
-            members.push(Member { supply: Arc::new(supply), state, not_before: Instant::now(), n_workers: 0 });
+            let (supply, not_before) = (Arc::new(supply), Instant::now());
+            members.push(Member { supply, state, not_before, n_workers: 0, limit: (usize::MAX, 0) });
         }
         // Public bandwidth is free, the way to the hub is someone's uplink.
         members.sort_by_key(|member| member.supply.is_hub());
@@ -71,20 +77,51 @@ impl Fleet {
 }
 
 impl Member {
+    /// How many connections it may have. One that has brought nothing yet gets a second only when it has, and so
+    /// does one that sends the whole whatever is asked.
+    pub(super) fn n_allowed(&self, n_connections: usize) -> usize {
+        let proved = self.supply.proved.load(Ordering::Relaxed);
+        if proved == 0 || self.supply.is_whole.load(Ordering::Relaxed) {
+            return 1;
+        }
+        let (limit, since) = self.limit;
+        let regained = usize::try_from(proved.saturating_sub(since) / REGAIN).unwrap_or(usize::MAX);
+        n_connections.min(limit.saturating_add(regained)).max(1)
+    }
+
+    /// A connection ended without having brought anything, while others are at work: it is not replaced.
+    fn limit(&mut self) {
+        self.limit = (self.n_workers, self.supply.proved.load(Ordering::Relaxed));
+    }
+
     /// Judges a failed attempt and tells people; the refusal that ends the session comes back. `proved` as in
-    /// [`SourceState::fail`].
-    pub(super) fn failed(&mut self, job: &Job, failure: &NotOpened, proved: u64) -> Result<(), Weight> {
+    /// [`SourceState::fail`]; `has_brought` tells whether this very connection brought something.
+    pub(super) fn failed(
+        &mut self,
+        job: &Job,
+        failure: &NotOpened,
+        proved: u64,
+        has_brought: bool,
+    ) -> Result<(), Weight> {
         let NotOpened { fault, is_redirected } = failure;
         let (report, name) = (&job.context.report, self.state.name().to_owned());
         // Others of its connections go on: then this says nothing about the source as a whole.
         if self.n_workers > 0 && matches!(fault.weight, Weight::Retry | Weight::OutOfReach) {
             self.state.note(fault);
+            // If it were replaced at once, a source that refuses would be asked without end: there would always
+            // be another one at work.
+            if !has_brought {
+                self.limit();
+            }
             return Ok(());
         }
         // All of them met the same end of an address: it is resolved anew once, not counted once for each.
         if self.n_workers > 0 && fault.weight == Weight::Address && *is_redirected {
             self.state.note(fault);
             self.supply.forget_redirect();
+            if !has_brought {
+                self.limit();
+            }
             return Ok(());
         }
         match self.state.fail(fault, proved, *is_redirected, Instant::now()) {

@@ -5,7 +5,7 @@
 //! and tells how far it is. A worker takes runs of groups from the board until there are none or its source
 //! fails. A source begins with one connection and gets more once it has brought something.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,7 @@ struct Claimed {
     shared: Arc<Shared>,
     supply: Arc<Supply>,
     worker: Worker,
+    has_brought: AtomicBool,
 }
 
 impl Sink for Claimed {
@@ -82,7 +83,9 @@ impl Sink for Claimed {
             return Ok(false);
         }
         self.shared.part.write(offset, bytes).map_err(Unaccepted::Disk)?;
-        Ok(self.shared.board().arrived(group))
+        let is_new = self.shared.board().arrived(group);
+        self.has_brought.fetch_or(is_new, Ordering::Relaxed);
+        Ok(is_new)
     }
 }
 
@@ -96,6 +99,8 @@ impl Drop for Claimed {
 struct Ended {
     source: usize,
     end: End,
+    /// Whether this connection brought something.
+    has_brought: bool,
 }
 
 /// Fetches what is missing.
@@ -162,7 +167,7 @@ fn doing(fleet: &Fleet) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-fn judge(job: &Job, fleet: &mut Fleet, Ended { source, end }: Ended) -> Result<(), Stop> {
+fn judge(job: &Job, fleet: &mut Fleet, Ended { source, end, has_brought }: Ended) -> Result<(), Stop> {
     let Some(member) = fleet.members.get_mut(source) else { return Ok(()) };
     member.n_workers -= 1;
     match end {
@@ -170,7 +175,7 @@ fn judge(job: &Job, fleet: &mut Fleet, Ended { source, end }: Ended) -> Result<(
         End::Disk(error) => Err(Stop::Disk(error)),
         End::Failed(failure) => {
             let proved = member.supply.proved.load(Ordering::Relaxed);
-            member.failed(job, &failure, proved).map_err(Stop::of_weight)
+            member.failed(job, &failure, proved, has_brought).map_err(Stop::of_weight)
         }
     }
 }
@@ -189,8 +194,7 @@ impl Crew {
         for source in ready.take(MAX_SOURCES).collect::<Vec<_>>() {
             let Some(member) = fleet.members.get_mut(source) else { continue };
             let is_whole = member.supply.is_whole.load(Ordering::Relaxed);
-            let serves_well = member.supply.proved.load(Ordering::Relaxed) > 0 && !is_whole;
-            let n_wanted = if serves_well { self.n_connections } else { 1 };
+            let n_wanted = member.n_allowed(self.n_connections);
             while member.n_workers < n_wanted && self.workers.len() < MAX_WORKERS {
                 let board = shared.board();
                 let has_work = board.has_fresh() || (!is_whole && member.n_workers == 0 && board.has_shareable());
@@ -200,7 +204,8 @@ impl Crew {
                 }
                 self.n_started += 1;
                 let (shared, supply) = (Arc::clone(shared), Arc::clone(&member.supply));
-                let claimed = Claimed { shared, supply, worker: self.n_started };
+                let has_brought = AtomicBool::new(false);
+                let claimed = Claimed { shared, supply, worker: self.n_started, has_brought };
                 // Claimed here, so that the next one sees what is left.
                 let mut board = claimed.shared.board();
                 let run = if is_whole {
@@ -228,18 +233,20 @@ fn within(from: u64, to: u64, job: &Job) -> (u64, u64) {
 
 async fn work(job: Arc<Job>, claimed: Claimed, source: usize, first: (u64, u64)) -> Ended {
     let (worker, shared, supply) = (claimed.worker, Arc::clone(&claimed.shared), Arc::clone(&claimed.supply));
-    let sink: Arc<dyn Sink> = Arc::new(claimed);
+    let claimed = Arc::new(claimed);
+    let ended = |end| Ended { source, end, has_brought: claimed.has_brought.load(Ordering::Relaxed) };
+    let sink: Arc<dyn Sink> = Arc::<Claimed>::clone(&claimed);
     let mut run = Some(first);
     while let Some((from, to)) = run {
         let end = attempt(&job, &supply, Wanted { from, to, same_file: false }, Arc::clone(&sink)).await;
         if !matches!(end, End::Done) {
-            return Ended { source, end };
+            return ended(end);
         }
         // A source that sends the whole is started anew by whoever decides, if anything is left.
         let goes_on = !supply.is_whole.load(Ordering::Relaxed) && !supply.is_left.load(Ordering::Relaxed);
         run = if goes_on { shared.board().claim(worker).map(|run| within(run.from, run.to, &job)) } else { None };
     }
-    Ended { source, end: End::Done }
+    ended(End::Done)
 }
 
 /// Writes the journal beside the work.

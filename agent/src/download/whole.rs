@@ -203,7 +203,7 @@ fn choose(fleet: &Fleet) -> Option<usize> {
 
 fn failed(job: &Job, fleet: &mut Fleet, source: usize, failure: &NotOpened, furthest: u64) -> Result<(), Stop> {
     match fleet.members.get_mut(source) {
-        Some(member) => member.failed(job, failure, furthest).map_err(Stop::of_weight),
+        Some(member) => member.failed(job, failure, furthest, false).map_err(Stop::of_weight),
         None => Ok(()),
     }
 }
