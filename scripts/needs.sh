@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts: what they need of the machine, installed when missing and said so.
 
 # Runs a command as root: directly, or through sudo.

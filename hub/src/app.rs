@@ -3,6 +3,7 @@
 
 pub mod doctor;
 pub mod instance;
+pub mod remote;
 pub mod shutdown;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -80,6 +81,7 @@ pub async fn serve(
     let services = Services::start(settings, database, what.logs, &tasks, what.demo).await?;
     services.hash_demo_by_itself(&tasks);
     tell(&services, &opened).await;
+    remote::start(&services, &tasks);
     let state = WebState::new(services.clone(), LaunchToken::new()?, address.port(), tasks.clone());
     let handle = axum_server::Handle::new();
     let server = axum_server::from_tcp(listener)

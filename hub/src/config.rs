@@ -1,6 +1,7 @@
 //! The validated configuration. Arguments, environment and file are read once, in [`layers`]; below
 //! this module nobody looks at any of them.
 
+mod beside;
 pub mod file;
 pub mod keys;
 pub mod layers;
@@ -12,6 +13,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use beside::beside_program;
 pub use keys::Key;
 pub use layers::{Layers, Source};
 pub use problem::Problem;

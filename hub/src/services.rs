@@ -18,6 +18,7 @@ pub mod queue;
 pub mod remote;
 pub mod roots;
 pub mod selection;
+pub mod serving;
 mod set_up;
 pub mod settings;
 pub mod sources;
@@ -39,6 +40,7 @@ pub use queue::Queue;
 pub use remote::Remote;
 pub use roots::Roots;
 pub use selection::Selections;
+pub use serving::Serving;
 pub use settings::{Settings, SettingsError, SettingsView};
 pub use sources::Sources;
 pub use tasks::Tasks;
@@ -79,6 +81,8 @@ pub struct Services {
     pub mirror: Mirror,
     /// Sessions, agents and their jobs.
     pub remote: Remote,
+    /// What is handed out to agents.
+    pub serving: Serving,
     /// How fast the queue went lately.
     pub throughput: Throughput,
     /// What everyone hears of.
@@ -132,6 +136,7 @@ impl Services {
         space::start(&needs, indexer.clone());
         let sources = Sources::new(needs.clone());
         let remote = Remote::start(needs.clone(), hasher.clone(), sources.clone()).await?;
+        let serving = Serving::start(needs.clone());
         let trash = Trash::start(needs, indexer.clone());
         let mirror = Mirror::new(database.clone(), roots.clone(), queue.clone(), comparer.clone(), &events, tasks);
         let throughput = Throughput::start(queue.clone(), &events, tasks);
@@ -149,6 +154,7 @@ impl Services {
             sources,
             mirror,
             remote,
+            serving,
             throughput,
             events,
             history,

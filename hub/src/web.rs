@@ -14,6 +14,7 @@ mod fragments;
 pub mod guards;
 mod live;
 mod pages;
+pub mod remote;
 pub mod router;
 mod socket;
 pub mod state;
@@ -22,5 +23,6 @@ pub mod templates;
 #[allow(clippy::unwrap_used, clippy::panic, reason = "tests may unwrap")]
 mod test_hub;
 
+pub use remote::RemoteState;
 pub use router::router;
 pub use state::{LaunchToken, WebState};

@@ -52,6 +52,8 @@ pub enum Event {
     AgentChanged(AgentId),
     /// A job of an agent went on or ended.
     JobChanged(JobId),
+    /// What goes out to agents is more or less than before.
+    UplinkChanged,
     /// A line of history was written.
     HistoryAdded,
     /// The configuration changed.

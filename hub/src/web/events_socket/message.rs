@@ -17,6 +17,7 @@ use crate::services::remote::agents::AgentView;
 use crate::services::remote::job_view::JobView;
 use crate::services::remote::session_view::SessionView;
 use crate::services::roots::RootStatus;
+use crate::services::serving::UplinkView;
 use crate::services::sources::CheckView;
 use crate::web::WebState;
 use crate::web::api::batches::{self, BatchView};
@@ -105,6 +106,8 @@ enum News {
         id: JobId,
         job: Option<JobView>,
     },
+    /// How much goes out to agents, and which contents.
+    Uplink { uplink: UplinkView },
     /// Something was added to the history.
     History,
     /// The configuration changed.
@@ -147,6 +150,7 @@ impl Message {
             Event::SessionChanged => News::Session { session: state.services.remote.sessions.view() },
             Event::AgentChanged(id) => News::Agent { id, agent: found(state.services.remote.show_agent(id).await)? },
             Event::JobChanged(id) => News::Job { id, job: found(state.services.remote.show_job(id).await)? },
+            Event::UplinkChanged => News::Uplink { uplink: state.services.serving.uplink() },
             Event::HistoryAdded => News::History,
             Event::SettingsChanged => News::Settings,
             Event::QueueChanged => News::Queue { queue: state.services.queue.status().await? },

@@ -1,0 +1,205 @@
+//! What the hub hands out to agents: contents of the two roots, piece by piece, and its own agent
+//! program.
+//!
+//! Pieces are read on a few blocking threads per root, one ahead of the one that is being sent, into
+//! buffers that go round. All streams share the upload limit in turns of equal pieces. A stream ends
+//! with an error, which breaks its connection, when the file changes or the session is over: never
+//! with a short answer that looks whole.
+
+pub mod agent_program;
+pub mod meter;
+mod pace;
+mod stream;
+
+use std::sync::Arc;
+
+use shared_protocol::{Blake3, GroupList, RelPath};
+use tokio::sync::Semaphore;
+
+pub use agent_program::{AgentProgram, AgentProgramState};
+pub use meter::{Meter, UplinkView};
+pub use stream::{Cut, Pieces};
+
+use self::pace::Pace;
+use super::needs::Needs;
+use super::{Comparer, Event, Events, Roots, ServiceError, Settings, Tasks};
+use crate::domain::root::{PerRoot, Root};
+use crate::fs::rename::TouchError;
+use crate::fs::served::ServedFile;
+use crate::fs::{FileStamp, open};
+use crate::storage::{Database, hashes, index};
+
+/// Reads at once per root: a root that hangs keeps no more threads than this.
+const READS_PER_ROOT: usize = 4;
+
+/// Streams at once over all connections. Each holds two pieces at most.
+const MAX_STREAMS: usize = 48;
+
+/// A content at a place where it may be handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Which root.
+    pub root: Root,
+    /// The file.
+    pub path: RelPath,
+    /// What it holds.
+    pub hash: Blake3,
+}
+
+/// Why a content is not handed out.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The file is not the one that was hashed; its hash has been forgotten.
+    #[error("the file has changed since it was hashed")]
+    Changed,
+    /// Its root can't be reached, or the file can't be read now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Too many streams.
+    #[error("the hub sends as much at once as it will: try again in a moment")]
+    Busy,
+    /// Our own trouble.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+/// Hands out contents; clones share the limits.
+#[derive(Clone)]
+pub struct Serving {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    database: Database,
+    roots: Roots,
+    events: Events,
+    comparer: Comparer,
+    tasks: Tasks,
+    agent: AgentProgram,
+    reads: PerRoot<Arc<Semaphore>>,
+    streams: Arc<Semaphore>,
+    pool: stream::Pool,
+    pace: Pace,
+    meter: Meter,
+}
+
+/// A content that is open and was found to be the right one.
+#[derive(Debug)]
+pub struct Opened {
+    place: Place,
+    file: ServedFile,
+    /// Its size.
+    pub size_bytes: u64,
+}
+
+impl Serving {
+    /// Nothing is handed out yet.
+    pub(super) fn start(needs: Needs) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                agent: AgentProgram::new(needs.settings.clone()),
+                settings: needs.settings,
+                database: needs.database,
+                roots: needs.roots,
+                events: needs.events,
+                comparer: needs.comparer,
+                tasks: needs.tasks,
+                reads: PerRoot::from_fn(|_| Arc::new(Semaphore::new(READS_PER_ROOT))),
+                streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+                pool: stream::Pool::new(),
+                pace: Pace::default(),
+                meter: Meter::default(),
+            }),
+        }
+    }
+
+    /// The agent's program.
+    pub fn agent(&self) -> &AgentProgram {
+        &self.inner.agent
+    }
+
+    /// How much goes out now, and what.
+    pub fn uplink(&self) -> UplinkView {
+        self.inner.meter.view()
+    }
+
+    /// The group values of a content, if they are known.
+    pub async fn groups(&self, hash: Blake3) -> Result<Option<GroupList>, ServiceError> {
+        Ok(self.inner.database.read(move |connection| hashes::groups_of(connection, &hash)).await?)
+    }
+
+    /// Opens a content, if the file is still the one that was hashed.
+    pub async fn open(&self, place: Place) -> Result<Opened, ServeError> {
+        let live = self.inner.roots.live(place.root).map_err(|error| ServeError::Unavailable(error.to_string()))?;
+        let (row, path) = (live.row, place.path.clone());
+        let known = self.inner.database.read(move |connection| index::file_at(connection, row, &path));
+        let known = known.await.map_err(ServiceError::from)?;
+        let Some(known) = known.filter(|file| file.hash == Some(place.hash)) else { return Err(ServeError::Changed) };
+        let stamp = FileStamp { size_bytes: known.size_bytes, modified: known.modified };
+        let (reads, path) = (self.inner.reads.get(place.root).clone(), place.path.clone());
+        let Ok(permit) = reads.acquire_owned().await else { return Err(ServiceError::ShuttingDown.into()) };
+        // Not awaited by the end of the program: it may hang in the system for minutes.
+        let opening = tokio::task::spawn_blocking(move || {
+            let file = ServedFile::open(&live.dir, &path, stamp);
+            drop(permit);
+            file
+        });
+        match opening.await {
+            Ok(Ok(file)) => Ok(Opened { size_bytes: stamp.size_bytes, place, file }),
+            Ok(Err(TouchError::Changed)) => {
+                self.forget(&place).await;
+                Err(ServeError::Changed)
+            }
+            Ok(Err(TouchError::Fs(error))) if error.is_not_found() => {
+                self.inner.roots.look_again();
+                self.forget(&place).await;
+                Err(ServeError::Changed)
+            }
+            Ok(Err(TouchError::Fs(error))) => {
+                self.inner.roots.look_again();
+                tracing::warn!(%error, "a content can't be handed out");
+                let name = place.path.name();
+                Err(ServeError::Unavailable(format!("{name} can't be read now in {}", place.root.label())))
+            }
+            Err(_) => Err(ServiceError::ShuttingDown.into()),
+        }
+    }
+
+    /// The file is not what its hash says: the index takes it as it is now, without a hash.
+    pub(super) async fn forget(&self, place: &Place) {
+        let Ok(live) = self.inner.roots.live(place.root) else { return };
+        let (hash, path) = (place.hash, place.path.clone());
+        let database = self.inner.database.clone();
+        let roots = self.inner.roots.clone();
+        let forgetting = self.inner.tasks.blocking(move || {
+            // A file that seems gone because its root went away is not gone.
+            let now = open::stamp_if_there(&live.dir.resolve(&path)).ok();
+            if now.is_none() || roots.check_blocking(&live).is_err() {
+                return Ok(false);
+            }
+            database.write_blocking(|connection| {
+                let known = index::file_at(connection, live.row, &path)?;
+                if known.is_none_or(|file| file.hash != Some(hash)) {
+                    return Ok(false);
+                }
+                match now.flatten() {
+                    Some(now) => {
+                        index::put_file(connection, live.row, &path, now.size_bytes, now.modified, None)?;
+                    }
+                    None => index::remove_file(connection, live.row, &path)?,
+                }
+                Ok(true)
+            })
+        });
+        match forgetting.await {
+            Some(Ok(true)) => {
+                tracing::warn!(root = %place.root, path = %place.path, "a file has changed since it was hashed");
+                self.inner.comparer.index_changed();
+                self.inner.events.send(Event::IndexChanged(place.root));
+            }
+            Some(Err(error)) => tracing::error!(%error, "a changed file can't be written down"),
+            Some(Ok(false)) | None => {}
+        }
+    }
+}

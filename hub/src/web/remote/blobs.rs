@@ -1,0 +1,107 @@
+//! A content that an open job of the session names, whole or in part, and its group values.
+//!
+//! The answer's length is always said beforehand. What can't be sent to the end (the file changes, the
+//! session ends) breaks the connection, so that nobody takes a part for the whole.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use shared_protocol::Blake3;
+use shared_protocol::refusal::RefusalCode;
+
+use super::conditions::{self, Verdict};
+use super::range::{self, Wanted};
+use super::{Refused, RemoteState};
+use crate::services::remote::LiveSession;
+use crate::services::serving::{Cut, Pieces, Place};
+
+/// For this agent alone, and byte for byte.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store, no-transform");
+
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// Sends a content.
+pub(super) async fn content(
+    State(state): State<RemoteState>,
+    Extension(session): Extension<LiveSession>,
+    Path(digits): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let place = place(&state, &digits).await?;
+    let tag = conditions::tag(&place.hash);
+    let opened = state.services.serving.open(place).await?;
+    let size_bytes = opened.size_bytes;
+    let verdict = conditions::judge(&headers, &tag);
+    let wanted = match verdict {
+        Verdict::Failed => {
+            let refused = Refused::final_word(RefusalCode::Changed, "This is not the content that was meant.");
+            return Ok((StatusCode::PRECONDITION_FAILED, refused.into_response().into_body()).into_response());
+        }
+        Verdict::NotModified => {
+            return Ok((StatusCode::NOT_MODIFIED, described(&tag)).into_response());
+        }
+        // A range is defined for GET only.
+        Verdict::Answer if method == Method::GET => range::wanted(&headers, size_bytes),
+        Verdict::Answer | Verdict::AnswerWhole => Wanted::Whole,
+    };
+    let mut described = described(&tag);
+    let (status, part) = match wanted {
+        Wanted::Whole => (StatusCode::OK, 0..size_bytes),
+        Wanted::Part(part) => {
+            described.insert(header::CONTENT_RANGE, range::content_range(&part, size_bytes));
+            (StatusCode::PARTIAL_CONTENT, part)
+        }
+        Wanted::Nothing => {
+            described.insert(header::CONTENT_RANGE, range::no_range(size_bytes));
+            described.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, described).into_response());
+        }
+    };
+    described.insert(header::CONTENT_TYPE, BYTES);
+    described.insert(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
+    if method == Method::HEAD || part.is_empty() {
+        return Ok((status, described, Body::empty()).into_response());
+    }
+    let pieces = state.services.serving.send(opened, part, session).await?;
+    let body = Body::from_stream(stream::try_unfold(pieces, next_piece));
+    Ok((status, described, body).into_response())
+}
+
+/// Sends a content's group values.
+pub(super) async fn groups(State(state): State<RemoteState>, Path(digits): Path<String>) -> Result<Response, Refused> {
+    let place = place(&state, &digits).await?;
+    let Some(groups) = state.services.serving.groups(place.hash).await? else {
+        return Err(Refused::not_found("No group values are known of this content."));
+    };
+    let headers = [(header::CONTENT_TYPE, BYTES), (header::CACHE_CONTROL, PRIVATE)];
+    Ok((headers, groups.to_bytes()).into_response())
+}
+
+/// Where the content lies, if it is for this session.
+async fn place(state: &RemoteState, digits: &str) -> Result<Place, Refused> {
+    let unknown = || Refused::not_found("No open job of this session names such a content.");
+    let hash: Blake3 = format!("blake3:{digits}").parse().map_err(|_| unknown())?;
+    let found = state.services.remote.may_serve(&hash).await?.ok_or_else(unknown)?;
+    Ok(Place { root: found.root, path: found.path, hash: found.hash })
+}
+
+/// What every answer about a content says of it.
+fn described(tag: &HeaderValue) -> HeaderMap {
+    HeaderMap::from_iter([
+        (header::ETAG, tag.clone()),
+        (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+        (header::CACHE_CONTROL, PRIVATE),
+    ])
+}
+
+async fn next_piece(mut pieces: Pieces) -> Result<Option<(bytes::Bytes, Pieces)>, Cut> {
+    let piece = pieces.next().await;
+    if let Err(cut) = &piece {
+        tracing::info!(%cut, "an upload broke off");
+    }
+    Ok(piece?.map(|piece| (piece, pieces)))
+}
