@@ -8,6 +8,8 @@
 pub mod agent;
 pub mod api;
 pub mod bench;
+#[cfg(unix)]
+pub mod bootstrap;
 pub mod browser;
 pub mod ca;
 pub mod chaos;

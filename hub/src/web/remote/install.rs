@@ -11,6 +11,10 @@ use crate::services::serving::AgentProgramState;
 
 const SCRIPT: &str = include_str!("../../../../scripts/install.sh");
 
+/// How the agent is started and stopped, a part of the script, and the line that it takes the place of.
+const SERVICE: &str = include_str!("../../../../scripts/install-service.sh");
+const SERVICE_LINE: &str = "# @SERVICE@\n";
+
 /// Where the values go, quotes and all.
 const ADDRESS: &str = "'@HUB_URL@'";
 const DIGEST: &str = "'@AGENT_SHA256@'";
@@ -30,7 +34,8 @@ pub(super) async fn script(State(state): State<RemoteState>) -> Result<Response,
 }
 
 fn render(address: &str, digest: &str) -> String {
-    SCRIPT.replacen(ADDRESS, &quoted(address), 1).replacen(DIGEST, &quoted(digest), 1)
+    let script = SCRIPT.replacen(SERVICE_LINE, SERVICE, 1);
+    script.replacen(ADDRESS, &quoted(address), 1).replacen(DIGEST, &quoted(digest), 1)
 }
 
 /// A text as one word of the shell.
@@ -47,6 +52,7 @@ mod tests {
         let script = render("https://hub.example", &"ab".repeat(32));
         assert!(script.contains("hub_url='https://hub.example'\n"));
         assert!(script.contains(&format!("agent_sha256='{}'\n", "ab".repeat(32))));
+        assert!(!script.contains(SERVICE_LINE) && script.contains("start_agent() {"));
         assert!(!script.contains(ADDRESS) && !script.contains(DIGEST));
         assert_eq!(quoted("a'; rm -rf /; '"), r"'a'\''; rm -rf /; '\'''");
     }
