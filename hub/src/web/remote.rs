@@ -10,14 +10,16 @@ mod blobs;
 mod conditions;
 mod guard;
 mod install;
+mod poll;
 mod range;
 mod refused;
+mod socket;
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use shared_protocol::refusal::{Health, Refusal, RefusalCode};
 use shared_protocol::{routes, version};
@@ -40,6 +42,8 @@ pub struct RemoteState {
 pub fn router(state: RemoteState) -> Router {
     let open = Router::new().route(routes::HEALTH, get(health)).route(routes::INSTALL, get(install::script));
     let guarded = Router::new()
+        .route(routes::SOCKET, get(socket::open))
+        .route(routes::POLL, post(poll::turn))
         .route("/remote/v1/agent/{target}", get(agent_program::program))
         .route("/remote/v1/blobs/{blake3}", get(blobs::content))
         .route("/remote/v1/blobs/{blake3}/groups", get(blobs::groups))
