@@ -85,13 +85,16 @@ impl Answers {
     }
 }
 
+/// Path and `Authorization` of a request.
+pub type Asked = (String, Option<String>);
+
 /// Something on loopback that answers like a hub.
 #[derive(Debug)]
 pub struct StandIn {
     /// Where it is.
     pub address: String,
     /// Path and `Authorization` of each request.
-    pub requests: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    pub requests: Arc<Mutex<Vec<Asked>>>,
     /// Command lines, of any process, in which the key was seen while a request was answered.
     pub leaks: Arc<Mutex<Vec<String>>>,
 }
@@ -116,7 +119,7 @@ impl StandIn {
 fn answer(
     mut stream: TcpStream,
     answers: &Answers,
-    requests: &Mutex<Vec<(String, Option<String>)>>,
+    requests: &Mutex<Vec<Asked>>,
     leaks: &Mutex<Vec<String>>,
 ) -> Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
@@ -193,6 +196,9 @@ impl Machine {
     }
 
     /// Changes a line of the script, such as how long it waits.
+    ///
+    /// # Panics
+    /// If the script has no such line: the test would prove nothing.
     pub fn change(&mut self, line: &str, to: &str) {
         assert!(self.script.contains(line), "the script has no line {line}");
         self.script = self.script.replace(line, to);
