@@ -79,6 +79,25 @@ impl ConfinedFolder {
         Ok(here)
     }
 
+    /// Where a folder of this path lies, or would lie. The folders above it are made.
+    pub fn resolve_folder(&self, path: &RelPath) -> Result<PathBuf, ConfineError> {
+        let mut here = self.path.clone();
+        let n_parts = path.parts().count();
+        for (i, part) in path.parts().enumerate() {
+            here.push(part);
+            match look(&here)? {
+                Some(found) => expect(&here, &found, Metadata::is_dir)?,
+                None if i + 1 == n_parts => {}
+                None => fs::create_dir(&here).map_err(|source| ConfineError::Io {
+                    verb: "make the folder",
+                    path: here.clone(),
+                    source,
+                })?,
+            }
+        }
+        Ok(here)
+    }
+
     /// [`Self::resolve`], with the folders on the way made where they are missing.
     pub fn resolve_with_folders(&self, path: &RelPath) -> Result<PathBuf, ConfineError> {
         let Some(folder) = path.parent() else { return self.resolve(path) };
@@ -172,6 +191,29 @@ mod tests {
             assert!(matches!(confined.resolve(&rel(path)), Err(ConfineError::InTheWay(_))), "{path}");
         }
         assert!(matches!(confined.resolve_with_folders(&rel("file/x")), Err(ConfineError::InTheWay(_))));
+    }
+
+    #[test]
+    fn a_folder_below_is_found_and_those_above_it_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let confined = ConfinedFolder::open(folder.path()).unwrap();
+        let found = confined.resolve_folder(&rel("custom_nodes/x")).unwrap();
+        assert_eq!(found, folder.path().join("custom_nodes/x"));
+        assert!(folder.path().join("custom_nodes").is_dir() && !found.exists());
+        fs::write(&found, "").unwrap();
+        assert!(matches!(confined.resolve_folder(&rel("custom_nodes/x")), Err(ConfineError::InTheWay(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_folder_is_found_through_a_link() {
+        let (outside, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("custom_nodes")).unwrap();
+        let confined = ConfinedFolder::open(folder.path()).unwrap();
+        for path in ["custom_nodes", "custom_nodes/x", "custom_nodes/x/y"] {
+            assert!(matches!(confined.resolve_folder(&rel(path)), Err(ConfineError::Link(_))), "{path}");
+        }
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -58,15 +58,23 @@ impl Http {
 
     /// Begins a request to an address that was judged by the same rule.
     pub fn get(&self, url: &WebUrl, allowed: Allowed) -> Result<RequestBuilder, SetupError> {
+        Ok(self.client(url, allowed)?.get(url.as_str()))
+    }
+
+    /// [`Self::get`] with a body to be sent.
+    pub fn post(&self, url: &WebUrl, allowed: Allowed) -> Result<RequestBuilder, SetupError> {
+        Ok(self.client(url, allowed)?.post(url.as_str()))
+    }
+
+    fn client(&self, url: &WebUrl, allowed: Allowed) -> Result<Client, SetupError> {
         let guard = Guard { allowed, is_encrypted: url.is_encrypted() };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, client)) = clients.iter().find(|(known, _)| *known == guard) {
-            return Ok(client.get(url.as_str()));
+            return Ok(client.clone());
         }
         let client = builder(&self.tls).dns_resolver(guard.with(Arc::clone(&self.lookup))).build()?;
-        let request = client.get(url.as_str());
-        clients.push((guard, client));
-        Ok(request)
+        clients.push((guard, client.clone()));
+        Ok(client)
     }
 }
 

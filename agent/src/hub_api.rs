@@ -186,7 +186,7 @@ fn not_a_hub() -> HubError {
     HubError::OutOfReach("who answers there is no hub".to_owned())
 }
 
-async fn read_small(mut response: Response, at_most: usize) -> Result<Vec<u8>, HubError> {
+pub(crate) async fn read_small(mut response: Response, at_most: usize) -> Result<Vec<u8>, HubError> {
     let mut body = Vec::new();
     while let Some(chunk) =
         response.chunk().await.map_err(|error| HubError::OutOfReach(HttpFailure::of(error).to_string()))?

@@ -1,42 +1,36 @@
 //! The agent: the small program on a rented GPU machine that fetches models there.
 //!
-//! What it writes always lies below one folder, and [`confine`] is the only way from a path that
-//! someone sent to a path on its disk. [`facts`] is what it tells about the machine it runs on, [`jobs`]
-//! what it can be asked to do.
+//! [`connection`] keeps the way to the hub open, [`dispatcher`] does the jobs that come by it, [`jobs`] are
+//! what it can be asked to do. What it writes always lies below the folders it was started with, and
+//! [`confine`] is the only way from a path that someone sent to a path on its disk. [`facts`] is what it
+//! tells about the machine it runs on.
 
+pub mod app;
 pub mod cli;
+pub mod config;
 pub mod confine;
+pub mod connection;
+pub mod dispatcher;
 pub mod download;
+pub mod durable;
+pub mod exit;
 pub mod facts;
+pub mod heartbeat;
 pub mod http;
 pub mod hub_api;
+pub mod identity;
+pub mod inventory;
 pub mod jobs;
+pub mod journal;
+pub mod key;
 pub mod library;
+pub mod log;
+pub mod shutdown;
+pub mod start;
+pub mod state_dir;
+pub mod status;
+pub mod supervise;
+pub mod timing;
 pub mod tls;
 
-use std::io::Write;
-use std::process::ExitCode;
-
-use anyhow::Context as _;
-
-use crate::cli::{Arguments, Command};
-use crate::facts::Facts;
-
-/// Does what the arguments say and writes the answer to `out`.
-pub fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
-    match &arguments.command {
-        Command::Facts { roots } => {
-            let roots = if roots.is_empty() { vec![cli::default_comfy_dir()] } else { roots.clone() };
-            let facts = Facts::collect(&roots)?;
-            let text = serde_json::to_string_pretty(&facts).context("cannot write the facts as JSON")?;
-            writeln!(out, "{text}").context("cannot write to standard output")
-        }
-    }
-}
-
-/// Tells on one line why the agent ends, and picks the exit code.
-pub fn report(error: &anyhow::Error, out: &mut dyn Write) -> ExitCode {
-    // A reader that is gone can't be told anything; the exit code still can.
-    drop(writeln!(out, "agent: {error:#}"));
-    ExitCode::FAILURE
-}
+pub use start::{report, run};

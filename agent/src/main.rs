@@ -7,7 +7,7 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     match agent::run(&Arguments::parse(), &mut std::io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => agent::report(&error, &mut std::io::stderr().lock()),
+        Ok(exit) => exit.into(),
+        Err(error) => agent::report(&error, &mut std::io::stderr().lock()).into(),
     }
 }

@@ -1,0 +1,303 @@
+//! Does the jobs: takes the hub's orders, writes them down, works on a few at a time, and tells how far
+//! they are and how they ended.
+//!
+//! One task owns everything. What follows from what is decided by the pure [`table`]; here its effects
+//! are carried out: the disk, the work, the words to the hub. Without a connection the work goes on, what
+//! would be said is dropped, and results are said again with the next welcome.
+
+pub mod table;
+mod talk;
+pub mod work;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use shared_protocol::agent_to_hub::{ActiveJob, AgentToHub};
+use shared_protocol::facts::Facts;
+use shared_protocol::hub_to_agent::{HubToAgent, InventoryRequest, JobRef, Welcome};
+use shared_protocol::job::{JobPhase, JobSpec};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::table::{Effect, Held, Input, Stage, Table};
+use self::talk::Talk;
+use self::work::{Work, list_files, run_to_end};
+use crate::durable::FileError;
+use crate::jobs::JobContext;
+use crate::jobs::report::{self, Reports};
+use crate::journal::Journal;
+use crate::status::Board;
+use crate::timing::Timing;
+
+/// Events that may wait; whoever has one more waits.
+const MAX_EVENTS: usize = 64;
+
+/// What a `hello` tells of the jobs.
+#[derive(Debug, Default)]
+pub struct Holdings {
+    /// Jobs held at once.
+    pub slots: u32,
+    /// Jobs to be done.
+    pub active: Vec<ActiveJob>,
+    /// Results that the hub has not acknowledged.
+    pub unacked_results: Vec<JobRef>,
+}
+
+enum Event {
+    Holdings(oneshot::Sender<Holdings>),
+    Welcomed(Box<Welcome>, mpsc::Sender<AgentToHub>),
+    Said(HubToAgent),
+    Facts(Box<Facts>),
+    Ended(JobRef, shared_protocol::outcome::Outcome),
+}
+
+/// The way to the task that does the jobs.
+#[derive(Debug, Clone)]
+pub struct Dispatcher {
+    events: mpsc::Sender<Event>,
+}
+
+/// What the task needs.
+#[derive(Debug)]
+pub struct Setup<W> {
+    /// What the jobs are.
+    pub work: Arc<W>,
+    /// Where they are written down.
+    pub journal: Journal,
+    /// How many are worked on at once.
+    pub parallel: usize,
+    /// How many are held at once.
+    pub slots: usize,
+    /// The times to keep to.
+    pub timing: Timing,
+    /// Where people see how it goes.
+    pub board: Arc<Board>,
+}
+
+impl Dispatcher {
+    /// Reads the journal and begins. The task ends with `shutdown`; the work is left as it is then, and
+    /// goes on from there at the next start.
+    pub fn start<W: Work>(
+        setup: Setup<W>,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> Result<Self, FileError> {
+        let (events, inbox) = mpsc::channel(MAX_EVENTS);
+        let records = setup.journal.read()?;
+        let (table, effects) = Table::restore(setup.slots, setup.parallel, records);
+        let actor = Actor {
+            talk: Talk::default(),
+            table,
+            running: HashMap::new(),
+            changed: Arc::new(Notify::new()),
+            events: events.clone(),
+            inventory: CancellationToken::new(),
+            tasks: tasks.clone(),
+            shutdown: shutdown.clone(),
+            setup,
+        };
+        tasks.spawn(actor.run(inbox, effects));
+        Ok(Self { events })
+    }
+
+    /// What there is.
+    pub async fn holdings(&self) -> Holdings {
+        let (sender, holdings) = oneshot::channel();
+        self.tell(Event::Holdings(sender)).await;
+        holdings.await.unwrap_or_default()
+    }
+
+    /// A connection begins; what is to be said goes to `outbox` from now on.
+    pub async fn welcomed(&self, welcome: Welcome, outbox: mpsc::Sender<AgentToHub>) {
+        self.tell(Event::Welcomed(Box::new(welcome), outbox)).await;
+    }
+
+    /// The hub said something about jobs.
+    pub async fn said(&self, message: HubToAgent) {
+        self.tell(Event::Said(message)).await;
+    }
+
+    /// The machine changed.
+    pub async fn facts(&self, facts: Facts) {
+        self.tell(Event::Facts(Box::new(facts))).await;
+    }
+
+    async fn tell(&self, event: Event) {
+        // The task is gone only when the agent ends.
+        self.events.send(event).await.ok();
+    }
+}
+
+/// A job whose work goes on.
+struct Running {
+    stop: CancellationToken,
+    reports: Reports,
+}
+
+struct Actor<W> {
+    setup: Setup<W>,
+    table: Table,
+    talk: Talk,
+    running: HashMap<JobRef, Running>,
+    /// Some job has something new to report.
+    changed: Arc<Notify>,
+    events: mpsc::Sender<Event>,
+    /// Ends the listing of files that goes on.
+    inventory: CancellationToken,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl<W: Work> Actor<W> {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Event>, effects: Vec<Effect>) {
+        self.carry_out(effects).await;
+        let changed = Arc::clone(&self.changed);
+        let every = self.setup.timing.progress_every;
+        let mut tell_at = Instant::now();
+        let mut is_news = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return,
+                event = inbox.recv() => match event {
+                    Some(event) => self.take(event).await,
+                    None => return,
+                },
+                () = changed.notified(), if !is_news => is_news = true,
+                () = tokio::time::sleep_until(tell_at.into()), if is_news && self.talk.is_open() => {
+                    is_news = false;
+                    tell_at = Instant::now() + every;
+                    self.talk.progress(self.running.iter().map(|(job, running)| (*job, &running.reports)));
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, event: Event) {
+        let input = match event {
+            Event::Holdings(sender) => {
+                // Who asked may be gone.
+                sender.send(self.holdings()).ok();
+                return;
+            }
+            Event::Facts(facts) => return self.talk.say(AgentToHub::Facts(facts)),
+            Event::Welcomed(welcome, outbox) => {
+                self.inventory.cancel();
+                self.talk = Talk::open(outbox);
+                // Whatever was reported while nobody listened is told now.
+                self.changed.notify_one();
+                Input::Welcomed(welcome.jobs)
+            }
+            Event::Said(HubToAgent::JobAssign(assign)) => match self.setup.work.check(&assign.spec) {
+                Ok(()) => Input::Assigned(assign),
+                Err(why) => Input::Forbidden(assign.job, why),
+            },
+            Event::Said(HubToAgent::JobCancel(job)) => Input::Cancelled(job),
+            Event::Said(HubToAgent::ResultAck(job)) => Input::Acknowledged(job),
+            Event::Said(HubToAgent::InventoryRequest(InventoryRequest { request })) => {
+                self.inventory.cancel();
+                self.inventory = self.shutdown.child_token();
+                if let Some(outbox) = self.talk.outbox() {
+                    let work = Arc::clone(&self.setup.work);
+                    self.tasks.spawn(list_files(work, request, outbox, self.inventory.clone()));
+                }
+                return;
+            }
+            Event::Said(_) => return,
+            Event::Ended(job, outcome) => {
+                if let Some(ended) = self.running.remove(&job) {
+                    self.talk.progress([(job, &ended.reports)].into_iter());
+                }
+                tracing::info!(job = %job.job, attempt = job.attempt, "a job ended: {}", work::summary(&outcome));
+                Input::Ended(job, outcome)
+            }
+        };
+        let effects = self.table.apply(input);
+        self.carry_out(effects).await;
+        self.setup.board.jobs(self.running.len(), self.table.jobs().len());
+    }
+
+    async fn carry_out(&mut self, effects: Vec<Effect>) {
+        let mut pending = std::collections::VecDeque::from(effects);
+        while let Some(effect) = pending.pop_front() {
+            match effect {
+                Effect::Write(record) => {
+                    let job = record.job;
+                    let journal = self.setup.journal.clone();
+                    if let Err(why) = on_disk(move || journal.keep(&record)).await {
+                        tracing::error!(job = %job.job, "a job is not taken: {why}");
+                        pending.retain(|effect| effect.job() != Some(job.job));
+                        pending.extend(self.table.apply(Input::NotWritten(job, why)));
+                    }
+                }
+                Effect::WriteResult(record) => {
+                    let job = record.job;
+                    let journal = self.setup.journal.clone();
+                    // It is told all the same; only after a restart the work would be done again.
+                    if let Err(why) = on_disk(move || journal.keep(&record)).await {
+                        tracing::error!(job = %job.job, "a result is not on disk: {why}");
+                    }
+                }
+                Effect::Forget(job) => {
+                    let journal = self.setup.journal.clone();
+                    if let Err(why) = on_disk(move || journal.forget(job)).await {
+                        tracing::warn!(%job, "a job's file stays: {why}");
+                    }
+                }
+                Effect::Start(job, spec) => self.begin(job, *spec),
+                Effect::Stop(job) => {
+                    if let Some(running) = self.running.get(&job) {
+                        running.stop.cancel();
+                    }
+                }
+                Effect::Say(message) => self.talk.say(message),
+            }
+        }
+    }
+
+    fn begin(&mut self, job: JobRef, spec: JobSpec) {
+        tracing::info!(job = %job.job, attempt = job.attempt, "a job begins: {}", work::describe(&spec));
+        let (report, reports) = report::channel(job, Arc::clone(&self.changed));
+        let stop = CancellationToken::new();
+        self.running.insert(job, Running { stop: stop.clone(), reports });
+        let work = self.setup.work.run(spec, JobContext { job, cancel: stop.clone(), report });
+        let (events, shutdown) = (self.events.clone(), self.shutdown.clone());
+        let grace = self.setup.timing.cancel_grace;
+        self.tasks.spawn(async move {
+            // Nobody is told of work that is broken off because the agent ends.
+            if let Some(outcome) = run_to_end(work, stop, grace, shutdown).await {
+                events.send(Event::Ended(job, outcome)).await.ok();
+            }
+        });
+    }
+
+    fn holdings(&self) -> Holdings {
+        let (active, ended): (Vec<&Held>, Vec<&Held>) = self.table.jobs().iter().partition(|held| held.is_active());
+        let active = active.into_iter().map(|held| {
+            let state = self.running.get(&held.job).map(|running| running.reports.state());
+            let phase = match held.stage {
+                Stage::Waiting | Stage::WaitingForTokens => JobPhase::Waiting,
+                _ => state.as_ref().map_or(JobPhase::Waiting, |state| state.phase),
+            };
+            ActiveJob { job: held.job, phase, bytes: state.map_or(0, |state| state.bytes_done) }
+        });
+        Holdings {
+            slots: u32::try_from(self.table.slots()).unwrap_or(u32::MAX),
+            active: active.collect(),
+            unacked_results: ended.into_iter().map(|held| held.job).collect(),
+        }
+    }
+}
+
+async fn on_disk(write: impl FnOnce() -> Result<(), FileError> + Send + 'static) -> Result<(), String> {
+    match tokio::task::spawn_blocking(write).await {
+        Ok(written) => written.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+#[path = "dispatcher/tests.rs"]
+mod tests;

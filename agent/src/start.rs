@@ -1,0 +1,142 @@
+//! From arguments to what is run.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{self, Parts};
+use crate::cli::{Arguments, Command, RunArguments, default_comfy_dir, default_state_dir};
+use crate::config::{Config, ConfigError};
+use crate::connection::Ended;
+use crate::exit::Exit;
+use crate::facts::{self, Places};
+use crate::hub_api::HubApi;
+use crate::jobs::AgentWork;
+use crate::key::{KeyLoadError, KeyVariables};
+use crate::state_dir::{Role, StateDir};
+use crate::supervise::{self, Restarts};
+use crate::timing::Timing;
+use crate::{jobs, log, shutdown, status, tls};
+
+/// How long the system's threads may take to end.
+const END_WITHIN: Duration = Duration::from_secs(2);
+
+/// Does what the arguments say and writes answers to `out`.
+pub fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    match &arguments.command {
+        None => work(&arguments.run),
+        Some(Command::Supervise(run)) => supervise(run),
+        Some(Command::Status { state_dir, json }) => {
+            let state = StateDir::existing(state_dir.clone().unwrap_or_else(default_state_dir));
+            tell_status(&state, *json, out).context("cannot write to standard output")
+        }
+        Some(Command::Git) => jobs::git::child(),
+        Some(Command::Facts { roots }) => {
+            let roots = if roots.is_empty() { vec![default_comfy_dir()] } else { roots.clone() };
+            let comfy = default_comfy_dir();
+            let comfy = comfy.is_dir().then(|| (comfy.clone(), comfy.join("models")));
+            let facts = facts::collect(&Places { roots, comfy })?;
+            let text = serde_json::to_string_pretty(&facts).context("cannot write the facts as JSON")?;
+            writeln!(out, "{text}").context("cannot write to standard output")?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Tells on one line why the agent ends, and picks the exit code.
+pub fn report(error: &anyhow::Error, out: &mut dyn Write) -> Exit {
+    // A reader that is gone can't be told anything; the exit code still can.
+    drop(writeln!(out, "agent: {}", log::redact(&format!("{error:#}"))));
+    let is_usage = error.is::<ConfigError>() || error.is::<KeyLoadError>();
+    if is_usage { Exit::Usage } else { Exit::Fault }
+}
+
+fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
+    let config = Config::new(arguments)?;
+    let tls = tls::client_config(config.ca_file.as_deref())?;
+    let state = StateDir::open(&config.state_dir)?;
+    let key = KeyVariables::read().load(&state)?;
+    if key.is_exposed && cfg!(unix) {
+        let error = key.hide();
+        return Err(error).context("cannot start anew without the key in the environment");
+    }
+    let lock = state.lock(Role::Agent)?;
+    log::start(state.path())?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), hub = %config.hub, "the agent starts");
+    let api = HubApi::new(config.hub.clone(), &key.key, &tls)?;
+    let comfy = Some((config.comfy_dir.clone(), config.models_dir.clone()));
+    let mut roots = vec![config.models_dir.clone()];
+    if !config.models_dir.starts_with(&config.comfy_dir) {
+        roots.push(config.comfy_dir.clone());
+    }
+    let parts = Parts {
+        state,
+        places: Places { roots, comfy },
+        parallel: config.parallel,
+        work: Arc::new(AgentWork::new(&config, api.clone(), tls)?),
+        api,
+        timing: Timing::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let ended = runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        tokio::spawn(shutdown::watch(shutdown.clone()));
+        app::run(parts, shutdown).await
+    });
+    runtime.shutdown_timeout(END_WITHIN);
+    let exit = match ended? {
+        Ended::Shutdown => Exit::Done,
+        Ended::ForGood(why) => {
+            tracing::error!("the agent ends for good: {why}");
+            key.forget();
+            Exit::Over
+        }
+    };
+    drop(lock);
+    Ok(exit)
+}
+
+fn supervise(arguments: &RunArguments) -> anyhow::Result<Exit> {
+    // Told here and now, not by a child again and again.
+    let config = Config::new(arguments)?;
+    let state = StateDir::open(&config.state_dir)?;
+    let key = KeyVariables::read().load(&state)?;
+    if key.is_exposed && cfg!(unix) {
+        let error = key.hide();
+        return Err(error).context("cannot start anew without the key in the environment");
+    }
+    let lock = state.lock(Role::Supervisor)?;
+    // Without the command itself; options may stand before it, too.
+    let arguments = std::env::args_os().skip(1).filter(|argument| argument != "supervise").collect();
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let exit = runtime.context("cannot start the runtime")?.block_on(async {
+        let shutdown = CancellationToken::new();
+        tokio::spawn(shutdown::watch(shutdown.clone()));
+        supervise::run(program, arguments, &Restarts::default(), &shutdown).await
+    })?;
+    drop(lock);
+    Ok(exit)
+}
+
+fn tell_status(state: &StateDir, is_json: bool, out: &mut dyn Write) -> std::io::Result<Exit> {
+    let (found, status) = status::look(state);
+    if is_json {
+        let text = serde_json::json!({ "state": found, "status": status });
+        writeln!(out, "{text}")?;
+    } else {
+        status::tell(found, status.as_ref(), out)?;
+    }
+    Ok(match found {
+        status::Found::Connected => Exit::Done,
+        status::Found::NotRunning => Exit::Fault,
+        status::Found::NotConnected => Exit::NotConnected,
+    })
+}

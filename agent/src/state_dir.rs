@@ -1,0 +1,189 @@
+//! The folder where the agent keeps what has to last: its id, its jobs, its state for `agent status`, its
+//! log. One agent at a time uses it.
+//!
+//! `agent.json` (the id) · `jobs/` ([`crate::journal`]) · `status.json` ([`crate::status`]) · `agent.log` and
+//! `agent.log.1` · `agent.lock`, held while an agent runs · `agent.pid` · `supervise.lock`, `supervise.pid` ·
+//! `key`, only if the key came by the environment.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use shared_protocol::AgentId;
+
+use crate::durable::{self, FileError};
+
+/// How long a lock is waited for: `agent status` holds it for a moment, and one that ends for a little longer.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The disk.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Someone else uses it.
+    #[error("another agent uses {}: stop it first, or choose another --state-dir", .0.display())]
+    InUse(PathBuf),
+}
+
+/// Who may hold a lock in the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The agent that works.
+    Agent,
+    /// The one that starts it again.
+    Supervisor,
+}
+
+impl Role {
+    const fn lock_name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent.lock",
+            Self::Supervisor => "supervise.lock",
+        }
+    }
+
+    const fn pid_name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent.pid",
+            Self::Supervisor => "supervise.pid",
+        }
+    }
+}
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub struct StateDir(PathBuf);
+
+/// The folder is this process's own as long as this lives.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    pid: PathBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Identity {
+    agent_id: AgentId,
+}
+
+impl StateDir {
+    /// Makes the folder if need be.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let path = std::path::absolute(path).map_err(FileError::of("use the folder", path))?;
+        for folder in [path.clone(), path.join("jobs")] {
+            fs::create_dir_all(&folder).map_err(FileError::of("make the folder", &folder))?;
+        }
+        Ok(Self(path))
+    }
+
+    /// Takes a folder as it is, to look into it.
+    pub const fn existing(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The folder of jobs.
+    pub fn jobs(&self) -> PathBuf {
+        self.0.join("jobs")
+    }
+
+    /// Makes it this process's own. The system ends that with the process, however it ends.
+    pub fn lock(&self, role: Role) -> Result<Lock, StateError> {
+        let path = self.file(role.lock_name());
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(FileError::of("open", &path))?;
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(TryLockError::WouldBlock) => return Err(StateError::InUse(self.0.clone())),
+                Err(TryLockError::Error(source)) => return Err(FileError::of("lock", &path)(source).into()),
+            }
+        }
+        let pid = self.file(role.pid_name());
+        durable::replace_lightly(&pid, format!("{}\n", std::process::id()).as_bytes())?;
+        Ok(Lock { file, pid })
+    }
+
+    /// Whether an agent or a supervisor runs.
+    pub fn is_locked(&self, role: Role) -> bool {
+        let Ok(file) = File::options().write(true).open(self.file(role.lock_name())) else { return false };
+        matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
+    /// The agent's id: that of the file, or a fresh one that is kept from now on.
+    pub fn agent_id(&self) -> Result<AgentId, FileError> {
+        let path = self.file("agent.json");
+        if let Some(Identity { agent_id }) = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
+            return Ok(agent_id);
+        }
+        let agent_id = AgentId::new();
+        self.keep_agent_id(agent_id)?;
+        Ok(agent_id)
+    }
+
+    /// Keeps an id that the hub gave.
+    pub fn keep_agent_id(&self, agent_id: AgentId) -> Result<(), FileError> {
+        let path = self.file("agent.json");
+        let text = serde_json::to_vec(&Identity { agent_id }).unwrap_or_default();
+        durable::replace(&path, &text)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What stays behind is harmless: the lock itself says who runs.
+        drop(fs::remove_file(&self.pid));
+        drop(self.file.unlock());
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_kept_and_a_torn_file_makes_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&folder.path().join("a/state")).unwrap();
+        let first = state.agent_id().unwrap();
+        assert_eq!(state.agent_id().unwrap(), first);
+        let given = AgentId::new();
+        state.keep_agent_id(given).unwrap();
+        assert_eq!(state.agent_id().unwrap(), given);
+        fs::write(state.file("agent.json"), "{\"agent").unwrap();
+        let fresh = state.agent_id().unwrap();
+        assert_ne!(fresh, given);
+        assert_eq!(state.agent_id().unwrap(), fresh);
+    }
+
+    #[test]
+    fn one_at_a_time_uses_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        assert!(!state.is_locked(Role::Agent));
+        let lock = state.lock(Role::Agent).unwrap();
+        assert!(state.is_locked(Role::Agent) && !state.is_locked(Role::Supervisor));
+        assert_eq!(fs::read_to_string(state.file("agent.pid")).unwrap(), format!("{}\n", std::process::id()));
+        assert!(matches!(state.lock(Role::Agent), Err(StateError::InUse(_))));
+        drop(lock);
+        assert!(!state.is_locked(Role::Agent) && !state.file("agent.pid").exists());
+        state.lock(Role::Agent).unwrap();
+    }
+}
