@@ -1,11 +1,15 @@
-//! Measures the hub against other tools, in the same run on the same files.
+//! Measures hub and agent against other tools, in the same run on the same files.
 //!
 //! Absolute times mean little on a shared machine, so every row has a peer and a ratio, and every
 //! time is the median of several runs.
 
 pub mod check;
 pub mod content;
+#[cfg(unix)]
+pub mod download;
 pub mod duplicates;
+#[cfg(unix)]
+pub mod faulty;
 pub mod pages;
 pub mod peers;
 pub mod plans;

@@ -1,5 +1,6 @@
 //! `bench [--files N] [--content-files N] [--big-mib N] [--runs N] [--folder DIR] [--memory DIR]
-//! [--only PART,…]`: measures the hub that `HUB_BIN` names against other tools and prints a table.
+//! [--only PART,…]`: measures the hub that `HUB_BIN` names, and the
+//! downloads of `DOWNLOAD_BIN`, against other tools and prints a table.
 
 use std::io::Write as _;
 
@@ -10,21 +11,27 @@ use stories::bench::{BenchPlan, check, content, duplicates, plans, room, walk};
 /// Measures some of the work and adds its rows.
 type Part = fn(&BenchPlan, &mut Table) -> Result<()>;
 
+fn names(parts: &[(&'static str, Part)]) -> Vec<&'static str> {
+    parts.iter().map(|part| part.0).collect()
+}
+
 fn main() -> Result<()> {
     let plan = BenchPlan::from_arguments(std::env::args().skip(1))?;
     let mut out = std::io::stdout().lock();
     let mut table = Table::default();
     writeln!(std::io::stderr(), "trees are generated in {} and kept for the next time", plan.folder.display())?;
-    let parts: [(&str, Part); 6] = [
+    let parts: Vec<(&str, Part)> = vec![
         ("walk", walk::measure),
         ("plans", plans::measure),
         ("content", content::measure),
         ("check", check::measure),
         ("duplicates", duplicates::measure),
         ("room", room::measure),
+        #[cfg(unix)]
+        ("download", stories::bench::download::measure),
     ];
     for name in &plan.only {
-        ensure!(parts.iter().any(|part| part.0 == name), "there is no part {name}: {:?}", parts.map(|part| part.0));
+        ensure!(parts.iter().any(|part| part.0 == name), "there is no part {name}: {:?}", names(&parts));
     }
     let mut ended = Ok(());
     for (name, measure) in parts {
