@@ -1,0 +1,38 @@
+//! Hub and agent, for real, with a tunnel between them that fails in every way tunnels do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+
+mod cables;
+mod connection;
+mod disks;
+mod ends;
+mod first_time;
+mod frenzy;
+mod kills;
+mod proxies;
+mod secrets;
+mod sources;
+mod tls;
+mod wrong_hands;
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use stories::agent::AgentSetup;
+
+/// A file under its final name is the one that was sent.
+fn expect_arrived(machine: &AgentSetup, path: &str, content: &[u8]) -> Result<()> {
+    let at = machine.models().join(path);
+    let found = std::fs::read(&at).with_context(|| format!("cannot read {}", at.display()))?;
+    ensure!(found == content, "{path} differs: {} of {} bytes", found.len(), content.len());
+    ensure!(parts(&machine.models())?.is_empty(), "left over: {:?}", parts(&machine.models())?);
+    Ok(())
+}
+
+/// Files of the agent that are not models, below the folder of models.
+fn parts(models: &Path) -> Result<Vec<String>> {
+    if !models.is_dir() {
+        return Ok(Vec::new());
+    }
+    let files = stories::roots::all_files(models)?;
+    Ok(files.into_iter().filter(|path| path.contains(".part")).collect())
+}
