@@ -1,5 +1,7 @@
-//! Sessions end: by hand, by time, and for a disk that was cloned not at all.
+//! What ends in the middle: a session by hand or by time, a file that becomes another; and what does not:
+//! a session whose hub ends, and an agent whose disk was cloned.
 
+use std::fs;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -8,7 +10,7 @@ use serde_json::json;
 use stories::agent::FOR_GOOD;
 use stories::api::{Api, WORK};
 use stories::chaos::{Mode, Trigger};
-use stories::remote::{Connected, Remote, is_online, send, succeeded};
+use stories::remote::{Connected, Remote, ended, is_online, send, succeeded};
 use stories::roots::noise;
 use stories::wait::{SOON, wait_until};
 
@@ -129,5 +131,26 @@ fn a_cloned_disk_becomes_an_agent_of_its_own() -> Result<()> {
     let _again = twin.start()?;
     wait_until("it to be back", WORK, || is_online(&up.api, &other))?;
     ensure!(up.api.items("/api/remote/agents")?.len() == 2);
+    Ok(())
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_sent_never_arrives_as_what_it_was() -> Result<()> {
+    let remote = Remote::new()?;
+    let content = noise(1, 8 << 20);
+    let on_lake = remote.roots.lake_file(PATH, &content)?;
+    let up = remote.connected()?;
+    remote.tunnel.set(Mode::Throttle(1 << 20));
+    let at = remote.tunnel.arm(Trigger::body("/blobs/", 3 << 20));
+    let id = up.send_one(PATH)?;
+    at.wait(WORK)?;
+    fs::write(&on_lake, noise(9, 8 << 20))?;
+    remote.tunnel.set(Mode::Pass);
+    let job = ended(&up.api, &id)?;
+    let arrived = up.machine.models().join(PATH);
+    match fs::read(&arrived) {
+        Ok(bytes) => ensure!(bytes == content, "wrong bytes under the final name: {job}"),
+        Err(_) => ensure!(job["state"] == "failed", "neither a file nor a failure: {job}"),
+    }
     Ok(())
 }

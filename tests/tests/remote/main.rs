@@ -11,6 +11,7 @@ mod kills;
 mod proxies;
 mod secrets;
 mod sources;
+mod streams;
 mod tls;
 mod wrong_hands;
 

@@ -49,9 +49,9 @@ fn every_bad_source_is_named_and_the_hub_fills_in() -> Result<()> {
     let id = send(&up.api, &up.id, &[PATH])?.remove(0);
     let job = succeeded(&up.api, &id)?;
     expect_arrived(&up.machine, PATH, &content)?;
-    ensure!(text(source(&job, "liar")?, "verdict") == "banned", "{job}");
+    ensure!(text(source(&job, "liar")?, "outcome") == "banned", "{job}");
     for fault in ["silent", "page", "gone"] {
-        ensure!(text(source(&job, fault)?, "verdict") == "gave_up", "{fault}: {job}");
+        ensure!(text(source(&job, fault)?, "outcome") == "gave_up", "{fault}: {job}");
         ensure!(source(&job, fault)?["reasons"].as_array().is_some_and(|reasons| !reasons.is_empty()), "{job}");
     }
     ensure!(remote.tunnel.n_requests("/blobs/") > 0);

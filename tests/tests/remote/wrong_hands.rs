@@ -1,14 +1,16 @@
-//! What the remote listener gives to whom, and what it does when a file is no longer what it was.
+//! What the remote listener gives to whom.
 
-use std::fs;
+use std::net::TcpStream;
 
 use anyhow::{Context as _, Result, ensure};
+use reqwest::Method;
 use reqwest::blocking::Client;
-use stories::api::WORK;
-use stories::chaos::{Mode, Trigger};
-use stories::remote::{Remote, begin_session, ended, succeeded};
+use shared_protocol::hub_to_agent::HubToAgent;
+use stories::api::Api;
+use stories::fake_agent::FakeAgent;
+use stories::remote::{Remote, begin_session, send};
 use stories::roots::{digest, noise};
-use stories::wait::SOON;
+use stories::wait::{SOON, wait_until};
 
 const WANTED: &str = "loras/wanted.safetensors";
 const PRIVATE: &str = "loras/private.safetensors";
@@ -22,13 +24,12 @@ fn only_what_a_job_names_is_handed_out_and_only_with_the_key() -> Result<()> {
     let remote = Remote::new()?;
     remote.roots.lake_file(WANTED, &noise(1, 3 << 20))?;
     let private = remote.roots.lake_file(PRIVATE, &noise(2, 3 << 20))?;
-    let up = remote.connected()?;
-    remote.tunnel.set(Mode::Throttle(300_000));
-    let at = remote.tunnel.arm(Trigger::body("/blobs/", 200_000));
-    let id = up.send_one(WANTED)?;
-    at.wait(WORK)?;
+    let (_hub, api) = remote.start()?;
+    let session = begin_session(&api)?;
+    let mut agent = FakeAgent::connect(remote.listener(), &session.key)?;
+    send(&api, &agent.id().to_string(), &[WANTED])?;
+    agent.wait_for("the job", |said| matches!(said, HubToAgent::JobAssign(_)).then_some(()))?;
 
-    // Past the tunnel, which is slow.
     let base = format!("http://{}/remote/v1", remote.listener());
     let client = client()?;
     let get = |path: &str, key: Option<&str>| -> Result<(u16, String)> {
@@ -42,7 +43,7 @@ fn only_what_a_job_names_is_handed_out_and_only_with_the_key() -> Result<()> {
     let bare =
         |path: &std::path::Path| -> Result<String> { Ok(digest(path)?.trim_start_matches("blake3:").to_owned()) };
     let wanted = bare(&remote.roots.lake().join(WANTED))?;
-    let (private, key) = (bare(&private)?, up.session.key.as_str());
+    let (private, key) = (bare(&private)?, session.key.as_str());
     let other_key = format!("chk_{}", "0".repeat(64));
 
     ensure!(get(&format!("/blobs/{wanted}"), Some(key))?.0 == 200);
@@ -62,8 +63,10 @@ fn only_what_a_job_names_is_handed_out_and_only_with_the_key() -> Result<()> {
     let outside = client.get(format!("http://{}/api/health", remote.listener())).bearer_auth(key).send()?;
     ensure!(outside.status().as_u16() == 404, "{}", outside.status());
 
-    remote.tunnel.set(Mode::Pass);
-    succeeded(&up.api, &id)?;
+    // Nothing of it is left when the session is over.
+    let ended = Api::send(api.request(Method::DELETE, "/api/remote/session"))?;
+    ensure!(ended.status == 200, "{}", ended.text);
+    wait_until("the listener to be gone", SOON, || Ok(TcpStream::connect(remote.listener()).is_err()))?;
     Ok(())
 }
 
@@ -71,29 +74,8 @@ fn only_what_a_job_names_is_handed_out_and_only_with_the_key() -> Result<()> {
 fn without_a_session_nothing_listens() -> Result<()> {
     let remote = Remote::new()?;
     let (_hub, api) = remote.start()?;
-    ensure!(std::net::TcpStream::connect(remote.listener()).is_err(), "no session was begun");
+    ensure!(TcpStream::connect(remote.listener()).is_err(), "no session was begun");
     begin_session(&api)?;
     ensure!(client()?.get(format!("http://{}/remote/v1/health", remote.listener())).send()?.status().is_success());
-    Ok(())
-}
-
-#[test]
-fn a_file_that_changes_while_it_is_sent_never_arrives_as_what_it_was() -> Result<()> {
-    let remote = Remote::new()?;
-    let content = noise(1, 8 << 20);
-    let on_lake = remote.roots.lake_file(WANTED, &content)?;
-    let up = remote.connected()?;
-    remote.tunnel.set(Mode::Throttle(1 << 20));
-    let at = remote.tunnel.arm(Trigger::body("/blobs/", 3 << 20));
-    let id = up.send_one(WANTED)?;
-    at.wait(WORK)?;
-    fs::write(&on_lake, noise(9, 8 << 20))?;
-    remote.tunnel.set(Mode::Pass);
-    let job = ended(&up.api, &id)?;
-    let arrived = up.machine.models().join(WANTED);
-    match fs::read(&arrived) {
-        Ok(bytes) => ensure!(bytes == content, "wrong bytes under the final name: {job}"),
-        Err(_) => ensure!(job["state"] == "failed", "neither a file nor a failure: {job}"),
-    }
     Ok(())
 }
