@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::{RunArguments, default_comfy_dir, default_state_dir};
 use crate::hub_api::{HubAddress, HubAddressError};
+use crate::timing::Timing;
 
 /// Most jobs at once.
 pub const MAX_PARALLEL: usize = 16;
@@ -25,6 +26,8 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Whether private addresses may be fetched from.
     pub allow_private: bool,
+    /// All times it keeps to.
+    pub timing: Timing,
 }
 
 /// A wrong value, told with its name and what is expected.
@@ -73,8 +76,19 @@ impl Config {
             parallel: parallel.ok_or_else(|| ConfigError::Parallel(arguments.parallel.clone()))?,
             ca_file: arguments.ca_file.clone(),
             allow_private: arguments.allow_private_sources,
+            timing: timing(arguments),
         })
     }
+}
+
+#[cfg(debug_assertions)]
+fn timing(arguments: &RunArguments) -> Timing {
+    Timing::default().hurried(arguments.haste)
+}
+
+#[cfg(not(debug_assertions))]
+fn timing(_: &RunArguments) -> Timing {
+    Timing::default()
 }
 
 fn folder(option: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {

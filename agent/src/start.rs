@@ -18,7 +18,6 @@ use crate::jobs::AgentWork;
 use crate::key::{KeyLoadError, KeyVariables};
 use crate::state_dir::{Role, StateDir};
 use crate::supervise::{self, Restarts};
-use crate::timing::Timing;
 use crate::{jobs, log, shutdown, status, tls};
 
 /// How long the system's threads may take to end.
@@ -78,7 +77,7 @@ fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
         parallel: config.parallel,
         work: Arc::new(AgentWork::new(&config, api.clone(), tls)?),
         api,
-        timing: Timing::default(),
+        timing: config.timing.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
