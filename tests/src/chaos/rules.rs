@@ -33,8 +33,8 @@ impl Trigger {
         Self::at(Moment::Frame(side, kind))
     }
 
-    /// When the hub has sent so many bytes, from now on, of bodies for paths that contain the text; the
-    /// bytes up to there pass.
+    /// When the hub has sent so many bytes, from now on, of bodies for paths that contain the text. With a
+    /// cut, exactly so many pass.
     pub fn body(path: &str, bytes: u64) -> Self {
         Self::at(Moment::Body { path: path.to_owned(), bytes })
     }
@@ -115,7 +115,12 @@ impl Armed {
         if self.is_spent.swap(true, Ordering::SeqCst) {
             return None;
         }
-        let passing = if self.trigger.swallows { 0 } else { passing };
+        // A gap in a connection that goes on would be a fault that no network has.
+        let passing = match (self.trigger.swallows, self.trigger.cuts) {
+            (true, _) => 0,
+            (false, true) => passing,
+            (false, false) => size,
+        };
         Some(Effect { passing, cuts: self.trigger.cuts, then: self.trigger.then.clone() })
     }
 }

@@ -90,7 +90,7 @@ fn a_file_that_is_cut_short_is_not_made_up_for() -> Result<()> {
     fs::File::options().write(true).open(stream.remote.roots.lake().join(PATH))?.set_len(THERE + 4096)?;
     let content = stream.content.clone();
     let got = stream.end()?;
-    ensure!(got.len() < SIZE && content.starts_with(got.get(..THERE as usize).unwrap_or_default()));
+    ensure!(got.len() < SIZE && content.starts_with(got.get(..usize::try_from(THERE)?).unwrap_or_default()));
     Ok(())
 }
 

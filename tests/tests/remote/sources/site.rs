@@ -54,7 +54,7 @@ async fn answer(
     match fault.as_str() {
         "gone" => (StatusCode::NOT_FOUND, "gone").into_response(),
         "page" => ([(header::CONTENT_TYPE, "text/html")], "<html>Please accept our terms</html>").into_response(),
-        "busy" if n < 2 => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], "").into_response(),
+        "busy" if n == 0 => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], "").into_response(),
         "whole" => part(&content, None, "\"a\"", Ending::Whole),
         "liar" => part(&lies(&content), from, "\"a\"", Ending::Whole),
         "short" => part(&content, from, "\"a\"", Ending::Breaks(content.len() / 5)),
