@@ -5,11 +5,13 @@ mod cables;
 mod connection;
 mod ends;
 mod first_time;
+mod frenzy;
 mod kills;
 mod proxies;
 mod secrets;
 mod sources;
 mod streams;
+mod tls;
 mod wrong_hands;
 
 use std::path::Path;
