@@ -3,6 +3,7 @@
 
 mod cables;
 mod connection;
+mod disks;
 mod ends;
 mod first_time;
 mod frenzy;
