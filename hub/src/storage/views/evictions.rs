@@ -53,7 +53,8 @@ fn candidates_statement(local: i64, lake: i64, by: EvictBy) -> Statement {
     );
     statement
         .add(
-            "EXISTS (SELECT 1 FROM files e WHERE e.blake3 = f.blake3 AND e.root_id = ? AND e.placeholder = 0)",
+            "EXISTS (SELECT 1 FROM files e INDEXED BY files_by_content
+                     WHERE e.blake3 = f.blake3 AND e.root_id = ? AND e.placeholder = 0)",
             [lake.into()],
         )
         .text("FROM files f CROSS JOIN pairs p ON p.local_id = f.id LEFT JOIN files k ON k.id = p.lake_id")
