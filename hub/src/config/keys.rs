@@ -127,6 +127,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_example_of_the_packages_names_only_what_there_is() {
+        let example = include_str!("../../../docs/config.example.toml");
+        let mut n = 0;
+        for line in example.lines().filter_map(|line| line.strip_prefix('#')) {
+            if let Some((name, _)) = line.split_once(" = ").filter(|(name, _)| !name.starts_with(' ')) {
+                assert!(Key::from_name(name).is_some(), "{name}");
+                n += 1;
+            }
+        }
+        assert!(n > 10, "{n} keys");
+    }
+
+    #[test]
     fn the_table_names_every_key_once() {
         for key in Key::all() {
             assert_eq!(Key::from_name(key.name()), Some(key));
