@@ -62,6 +62,7 @@ fn is_accessible_fits_and_is_quiet() -> Result<()> {
         ("queue-batches", "/queue?tab=batches"),
         ("batch", "/batches/1"),
         ("hashes", "/hashes"),
+        ("remote", "/remote"),
         ("library-evicted", "/library?root=local&folder=loras"),
         ("batch-delete", "/batches/2"),
         ("sources", "/sources"),

@@ -140,13 +140,30 @@ pub struct JobFilter {
     pub agent: Option<AgentId>,
     /// In one state.
     pub state: Option<JobState>,
+    /// Only those that have not ended.
+    pub open: bool,
+}
+
+/// How many jobs there are in each state.
+pub fn counts(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<(JobState, u64)>, StorageError> {
+    let sql = "SELECT state, count(*) FROM remote_jobs WHERE ?1 IS NULL OR agent_id = ?1 GROUP BY state";
+    let read = |row: &Row<'_>| {
+        let state: String = row.get(0)?;
+        Ok((JobState::from_name(&state).ok_or_else(|| wrong(0, state))?, from_db(row.get(1)?)))
+    };
+    let agent = agent.map(|id| id.to_string());
+    Ok(connection.prepare_cached(sql)?.query_map([agent], read)?.collect::<Result<_, _>>()?)
 }
 
 /// A page of jobs, newest first.
 pub fn list(connection: &Connection, filter: JobFilter, page: &PageRequest) -> Result<Page<JobRow>, StorageError> {
     let (agent, state) = (filter.agent.map(|id| id.to_string()), filter.state.map(JobState::as_str));
     let after: Option<i64> = page.after()?;
-    let narrowed = "(?1 IS NULL OR agent_id = ?1) AND (?2 IS NULL OR state = ?2)";
+    let narrowed = if filter.open {
+        "(?1 IS NULL OR agent_id = ?1) AND (?2 IS NULL OR state = ?2) AND finished_at IS NULL"
+    } else {
+        "(?1 IS NULL OR agent_id = ?1) AND (?2 IS NULL OR state = ?2)"
+    };
     let sql = format!("SELECT count(*) FROM remote_jobs WHERE {narrowed}");
     let total = connection.prepare_cached(&sql)?.query_row((&agent, state), |row| row.get(0))?;
     let sql =

@@ -10,6 +10,8 @@ pub(super) mod lists;
 pub(super) mod plans;
 pub(super) mod preview;
 pub(super) mod queue;
+pub(super) mod remote;
+pub(super) mod remote_send;
 pub(super) mod selection;
 pub(super) mod settings;
 pub(super) mod sources;
@@ -79,6 +81,19 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/evict/confirm", post(evict::confirm))
         .route("/ui/evict/restore", post(evict::bring_back))
         .route("/ui/evict", post(evict::create))
+        .route("/ui/remote/session", post(remote::enable))
+        .route("/ui/remote/session/extend", post(remote::extend))
+        .route("/ui/remote/session/revoke", post(remote::revoke))
+        .route("/ui/remote/self-test", post(remote::self_test))
+        .route("/ui/remote/jobs", get(remote::show_jobs))
+        .route("/ui/remote/jobs/{id}", get(remote::show_job))
+        .route("/ui/remote/jobs/{id}/cancel", post(remote::cancel_job))
+        .route("/ui/remote/jobs/{id}/retry", post(remote::retry_job))
+        .route("/ui/remote/agents/{id}/inventory", post(remote::ask_inventory))
+        .route("/ui/remote/agents/{id}/remove", get(remote::confirm_remove).post(remote::remove))
+        .route("/ui/remote/agents/{id}/comfy", get(remote::confirm_comfy).post(remote::clone_comfy))
+        .route("/ui/remote/send/confirm", get(remote_send::show_send))
+        .route("/ui/remote/send", post(remote_send::send))
         .route("/ui/scans", post(work::begin_scan))
         .route("/ui/scans/{id}/cancel", post(work::cancel_scan))
         .route("/ui/hashes", post(work::begin_hashing))

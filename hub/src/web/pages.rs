@@ -16,6 +16,7 @@ pub(super) mod load;
 pub(super) mod logs;
 pub(super) mod plan;
 pub(super) mod queue;
+pub(super) mod remote;
 pub(super) mod settings;
 pub(super) mod setup;
 pub(super) mod sources;
@@ -37,6 +38,9 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/queue", get(queue::show_queue))
         .route("/batches/{id}", get(batch::show_batch))
         .route("/plans/{id}", get(plan::show_plan))
+        .route("/remote", get(remote::show_remote))
+        .route("/remote/jobs/{id}", get(remote::job::show_job))
+        .route("/remote/agents/{id}", get(remote::agent::show_agent))
         .route("/hashes", get(hashes::show_hashes))
         .route("/evict", get(evict::show_evict))
         .route("/space", get(space::show_space))

@@ -67,6 +67,12 @@ pub fn file_holding(connection: &Connection, root: RootRowId, hash: &Blake3) -> 
     Ok(connection.prepare_cached(&sql)?.query_row((root.0, hash.as_bytes()), row).optional()?)
 }
 
+/// Whether any file of the library is known to hold this content.
+pub fn is_content_known(connection: &Connection, hash: &Blake3) -> Result<bool, StorageError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM files INDEXED BY files_by_content WHERE blake3 = ?1)";
+    Ok(connection.prepare_cached(sql)?.query_row([hash.as_bytes()], |row| row.get(0))?)
+}
+
 /// All files in a folder and below it, by name; `None` is the whole root.
 pub fn files_below(
     connection: &Connection,

@@ -29,6 +29,14 @@ struct Bulk {
     n_matching: u64,
     vals: Vals,
     actions: Vec<BulkAction>,
+    send: Vec<SendSide>,
+}
+
+/// A button that sends the files of a side to a machine.
+#[derive(Debug, Serialize)]
+struct SendSide {
+    root: Root,
+    label: String,
 }
 
 /// What the bar's own buttons send.
@@ -62,6 +70,7 @@ pub(in crate::web) async fn library(state: &WebState, query: &LibraryQuery, all:
             action(state, Operation::Move, root, bulk.n),
             action(state, Operation::Delete, root, bulk.n),
         ];
+        bulk.send = send_sides(state, &[root]).await?;
     }
     Ok(context! { bulk => Serde(bulk) })
 }
@@ -83,6 +92,7 @@ pub(in crate::web) async fn diff(state: &WebState, query: &DiffQuery, all: Optio
             bulk.actions.extend(sides.iter().map(|side| action(state, Operation::Copy, *side, bulk.n)));
         }
         bulk.actions.extend(sides.iter().map(|side| action(state, Operation::Delete, *side, bulk.n)));
+        bulk.send = send_sides(state, sides).await?;
     }
     Ok(context! { bulk => Serde(bulk) })
 }
@@ -102,7 +112,24 @@ async fn count(state: &WebState, selection: Selection, side: Root, vals: Vals, a
             Ok((files.len() as u64, files.iter().map(|file| file.size_bytes).sum::<u64>(), matching))
         })
         .await?;
-    Ok(Bulk { id, all, n, size_bytes, offer_all: !is_all && n < n_matching, n_matching, vals, actions: Vec::new() })
+    Ok(Bulk {
+        id,
+        all,
+        n,
+        size_bytes,
+        offer_all: !is_all && n < n_matching,
+        n_matching,
+        vals,
+        actions: Vec::new(),
+        send: Vec::new(),
+    })
+}
+
+/// What can be sent to a machine: from the one side, or from either where they differ.
+async fn send_sides(state: &WebState, sides: &[Root]) -> Answer<Vec<SendSide>> {
+    let Some(label) = pages::remote::machines::send_label(state).await? else { return Ok(Vec::new()) };
+    let of = |root: Root| if sides.len() > 1 { format!("{}: {label}", root.label()) } else { label.clone() };
+    Ok(sides.iter().map(|root| SendSide { root: *root, label: of(*root) }).collect())
 }
 
 fn matching(connection: &Connection, filter: &Filter) -> Result<u64, StorageError> {

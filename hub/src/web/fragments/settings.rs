@@ -31,10 +31,13 @@ pub(super) async fn save_settings(
     let changes = keys()
         .filter(|key| *key != Key::AppDataDir.name())
         .filter_map(|key| Some((key.to_owned(), fields.get(key)?)))
+        // A secret is never sent back to the page, so an empty field says nothing about it.
+        .filter(|(key, value)| !(is_secret(key) && value.trim().is_empty()))
         .map(|(key, value)| {
             let default = Key::from_name(&key).and_then(Key::default_value);
             let text = value.trim();
-            let kept = (!text.is_empty() && Some(text) != default).then(|| text.to_owned());
+            let is_taken_out = text.is_empty() || Some(text) == default || (is_secret(&key) && text == "none");
+            let kept = (!is_taken_out).then(|| text.to_owned());
             (key, kept)
         })
         .collect();
@@ -48,6 +51,10 @@ pub(super) async fn save_settings(
             refused("fragments/_settings.html", context! { page => form(&state, &tried) })
         }
     }
+}
+
+fn is_secret(key: &str) -> bool {
+    Key::from_name(key).is_some_and(Key::is_secret)
 }
 
 /// Saves the two folders and begins the first scan.

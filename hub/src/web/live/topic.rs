@@ -7,7 +7,7 @@ use crate::domain::root::Root;
 use crate::services::Event;
 use crate::web::error::{Answer, Problem};
 use crate::web::fragments::toast::partial;
-use crate::web::pages::{duplicates, frame, hashes, home, queue, sources};
+use crate::web::pages::{duplicates, frame, hashes, home, queue, remote, sources};
 use crate::web::state::WebState;
 
 /// Something that pages show and that changes.
@@ -45,6 +45,10 @@ pub(in crate::web) enum Topic {
     Evict,
     /// What takes space.
     Space,
+    /// The session, the machines and their jobs.
+    Remote,
+    /// The jobs of machines.
+    Jobs,
 }
 
 /// One place of a page with what fills it.
@@ -58,7 +62,7 @@ pub(in crate::web) struct Piece {
 
 impl Topic {
     /// Every topic.
-    pub(in crate::web) const ALL: [Self; 16] = [
+    pub(in crate::web) const ALL: [Self; 18] = [
         Self::Strip,
         Self::Scan,
         Self::Roots,
@@ -75,6 +79,8 @@ impl Topic {
         Self::Trash,
         Self::Evict,
         Self::Space,
+        Self::Remote,
+        Self::Jobs,
     ];
 
     /// Its name in addresses.
@@ -96,6 +102,8 @@ impl Topic {
             Self::Trash => "trash",
             Self::Evict => "evict",
             Self::Space => "space",
+            Self::Remote => "remote",
+            Self::Jobs => "jobs",
         }
     }
 
@@ -134,7 +142,10 @@ impl Topic {
             Self::Hashes => matches!(event, Event::HashChanged(_) | Event::IndexChanged(_)),
             Self::Duplicates => matches!(event, Event::DuplicateScanChanged(_)),
             Self::Sources => matches!(event, Event::SourceCheckChanged),
-            Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict | Self::Space => false,
+            Self::Remote => {
+                matches!(event, Event::SessionChanged | Event::AgentChanged(_) | Event::SettingsChanged)
+            }
+            Self::Jobs | Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict | Self::Space => false,
         }
     }
 
@@ -150,6 +161,7 @@ impl Topic {
             Self::Trash => Some("trash"),
             Self::Evict => Some("evict"),
             Self::Space => Some("space"),
+            Self::Jobs => Some("jobs"),
             _ => None,
         }
     }
@@ -166,6 +178,7 @@ impl Topic {
             Self::Diff => matches!(event, Event::PairsChanged),
             Self::History => matches!(event, Event::HistoryAdded),
             Self::Space => matches!(event, Event::IndexChanged(_) | Event::RootChanged(_)),
+            Self::Jobs => matches!(event, Event::JobChanged(_)),
             Self::Trash | Self::Evict => matches!(event, Event::IndexChanged(_) | Event::BatchChanged(_)),
             _ => false,
         };
@@ -207,7 +220,16 @@ impl Topic {
                 &hashes::content(state).await?,
                 [("hash-coverage", "fragments/_hash_coverage.html"), ("hash-jobs", "fragments/_hash_jobs.html")],
             ),
-            Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict | Self::Space => Ok(Vec::new()),
+            Self::Remote => pieces(
+                &remote::live(state).await?,
+                [
+                    ("remote-session", "fragments/_remote_session.html"),
+                    ("remote-agents", "fragments/_remote_agents.html"),
+                ],
+            ),
+            Self::Jobs | Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict | Self::Space => {
+                Ok(Vec::new())
+            }
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::web::state::WebState;
 
 const FRAME: Frame = Frame { section: "settings", title: "Settings", topics: "strip" };
 
-/// Which keys stand together under which title. Keys of parts that are not there yet are left out.
-const GROUPS: [(&str, &[(&str, &str)]); 4] = [
+/// Which keys stand together under which title.
+const GROUPS: [(&str, &[(&str, &str)]); 6] = [
     (
         "Folders",
         &[
@@ -37,11 +37,29 @@ const GROUPS: [(&str, &[(&str, &str)]); 4] = [
             ("LAKE_HASH_READERS", "Files of the Lake hashed at once"),
         ],
     ),
+    (
+        "Remote machines",
+        &[
+            ("REMOTE_BASE_URL", "Public address"),
+            ("REMOTE_BIND", "Where it leads to"),
+            ("REMOTE_TLS_CERT", "Certificate"),
+            ("REMOTE_TLS_KEY", "Key of the certificate"),
+            ("REMOTE_SESSION_TTL_MINUTES", "Minutes of a session"),
+            ("REMOTE_UPLOAD_LIMIT", "Most that is sent per second"),
+            ("REMOTE_STALL_TIMEOUT_SECONDS", "Seconds until a download stalls"),
+            ("REMOTE_MIN_SPEED", "Slowest speed"),
+            ("REMOTE_RETRY_PER_SOURCE", "Tries per source"),
+            ("REMOTE_ALLOW_PRIVATE_SOURCES", "Private sources"),
+            ("COMFY_REPO_URL", "ComfyUI's repository"),
+            ("AGENT_BINARY", "The agent's program"),
+        ],
+    ),
+    ("Tokens", &[("HF_TOKEN", "Hugging Face"), ("CIVITAI_TOKEN", "Civitai")]),
     ("This hub", &[("HUB_PORT", "Port"), ("APP_DATA_DIR", "Data folder")]),
 ];
 
 /// Keys that are either `true` or `false`.
-const SWITCHES: [&str; 3] = ["LOCAL_ALLOW_DELETE", "LAKE_ALLOW_DELETE", "HASH_SHA256"];
+const SWITCHES: [&str; 4] = ["LOCAL_ALLOW_DELETE", "LAKE_ALLOW_DELETE", "HASH_SHA256", "REMOTE_ALLOW_PRIVATE_SOURCES"];
 
 #[derive(Debug, Serialize)]
 struct Group {
@@ -58,6 +76,7 @@ struct Item {
     placeholder: String,
     choices: Vec<Choice>,
     is_fixed: bool,
+    is_secret: bool,
     needs_restart: bool,
     source_text: String,
     problem: Option<String>,
@@ -113,6 +132,7 @@ fn item(view: &SettingView, label: &'static str, tried: &Tried) -> Item {
     let is_fixed = matches!(view.source, Source::Flag | Source::Environment) || view.key == "APP_DATA_DIR";
     let own = match view.source {
         Source::Default if view.key != "APP_DATA_DIR" => String::new(),
+        _ if view.secret => String::new(),
         _ => view.value.clone().unwrap_or_default(),
     };
     let is_switch = SWITCHES.contains(&view.key);
@@ -128,7 +148,12 @@ fn item(view: &SettingView, label: &'static str, tried: &Tried) -> Item {
         label,
         explanation: view.help,
         value: tried.values.get(view.key).cloned().filter(|_| !is_fixed).unwrap_or(own),
-        placeholder: default.to_owned(),
+        placeholder: if view.secret && view.value.is_some() {
+            "set; empty keeps it, “none” takes it out".to_owned()
+        } else {
+            default.to_owned()
+        },
+        is_secret: view.secret,
         choices,
         is_fixed,
         needs_restart: view.needs_restart && !is_fixed,

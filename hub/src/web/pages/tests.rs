@@ -13,7 +13,7 @@ use crate::web::live::Topic;
 use crate::web::templates::encode;
 use crate::web::test_hub::{Answered, PORT, TestHub};
 
-const PAGES: [&str; 26] = [
+const PAGES: [&str; 28] = [
     "/",
     "/library",
     "/library?root=lake&view=cards&folder=loras",
@@ -27,6 +27,8 @@ const PAGES: [&str; 26] = [
     "/queue",
     "/queue?tab=batches",
     "/hashes",
+    "/remote",
+    "/remote?tab=done",
     "/evict",
     "/evict?free=0.5&by=age",
     "/evict?tab=evicted&q=x",

@@ -126,7 +126,7 @@ pub(in crate::web) async fn list_jobs(
     Params(JobQuery { agent_id, state: wanted }): Params<JobQuery>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<JobView>>> {
-    let filter = JobFilter { agent: agent_id, state: wanted };
+    let filter = JobFilter { agent: agent_id, state: wanted, open: false };
     Ok(Json(ListView::of(state.services.remote.list_jobs(filter, page.request()?).await?)))
 }
 

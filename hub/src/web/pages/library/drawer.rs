@@ -16,6 +16,7 @@ use crate::services::model_header::{self, ModelHeaderError};
 use crate::storage::views::FileEntry;
 use crate::storage::views::detail::{self, FileDetail};
 use crate::web::error::Answer;
+use crate::web::pages::remote::machines;
 use crate::web::pages::sources::drawer::{Addresses, addresses};
 use crate::web::state::WebState;
 use crate::web::templates::format;
@@ -45,6 +46,8 @@ pub(in crate::web) struct Detail {
     sidecars: Vec<Sidecar>,
     delete_reason: Option<String>,
     sources: Option<Addresses>,
+    /// What the button says that sends it to a machine.
+    send: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,7 +118,8 @@ pub(in crate::web) async fn detail(
     };
     let delete_reason = services.roots.check_delete(root).err().as_ref().map(reason);
     let close = format!("/library{}", query.page());
-    Ok(Some(Detail { sources, ..view(found, preview, model, delete_reason, close) }))
+    let send = machines::send_label(state).await?;
+    Ok(Some(Detail { sources, send, ..view(found, preview, model, delete_reason, close) }))
 }
 
 /// Why something is not possible, as a sentence.
@@ -166,6 +170,7 @@ fn view(
             .collect(),
         delete_reason,
         sources: None,
+        send: None,
         path: file.path,
     }
 }

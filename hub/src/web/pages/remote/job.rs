@@ -1,0 +1,86 @@
+//! One job: how far it is, where each byte came from, what was told about it.
+
+use axum::extract::State;
+use axum::response::Response;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::Serialize;
+use shared_protocol::JobId;
+
+use super::jobs::{Job, how, names};
+use crate::services::remote::job_view::JobView;
+use crate::web::error::Answer;
+use crate::web::extract::InPath;
+use crate::web::pages::frame::{Frame, page};
+use crate::web::state::WebState;
+use crate::web::templates::format;
+
+const FRAME: Frame = Frame { section: "remote", title: "Job", topics: "strip,jobs" };
+
+/// A line of facts.
+#[derive(Debug, Default, Serialize)]
+pub(in crate::web) struct Fact {
+    pub name: &'static str,
+    pub value: String,
+    pub is_path: bool,
+    pub is_digest: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    after: String,
+    level: String,
+    text: String,
+}
+
+/// Shows a job.
+pub(in crate::web) async fn show_job(State(state): State<WebState>, InPath(id): InPath<JobId>) -> Answer<Response> {
+    page(&state, FRAME, "pages/remote_job.html", context! { page => content(&state, id).await? }).await
+}
+
+/// What the page of a job shows.
+pub(in crate::web) async fn content(state: &WebState, id: JobId) -> Answer<Value> {
+    let view = state.services.remote.show_job(id).await?;
+    let facts = facts(&view);
+    let job = Job::of(&view, &names(state).await?);
+    let lines: Vec<Line> = view
+        .log
+        .unwrap_or_default()
+        .into_iter()
+        .map(|line| Line { after: format::clock(line.at), level: line.level, text: line.text })
+        .collect();
+    Ok(context! {
+        id => id.to_string(),
+        title => format!("{} {}", if job.kind == "comfy_git_clone" { "Clone" } else { "Send" }, job.title),
+        facts => Serde(facts),
+        sources => Serde(view.sources),
+        log => Serde(lines),
+        job => Serde(job),
+    })
+}
+
+fn facts(job: &JobView) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut add = |name, value: Option<String>| {
+        if let Some(value) = value {
+            facts.push(Fact { name, value, ..Fact::default() });
+        }
+    };
+    add("Bytes", job.size_bytes.map(|total| format!("{} of {}", format::bytes(job.bytes_done), format::bytes(total))));
+    add("Rate", job.bytes_per_second.map(|rate| format!("{}/s", format::bytes(rate))));
+    add("Left", job.eta_seconds.map(format::duration));
+    add("At", job.doing.clone());
+    add("Waits", job.waiting.clone());
+    add("How", job.how.as_deref().map(|word| how(word).to_owned()));
+    let took = |ms: u64| if ms < 1_000 { format!("{ms} ms") } else { format::duration(ms / 1_000) };
+    add("Took", job.duration_ms.map(took));
+    add("Attempt", (job.attempt > 0).then(|| job.attempt.to_string()));
+    add("Branch, tag or commit", job.reference.clone());
+    for (name, value) in [("Repository", &job.url), ("Folder below ComfyUI", &job.dir)] {
+        facts.extend(value.clone().map(|value| Fact { name, value, is_path: true, is_digest: false }));
+    }
+    for (name, value) in [("Commit", &job.commit), ("Content", &job.hash)] {
+        facts.extend(value.clone().map(|value| Fact { name, value, is_path: false, is_digest: true }));
+    }
+    facts
+}

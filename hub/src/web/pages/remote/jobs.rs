@@ -1,0 +1,202 @@
+//! The list of jobs: open, failed, done, dropped.
+
+use std::collections::HashMap;
+
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::{Deserialize, Serialize};
+use shared_protocol::{AgentId, JobId};
+
+use crate::domain::remote_job::JobState;
+use crate::services::remote::job_view::JobView;
+use crate::storage::jobs::{self as stored, JobFilter};
+use crate::storage::views::page::PageRequest;
+use crate::web::address::QueryString;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::optional;
+use crate::web::state::WebState;
+
+/// Jobs on one page.
+const ROWS: u32 = 100;
+
+/// Which jobs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::web) enum Tab {
+    /// What has not ended.
+    #[default]
+    Open,
+    /// What was given up.
+    Failed,
+    /// What is done.
+    Done,
+    /// What was dropped.
+    Cancelled,
+}
+
+impl Tab {
+    const ALL: [(Self, &'static str); 4] =
+        [(Self::Open, "To do"), (Self::Failed, "Failed"), (Self::Done, "Done"), (Self::Cancelled, "Cancelled")];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Failed => "failed",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The one state of its jobs; none of those that have not ended.
+    const fn state(self) -> Option<JobState> {
+        match self {
+            Self::Open => None,
+            Self::Failed => Some(JobState::Failed),
+            Self::Done => Some(JobState::Succeeded),
+            Self::Cancelled => Some(JobState::Cancelled),
+        }
+    }
+
+    fn has(self, state: JobState) -> bool {
+        self.state().map_or(!state.is_final(), |own| own == state)
+    }
+}
+
+/// Everything behind the `?` of the page.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct JobsQuery {
+    #[serde(deserialize_with = "optional")]
+    tab: Option<Tab>,
+    #[serde(deserialize_with = "optional")]
+    agent: Option<AgentId>,
+    #[serde(deserialize_with = "optional")]
+    cursor: Option<String>,
+}
+
+impl JobsQuery {
+    /// The query of this list, or of a page of it.
+    pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
+        QueryString::new()
+            .with_some("tab", self.tab.filter(|tab| *tab != Tab::Open).map(Tab::as_str))
+            .with_some("agent", self.agent.map(|agent| agent.to_string()).as_ref())
+            .with_some("cursor", cursor)
+            .into_text()
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct TabView {
+    name: Tab,
+    label: &'static str,
+    n: u64,
+}
+
+/// A job as the pages show it.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Job {
+    pub id: JobId,
+    pub agent_id: AgentId,
+    pub agent_name: String,
+    pub kind: String,
+    pub title: String,
+    pub state: JobState,
+    pub can_cancel: bool,
+    pub can_retry: bool,
+    pub is_under_way: bool,
+    pub bytes_done: u64,
+    pub bytes_total: Option<u64>,
+    pub bytes_per_second: Option<u64>,
+    pub eta_seconds: Option<u64>,
+    pub doing: Option<String>,
+    pub how: Option<&'static str>,
+    pub waiting: Option<String>,
+    pub error: Option<String>,
+    pub created_at: jiff::Timestamp,
+    pub finished_at: Option<jiff::Timestamp>,
+}
+
+/// What the list shows: `{page, tabs}`.
+pub(in crate::web) async fn content(state: &WebState, query: &JobsQuery) -> Answer<Value> {
+    Ok(context! { page => list(state, query).await?, ..tabs(state, query.agent).await? })
+}
+
+/// How many there are of each: `{tabs}`.
+async fn tabs(state: &WebState, agent: Option<AgentId>) -> Answer<Value> {
+    let counts = state.services.database.read(move |connection| stored::counts(connection, agent)).await?;
+    let count = |tab: Tab| counts.iter().filter(|(state, _)| tab.has(*state)).map(|(_, n)| n).sum();
+    let tabs: Vec<_> = Tab::ALL.into_iter().map(|(name, label)| TabView { name, label, n: count(name) }).collect();
+    Ok(context! { tabs => Serde(tabs) })
+}
+
+/// One list.
+async fn list(state: &WebState, query: &JobsQuery) -> Answer<Value> {
+    let tab = query.tab.unwrap_or_default();
+    let request =
+        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let filter = JobFilter { agent: query.agent, state: tab.state(), open: tab == Tab::Open };
+    let found = state.services.remote.list_jobs(filter, request).await?;
+    let names = names(state).await?;
+    let rows: Vec<Job> = found.items.iter().map(|job| Job::of(job, &names)).collect();
+    let (empty_title, empty_text) = match tab {
+        Tab::Open => ("Nothing to do", "Select files in the library and choose “Send to a machine”."),
+        Tab::Failed => ("Nothing failed", "Jobs that were given up appear here with the reason."),
+        Tab::Done => ("Nothing done yet", "Finished jobs appear here with where each byte came from."),
+        Tab::Cancelled => ("Nothing cancelled", "Jobs that you dropped appear here."),
+    };
+    Ok(context! {
+        tab => Serde(tab),
+        agent => query.agent.map(|agent| agent.to_string()),
+        state => query.address(query.cursor.as_ref()),
+        next => found.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
+        rows => Serde(rows),
+        empty_title, empty_text,
+    })
+}
+
+/// What machines are called.
+pub(in crate::web) async fn names(state: &WebState) -> Answer<HashMap<AgentId, String>> {
+    let agents = state.services.remote.list_agents().await?;
+    Ok(agents.into_iter().map(|agent| (agent.id, agent.name)).collect())
+}
+
+impl Job {
+    /// A job as the pages show it.
+    pub(in crate::web) fn of(view: &JobView, names: &HashMap<AgentId, String>) -> Self {
+        let repository = || view.url.as_deref().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();
+        Self {
+            id: view.id,
+            agent_id: view.agent_id,
+            agent_name: names.get(&view.agent_id).cloned().unwrap_or_default(),
+            title: view.path.clone().unwrap_or_else(repository),
+            can_cancel: !view.state.is_final() && !view.cancelling,
+            can_retry: matches!(view.state, JobState::Failed | JobState::Cancelled),
+            is_under_way: matches!(view.state, JobState::Running | JobState::Verifying | JobState::Paused),
+            state: view.state,
+            kind: view.kind.clone(),
+            bytes_done: view.bytes_done,
+            bytes_total: view.size_bytes,
+            bytes_per_second: view.bytes_per_second,
+            eta_seconds: view.eta_seconds,
+            doing: view.doing.clone(),
+            how: view.how.as_deref().map(how),
+            waiting: if view.cancelling { Some("Stopping…".to_owned()) } else { view.waiting.clone() },
+            error: view.error.as_ref().map(|error| error.detail.clone()),
+            created_at: view.created_at,
+            finished_at: view.finished_at,
+        }
+    }
+}
+
+/// How a success came about, in words.
+pub(in crate::web) fn how(word: &str) -> &'static str {
+    match word {
+        "downloaded" => "Downloaded and verified",
+        "already_there" => "Was there already",
+        "linked" => "Linked to the same content there",
+        "copied" => "Copied from the same content there",
+        "cloned" => "Cloned",
+        "updated" => "Updated",
+        _ => "Done",
+    }
+}
