@@ -54,7 +54,7 @@ impl Answer {
 impl Api {
     /// A client of the hub at an address without the `/` at the end.
     pub fn new(address: &str) -> Result<Self> {
-        let client = Client::builder().timeout(Duration::from_mins(1)).no_proxy().build()?;
+        let client = crate::client::builder().timeout(Duration::from_mins(1)).build()?;
         Ok(Self { address: address.to_owned(), client })
     }
 

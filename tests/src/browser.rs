@@ -37,6 +37,7 @@ impl Browser {
     pub fn open() -> Result<Self> {
         let driver = Driver::start()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        crate::client::ready();
         let session = WebDriver::new(driver.address(), driver.capabilities()?);
         let web = runtime.block_on(session).context("cannot open a browser session")?;
         let browser = Self { runtime, web: Some(web), driver };

@@ -14,6 +14,7 @@ pub mod browser;
 pub mod ca;
 pub mod chaos;
 pub mod checks;
+pub mod client;
 pub mod corpus;
 pub mod events;
 pub mod fake_agent;

@@ -35,7 +35,7 @@ fn letters() -> Result<SocketAddr> {
 
 fn client() -> Result<reqwest::blocking::Client> {
     let none = reqwest::redirect::Policy::none();
-    Ok(reqwest::blocking::Client::builder().no_proxy().redirect(none).timeout(SOON).build()?)
+    Ok(stories::client::builder().redirect(none).timeout(SOON).build()?)
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn the_key_is_in_its_file_and_nowhere_else() -> Result<()> {
     succeeded(&api, &job)?;
     // What fails is told in more words: a wrong key, an unknown route, a job for nobody.
     let base = format!("http://{}/remote/v1", remote.listener());
-    let client = reqwest::blocking::Client::builder().no_proxy().build()?;
+    let client = stories::client::builder().build()?;
     for path in ["/nothing", "/blobs/short", "/ws"] {
         drop(client.get(format!("{base}{path}")).bearer_auth(&session.key).send()?);
         drop(client.get(format!("{base}{path}")).bearer_auth(format!("{}0", session.key)).send()?);

@@ -6,7 +6,6 @@ use std::thread::JoinHandle;
 
 use anyhow::{Result, bail, ensure};
 use reqwest::Method;
-use reqwest::blocking::Client;
 use shared_protocol::hub_to_agent::HubToAgent;
 use shared_protocol::refusal::RefusalCode;
 use stories::api::{Api, WORK};
@@ -45,7 +44,7 @@ impl Stream {
         let at = remote.tunnel.arm(Trigger::body("/blobs/", THERE).then(Mode::Throttle(64 << 10)));
         let url = format!("{}/remote/v1/blobs/{}", remote.tunnel.url(), digest(&file)?.trim_start_matches("blake3:"));
         let got = std::thread::spawn(move || {
-            let client = Client::builder().no_proxy().timeout(WORK).build()?;
+            let client = stories::client::builder().timeout(WORK).build()?;
             let mut answer = client.get(url).bearer_auth(session.key).send()?;
             ensure!(answer.status().as_u16() == 200, "{}", answer.status());
             let mut got = Vec::new();

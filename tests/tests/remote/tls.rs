@@ -47,7 +47,7 @@ fn the_hubs_own_listener_speaks_tls() -> Result<()> {
     works_with_the_authority_only(&remote, &api, &ca, &url, &content)?;
 
     // Without TLS nobody says anything there.
-    let plain = reqwest::blocking::Client::builder().no_proxy().timeout(SOON).build()?;
+    let plain = stories::client::builder().timeout(SOON).build()?;
     let answer = plain.get(format!("http://{}/remote/v1/health", remote.listener())).send();
     ensure!(answer.is_err() || answer.is_ok_and(|answer| answer.status().as_u16() != 200));
     Ok(())

@@ -16,7 +16,7 @@ const WANTED: &str = "loras/wanted.safetensors";
 const PRIVATE: &str = "loras/private.safetensors";
 
 fn client() -> Result<Client> {
-    Ok(Client::builder().no_proxy().timeout(SOON).build()?)
+    Ok(stories::client::builder().timeout(SOON).build()?)
 }
 
 #[test]

@@ -22,13 +22,15 @@ use crate::web::templates::format;
 #[serde(default)]
 pub(in crate::web) struct EnableForm {
     #[serde(deserialize_with = "optional")]
-    ttl_minutes: Option<u32>,
+    ttl_minutes: Option<String>,
 }
 
 /// Begins a session, tries the public address, and shows the lines to paste.
 pub(super) async fn enable(State(state): State<WebState>, FormBody(form): FormBody<EnableForm>) -> Answer<Response> {
     let remote = &state.services.remote;
-    let started = remote.sessions.create(form.ttl_minutes).await?;
+    let minutes = form.ttl_minutes.map(|text| text.parse()).transpose();
+    let minutes = minutes.map_err(|_| Problem::malformed("ttl_minutes: expected a number"))?;
+    let started = remote.sessions.create(minutes).await?;
     let test = remote.self_test().await?;
     fragment("fragments/_remote_command.html", session::command(&started, &test))
 }
