@@ -209,7 +209,7 @@ read_key() {
 }
 
 # get PATH FILE [key]: fetches, leaves the HTTP status in $status ("" without an answer), the tool's exit
-# code in $code. The key goes through a pipe: arguments and files are seen by others.
+# code in $code. The key goes through a pipe or a nameless file: arguments and files are seen by others.
 get() {
     local url=$hub_url$1 file=$2 secret='' options=()
     status='' code=0
@@ -222,8 +222,13 @@ get() {
     else
         [ -z "${3-}" ] || secret="header = Authorization: Bearer $key"
         [ -z "$ca_file" ] || options=(--ca-certificate="$ca_file")
-        printf '%s\n' "$secret" | wget --config=/dev/stdin -nv -S --content-on-error --max-redirect=0 --tries=1 \
-            --timeout=60 "${options[@]}" -O "$file" "$url" 2>"$work/said" || code=$?
+        # wget reads only a regular file: one that has no name any more before the key is in it.
+        (
+            note=$(mktemp "$work/note.XXXXXX")
+            exec 9<>"$note" && rm -f "$note" && printf '%s\n' "$secret" >&9
+            exec wget --config=/dev/fd/9 -nv -S --content-on-error --max-redirect=0 --tries=1 --timeout=60 \
+                "${options[@]}" -O "$file" "$url"
+        ) 2>"$work/said" || code=$?
         local line
         while IFS= read -r line; do
             [[ $line =~ HTTP/[0-9.]+[[:space:]]+([0-9]{3}) ]] && status=${BASH_REMATCH[1]}
@@ -240,18 +245,12 @@ detail_of() { sed -n 's/.*"detail" *: *"\([^"]*\)".*/\1/p' "$1"; }
 
 # Why there was no answer at all.
 explain_silence() {
-    local why
-    case $client:$code in
+    local why cause=$client:$code
+    if [ "$cause" = wget:4 ] && grep -q 'resolve' "$work/said"; then cause=curl:6; fi
+    case $cause in
         curl:6 | curl:5) why="the name of $hub_url can't be resolved: check the address and this machine's DNS" ;;
         curl:35 | curl:51 | curl:58 | curl:60 | curl:77 | curl:83 | wget:5)
             why="the certificate of $hub_url is not trusted: check this machine's clock ($(date -u 2>/dev/null || :)), install ca-certificates, or name a private authority with --ca-file" ;;
-        wget:4)
-            if grep -q 'resolve' "$work/said"; then
-                why="the name of $hub_url can't be resolved: check the address and this machine's DNS"
-            else
-                why="nothing answers at $hub_url: is the tunnel up, and a session enabled on the hub?"
-            fi
-            ;;
         *) why="nothing answers at $hub_url: is the tunnel up, and a session enabled on the hub?" ;;
     esac
     fail 21 "$why ($(tail -n 1 "$work/said" 2>/dev/null || :))"
@@ -264,6 +263,8 @@ judge() {
         [ "$status" != 401 ] || fail 20 "the hub refuses the key: $(detail_of "$1")"
         fail 21 "the hub can't give $2: $(detail_of "$1")"
     fi
+    # wget keeps no body of a 401; that this is the hub, its health has just told.
+    [ "$client:$status" != wget:401 ] || fail 20 "the hub refuses the key: copy it again from its Remote page"
     fail 21 "something other than the hub answers at $hub_url (HTTP $status): is the tunnel up, and a session enabled?"
 }
 

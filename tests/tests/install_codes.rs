@@ -104,7 +104,9 @@ fn code_20_the_key_is_refused() -> Result<()> {
         let answers =
             Answers::with_agent(AGENT).answer("/remote/v1/", 401, &refusal("revoked", "The session was ended."));
         let (mut machine, _hub) = ready(client, answers, AGENT)?;
-        said(&machine.install(&[])?, 20, "The session was ended.")?;
+        // wget keeps no body of a 401.
+        let words = if client == "wget" { "the hub refuses the key" } else { "The session was ended." };
+        said(&machine.install(&[])?, 20, words)?;
         ensure!(!machine.dir().join("key").exists(), "a refused key is not kept");
     }
     Ok(())
@@ -119,10 +121,12 @@ fn code_21_no_hub() -> Result<()> {
         let proxy = Answers::default().answer("/remote/v1/health", 403, b"<html>blocked</html>");
         let (mut machine, _hub) = ready(client, proxy, AGENT)?;
         said(&machine.install(&[])?, 21, "something other than the hub answers")?;
-        // A proxy's 401 is no word of the hub's about the key.
-        let proxy = Answers::with_agent(AGENT).answer("/remote/v1/", 401, b"<html>log in</html>");
-        let (mut machine, _hub) = ready(client, proxy, AGENT)?;
-        said(&machine.install(&[])?, 21, "(HTTP 401)")?;
+        // A proxy's 401 is no word of the hub's about the key; wget, which keeps no body of it, can't tell.
+        if client != "wget" {
+            let proxy = Answers::with_agent(AGENT).answer("/remote/v1/", 401, b"<html>log in</html>");
+            let (mut machine, _hub) = ready(client, proxy, AGENT)?;
+            said(&machine.install(&[])?, 21, "(HTTP 401)")?;
+        }
         let mut machine = Machine::with(client)?;
         machine.render("https://no-such-host.invalid", AGENT)?;
         said(&machine.install(&[])?, 21, "can't be resolved")?;
@@ -202,7 +206,9 @@ fn an_agent_is_brought_started_and_left_alone() -> Result<()> {
 fn the_key_is_nowhere_but_in_its_file(machine: &Machine, hub: &StandIn) -> Result<()> {
     let leaks = hub.leaks.lock().unwrap().clone();
     ensure!(leaks.is_empty(), "seen in process lists: {leaks:?}");
-    let inherited = processes_with(KEY, "environ");
+    // Other stories bring agents with the same key at the same time.
+    let home = machine.home().display().to_string();
+    let inherited: Vec<_> = processes_with(KEY, "environ").into_iter().filter(|one| one.contains(&home)).collect();
     ensure!(inherited.is_empty(), "inherited: {inherited:?}");
     let mut holders = Vec::new();
     for entry in walkdir::WalkDir::new(machine.home()) {

@@ -114,14 +114,22 @@ fn cut_at_every_byte_it_is_no_program() -> Result<()> {
     let script = script()?.into_bytes();
     let begin = script.windows(3).position(|w| w == b"\n{\n").context("the group begins on a line of its own")? + 3;
     // One shell evaluates every beginning: what is not a whole program is refused before any of it runs,
-    // so there is nothing to undo between one and the next. A beginning that ran would trip or exit.
-    let driver = "LC_ALL=C; IFS= read -r -d '' whole; \
-        for ((n = $0; n < ${#whole} - 1; n++)); do eval \"${whole:0:n}\" 2>/dev/null && { echo >ran; exit; }; done; \
-        : >\"$1\"";
-    let finished = trap.folder.path().join("finished");
-    let finished_text = finished.display().to_string();
-    trap.bash(&["-c", driver, &begin.to_string(), &finished_text], &script)?;
-    ensure!(!trap.tripped(), "a beginning ran");
-    ensure!(finished.exists(), "the shell did not come to the end: a beginning made it exit");
+    // so there is nothing to undo between one and the next. A beginning that ran would trip or say so.
+    let driver = "LC_ALL=C; IFS= read -r -d '' whole; trap 'echo $n >\"$1\"' EXIT; \
+        for ((n = $0; n < ${#whole} - 1; n++)); do eval \"${whole:0:n}\" 2>/dev/null && { echo >ran; exit; }; done";
+    let reached = trap.folder.path().join("reached");
+    let mut at = begin;
+    while at < script.len() - 1 {
+        trap.bash(&["-c", driver, &at.to_string(), &reached.display().to_string()], &script)?;
+        ensure!(!trap.tripped(), "a beginning ran");
+        let text = std::fs::read_to_string(&reached).context("the shell ended without saying where")?;
+        at = text.trim().parse().with_context(|| format!("\"{text}\" is no place"))?;
+        if at < script.len() - 1 {
+            // Some errors of syntax end the shell that evaluates: that beginning gets a shell of its own.
+            trap.bash(&[], script.get(..at).unwrap_or_default())?;
+            ensure!(!trap.tripped(), "cut after {at} bytes, something ran");
+            at += 1;
+        }
+    }
     Ok(())
 }
