@@ -75,7 +75,8 @@ fn every_route_is_described_and_every_described_route_is_there() -> Result<()> {
         let address = path.replace("{id}", "999999").replace("{action}", "cancel");
         let answer = Api::send(api.request(method.parse()?, &address).json(&json!({})))?;
         ensure!(answer.status != 405, "{route} is described but not served");
-        let is_unknown_route = answer.status == 404 && !path.contains('{');
+        // A route may well miss what it is asked about.
+        let is_unknown_route = answer.status == 404 && answer.text.contains("There is nothing at");
         ensure!(!is_unknown_route, "{route} is described but not there: {}", answer.text);
         ensure!(answer.status < 500 || answer.status == 503, "{route}: {}", answer.text);
     }
