@@ -1,7 +1,7 @@
 //! The agent's requests to sources: one way out, with the guard at every step.
 //!
 //! A request goes to exactly one address. Redirects come back to the caller, who judges where they lead
-//! and asks again. Names are resolved by [`resolver`], which lets only judged addresses through, so that
+//! and asks again. Names are resolved by `resolver`, which lets only judged addresses through, so that
 //! what was judged is what is connected to. No proxy of the environment is used: it would resolve
 //! names itself, past the judgement. HTTP/1.1 only, because several connections are wanted, not several
 //! streams in one; and no encodings, because ranges count the bytes of the file.

@@ -1,7 +1,7 @@
 //! The hub's own requests to the outside: one way out, with the guard at every step.
 //!
 //! A request goes to exactly one address. Redirects come back to the caller, who judges where they lead
-//! and asks again. Names are resolved by [`resolver`], which lets only judged addresses through, so the
+//! and asks again. Names are resolved by `resolver`, which lets only judged addresses through, so the
 //! one that was judged is the one that is connected to. No proxy of the environment is used: it would
 //! resolve names itself, past the judgement. A token goes to exactly its host, made anew for each
 //! request, so no redirect can carry it elsewhere.

@@ -2,8 +2,8 @@
 //! tools, checked on request, and asked by whoever hands out downloads.
 //!
 //! The file is the truth, and others write it too. It is read again whenever it changed, and each change
-//! of ours is made to what is there at that moment ([`store`]). Looks at addresses are made by
-//! [`check`], one by one, by the rules of [`outbound`](super::outbound).
+//! of ours is made to what is there at that moment (`store`). Looks at addresses are made by
+//! `check`, one by one, by the rules of [`super::outbound`].
 
 mod check;
 mod probe;
