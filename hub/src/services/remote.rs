@@ -117,7 +117,8 @@ impl Remote {
         Ok(remote)
     }
 
-    /// Where a content lies, if an open job of the live session names it.
+    /// Where a content lies, if an open job of the live session names it. A root that is away is an error
+    /// unless another holds it.
     pub async fn may_serve(&self, hash: &Blake3) -> Result<Option<ServableContent>, ServiceError> {
         let Some(session) = self.sessions.current() else { return Ok(None) };
         let (hash, row) = (*hash, session.row());
@@ -125,6 +126,12 @@ impl Remote {
             return Ok(None);
         }
         let holder = self.holder_of(hash).await?;
+        if holder.is_none() {
+            // A root that is away may hold it, and comes back: said as such, the agent waits.
+            for root in Root::ALL.into_iter().filter(|root| self.inner.roots.status(*root).configured) {
+                self.inner.roots.live(root)?;
+            }
+        }
         Ok(holder.map(|(root, file)| ServableContent { root, path: file.path, size_bytes: file.size_bytes, hash }))
     }
 }

@@ -138,6 +138,7 @@ impl Serving {
         let Some(known) = known.filter(|file| file.hash == Some(place.hash)) else { return Err(ServeError::Changed) };
         let stamp = FileStamp { size_bytes: known.size_bytes, modified: known.modified };
         let (reads, path) = (self.inner.reads.get(place.root).clone(), place.path.clone());
+        let root = live.clone();
         let Ok(permit) = reads.acquire_owned().await else { return Err(ServiceError::ShuttingDown.into()) };
         // Not awaited by the end of the program: it may hang in the system for minutes.
         let opening = tokio::task::spawn_blocking(move || {
@@ -152,6 +153,12 @@ impl Serving {
                 Err(ServeError::Changed)
             }
             Ok(Err(TouchError::Fs(error))) if error.is_not_found() => {
+                // A file that seems gone because its root went away is not gone: the agent waits for it.
+                let roots = self.inner.roots.clone();
+                let looked = self.inner.tasks.blocking(move || roots.check_blocking(&root)).await;
+                if let Some(Err(away)) = looked {
+                    return Err(ServeError::Unavailable(away.to_string()));
+                }
                 self.inner.roots.look_again();
                 self.forget(&place).await;
                 Err(ServeError::Changed)

@@ -1,4 +1,4 @@
-//! The agent's disk is full: before, and in the middle.
+//! The agent's disk is full: before, and in the middle. The hub's Lake goes away meanwhile.
 
 use anyhow::{Result, ensure};
 use stories::api::WORK;
@@ -6,6 +6,7 @@ use stories::chaos::{Mode, Trigger};
 use stories::machine::SmallDisk;
 use stories::remote::{Remote, begin_session, send, succeeded, wait_for_agent, wait_for_state};
 use stories::roots::noise;
+use stories::wait::wait_until;
 
 use crate::expect_arrived;
 
@@ -68,4 +69,26 @@ fn a_file_that_can_never_fit_is_refused_or_waits_and_leaves_nothing() -> Result<
     }
     succeeded(&api, &job)?;
     expect_arrived(&machine, PATH, &content)
+}
+
+#[test]
+fn a_lake_that_goes_away_in_the_middle_is_waited_for() -> Result<()> {
+    let remote = Remote::new()?;
+    let content = noise(4, 24 << 20);
+    remote.roots.lake_file(PATH, &content)?;
+    let up = remote.connected()?;
+    remote.tunnel.set(Mode::Throttle(4 << 20));
+    let at = remote.tunnel.arm(Trigger::body("/blobs/", 6 << 20));
+    let id = up.send_one(PATH)?;
+    at.wait(WORK)?;
+    let away = remote.roots.folder().join("away");
+    std::fs::rename(remote.roots.lake(), &away)?;
+    // Every range has to be asked for again, of a Lake that is not there.
+    remote.tunnel.cut();
+    remote.tunnel.set(Mode::Pass);
+    let before = remote.tunnel.body_bytes("/blobs/");
+    wait_until("the hub to say no", WORK, || Ok(remote.tunnel.body_bytes("/blobs/") > before))?;
+    std::fs::rename(&away, remote.roots.lake())?;
+    succeeded(&up.api, &id)?;
+    expect_arrived(&up.machine, PATH, &content)
 }
