@@ -1,10 +1,4 @@
 //! A download by the agent's engine, in this process: its folder, its hub and its order.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that reads outside a list has failed and may panic"
-)]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,22 +26,22 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Where the file goes.
-pub const DEST: &str = "loras/model.safetensors";
+pub(crate) const DEST: &str = "loras/model.safetensors";
 
 /// The digest of a content.
-pub fn digest(content: &[u8]) -> Blake3 {
+pub(crate) fn digest(content: &[u8]) -> Blake3 {
     Blake3::from_bytes(*blake3::hash(content).as_bytes())
 }
 
 /// The group list of a content of more than one group.
-pub fn group_list(content: &[u8]) -> Result<GroupList> {
+pub(crate) fn group_list(content: &[u8]) -> Result<GroupList> {
     let step = usize::try_from(GROUP_BYTES)?;
     let values = content.chunks(step).zip((0..).step_by(step)).map(|(bytes, at)| group_value(at, bytes)).collect();
     Ok(GroupList::new(content.len() as u64, values)?)
 }
 
 /// A stand-in for the hub: what it answers to whatever is asked, by path.
-pub struct FakeHub {
+pub(crate) struct FakeHub {
     port: u16,
     task: JoinHandle<()>,
     answers: Arc<Mutex<Answers>>,
@@ -68,7 +62,7 @@ impl Drop for FakeHub {
 
 impl FakeHub {
     /// Starts it, with a group list or none.
-    pub async fn start(groups: Option<&GroupList>) -> Result<Self> {
+    pub(crate) async fn start(groups: Option<&GroupList>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let groups = groups.map(GroupList::to_bytes);
@@ -91,7 +85,7 @@ impl FakeHub {
     }
 
     /// The port.
-    pub const fn port(&self) -> u16 {
+    pub(crate) const fn port(&self) -> u16 {
         self.port
     }
 
@@ -100,17 +94,17 @@ impl FakeHub {
     }
 
     /// It serves this content, too.
-    pub fn serve(&self, content: &[u8]) {
+    pub(crate) fn serve(&self, content: &[u8]) {
         self.with(|answers| answers.blob = Some(content.to_vec()));
     }
 
     /// It refuses with this code from now on.
-    pub fn refuse(&self, code: &'static str) {
+    pub(crate) fn refuse(&self, code: &'static str) {
         self.with(|answers| answers.refusal = Some(code));
     }
 
     /// So many requests for contents get a proxy's page.
-    pub fn be_down(&self, n_requests: u32) {
+    pub(crate) fn be_down(&self, n_requests: u32) {
         self.with(|answers| answers.n_down = n_requests);
     }
 }
@@ -155,23 +149,23 @@ fn reply(head: &str, answers: &mut Answers) -> Vec<u8> {
 }
 
 /// A folder, a hub, and how patient to be.
-pub struct Bench {
+pub(crate) struct Bench {
     /// Below it the folder of models and the agent's notes.
-    pub folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     /// What downloads share.
-    pub tools: DownloadTools,
+    pub(crate) tools: DownloadTools,
     /// What the hub's side says.
-    pub policy: SourcePolicy,
+    pub(crate) policy: SourcePolicy,
 }
 
 impl Bench {
     /// Prepares a folder.
-    pub fn new(hub: &FakeHub) -> Result<Self> {
+    pub(crate) fn new(hub: &FakeHub) -> Result<Self> {
         Self::below(&std::env::temp_dir(), hub)
     }
 
     /// Prepares a folder on a certain disk.
-    pub fn below(disk: &Path, hub: &FakeHub) -> Result<Self> {
+    pub(crate) fn below(disk: &Path, hub: &FakeHub) -> Result<Self> {
         let folder = tempfile::tempdir_in(disk)?;
         let tools = tools(folder.path(), hub.port)?;
         let policy = SourcePolicy { stall_timeout_s: 1, min_speed: 1024, retry_per_source: 3, allow_private: true };
@@ -179,12 +173,12 @@ impl Bench {
     }
 
     /// The folder of models.
-    pub fn models(&self) -> PathBuf {
+    pub(crate) fn models(&self) -> PathBuf {
         self.folder.path().join("models")
     }
 
     /// An order for a content.
-    pub fn order(&self, content: &[u8], sources: Vec<AssetSource>) -> Result<AssetDownload> {
+    pub(crate) fn order(&self, content: &[u8], sources: Vec<AssetSource>) -> Result<AssetDownload> {
         Ok(AssetDownload {
             blake3: digest(content),
             size_bytes: content.len() as u64,
@@ -195,18 +189,18 @@ impl Bench {
     }
 
     /// Carries out an order.
-    pub async fn run(&self, order: AssetDownload) -> Outcome {
+    pub(crate) async fn run(&self, order: AssetDownload) -> Outcome {
         let (context, _reports) = context();
         asset_download(order, context, &self.tools).await
     }
 
     /// What has the final name.
-    pub fn arrived(&self) -> Option<Vec<u8>> {
+    pub(crate) fn arrived(&self) -> Option<Vec<u8>> {
         std::fs::read(self.models().join(DEST)).ok()
     }
 
     /// Names in the folder of the destination.
-    pub fn names(&self) -> Result<Vec<String>> {
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(self.models().join("loras"))? {
             names.push(entry?.file_name().to_string_lossy().into_owned());
@@ -217,7 +211,7 @@ impl Bench {
 }
 
 /// What downloads into a folder share.
-pub fn tools(folder: &Path, hub_port: u16) -> Result<DownloadTools> {
+pub(crate) fn tools(folder: &Path, hub_port: u16) -> Result<DownloadTools> {
     let models = folder.join("models");
     std::fs::create_dir_all(&models)?;
     let models = ConfinedFolder::open(&models)?;
@@ -242,14 +236,14 @@ pub fn tools(folder: &Path, hub_port: u16) -> Result<DownloadTools> {
 }
 
 /// A job's context, and what it reports.
-pub fn context() -> (JobContext, Reports) {
+pub(crate) fn context() -> (JobContext, Reports) {
     let job = JobRef { job: JobId::new(), attempt: 1 };
     let (report, reports) = channel(job, Arc::new(Notify::new()));
     (JobContext { job, cancel: CancellationToken::new(), report }, reports)
 }
 
 /// Waits for something that has to come; a minute is far more than it takes.
-pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
     let began = std::time::Instant::now();
     while !is_so() {
         anyhow::ensure!(began.elapsed() < Duration::from_mins(1), "waited in vain for {what}");
@@ -259,12 +253,12 @@ pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
 }
 
 /// A public source without a token.
-pub fn public(url: String) -> AssetSource {
+pub(crate) fn public(url: String) -> AssetSource {
     AssetSource::Public { url, bearer: None }
 }
 
 /// The report of a source.
-pub fn report<'a>(outcome: &'a Outcome, source: &str) -> Result<&'a SourceReport> {
+pub(crate) fn report<'a>(outcome: &'a Outcome, source: &str) -> Result<&'a SourceReport> {
     let sources = match outcome {
         Outcome::Succeeded { sources, .. } | Outcome::Failed { sources, .. } => sources,
         Outcome::Cancelled {} => anyhow::bail!("it was cancelled"),
@@ -274,12 +268,12 @@ pub fn report<'a>(outcome: &'a Outcome, source: &str) -> Result<&'a SourceReport
 }
 
 /// Whether a source told this reason.
-pub fn has_reason(report: &SourceReport, code: &str) -> bool {
+pub(crate) fn has_reason(report: &SourceReport, code: &str) -> bool {
     report.reasons.iter().any(|reason| reason.code == code)
 }
 
 /// Bytes without a pattern.
-pub fn noise(seed: u64, size: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes

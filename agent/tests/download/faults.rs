@@ -1,29 +1,15 @@
 //! Sources that fail in every way they are known to: the file is right, or the failure is clear. Each of
 //! these leaves wrong bytes behind, or nothing, with one of the usual tools.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may panic: then it has failed"
-)]
-
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/download.rs"]
-mod download;
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/upstream.rs"]
-mod upstream;
 
 use std::sync::Arc;
 
+use crate::bench::{Bench, FakeHub, group_list, has_reason, noise, public, report};
+use crate::upstream::{Fault, Upstream};
 use anyhow::{Result, ensure};
-use download::noise;
-use download::{Bench, FakeHub, group_list, has_reason, public, report};
 use rstest::rstest;
 use shared_protocol::job::Bearer;
 use shared_protocol::outcome::{FailureCode, How, Outcome, Verdict};
 use shared_protocol::{GroupList, Secret};
-use upstream::{Fault, Upstream};
 
 const MIB: u64 = 1 << 20;
 

@@ -2,33 +2,19 @@
 //! not fetched again, the bytes are right in the end, and nothing half done ever has the final name.
 //!
 //! The process is this program itself, started with an order to carry out.
-#![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may panic: then it has failed"
-)]
-
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/download.rs"]
-mod download;
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/upstream.rs"]
-mod upstream;
 
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use crate::bench::{Bench, FakeHub, context, group_list, noise, public, report, tools, until};
+use crate::upstream::{Fault, Upstream};
 use agent::jobs::asset_download::asset_download;
 use anyhow::{Context as _, Result, ensure};
-use download::{Bench, FakeHub, context, group_list, noise, public, report, tools, until};
 use serde::{Deserialize, Serialize};
 use shared_protocol::job::AssetDownload;
 use shared_protocol::outcome::Outcome;
-use upstream::{Fault, Upstream};
 
 const MIB: u64 = 1 << 20;
 const N_MIB: u64 = 48;
@@ -87,7 +73,7 @@ impl Story {
         let task = Task { folder, hub_port: self.hub.port(), order };
         std::fs::write(&file, serde_json::to_vec(&task)?)?;
         let child = Command::new(std::env::current_exe()?)
-            .args(["--exact", "the_process_that_downloads"])
+            .args(["--exact", "killed::the_process_that_downloads"])
             .env(TASK, &file)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -1,29 +1,15 @@
 //! What a download does with what is there already, with the hub as a source, and when it is stopped.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may panic: then it has failed"
-)]
-
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/download.rs"]
-mod download;
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/upstream.rs"]
-mod upstream;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
+use crate::bench::{Bench, DEST, FakeHub, context, group_list, has_reason, noise, public, report};
+use crate::upstream::{Fault, Upstream};
 use agent::jobs::asset_download::asset_download;
 use anyhow::{Result, ensure};
-use download::noise;
-use download::{Bench, DEST, FakeHub, context, group_list, has_reason, public, report};
 use shared_protocol::job::AssetSource;
 use shared_protocol::outcome::{FailureCode, How, Outcome, Verdict};
-use upstream::{Fault, Upstream};
 
 fn content() -> Arc<Vec<u8>> {
     Arc::new(noise(2, 12 * (1 << 20) + 77))

@@ -1,28 +1,15 @@
 //! Random faults of several sources at once. Whatever they do: the file is right or the failure is clear, never
 //! are bytes wrong, a source that is fine is enough, and no source is asked more often than its budget says.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may panic: then it has failed"
-)]
-
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/download.rs"]
-mod download;
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/upstream.rs"]
-mod upstream;
 
 use std::sync::Arc;
 
+use crate::bench::{Bench, FakeHub, group_list, noise, public, report};
+use crate::upstream::{Fault, Upstream};
 use anyhow::{Context as _, Result, ensure};
-use download::{Bench, FakeHub, group_list, noise, public, report};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use shared_protocol::outcome::{FailureCode, Outcome, Verdict};
 use tokio::task::JoinSet;
-use upstream::{Fault, Upstream};
 
 const MIB: u64 = 1 << 20;
 /// More than one run of groups, so that there is something for a second connection.

@@ -1,38 +1,21 @@
 //! Downloads on a disk that fills up, and between two disks: they wait, say why, go on by themselves, and
 //! lose nothing.
-#![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may panic: then it has failed"
-)]
-
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/download.rs"]
-mod download;
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/small_disk.rs"]
-mod small_disk;
-#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-#[path = "support/upstream.rs"]
-mod upstream;
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::bench::{Bench, DEST, FakeHub, context, group_list, noise, public, report, until};
+use crate::small_disk::SmallDisk;
+use crate::upstream::{Fault, Upstream};
 use agent::jobs::asset_download::asset_download;
 use agent::jobs::report::Reports;
 use anyhow::{Result, ensure};
-use download::{Bench, DEST, FakeHub, context, group_list, noise, public, report, until};
 use shared_protocol::RelPath;
 use shared_protocol::job::{AssetDownload, JobPhase};
 use shared_protocol::outcome::{FailureCode, How, Outcome};
-use small_disk::SmallDisk;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use upstream::{Fault, Upstream};
 
 const MIB: u64 = 1 << 20;
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 /// A mounted disk, taken away when it goes out of scope.
-pub struct SmallDisk {
+pub(crate) struct SmallDisk {
     path: PathBuf,
     /// What it is mounted in goes after it.
     folder: Option<tempfile::TempDir>,
@@ -15,7 +15,7 @@ pub struct SmallDisk {
 
 impl SmallDisk {
     /// Makes one for a story; none where only root may, or nobody, which is told where the runner shows it.
-    pub fn make_for(story: &str, size_bytes: u64) -> Option<Self> {
+    pub(crate) fn make_for(story: &str, size_bytes: u64) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("disk");
         std::fs::create_dir(&path).unwrap();
@@ -26,7 +26,7 @@ impl SmallDisk {
 
     /// Mounts one over an empty folder; none as with [`Self::make_for`].
     #[allow(clippy::print_stderr, reason = "a story that is skipped says so")]
-    pub fn make_at(story: &str, path: PathBuf, size_bytes: u64) -> Option<Self> {
+    pub(crate) fn make_at(story: &str, path: PathBuf, size_bytes: u64) -> Option<Self> {
         match mount(&["-t", "tmpfs", "-o", &format!("size={size_bytes}"), "small"], &path) {
             Ok(()) => Some(Self { path, folder: None }),
             Err(error) => {
@@ -37,12 +37,12 @@ impl SmallDisk {
     }
 
     /// Where it is mounted.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Changes its size while it is in use; it never becomes smaller than what is on it.
-    pub fn resize(&self, size_bytes: u64) -> Result<()> {
+    pub(crate) fn resize(&self, size_bytes: u64) -> Result<()> {
         mount(&["-o", &format!("remount,size={size_bytes}")], &self.path)
     }
 }

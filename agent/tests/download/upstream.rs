@@ -2,13 +2,6 @@
 //!
 //! It speaks HTTP/1.1 by hand, because a library would not let it do what must be survived. Every
 //! request is noted, so that a story can see what was asked and with which headers.
-#![allow(
-    clippy::format_push_string,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that reads outside a list has failed and may panic"
-)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +15,7 @@ use tokio::task::JoinHandle;
 
 /// How to answer one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// As one should.
     None,
     /// The whole file with 200, whatever range was asked for.
@@ -59,13 +52,13 @@ pub enum Fault {
 
 /// A request that came.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Path and query.
-    pub target: String,
+    pub(crate) target: String,
     /// The first byte asked for.
-    pub from: Option<u64>,
+    pub(crate) from: Option<u64>,
     /// All header lines, in lower case.
-    pub headers: Vec<String>,
+    pub(crate) headers: Vec<String>,
 }
 
 type Script = Box<dyn Fn(usize, &Seen) -> Fault + Send + Sync>;
@@ -79,7 +72,7 @@ struct Shared {
 }
 
 /// The server; it stops when it is dropped.
-pub struct Upstream {
+pub(crate) struct Upstream {
     port: u16,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
@@ -93,7 +86,7 @@ impl Drop for Upstream {
 
 impl Upstream {
     /// Serves a content. The script is asked for every request, which are counted from 0.
-    pub async fn start(
+    pub(crate) async fn start(
         content: Arc<Vec<u8>>,
         script: impl Fn(usize, &Seen) -> Fault + Send + Sync + 'static,
     ) -> Result<Self> {
@@ -120,22 +113,17 @@ impl Upstream {
     }
 
     /// The address of a path.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
     /// From this place of the file on nothing is sent, until another place is told.
-    pub fn hold_from(&self, place: u64) {
+    pub(crate) fn hold_from(&self, place: u64) {
         self.shared.hold.send_replace(place);
     }
 
-    /// The port.
-    pub const fn port(&self) -> u16 {
-        self.port
-    }
-
     /// What was asked so far.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -216,12 +204,12 @@ async fn answer(stream: &mut TcpStream, shared: &Shared, seen: &Seen, to: u64, f
         }
         _ => {}
     }
-    let mut head = match asked {
+    let first = match asked {
         Some(_) => format!("HTTP/1.1 206 X\r\nContent-Range: bytes {start}-{}/{total}\r\n", end - 1),
         None => "HTTP/1.1 200 X\r\n".to_owned(),
     };
     let promised = if asked.is_none() { end - start + (total - size) } else { end - start };
-    head.push_str(&format!("Content-Length: {promised}\r\nContent-Type: application/octet-stream\r\n"));
+    let mut head = format!("{first}Content-Length: {promised}\r\nContent-Type: application/octet-stream\r\n");
     head.push_str(if fault == Fault::Changed { "ETag: \"v2\"\r\n" } else { "ETag: \"v1\"\r\n" });
     if fault == Fault::Gzip {
         head.push_str("Content-Encoding: gzip\r\n");

@@ -1,0 +1,19 @@
+//! The engine for downloads against sources that fail on demand, disks that fill up, and kills.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a story may panic: then it has failed"
+)]
+
+mod bench;
+mod faults;
+#[cfg(unix)]
+mod killed;
+mod places;
+mod random;
+#[cfg(target_os = "linux")]
+mod room;
+#[cfg(target_os = "linux")]
+mod small_disk;
+mod upstream;
