@@ -33,8 +33,8 @@ impl Comparer {
         let comparer = Self { database, events, changed: Arc::new(Notify::new()), turn: Arc::default() };
         let (this, own_tasks) = (comparer.clone(), tasks.clone());
         tasks.spawn(async move {
-            // What a killed hub left stale.
-            this.changed.notify_one();
+            // What a killed hub left stale is written at once: later it would hold up the first scan.
+            this.refresh_by_itself().await;
             let mut settle = SETTLE;
             loop {
                 tokio::select! {
@@ -45,9 +45,7 @@ impl Comparer {
                     return;
                 }
                 let began = Instant::now();
-                if let Err(error) = this.refresh().await {
-                    tracing::error!(%error, "the comparison could not be brought up to date");
-                }
+                this.refresh_by_itself().await;
                 settle = (began.elapsed() * SHARE).clamp(SETTLE, LONGEST);
             }
         });
@@ -57,6 +55,12 @@ impl Comparer {
     /// Says that an index changed: the comparison follows shortly.
     pub fn index_changed(&self) {
         self.changed.notify_one();
+    }
+
+    async fn refresh_by_itself(&self) {
+        if let Err(error) = self.refresh().await {
+            tracing::error!(%error, "the comparison could not be brought up to date");
+        }
     }
 
     /// Returns when the comparison is up to date with the indexes.

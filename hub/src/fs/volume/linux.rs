@@ -67,10 +67,22 @@ fn disk_kind(folder: &Path) -> VolumeKind {
 fn is_rotating(device: u64) -> Option<bool> {
     let disk = Path::new("/sys/dev/block").join(format!("{}:{}", major(device), minor(device)));
     let real = fs::canonicalize(disk).ok()?;
+    if is_guest_disk(&real) {
+        return None;
+    }
     let text = fs::read_to_string(real.join("queue/rotational"))
         .or_else(|_| fs::read_to_string(real.join("../queue/rotational")))
         .ok()?;
     Some(text.trim() == "1")
+}
+
+/// Whether this is a virtual machine's disk on a bus (virtio, Xen) that says "rotating" of every disk,
+/// because the host does not tell what is under it.
+fn is_guest_disk(device: &Path) -> bool {
+    device.iter().any(|part| {
+        let part = part.to_string_lossy();
+        part.strip_prefix("virtio").is_some_and(|n| n.parse::<u32>().is_ok()) || part.starts_with("vbd-")
+    })
 }
 
 #[cfg(test)]
@@ -79,6 +91,14 @@ mod tests {
 
     fn mount(fs_type: &str) -> Mount {
         Mount { fs_type: fs_type.to_owned(), source: "server:/x".into() }
+    }
+
+    #[test]
+    fn what_a_guest_hears_of_its_disk_is_not_believed() {
+        let guest = |device| is_guest_disk(Path::new(device));
+        assert!(guest("/sys/devices/pci0000:00/0000:00:02.0/virtio1/block/vda/vda1"));
+        assert!(guest("/sys/devices/vbd-51712/block/xvda"));
+        assert!(!guest("/sys/devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda"));
     }
 
     #[test]
