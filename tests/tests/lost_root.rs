@@ -69,6 +69,41 @@ fn a_root_that_is_gone_is_offline_and_comes_back_by_itself() -> Result<()> {
 }
 
 #[test]
+fn a_root_that_goes_while_it_is_hashed_is_waited_for() -> Result<()> {
+    const FILES: u64 = 20;
+    let roots = Roots::new()?;
+    for n in 0..FILES {
+        // Zeros that take no room, and long enough to be caught reading.
+        roots.lake_file(&format!("vae/{n}.safetensors"), b"")?;
+        fs::File::options()
+            .write(true)
+            .open(roots.lake().join(format!("vae/{n}.safetensors")))?
+            .set_len((64 << 20) + n)?;
+    }
+    let setup = roots.hub()?.set("HASH_SHA256", "true");
+    let hub = setup.start()?;
+    let api = hub.api()?;
+    api.scan_both()?;
+
+    let address = format!("/api/hashes/{}", api.post("/api/hashes", &json!({ "root": "lake" }))?["id"]);
+    let away = roots.folder().join("away");
+    fs::rename(roots.lake(), &away)?;
+    wait_until("the job waits", NOTICE, || {
+        let job = api.get(&address)?;
+        ensure!(text(&job, "state") == "running", "it did not wait: {job}");
+        Ok(!job["waiting"].is_null())
+    })?;
+    fs::rename(&away, roots.lake())?;
+    let mut job = Value::Null;
+    wait_until("the end of the job", WORK, || {
+        job = api.get(&address)?;
+        Ok(text(&job, "state") != "running")
+    })?;
+    ensure!(text(&job, "state") == "complete" && job["n_done"] == json!(FILES) && job["n_failed"] == json!(0), "{job}");
+    Ok(())
+}
+
+#[test]
 fn an_empty_mount_point_is_not_an_empty_library() -> Result<()> {
     let Some(disk) = SmallDisk::make_for("empty mount point", 16 << 20)? else { return Ok(()) };
     let roots = Roots::new()?;

@@ -5,7 +5,7 @@
 //! an error.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use crate::fs::content::{self, Buffers, ContentHash, Digests, GroupDigest, InPlace, Pool, Source, read_blocks};
@@ -29,6 +29,16 @@ const MIDDLE_BYTES: u64 = if cfg!(test) { 3 << 20 } else { 64 << 20 };
 pub struct HashOptions {
     /// SHA-256 too.
     pub sha256: bool,
+    /// Threads of its own for a big file. Right for one file at a time; where as many files as the
+    /// machine has cores are read at once, handing blocks over only costs.
+    pub threads: bool,
+}
+
+/// Whether a file may have threads of its own while so many are hashed at once.
+pub fn has_cores_to_spare(n_files: usize) -> bool {
+    // Asking takes longer than hashing a small file.
+    static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(2, usize::from));
+    2 * n_files <= *CORES
 }
 
 /// Watches over the hashing of one file.
@@ -96,42 +106,47 @@ pub fn hash_file_with(
         let bytes = buffers.small(expected.size_bytes);
         source.read_small(bytes)?;
         ContentHash::of_small(bytes, options.sha256)
-    } else if expected.size_bytes <= MIDDLE_BYTES {
-        hash_middle(&mut source, expected, options, buffers, control)?
     } else {
         let start = checkpoint::start(resume, expected, options);
-        let pool = buffers.lend(expected.size_bytes - start.offset);
-        let content = hash_large(&mut source, expected, start, &pool, control);
-        buffers.take_back(&pool);
-        content?
+        if options.threads && expected.size_bytes > MIDDLE_BYTES {
+            let pool = buffers.lend(expected.size_bytes - start.offset);
+            let content = hash_by_threads(&mut source, expected, start, &pool, control);
+            buffers.take_back(&pool);
+            content?
+        } else {
+            hash_in_place(&mut source, expected, start, buffers, control)?
+        }
     };
     source.check_unchanged()?;
     Ok(content)
 }
 
 /// Hashes group by group in this thread.
-fn hash_middle(
+fn hash_in_place(
     source: &mut Source,
     expected: FileStamp,
-    options: HashOptions,
+    start: checkpoint::Start,
     buffers: &mut Buffers,
     control: &mut dyn HashControl,
 ) -> Result<ContentHash, HashError> {
     let size_bytes = expected.size_bytes;
-    let mut digests = InPlace::new(options.sha256);
-    let mut done = 0;
+    let mut saved = Saved::at(start.offset, expected);
+    let mut done = start.offset;
+    let mut digests = InPlace::going_on(start.values, start.sha256);
+    proceed(control, done)?;
+    source.seek(done)?;
     while done < size_bytes {
-        proceed(control, done)?;
         let group = buffers.small(size_bytes - done);
-        source.read_small(group)?;
+        source.read_at(done, group)?;
         digests.absorb(done, group);
         done += group.len() as u64;
+        saved.go_on(control, done, || Some(HashCheckpoint::of(expected, done, &digests)))?;
     }
-    control.progress(done);
     digests.finish(size_bytes).map_err(|_| HashError::Changed)
 }
 
-fn hash_large(
+/// Hashes blocks of several groups: one thread reads ahead, one computes each digest.
+fn hash_by_threads(
     source: &mut Source,
     expected: FileStamp,
     start: checkpoint::Start,
@@ -141,29 +156,50 @@ fn hash_large(
     let size_bytes = expected.size_bytes;
     proceed(control, start.offset)?;
     thread::scope(|scope| {
-        let mut saved = start.offset;
+        let mut saved = Saved::at(start.offset, expected);
         let digests = Digests::start(scope, GroupDigest { values: start.values }, start.sha256);
         for block in read_blocks(scope, source, start.offset..size_bytes, pool) {
             let block = Arc::new(block?);
             digests.take(&block);
             let done = block.end();
             drop(block);
-            let flow = control.progress(done);
-            if done == size_bytes {
-                // Too late to stop.
-                continue;
-            }
-            let is_due = flow == Flow::Stop || done - saved >= CHECKPOINT_BYTES;
-            if is_due && let Some(checkpoint) = HashCheckpoint::take(&digests, expected, done) {
-                saved = done;
-                control.checkpoint(&checkpoint);
-            }
-            if flow == Flow::Stop {
-                return Err(HashError::Stopped);
-            }
+            saved.go_on(control, done, || HashCheckpoint::take(&digests, expected, done))?;
         }
         digests.finish(size_bytes).map_err(|_| HashError::Changed)
     })
+}
+
+/// How far the last checkpoint of a file was.
+struct Saved {
+    offset: u64,
+    size_bytes: u64,
+}
+
+impl Saved {
+    const fn at(offset: u64, expected: FileStamp) -> Self {
+        Self { offset, size_bytes: expected.size_bytes }
+    }
+
+    /// Tells how far the file is, offers a checkpoint when one is due, and stops if the control says so.
+    fn go_on(
+        &mut self,
+        control: &mut dyn HashControl,
+        done: u64,
+        checkpoint: impl FnOnce() -> Option<HashCheckpoint>,
+    ) -> Result<(), HashError> {
+        let flow = control.progress(done);
+        if done == self.size_bytes {
+            // Too late to stop.
+            return Ok(());
+        }
+        let stops = flow == Flow::Stop;
+        let is_due = self.size_bytes > MIDDLE_BYTES && (stops || done - self.offset >= CHECKPOINT_BYTES);
+        if is_due && let Some(checkpoint) = checkpoint() {
+            self.offset = done;
+            control.checkpoint(&checkpoint);
+        }
+        if stops { Err(HashError::Stopped) } else { Ok(()) }
+    }
 }
 
 fn proceed(control: &mut dyn HashControl, bytes_done: u64) -> Result<(), HashError> {

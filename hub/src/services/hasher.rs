@@ -5,6 +5,7 @@
 //! as its disk likes, and waits while transfers need that disk.
 
 mod job;
+mod patience;
 mod readers;
 
 use std::sync::Arc;

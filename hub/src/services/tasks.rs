@@ -16,6 +16,19 @@ pub struct Tasks {
     token: CancellationToken,
 }
 
+/// Raises a flag when dropped.
+#[derive(Debug)]
+pub struct StopGuard {
+    flag: CancelFlag,
+    _done: tokio_util::sync::DropGuard,
+}
+
+impl Drop for StopGuard {
+    fn drop(&mut self) {
+        self.flag.cancel();
+    }
+}
+
 impl Tasks {
     /// No tasks yet.
     pub fn new() -> Self {
@@ -50,10 +63,11 @@ impl Tasks {
         }
     }
 
-    /// Raises `flag` when the program ends; blocking work looks at flags.
-    pub fn cancel_at_shutdown(&self, flag: CancelFlag) -> tokio_util::sync::DropGuard {
+    /// Raises `flag` when the program ends, or when nobody waits for the work any more; blocking work
+    /// looks at flags.
+    pub fn cancel_at_shutdown(&self, flag: CancelFlag) -> StopGuard {
         let (token, done) = (self.token.clone(), CancellationToken::new());
-        let guard = done.clone().drop_guard();
+        let guard = StopGuard { flag: flag.clone(), _done: done.clone().drop_guard() };
         self.tracker.spawn(async move {
             tokio::select! {
                 () = token.cancelled() => flag.cancel(),

@@ -95,13 +95,14 @@ impl<'scope> Digests<'scope> {
 
 /// The digests of one file, computed by the thread that reads it.
 pub(in crate::fs) struct InPlace {
-    values: Vec<GroupValue>,
-    sha256: Option<sha2::Sha256>,
+    pub(in crate::fs) values: Vec<GroupValue>,
+    pub(in crate::fs) sha256: Option<sha2::Sha256>,
 }
 
 impl InPlace {
-    pub(in crate::fs) fn new(sha256: bool) -> Self {
-        Self { values: Vec::new(), sha256: sha256.then(sha2::Sha256::default) }
+    /// With what is known of the file's beginning.
+    pub(in crate::fs) const fn going_on(values: Vec<GroupValue>, sha256: Option<sha2::Sha256>) -> Self {
+        Self { values, sha256 }
     }
 
     /// Takes the next group.

@@ -88,13 +88,13 @@ impl Source {
         }
     }
 
-    fn seek(&mut self, offset: u64) -> Result<(), TouchError> {
+    pub(in crate::fs) fn seek(&mut self, offset: u64) -> Result<(), TouchError> {
         self.file.seek(SeekFrom::Start(offset)).map_err(FsError::at("read", &self.path))?;
         advise_sequential(&self.file);
         Ok(())
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), TouchError> {
+    pub(in crate::fs) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), TouchError> {
         if self.read_by_handle >= self.bytes_per_handle {
             self.check_unchanged()?;
             let again = Self::open(&self.path, self.expected)?;

@@ -7,7 +7,7 @@ use shared_protocol::groups::{GROUP_BYTES, GroupValue, values_from_bytes};
 use super::HashOptions;
 use crate::domain::ticks::Ticks;
 use crate::fs::FileStamp;
-use crate::fs::content::Digests;
+use crate::fs::content::{Digests, InPlace};
 
 /// The first byte of the stored form. The state of SHA-256 is only readable by the same minor version
 /// of its crate: a new one needs a new number here.
@@ -49,6 +49,12 @@ impl HashCheckpoint {
         let values = digests.groups(|groups| groups.values.clone())?;
         let sha256 = digests.sha256(|sha256| sha256.serialize().to_vec());
         Some(Self { stamp, offset, values, sha256 })
+    }
+
+    /// The state after `offset` bytes of digests that are computed in place.
+    pub(super) fn of(stamp: FileStamp, offset: u64, digests: &InPlace) -> Self {
+        let sha256 = digests.sha256.as_ref().map(|sha256| sha256.serialize().to_vec());
+        Self { stamp, offset, values: digests.values.clone(), sha256 }
     }
 
     /// Bytes hashed so far.

@@ -12,7 +12,8 @@ use shared_protocol::{Blake3, Sha256};
 use super::*;
 use crate::fs::open::stamp_path;
 
-const BOTH: HashOptions = HashOptions { sha256: true };
+const BOTH: HashOptions = HashOptions { sha256: true, threads: true };
+const IN_PLACE: HashOptions = HashOptions { threads: false, ..BOTH };
 
 fn content(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
@@ -65,7 +66,9 @@ fn sizes_around_every_seam() {
     for size in [0, 1, 1000, mib - 1, mib, mib + 1, 2 * mib, 3 * mib, 3 * mib + 1, 4 * mib, 4 * mib + 1, 17 * mib + 5] {
         let bytes = content(size);
         let (path, stamp) = file(&folder, &bytes);
-        check(&hash_file_with(&mut buffers, &path, stamp, BOTH, None, &mut on).unwrap(), &bytes);
+        for options in [BOTH, IN_PLACE] {
+            check(&hash_file_with(&mut buffers, &path, stamp, options, None, &mut on).unwrap(), &bytes);
+        }
     }
 }
 
@@ -74,7 +77,7 @@ fn group_values_are_those_of_the_groups() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content((5 << 20) + 9);
     let (path, stamp) = file(&folder, &bytes);
-    let hash = hash_file(&path, stamp, HashOptions { sha256: false }, None, &mut on).unwrap();
+    let hash = hash_file(&path, stamp, HashOptions { sha256: false, ..BOTH }, None, &mut on).unwrap();
     assert_eq!(hash.sha256, None);
     let values: Vec<_> =
         bytes.chunks(1 << 20).enumerate().map(|(n, b)| group_value(n as u64 * GROUP_BYTES, b)).collect();
@@ -84,20 +87,23 @@ fn group_values_are_those_of_the_groups() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
-    fn stopped_and_gone_on_with_is_the_same(size in (4_usize << 20) + 1..24 << 20, at in 1_u64..24 << 20) {
+    fn stopped_and_gone_on_with_is_the_same(
+        size in (4_usize << 20) + 1..24 << 20, at in 1_u64..24 << 20, first in any::<bool>(), then in any::<bool>(),
+    ) {
+        let (first, then) = (HashOptions { threads: first, ..BOTH }, HashOptions { threads: then, ..BOTH });
         let folder = tempfile::tempdir().unwrap();
         let bytes = content(size);
         let (path, stamp) = file(&folder, &bytes);
         // Blocks of 4 MiB: the last place to stop is where the last block begins.
         let last = (stamp.size_bytes - 1) >> 22 << 22;
         let mut control = StopAt { at: at.min(last), kept: None, first: None };
-        let stopped = hash_file(&path, stamp, BOTH, None, &mut control);
+        let stopped = hash_file(&path, stamp, first, None, &mut control);
         prop_assert!(matches!(stopped, Err(HashError::Stopped)));
         let stored = control.kept.map(|checkpoint| checkpoint.to_bytes());
         let resume = stored.as_deref().map(|bytes| HashCheckpoint::from_bytes(bytes).unwrap());
         let offset = resume.as_ref().map_or(0, HashCheckpoint::offset);
         let mut control = StopAt { at: u64::MAX, kept: None, first: None };
-        check(&hash_file(&path, stamp, BOTH, resume, &mut control).unwrap(), &bytes);
+        check(&hash_file(&path, stamp, then, resume, &mut control).unwrap(), &bytes);
         prop_assert_eq!(control.first, Some(offset), "goes on where it was stopped");
     }
 }
@@ -123,7 +129,7 @@ fn a_checkpoint_that_does_not_fit_is_not_used() {
     let bytes = content(9 << 20);
     let (path, stamp) = file(&folder, &bytes);
     let other = FileStamp { modified: crate::domain::ticks::Ticks(stamp.modified.0 - 1), ..stamp };
-    let without_sha256 = checkpoint(&path, stamp, HashOptions { sha256: false });
+    let without_sha256 = checkpoint(&path, stamp, HashOptions { sha256: false, ..BOTH });
     let mut of_another = checkpoint(&path, stamp, BOTH).to_bytes();
     of_another[10..18].copy_from_slice(&other.modified.0.to_le_bytes());
     for unfit in [without_sha256, HashCheckpoint::from_bytes(&of_another).unwrap()] {

@@ -11,7 +11,7 @@ use super::Duplicates;
 use super::stage::Stage;
 use crate::domain::duplicates::Node;
 use crate::fs::ends::hash_ends;
-use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, hash_file_with};
+use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, has_cores_to_spare, hash_file_with};
 use crate::fs::{Buffers, CancelFlag, ContentHash, FileStamp, Flow, ensure_no_links, node};
 use crate::services::hasher::n_readers;
 use crate::services::roots::LiveRoot;
@@ -156,7 +156,8 @@ fn hash(crew: &Crew<'_>, kit: &mut Kit, live: &LiveRoot, name: &CandidateRow) ->
     let done = resume.as_ref().map_or(0, HashCheckpoint::offset);
     crew.this.update(|running| running.progress.bytes_done += done);
     let mut control = Control { crew, live, file: &file, done, last: Instant::now() };
-    let options = HashOptions { sha256: false };
+    let n_readers = || crew.lives.iter().map(|live| n_readers(&crew.this.settings, live)).sum();
+    let options = HashOptions { sha256: false, threads: has_cores_to_spare(n_readers()) };
     let path = live.dir.resolve(&name.path);
     hash_file_with(&mut kit.buffers, &path, stamp_of(name), options, resume, &mut control)
 }

@@ -1,7 +1,11 @@
 //! One job after the other, for one root.
 
-use std::time::Duration;
+use std::sync::Arc;
 
+use shared_protocol::RelPath;
+
+use super::patience::{PATIENCE, until_live};
+use super::readers::Page;
 use super::{Hasher, Running, readers};
 use crate::domain::rate::Rate;
 use crate::domain::root::Root;
@@ -10,14 +14,10 @@ use crate::fs::CancelFlag;
 use crate::services::Event;
 use crate::storage::hash_jobs::{self, After, HashJobRow};
 use crate::storage::history::{Level, NewLine};
-use crate::storage::index::FileRow;
 use crate::storage::{StorageError, now_ms, roots, timestamp};
 
 /// Files taken from the index at once.
 const PAGE: u32 = 1_000;
-
-/// Between two looks at a root that can't be reached.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn start(hasher: &Hasher, root: Root) {
     let this = hasher.clone();
@@ -111,22 +111,44 @@ async fn run(hasher: &Hasher, job: HashJobRow) -> bool {
 fn work(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Result<(), StorageError> {
     measure(hasher, root)?;
     let places = hasher.running.lock().get(root).as_ref().map(|r| r.job.scope.places()).unwrap_or_default();
-    for place in places {
-        let mut after = Some(After::default());
-        while let Some(from) = after.take() {
-            let Some(live) = until_live(hasher, root, cancel) else { return Ok(()) };
-            let place = place.clone();
-            let (files, more): (Vec<FileRow>, _) = hasher
-                .database
-                .read_blocking(|connection| hash_jobs::unhashed(connection, live.row, place.as_ref(), &from, PAGE))?;
-            readers::hash_all(hasher, &live, &files, cancel)?;
-            if cancel.is_cancelled() {
-                return Ok(());
-            }
-            after = more;
-        }
+    let mut pages = Pages { hasher, root, cancel, places: places.into_iter(), open: None };
+    let mut next = pages.next()?;
+    while let Some(page) = next {
+        next = readers::hash_pages(hasher, page, &mut || pages.next(), cancel)?;
     }
     Ok(())
+}
+
+/// The files of a job that have no hash yet, in the index's order.
+struct Pages<'a> {
+    hasher: &'a Hasher,
+    root: Root,
+    cancel: &'a CancelFlag,
+    places: std::vec::IntoIter<Option<RelPath>>,
+    /// The place under way, and where in it the next page begins.
+    open: Option<(Option<RelPath>, After)>,
+}
+
+impl Pages<'_> {
+    /// The next page, as soon as the root can be reached; none at the end or if the job is to stop.
+    fn next(&mut self) -> Result<Option<Page>, StorageError> {
+        loop {
+            let Some((place, after)) =
+                self.open.take().or_else(|| self.places.next().map(|place| (place, After::default())))
+            else {
+                return Ok(None);
+            };
+            let Some(live) = until_live(self.hasher, self.root, self.cancel) else { return Ok(None) };
+            let (files, more) = self
+                .hasher
+                .database
+                .read_blocking(|connection| hash_jobs::unhashed(connection, live.row, place.as_ref(), &after, PAGE))?;
+            self.open = more.map(|after| (place, after));
+            if !files.is_empty() {
+                return Ok(Some(Page { live: Arc::new(live), files }));
+            }
+        }
+    }
 }
 
 /// Finds out how much there is, and how much of it is done already.
@@ -145,23 +167,4 @@ fn measure(hasher: &Hasher, root: Root) -> Result<(), StorageError> {
     hasher.database.write_blocking(|tx| hash_jobs::save(tx, &job))?;
     hasher.update(root, |running| running.job = job);
     Ok(())
-}
-
-/// The root, as soon as it can be reached; none if the job is to stop.
-fn until_live(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Option<crate::services::roots::LiveRoot> {
-    loop {
-        if cancel.is_cancelled() {
-            return None;
-        }
-        match hasher.roots.live(root) {
-            Ok(live) => {
-                hasher.update(root, |running| running.waiting = None);
-                return Some(live);
-            }
-            Err(error) => {
-                hasher.update(root, |running| running.waiting = Some(error.to_string()));
-                std::thread::sleep(PATIENCE);
-            }
-        }
-    }
 }

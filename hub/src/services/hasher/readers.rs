@@ -1,14 +1,16 @@
-//! The readers of one root: each takes the next file, and one writer commits what they found.
+//! The readers of one root: each takes the next file, and one writer commits what they found
+//! while they go on.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use shared_protocol::RelPath;
 
+use super::patience::{PATIENCE, until_live};
 use super::{Hasher, n_readers};
 use crate::domain::root::Root;
-use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, hash_file_with};
+use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, has_cores_to_spare, hash_file_with};
 use crate::fs::{Buffers, CancelFlag, ContentHash, FileStamp, Flow, ensure_no_links};
 use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self, KnownContent};
@@ -19,7 +21,7 @@ use crate::storage::{StorageError, hash_jobs};
 const BATCH: usize = 1_024;
 const BATCH_TIME: Duration = Duration::from_millis(400);
 
-/// Results that may wait for the writer.
+/// Files that may wait for a reader, and results for the writer.
 const QUEUE: usize = 1_024;
 
 /// Smaller files are begun anew after a stop.
@@ -28,65 +30,122 @@ const CHECKPOINT_FROM: u64 = 64 << 20;
 /// Between two looks while a transfer has the disk.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
-struct Found<'a> {
-    file: &'a FileRow,
+/// Files of the index to be hashed, with the root as it was when they were looked up.
+pub(super) struct Page {
+    pub(super) live: Arc<LiveRoot>,
+    pub(super) files: Vec<FileRow>,
+}
+
+/// One file to be hashed.
+struct Order {
+    live: Arc<LiveRoot>,
+    file: FileRow,
+}
+
+struct Found {
+    order: Order,
     result: Result<ContentHash, HashError>,
 }
 
-/// Hashes the files and commits what was found. Files that fail are counted and left.
-pub(super) fn hash_all(
+/// Hashes the files of this page and of all that follow, and commits what was found: the readers go on
+/// while the writer waits for the disk. Files that fail are counted and left. A page that wants another
+/// number of readers comes back.
+pub(super) fn hash_pages(
     hasher: &Hasher,
-    live: &LiveRoot,
-    files: &[FileRow],
+    first: Page,
+    next: &mut dyn FnMut() -> Result<Option<Page>, StorageError>,
     cancel: &CancelFlag,
-) -> Result<(), StorageError> {
-    let next = AtomicUsize::new(0);
-    let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
+) -> Result<Option<Page>, StorageError> {
+    let n = n_readers(&hasher.settings, &first.live);
+    let root = first.live.root;
+    let (orders, ordered) = crossbeam_channel::bounded(QUEUE);
+    let (results, found) = crossbeam_channel::bounded(QUEUE);
     std::thread::scope(|scope| {
-        for _ in 0..n_readers(&hasher.settings, live).min(files.len()) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || read(hasher, live, files, next, &sender, cancel));
+        for _ in 0..n {
+            let (ordered, results) = (ordered.clone(), results.clone());
+            scope.spawn(move || read(hasher, &ordered, &results, cancel));
         }
-        drop(sender);
-        let written = write(hasher, live, &receiver);
-        if written.is_err() {
-            cancel.cancel();
-        }
-        // Readers must not wait for a writer that has gone.
-        drop(receiver);
-        written
+        // Only the readers hold these ends: the channels close when the last of them leaves.
+        drop((ordered, results));
+        let writer = scope.spawn(move || {
+            let written = write(hasher, root, &found);
+            if written.is_err() {
+                cancel.cancel();
+            }
+            written
+        });
+        let other = feed(hasher, n, first, next, &orders);
+        drop(orders);
+        // A panic of the writer is the job's.
+        writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        other
     })
 }
 
-fn read<'a>(
+/// Gives the readers page after page, until there is none or one wants another number of readers.
+fn feed(
     hasher: &Hasher,
-    live: &LiveRoot,
-    files: &'a [FileRow],
-    next: &AtomicUsize,
-    sender: &Sender<Found<'a>>,
-    cancel: &CancelFlag,
-) {
+    n: usize,
+    first: Page,
+    next: &mut dyn FnMut() -> Result<Option<Page>, StorageError>,
+    orders: &Sender<Order>,
+) -> Result<Option<Page>, StorageError> {
+    let mut page = Some(first);
+    while let Some(Page { live, files }) = page {
+        if n_readers(&hasher.settings, &live) != n {
+            return Ok(Some(Page { live, files }));
+        }
+        for file in files {
+            // Readers leave when the job is to stop.
+            if orders.send(Order { live: Arc::clone(&live), file }).is_err() {
+                return Ok(None);
+            }
+        }
+        page = next()?;
+    }
+    Ok(None)
+}
+
+fn read(hasher: &Hasher, ordered: &Receiver<Order>, results: &Sender<Found>, cancel: &CancelFlag) {
     let mut buffers = Buffers::new();
     // Files come folder by folder: one look at the way to each is enough.
     let mut trodden = None;
-    let options = HashOptions { sha256: hasher.settings.current().hash_sha256 };
-    while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+    for order in ordered {
         if cancel.is_cancelled() {
             return;
         }
-        let folder = file.path.parent();
-        let result = look_at_way(live, &mut trodden, folder)
-            .and_then(|()| hash(hasher, live, file, options, &mut buffers, cancel));
+        let Order { live, file } = &order;
+        let result = loop {
+            let result = look_at_way(live, &mut trodden, file.path.parent())
+                .and_then(|()| hash(hasher, live, file, &mut buffers, cancel));
+            // A file that can't be read because the whole root has gone is read when it is back.
+            if !matches!(result, Err(HashError::Fs(_) | HashError::Changed))
+                || !went_and_came_back(hasher, live, cancel)
+            {
+                break result;
+            }
+            trodden = None;
+        };
         hasher.update(live.root, |running| {
             if let Some(at) = running.files.iter().position(|(path, _)| path == file.path.as_str()) {
                 let (_, bytes) = running.files.swap_remove(at);
                 running.bytes_open = running.bytes_open.saturating_sub(bytes);
             }
         });
-        if sender.send(Found { file, result }).is_err() {
+        if results.send(Found { order, result }).is_err() {
             return;
         }
     }
+}
+
+/// Whether the root had gone; returns when it is back, or the job is to stop.
+fn went_and_came_back(hasher: &Hasher, live: &LiveRoot, cancel: &CancelFlag) -> bool {
+    if hasher.roots.check_blocking(live).is_ok() {
+        return false;
+    }
+    // The watch over the roots needs a moment to say so, too.
+    std::thread::sleep(PATIENCE);
+    until_live(hasher, live.root, cancel).is_some_and(|now| now.row == live.row)
 }
 
 /// Refuses links on the way to a folder, unless it is the one that was looked at last.
@@ -102,7 +161,6 @@ fn hash(
     hasher: &Hasher,
     live: &LiveRoot,
     file: &FileRow,
-    options: HashOptions,
     buffers: &mut Buffers,
     cancel: &CancelFlag,
 ) -> Result<ContentHash, HashError> {
@@ -114,16 +172,21 @@ fn hash(
     };
     let expected = FileStamp { size_bytes: file.size_bytes, modified: file.modified };
     let begun = resume.as_ref().map_or(0, HashCheckpoint::offset);
+    let mut n_open = 1;
     hasher.update(live.root, |running| {
         running.files.push((file.path.to_string(), begun));
         running.bytes_open += begun;
+        n_open = running.files.len();
     });
+    // A setting that is changed meanwhile counts from the next file on.
+    let sha256 = hasher.settings.current().hash_sha256;
+    let options = HashOptions { sha256, threads: has_cores_to_spare(n_open) };
     let mut control = Control { hasher, live, file, cancel, done: begun, last: Instant::now() };
     hash_file_with(buffers, &live.dir.resolve(&file.path), expected, options, resume, &mut control)
 }
 
-fn write(hasher: &Hasher, live: &LiveRoot, receiver: &Receiver<Found<'_>>) -> Result<(), StorageError> {
-    let mut batch: Vec<Found<'_>> = Vec::new();
+fn write(hasher: &Hasher, root: Root, receiver: &Receiver<Found>) -> Result<(), StorageError> {
+    let mut batch: Vec<Found> = Vec::new();
     let mut since = Instant::now();
     loop {
         let next = receiver.recv_timeout(BATCH_TIME);
@@ -135,7 +198,7 @@ fn write(hasher: &Hasher, live: &LiveRoot, receiver: &Receiver<Found<'_>>) -> Re
             batch.push(found);
         }
         if !batch.is_empty() && (ended || batch.len() >= BATCH || since.elapsed() >= BATCH_TIME) {
-            commit(hasher, live, &batch)?;
+            commit(hasher, root, &batch)?;
             batch.clear();
         }
         if ended {
@@ -144,8 +207,8 @@ fn write(hasher: &Hasher, live: &LiveRoot, receiver: &Receiver<Found<'_>>) -> Re
     }
 }
 
-fn commit(hasher: &Hasher, live: &LiveRoot, batch: &[Found<'_>]) -> Result<(), StorageError> {
-    let Some(mut job) = hasher.running.lock().get(live.root).as_ref().map(|r| r.job.clone()) else { return Ok(()) };
+fn commit(hasher: &Hasher, root: Root, batch: &[Found]) -> Result<(), StorageError> {
+    let Some(mut job) = hasher.running.lock().get(root).as_ref().map(|r| r.job.clone()) else { return Ok(()) };
     for found in batch {
         match &found.result {
             Ok(content) => {
@@ -156,28 +219,28 @@ fn commit(hasher: &Hasher, live: &LiveRoot, batch: &[Found<'_>]) -> Result<(), S
             Err(HashError::Stopped) => {}
             Err(error) => {
                 job.n_failed += 1;
-                job.detail.get_or_insert_with(|| format!("{}: {error}", found.file.path));
-                tracing::warn!(root = live.root.as_str(), path = found.file.path.as_str(), %error, "a file was not hashed");
+                job.detail.get_or_insert_with(|| format!("{}: {error}", found.order.file.path));
+                tracing::warn!(root = root.as_str(), path = found.order.file.path.as_str(), %error, "a file was not hashed");
             }
         }
     }
     hasher.database.write_blocking(|tx| {
         let mut edits = Edits::new(tx);
-        for found in batch {
-            if let Ok(content) = &found.result {
+        for Found { order: Order { live, file }, result } in batch {
+            if let Ok(content) = result {
                 let known = KnownContent {
                     size_bytes: content.size_bytes,
                     blake3: content.blake3,
                     sha256: content.sha256,
                     groups: content.groups.clone(),
                 };
-                edits.know(live.row, &found.file.path, found.file.modified, &known)?;
+                edits.know(live.row, &file.path, file.modified, &known)?;
             }
         }
         edits.finish()?;
         hash_jobs::save(tx, &job)
     })?;
-    hasher.update(live.root, |running| running.job = job);
+    hasher.update(root, |running| running.job = job);
     hasher.comparer.index_changed();
     Ok(())
 }

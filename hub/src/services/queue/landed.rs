@@ -82,7 +82,7 @@ fn hash(
     stamp: FileStamp,
 ) -> Result<ContentHash, Trouble> {
     let stop = queue.live.flag(transfer.id);
-    let options = HashOptions { sha256: false };
+    let options = HashOptions { sha256: false, threads: true };
     Ok(hash_file(path, stamp, options, None, &mut |_| {
         queue.events.progress(Event::TransferChanged(transfer.id));
         stop.flow()

@@ -95,7 +95,7 @@ fn make(queue: &Queue, transfer: &TransferRow, pair: &Pair, part: &std::path::Pa
     }
     share::clone(&pair.survivor, part, &pair.file).map_err(|error| cannot(error.into()))?;
     let stop = queue.live.flag(transfer.id);
-    let options = HashOptions { sha256: false };
+    let options = HashOptions { sha256: false, threads: true };
     let content = hash_file(part, stamp_path(part)?, options, None, &mut |_| stop.flow())?;
     if content.blake3 == pair.proved.blake3 {
         return Ok(());

@@ -170,7 +170,7 @@ fn read(
     before: u64,
 ) -> Result<ContentHash, Trouble> {
     let stop = queue.live.flag(transfer.id);
-    let content = hash_file(path, stamp, HashOptions { sha256: false }, None, &mut |done: u64| {
+    let content = hash_file(path, stamp, HashOptions { sha256: false, threads: true }, None, &mut |done: u64| {
         queue.live.progress(transfer.id, u64::midpoint(before, done));
         queue.events.progress(Event::TransferChanged(transfer.id));
         stop.flow()

@@ -1,0 +1,30 @@
+//! Waiting for a root that can't be reached.
+
+use std::time::Duration;
+
+use super::Hasher;
+use crate::domain::root::Root;
+use crate::fs::CancelFlag;
+use crate::services::roots::LiveRoot;
+
+/// Between two looks at it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The root, as soon as it can be reached; none if the job is to stop.
+pub(super) fn until_live(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Option<LiveRoot> {
+    loop {
+        if cancel.is_cancelled() {
+            return None;
+        }
+        match hasher.roots.live(root) {
+            Ok(live) => {
+                hasher.update(root, |running| running.waiting = None);
+                return Some(live);
+            }
+            Err(error) => {
+                hasher.update(root, |running| running.waiting = Some(error.to_string()));
+                std::thread::sleep(PATIENCE);
+            }
+        }
+    }
+}
