@@ -86,7 +86,9 @@ fn command() -> Command {
         .subcommand(
             settings(Command::new("demo")).about("Make a small library to try and serve it").arg(dir).arg(open()),
         )
-        .subcommand(settings(Command::new("doctor")).about("Check configuration, folders, database and ports"))
+        .subcommand(
+            settings(Command::new("doctor")).about("Check configuration, folders, database, ports and remote side"),
+        )
         .subcommand(settings(Command::new("openapi")).about("Print the description of the API"))
 }
 

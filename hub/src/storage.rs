@@ -33,7 +33,7 @@ pub mod views;
 mod pairs_tests;
 
 pub use error::StorageError;
-pub use open::check_file;
+pub use open::{check_file, look_into};
 pub use pool::Database;
 
 /// A connection, for callers that hand it on to functions of this module.

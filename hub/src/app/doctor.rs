@@ -1,13 +1,17 @@
 //! `hub doctor`: every check that a person would make by hand, each with its verdict.
 
+mod remote;
+
 use std::net::TcpListener;
+
+use jiff::Timestamp;
 
 use super::instance::{Instance, InstanceError};
 use super::{DATABASE, bind, prepare_data_dir};
 use crate::config::Config;
 use crate::domain::root::Root;
 use crate::fs::probe::{RootStatus, probe};
-use crate::storage::check_file;
+use crate::storage::{check_file, look_into, remote_sessions};
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +32,25 @@ pub fn examine(config: &Config) -> Vec<Check> {
     for root in Root::ALL {
         checks.push(Check { what: root.label().into(), verdict: folder(config, root) });
     }
+    let now = Timestamp::now();
+    let session = running.as_ref().and_then(|running| session(config, running)).filter(|end| *end > now);
     checks.push(port(config, running));
-    checks.push(public_address(config));
+    for (what, verdict) in [
+        ("public address", remote::public_address(&config.remote)),
+        ("remote listener", remote::listener(&config.remote, session)),
+        ("certificate", remote::certificate(&config.remote, now)),
+        ("agent", remote::agent(&config.remote)),
+    ] {
+        checks.push(Check { what: what.into(), verdict });
+    }
     checks
+}
+
+/// The end of the session that the running hub has. Where its database can't be read there is none.
+fn session(config: &Config, running: &InstanceError) -> Option<Timestamp> {
+    let InstanceError::Taken(_) = running else { return None };
+    let live = look_into(&config.app_data_dir.join(DATABASE), remote_sessions::live).ok()?;
+    live.map(|session| session.expires_at)
 }
 
 fn database(config: &Config, running: bool) -> Check {
@@ -76,14 +96,6 @@ fn port(config: &Config, running: Option<InstanceError>) -> Check {
     Check { what: "port".into(), verdict }
 }
 
-fn public_address(config: &Config) -> Check {
-    let verdict = match &config.remote.base_url {
-        Some(url) => Ok(url.clone()),
-        None => Ok("not set: only needed to send models to rented machines".into()),
-    };
-    Check { what: "public address".into(), verdict }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
@@ -91,6 +103,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Key, Layers};
+    use crate::storage::{Database, now_ms};
 
     #[test]
     fn missing_folders_and_a_taken_port_are_found() {
@@ -100,10 +113,34 @@ mod tests {
             (Key::AppDataDir, folder.path().display().to_string()),
             (Key::HubPort, taken.local_addr().unwrap().port().to_string()),
             (Key::LocalModelsRoot, folder.path().join("none").display().to_string()),
+            (Key::RemoteBind, "127.0.0.1:0".to_owned()),
         ]);
         let config = Layers { flags, ..Layers::default() }.resolve().unwrap();
         let failed: Vec<_> =
             examine(&config).into_iter().filter(|check| check.verdict.is_err()).map(|check| check.what).collect();
         assert_eq!(failed, ["Local", "Lake", "port"]);
+    }
+
+    #[test]
+    fn the_remote_listener_of_a_running_hub_is_no_other_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let flags = BTreeMap::from([
+            (Key::AppDataDir, folder.path().display().to_string()),
+            (Key::RemoteBaseUrl, "https://hub.example".to_owned()),
+            (Key::RemoteBind, taken.local_addr().unwrap().to_string()),
+        ]);
+        let config = Layers { flags, ..Layers::default() }.resolve().unwrap();
+        let verdict = || {
+            let checks = examine(&config);
+            checks.into_iter().find(|check| check.what == "remote listener").unwrap().verdict
+        };
+        let _running = Instance::take(folder.path()).unwrap();
+        let (database, _) = Database::open(&folder.path().join(DATABASE)).unwrap();
+        assert!(verdict().unwrap_err().contains("Another program"), "it has no session");
+        let session = database.write_blocking(|c| remote_sessions::begin(c, &[0; 32], now_ms() + 60_000)).unwrap();
+        assert!(verdict().unwrap().contains("the running hub lives until"));
+        database.write_blocking(|c| remote_sessions::set_expiry(c, session.id, now_ms() - 1)).unwrap();
+        assert!(verdict().is_err(), "its time is over");
     }
 }

@@ -7,6 +7,7 @@
 
 mod connection;
 pub mod tls;
+mod validity;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -130,16 +131,21 @@ fn open(config: &RemoteConfig, services: &Services, tasks: &Tasks) -> Result<Ope
 
 /// Binds the remote listener's address; why not, in words for people.
 pub fn bind(config: &RemoteConfig) -> Result<TcpListener, String> {
-    TcpListener::bind(config.bind).map_err(|error| match error.kind() {
+    TcpListener::bind(config.bind).map_err(|error| why_unbound(config.bind, &error))
+}
+
+/// Why the remote listener's address can't be had, in words for people.
+pub fn why_unbound(address: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("Another program listens at {}: set REMOTE_BIND to a free address.", config.bind)
+            format!("Another program listens at {address}: set REMOTE_BIND to a free address.")
         }
         io::ErrorKind::AddrNotAvailable => {
-            format!("This computer has no address {}: set REMOTE_BIND to one that it has.", config.bind)
+            format!("This computer has no address {address}: set REMOTE_BIND to one that it has.")
         }
         io::ErrorKind::PermissionDenied => {
-            format!("The hub may not listen at {}: set REMOTE_BIND to a port above 1023.", config.bind)
+            format!("The hub may not listen at {address}: set REMOTE_BIND to a port above 1023.")
         }
-        _ => format!("The hub can't listen at {}: {error}. Set REMOTE_BIND to another address.", config.bind),
-    })
+        _ => format!("The hub can't listen at {address}: {error}. Set REMOTE_BIND to another address."),
+    }
 }

@@ -47,6 +47,11 @@ pub fn check_file(path: &Path) -> Result<(), StorageError> {
     check(&Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
+/// Reads from a database file without changing it, also while a hub works with it.
+pub fn look_into<T>(path: &Path, work: impl FnOnce(&Connection) -> Result<T, StorageError>) -> Result<T, StorageError> {
+    work(&reader(path)?)
+}
+
 /// Opens one more connection that can only read.
 pub(super) fn reader(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

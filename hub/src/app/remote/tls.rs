@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
 
+pub use super::validity::Validity;
 use crate::services::Tasks;
 
 /// How often the files are looked at.
@@ -37,6 +38,9 @@ pub enum TlsError {
     /// They are not for each other, or not usable.
     #[error("REMOTE_TLS_CERT and REMOTE_TLS_KEY: the key does not belong to the certificate ({0})")]
     Pair(rustls::Error),
+    /// It does not say when it counts.
+    #[error("REMOTE_TLS_CERT: the certificate can't be used ({0})")]
+    Unusable(rustls::Error),
 }
 
 /// A certificate and key that fit each other.
@@ -45,6 +49,8 @@ pub struct Loaded {
     files: [PathBuf; 2],
     times: Times,
     config: Arc<ServerConfig>,
+    /// The certificate itself, the first of its chain.
+    certificate: CertificateDer<'static>,
 }
 
 /// Of the two files; `None` for one that can't be looked at.
@@ -55,11 +61,16 @@ pub fn load(certificate: &Path, key: &Path) -> Result<Loaded, TlsError> {
     let files = [certificate.to_owned(), key.to_owned()];
     // Looked at before they are read: what changes in between is seen by the next look.
     let times = times(&files);
-    let config = Arc::new(read(certificate, key)?);
-    Ok(Loaded { files, times, config })
+    let (config, certificate) = read(certificate, key)?;
+    Ok(Loaded { files, times, config: Arc::new(config), certificate })
 }
 
 impl Loaded {
+    /// From when until when it counts.
+    pub fn validity(&self) -> Result<Validity, TlsError> {
+        Validity::of(&self.certificate).map_err(TlsError::Unusable)
+    }
+
     /// What the server takes, kept up to date with the files until the server is closed.
     pub(super) fn follow(self, tasks: &Tasks, closed: CancellationToken) -> RustlsConfig {
         let served = RustlsConfig::from_config(self.config);
@@ -80,7 +91,7 @@ impl Loaded {
                 let Some((now, read)) = looked.await.flatten() else { continue };
                 seen = now;
                 match read {
-                    Ok(config) => {
+                    Ok((config, _)) => {
                         following.reload_from_config(Arc::new(config));
                         tracing::info!("the remote listener has a new certificate");
                     }
@@ -99,14 +110,12 @@ fn times(files: &[PathBuf; 2]) -> Times {
     })
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+fn read(certificate: &Path, key: &Path) -> Result<(ServerConfig, CertificateDer<'static>), TlsError> {
     let wrong = |why: String| TlsError::Certificate { path: certificate.display().to_string(), why };
     let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
         .map_err(|error| wrong(error.to_string()))?;
-    if chain.is_empty() {
-        return Err(wrong("it holds none".to_owned()));
-    }
+    let Some(first) = chain.first().cloned() else { return Err(wrong("it holds none".to_owned())) };
     let key = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| TlsError::Key { path: key.display().to_string(), why: error.to_string() })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -116,7 +125,7 @@ fn read(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
         .map_err(TlsError::Pair)?;
     // WebSockets need HTTP/1.1, and one stream per connection keeps uploads fair.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    Ok((config, first))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use shared_protocol::Sha256;
 
-use crate::config::beside_program;
+use crate::config::{RemoteConfig, beside_program};
 use crate::fs::FileStamp;
 use crate::fs::program::{self, ProgramError};
 use crate::services::Settings;
@@ -48,23 +48,16 @@ impl AgentProgram {
     /// Looks at it. Blocks.
     pub fn look_blocking(&self) -> AgentProgramState {
         let mut known = self.known.lock();
-        let configured = self.settings.current().remote.agent_binary.clone();
-        let Some(path) = configured.or_else(|| beside_program(NAME)) else {
-            return AgentProgramState::Missing("Set AGENT_BINARY to the agent built for x86_64 Linux.".to_owned());
-        };
+        let settings = self.settings.current();
         let is_same = |state: &AgentProgramState| match state {
-            AgentProgramState::Ready { path: old, stamp, .. } => {
-                *old == path && program::stamp(&path).is_ok_and(|now| now == *stamp)
-            }
+            AgentProgramState::Ready { path: old, stamp, .. } => place(&settings.remote)
+                .is_some_and(|path| *old == path && program::stamp(&path).is_ok_and(|now| now == *stamp)),
             AgentProgramState::Missing(_) => false,
         };
         if let Some(state) = known.as_ref().filter(|state| is_same(state)) {
             return state.clone();
         }
-        let state = match program::inspect(&path) {
-            Ok((stamp, sha256)) => AgentProgramState::Ready { path, stamp, sha256 },
-            Err(error) => AgentProgramState::Missing(advice(&error)),
-        };
+        let state = find_blocking(&settings.remote);
         *known = Some(state.clone());
         state
     }
@@ -78,6 +71,21 @@ impl AgentProgram {
             AgentProgramState::Missing(why) => Err(why),
         }
     }
+}
+
+/// Looks for what a hub of this configuration would hand out. Blocks.
+pub fn find_blocking(remote: &RemoteConfig) -> AgentProgramState {
+    let Some(path) = place(remote) else {
+        return AgentProgramState::Missing("Set AGENT_BINARY to the agent built for x86_64 Linux.".to_owned());
+    };
+    match program::inspect(&path) {
+        Ok((stamp, sha256)) => AgentProgramState::Ready { path, stamp, sha256 },
+        Err(error) => AgentProgramState::Missing(advice(&error)),
+    }
+}
+
+fn place(remote: &RemoteConfig) -> Option<PathBuf> {
+    remote.agent_binary.clone().or_else(|| beside_program(NAME))
 }
 
 fn advice(error: &ProgramError) -> String {
