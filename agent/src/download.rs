@@ -11,6 +11,7 @@ mod fault;
 mod fetch;
 mod fleet;
 mod grouped;
+mod leftovers;
 mod part;
 mod positioned;
 mod progress;
@@ -37,6 +38,7 @@ use crate::hub_api::{HubApi, HubError};
 use crate::jobs::JobContext;
 use crate::library::Library;
 
+pub use leftovers::Leftovers;
 pub(crate) use part::Part;
 pub use part::PartError;
 pub use room::{Room, TooLittle};

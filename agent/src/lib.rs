@@ -32,5 +32,6 @@ pub mod status;
 pub mod supervise;
 pub mod timing;
 pub mod tls;
+mod walk;
 
 pub use start::{report, run};

@@ -16,6 +16,7 @@ use shared_protocol::agent_to_hub::InventoryFile;
 use shared_protocol::{Blake3, RelPath};
 
 use crate::confine::{ConfineError, ConfinedFolder};
+use crate::walk::{is_half_done, walk};
 
 /// Bytes read at a time.
 const BLOCK: usize = 1 << 20;
@@ -163,38 +164,16 @@ impl Library {
 
     /// All files. Names that no [`RelPath`] holds, links, and half-done files are left out.
     pub fn list(&self) -> Listing {
-        let mut listing = Listing::default();
-        let mut folders: Vec<Option<RelPath>> = vec![None];
-        while let Some(folder) = folders.pop() {
-            let place =
-                folder.as_ref().map_or_else(|| self.models.path().to_owned(), |f| self.models.path().join(f.as_str()));
-            let Ok(entries) = fs::read_dir(&place) else {
-                listing.n_errors += 1;
-                continue;
-            };
-            for entry in entries {
-                let Ok((entry, found)) = entry.and_then(|entry| entry.metadata().map(|found| (entry, found))) else {
-                    listing.n_errors += 1;
-                    continue;
-                };
-                let name = entry.file_name();
-                let path = name.to_str().and_then(|name| RelPath::in_folder(folder.as_ref(), name).ok());
-                let Some(path) = path.filter(|path| !is_half_done(path.name())) else { continue };
-                if found.is_dir() {
-                    folders.push(Some(path));
-                } else if found.is_file() {
-                    let blake3 = self.notes().files.get(&path).filter(|k| k.stamp == stamp(&found)).map(|k| k.blake3);
-                    listing.files.push(InventoryFile { path, size_bytes: found.len(), blake3 });
-                }
+        let mut files = Vec::new();
+        let n_errors = walk(&self.models, &mut |path, found| {
+            if !is_half_done(path.name()) {
+                let blake3 = self.notes().files.get(&path).filter(|k| k.stamp == stamp(found)).map(|k| k.blake3);
+                files.push(InventoryFile { path, size_bytes: found.len(), blake3 });
             }
-        }
-        listing.files.sort_by(|a, b| a.path.cmp(&b.path));
-        listing
+        });
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Listing { files, n_errors }
     }
-}
-
-fn is_half_done(name: &str) -> bool {
-    name.starts_with('.') && [".part", ".part.journal", ".part.groups", "~"].iter().any(|ending| name.ends_with(ending))
 }
 
 fn stamp(found: &Metadata) -> Stamp {

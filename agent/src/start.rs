@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
@@ -10,11 +10,14 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{self, Parts};
 use crate::cli::{Arguments, Command, RunArguments, default_comfy_dir, default_state_dir};
 use crate::config::{Config, ConfigError};
+use crate::confine::ConfinedFolder;
 use crate::connection::Ended;
+use crate::download::Leftovers;
 use crate::exit::Exit;
 use crate::facts::{self, Places};
 use crate::hub_api::HubApi;
 use crate::jobs::AgentWork;
+use crate::journal::Journal;
 use crate::key::{KeyLoadError, KeyVariables};
 use crate::state_dir::{Role, StateDir};
 use crate::supervise::{self, Restarts};
@@ -71,11 +74,14 @@ fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
     if !config.models_dir.starts_with(&config.comfy_dir) {
         roots.push(config.comfy_dir.clone());
     }
+    let work = Arc::new(AgentWork::new(&config, api.clone(), tls)?);
+    let records = Journal::new(state.jobs()).read()?;
+    let leftovers = Leftovers::new(ConfinedFolder::open(&config.models_dir)?, &records, SystemTime::now());
     let parts = Parts {
         state,
         places: Places { roots, comfy },
         parallel: config.parallel,
-        work: Arc::new(AgentWork::new(&config, api.clone(), tls)?),
+        work,
         api,
         timing: config.timing.clone(),
     };
@@ -87,6 +93,9 @@ fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let ended = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         tokio::spawn(shutdown::watch(shutdown.clone()));
+        // Beside the work: a folder on a network may take long to be looked through.
+        let end = shutdown.clone();
+        tokio::task::spawn_blocking(move || leftovers.sweep(&|| end.is_cancelled()));
         app::run(parts, shutdown).await
     });
     runtime.shutdown_timeout(END_WITHIN);

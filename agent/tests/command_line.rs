@@ -1,7 +1,11 @@
 //! The built program, as someone types it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may unwrap")]
 
+use std::fs::{self, File};
+use std::time::{Duration, Instant, SystemTime};
+
 use assert_cmd::Command;
+use shared_protocol::SessionKey;
 
 fn agent() -> Command {
     Command::cargo_bin("agent").expect("the agent is built")
@@ -30,4 +34,37 @@ fn without_a_command_the_help_is_shown_and_nothing_else_happens() {
     let output = agent().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("Usage: agent"));
+}
+
+#[test]
+fn what_nobody_goes_on_with_is_removed_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = folder.path().join("comfy/models");
+    let (old, young) = (models.join("loras/.old.part"), models.join("loras/.young.part"));
+    fs::create_dir_all(models.join("loras")).unwrap();
+    for path in [&old, &young] {
+        fs::write(path, "half").unwrap();
+    }
+    let long_ago = SystemTime::now() - Duration::from_hours(8 * 24);
+    File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
+    let key = folder.path().join("key");
+    fs::write(&key, SessionKey::from_bytes([1; 32]).expose()).unwrap();
+    // Nobody is there: it looks for its hub all the while.
+    let mut running = std::process::Command::new(env!("CARGO_BIN_EXE_agent"))
+        .args(["--hub", "http://127.0.0.1:9", "--comfy-dir"])
+        .arg(folder.path().join("comfy"))
+        .arg("--state-dir")
+        .arg(folder.path().join("state"))
+        .env("COMFY_HUB_KEY_FILE", key)
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while old.exists() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert!(!old.exists() && young.exists());
+    let log = fs::read_to_string(folder.path().join("state/agent.log")).unwrap();
+    assert!(log.contains("removed loras/.old.part") && log.contains("bytes="), "{log}");
 }

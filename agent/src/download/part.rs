@@ -76,7 +76,7 @@ pub(crate) struct Part {
     size_bytes: u64,
 }
 
-fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PartError {
+pub(super) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PartError {
     let path = path.to_owned();
     move |source| PartError::Io { verb, path, source }
 }
@@ -92,6 +92,15 @@ pub(crate) fn part_path(dest: &RelPath) -> Option<RelPath> {
         String::new()
     };
     RelPath::in_folder(dest.parent().as_ref(), &format!(".{kept}{tail}.part")).ok()
+}
+
+/// Where the journal and the list of groups of a half-done file lie.
+pub(super) fn note_paths(part: &Path) -> [PathBuf; 2] {
+    [".journal", ".groups"].map(|ending| {
+        let mut name = part.to_owned().into_os_string();
+        name.push(ending);
+        name.into()
+    })
 }
 
 impl Part {
@@ -125,12 +134,7 @@ impl Part {
         if !path.exists() || dest_path.exists() {
             return Ok(None);
         }
-        let beside = |ending: &str| {
-            let mut name = path.clone().into_os_string();
-            name.push(ending);
-            PathBuf::from(name)
-        };
-        let (journal, groups) = (beside(".journal"), beside(".groups"));
+        let [journal, groups] = note_paths(&path);
         Ok(Some(Self { file, journal, groups, path, dest: dest_path, blake3, size_bytes }))
     }
 
@@ -274,7 +278,8 @@ fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
     if fs::symlink_metadata(path)?.is_file() { fs::read(path) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
-fn remove(path: &Path) -> Result<(), PartError> {
+/// Removes a file; one that is not there is fine.
+pub(super) fn remove(path: &Path) -> Result<(), PartError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
         _ => Ok(()),
@@ -282,7 +287,7 @@ fn remove(path: &Path) -> Result<(), PartError> {
 }
 
 /// The name under which what replaces a file is written.
-fn successor(path: &Path) -> PathBuf {
+pub(super) fn successor(path: &Path) -> PathBuf {
     let mut name = path.to_owned().into_os_string();
     name.push("~");
     name.into()

@@ -22,6 +22,13 @@ pub(super) fn taken_bytes(found: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::blocks(found) * 512
 }
 
+/// Whether both are of one file.
+#[cfg(unix)]
+pub(super) fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
 /// Makes names in a folder safe.
 #[cfg(unix)]
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -82,6 +89,12 @@ pub(super) fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) 
 #[cfg(windows)]
 pub(super) fn taken_bytes(found: &Metadata) -> u64 {
     found.len()
+}
+
+/// Whether both are of one file, as far as that can be told: a file that is open keeps its name here.
+#[cfg(windows)]
+pub(super) fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
+    (a.len(), a.modified().ok()) == (b.len(), b.modified().ok())
 }
 
 /// Makes names in a folder safe: the system does that by itself.
