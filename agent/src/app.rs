@@ -12,7 +12,7 @@ use crate::connection::{self, Ended, Link};
 use crate::dispatcher::work::Work;
 use crate::dispatcher::{Dispatcher, Setup};
 use crate::durable::FileError;
-use crate::facts::{self, Places};
+use crate::facts::{self, Pace, Places};
 use crate::hub_api::HubApi;
 use crate::identity::Identity;
 use crate::journal::Journal;
@@ -76,7 +76,8 @@ pub async fn run<W: Work>(parts: Parts<W>, shutdown: CancellationToken) -> Resul
     };
     let dispatcher = Dispatcher::start(setup, &tasks, &everything)?;
     tasks.spawn(Arc::clone(&board).keep(state, everything.clone()));
-    tasks.spawn(facts::keep(places, facts_sender, dispatcher.clone(), timing.facts_every, everything.clone()));
+    let pace = Pace { every: timing.facts_every, apart: timing.facts_apart };
+    tasks.spawn(facts::keep(places, facts_sender, dispatcher.clone(), pace, everything.clone()));
     let link = Link { api, timing, identity, dispatcher, facts, board };
     let ended = connection::run(&link, &everything).await;
     everything.cancel();

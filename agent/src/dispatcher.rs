@@ -57,6 +57,7 @@ enum Event {
 #[derive(Debug, Clone)]
 pub struct Dispatcher {
     events: mpsc::Sender<Event>,
+    ended: Arc<Notify>,
 }
 
 /// What the task needs.
@@ -87,7 +88,9 @@ impl Dispatcher {
         let (events, inbox) = mpsc::channel(MAX_EVENTS);
         let records = setup.journal.read()?;
         let (table, effects) = Table::restore(setup.slots, setup.parallel, records);
+        let ended = Arc::new(Notify::new());
         let actor = Actor {
+            ended: Arc::clone(&ended),
             talk: Talk::default(),
             table,
             running: HashMap::new(),
@@ -99,7 +102,7 @@ impl Dispatcher {
             setup,
         };
         tasks.spawn(actor.run(inbox, effects));
-        Ok(Self { events })
+        Ok(Self { events, ended })
     }
 
     /// What there is.
@@ -124,6 +127,12 @@ impl Dispatcher {
         self.tell(Event::Facts(Box::new(facts))).await;
     }
 
+    /// A job ended since this was last waited for, and what is to be said of it has been said. For one that
+    /// waits.
+    pub async fn job_ended(&self) {
+        self.ended.notified().await;
+    }
+
     async fn tell(&self, event: Event) {
         // The task is gone only when the agent ends.
         self.events.send(event).await.ok();
@@ -143,6 +152,8 @@ struct Actor<W> {
     running: HashMap<JobRef, Running>,
     /// Some job has something new to report.
     changed: Arc<Notify>,
+    /// Some job has ended.
+    ended: Arc<Notify>,
     events: mpsc::Sender<Event>,
     /// Ends the listing of files that goes on.
     inventory: CancellationToken,
@@ -214,8 +225,12 @@ impl<W: Work> Actor<W> {
                 Input::Ended(job, outcome)
             }
         };
+        let is_end = matches!(input, Input::Ended(..));
         let effects = self.table.apply(input);
         self.carry_out(effects).await;
+        if is_end {
+            self.ended.notify_one();
+        }
         self.setup.board.jobs(self.running.len(), self.table.jobs().len());
     }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use shared_protocol::facts::{Facts, RootFacts};
 
-pub use watch::{differ_enough, keep};
+pub use watch::{Pace, differ_enough, keep};
 
 /// Room on a disk, or in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,16 @@ pub fn collect(places: &Places) -> anyhow::Result<Facts> {
     })
 }
 
+/// Asks again about what jobs change: the rest is taken over, so that no driver is waited for.
+pub fn collect_again(places: &Places, known: Facts) -> anyhow::Result<Facts> {
+    Ok(Facts {
+        memory_available_bytes: system::memory().map(|m| m.free_bytes),
+        roots: places.roots.iter().map(|root| of_root(root)).collect::<anyhow::Result<_>>()?,
+        comfyui: places.comfy.as_ref().map(|(comfy, models)| comfy::look(comfy, models)),
+        ..known
+    })
+}
+
 fn of_root(root: &Path) -> anyhow::Result<RootFacts> {
     let path = std::path::absolute(root).with_context(|| format!("cannot use the folder {}", root.display()))?;
     let space = path.ancestors().find(|folder| folder.is_dir()).and_then(system::space);
@@ -79,6 +89,21 @@ mod tests {
         assert_eq!(Path::new(&not_there.path), missing);
         assert_eq!(there.total_bytes, not_there.total_bytes);
         assert!(there.total_bytes >= there.free_bytes);
+    }
+
+    #[test]
+    fn what_jobs_change_is_asked_again_and_the_rest_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let comfy = folder.path().join("ComfyUI");
+        let places = Places { roots: vec![comfy.clone()], comfy: Some((comfy.clone(), comfy.join("models"))) };
+        let known = Facts { kernel: Some("as it was".to_owned()), ..collect(&places).unwrap() };
+        std::fs::create_dir(&comfy).unwrap();
+        std::fs::write(comfy.join("main.py"), "").unwrap();
+        let again = collect_again(&places, known.clone()).unwrap();
+        assert!(again.comfyui.as_ref().is_some_and(|comfy| comfy.found));
+        assert!(again.roots.first().is_some_and(|root| root.exists));
+        let rest = |facts: &Facts| (facts.kernel.clone(), facts.gpus.clone(), facts.hostname.clone());
+        assert_eq!(rest(&again), rest(&known));
     }
 
     #[cfg(target_os = "linux")]

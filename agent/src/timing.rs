@@ -35,6 +35,8 @@ pub struct Timing {
     pub cancel_grace: Duration,
     /// How often the machine is looked at for changes.
     pub facts_every: Duration,
+    /// Shortest time between two looks when jobs end one after another.
+    pub facts_apart: Duration,
 }
 
 impl Timing {
@@ -52,6 +54,7 @@ impl Timing {
             socket_again: self.socket_again / by,
             after_expiry: self.after_expiry / by,
             facts_every: self.facts_every / by,
+            facts_apart: self.facts_apart / by,
             ..self
         }
     }
@@ -73,6 +76,7 @@ impl Default for Timing {
             progress_every: PROGRESS_EVERY,
             cancel_grace: CANCEL_WITHIN.saturating_sub(Duration::from_secs(3)),
             facts_every: Duration::from_mins(1),
+            facts_apart: Duration::from_secs(2),
         }
     }
 }

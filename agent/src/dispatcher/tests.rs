@@ -242,3 +242,29 @@ async fn the_list_of_files_comes_in_parts() {
         assert_eq!((part.request, part.last, part.n_errors), (7, last, if last { 2 } else { 0 }));
     }
 }
+
+#[tokio::test]
+async fn what_a_job_changed_on_the_machine_is_told_right_after_it() {
+    use crate::facts::{self, Pace, Places};
+    let stage = start(tempfile::tempdir().unwrap());
+    let mut queue = stage.welcome(Vec::new()).await;
+    let machine = tempfile::tempdir().unwrap();
+    let comfy = machine.path().join("ComfyUI");
+    let places = Places { roots: vec![comfy.clone()], comfy: Some((comfy.clone(), comfy.join("models"))) };
+    let (sender, known) = tokio::sync::watch::channel(facts::collect(&places).unwrap());
+    // No look is due for an hour.
+    let pace = Pace { every: Duration::from_hours(1), apart: Duration::from_millis(1) };
+    stage.tasks.spawn(facts::keep(places, sender, stage.dispatcher.clone(), pace, stage.shutdown.clone()));
+    let (clone, assign) = order("plain");
+    stage.dispatcher.said(assign).await;
+    assert_eq!(next(&mut queue).await, AgentToHub::JobAccepted(clone));
+    std::fs::create_dir(&comfy).unwrap();
+    std::fs::write(comfy.join("main.py"), "").unwrap();
+    stage.finish(clone, done()).await;
+    assert_eq!(result_of(next(&mut queue).await), done(), "the result first");
+    let message = tokio::time::timeout(Duration::from_secs(30), next(&mut queue)).await.unwrap();
+    let AgentToHub::Facts(told) = message else { unreachable!("{message:?}") };
+    assert!(told.comfyui.as_ref().is_some_and(|comfy| comfy.found));
+    assert_eq!(*known.borrow(), *told, "the next hello tells it, too");
+    stage.stop().await;
+}

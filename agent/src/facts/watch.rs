@@ -1,48 +1,70 @@
-//! Facts as they change: a disk that fills, a card that appears, ComfyUI that is cloned.
+//! Facts as they change: a disk that fills, a card that appears, ComfyUI that is cloned. Looked at again and
+//! again, and right after each job, whose doing most of it is.
 
 use std::time::Duration;
 
 use shared_protocol::facts::Facts;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Places, collect};
+use super::{Places, collect, collect_again};
 use crate::dispatcher::Dispatcher;
 
 /// A change of room or memory that is worth telling.
 const WORTH_TELLING: u64 = 64 << 20;
+
+/// How often the machine is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// From one look at everything to the next.
+    pub every: Duration,
+    /// From any look to the next, at least: jobs that end together are looked for once.
+    pub apart: Duration,
+}
 
 /// Looks again and again, and tells what changed.
 pub async fn keep(
     places: Places,
     facts: watch::Sender<Facts>,
     dispatcher: Dispatcher,
-    every: Duration,
+    pace: Pace,
     shutdown: CancellationToken,
 ) {
+    let mut whole_at = Instant::now() + pace.every;
     loop {
+        let is_whole = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep_until(whole_at) => true,
+            () = dispatcher.job_ended() => false,
+        };
+        let (asked, known) = (places.clone(), facts.borrow().clone());
+        let look = move || if is_whole { collect(&asked) } else { collect_again(&asked, known) };
+        let looked = tokio::task::spawn_blocking(look).await;
+        if is_whole {
+            whole_at = Instant::now() + pace.every;
+        }
+        tell(looked.map_err(Into::into).flatten(), &facts, &dispatcher).await;
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(every) => {}
+            () = tokio::time::sleep(pace.apart) => {}
         }
-        let asked = places.clone();
-        let found = match tokio::task::spawn_blocking(move || collect(&asked)).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
-                tracing::warn!("the machine can't be looked at: {error:#}");
-                continue;
+    }
+}
+
+async fn tell(found: anyhow::Result<Facts>, facts: &watch::Sender<Facts>, dispatcher: &Dispatcher) {
+    match found {
+        Ok(found) => {
+            // Not in the condition itself: what was borrowed would be held while it is told.
+            let is_news = differ_enough(&facts.borrow(), &found);
+            if is_news {
+                facts.send_replace(found.clone());
+                dispatcher.facts(found).await;
             }
-            Err(error) => {
-                tracing::error!("the machine can't be looked at: {error}");
-                continue;
-            }
-        };
-        let is_news = differ_enough(&facts.borrow(), &found);
-        if is_news {
-            facts.send_replace(found.clone());
-            dispatcher.facts(found).await;
         }
+        Err(error) => tracing::warn!("the machine can't be looked at: {error:#}"),
     }
 }
 

@@ -110,7 +110,8 @@ fn the_line_is_pasted_and_models_arrive_in_their_folders() -> Result<()> {
     for folder in MODEL_FOLDERS {
         ensure!(pasted.comfy().join(format!("models/{folder}/put_{folder}_here")).is_file(), "{folder} is missing");
     }
-    wait_until("the facts to tell of ComfyUI", Duration::from_secs(90), || {
+    // Told right after the job, and not with the look that is taken every minute.
+    wait_until("the facts to tell of ComfyUI", Duration::from_secs(20), || {
         let agents = api.items("/api/remote/agents")?;
         Ok(agents.iter().any(|agent| agent["facts"]["comfyui"]["found"] == true))
     })?;
