@@ -51,9 +51,20 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<Exit> {
 /// Tells on one line why the agent ends, and picks the exit code.
 pub fn report(error: &anyhow::Error, out: &mut dyn Write) -> Exit {
     // A reader that is gone can't be told anything; the exit code still can.
-    drop(writeln!(out, "agent: {}", log::redact(&format!("{error:#}"))));
+    drop(writeln!(out, "agent: {}", log::redact(&with_causes(error))));
     let is_usage = error.is::<ConfigError>() || error.is::<KeyLoadError>();
     if is_usage { Exit::Usage } else { Exit::Fault }
+}
+
+/// An error with everything that led to it, in one line. Many tell their cause themselves: it is not told twice.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.extend([": ", &cause]);
+        }
+    }
+    text
 }
 
 fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
@@ -147,4 +158,33 @@ fn tell_status(state: &StateDir, is_json: bool, out: &mut dyn Write) -> std::io:
         status::Found::NotRunning => Exit::Fault,
         status::Found::NotConnected => Exit::NotConnected,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::*;
+    use crate::durable::FileError;
+    use crate::state_dir::StateError;
+
+    fn told(error: &anyhow::Error) -> String {
+        let mut out = Vec::new();
+        report(error, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let full = || io::Error::new(io::ErrorKind::StorageFull, "the disk is full");
+        let of_file = || StateError::from(FileError::of("write", Path::new("/x"))(full()));
+        let text = "cannot write /x: the disk is full\n";
+        assert_eq!(told(&of_file().into()), format!("agent: {text}"), "it tells its cause itself");
+        let around = anyhow::Error::from(of_file()).context("cannot begin");
+        assert_eq!(told(&around), format!("agent: cannot begin: {text}"));
+        let silent = anyhow::Error::from(full()).context("cannot begin");
+        assert_eq!(told(&silent), "agent: cannot begin: the disk is full\n", "it does not");
+    }
 }

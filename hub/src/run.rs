@@ -144,7 +144,7 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("{error:#}"));
+            say(&web::error::chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

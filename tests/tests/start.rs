@@ -108,6 +108,17 @@ fn one_line_says_where_it_listens_and_ctrl_c_ends_it_cleanly() -> Result<()> {
 }
 
 #[test]
+fn why_it_does_not_start_is_said_once() -> Result<()> {
+    let setup = HubSetup::new()?;
+    fs::create_dir_all(setup.data().join("hub.lock"))?;
+    let output = setup.run()?;
+    let said = String::from_utf8(output.stderr)?;
+    ensure!(output.status.code() == Some(1) && said.contains("hub.lock can't be locked"), "{said}");
+    ensure!(said.matches("os error").count() == 1 && said.lines().count() == 1, "{said}");
+    Ok(())
+}
+
+#[test]
 fn a_second_start_on_the_same_data_names_the_first() -> Result<()> {
     let setup = HubSetup::new()?;
     let hub = setup.start()?;

@@ -89,13 +89,13 @@ impl Problem {
     }
 }
 
-/// An error with everything that led to it, in one line.
+/// An error with everything that led to it, in one line. Many tell their cause themselves: it is not told twice.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
+        if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);
         }
@@ -136,6 +136,20 @@ mod tests {
                 "type": "about:blank", "title": "Not Found", "status": 404, "detail": "No file of this path."
             })
         );
+    }
+
+    #[test]
+    fn each_cause_is_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        enum Outer {
+            #[error("the lock can't be taken: {0} (try again)")]
+            Telling(#[source] std::io::Error),
+            #[error("the lock can't be taken")]
+            Silent(#[source] std::io::Error),
+        }
+        let busy = || std::io::Error::other("it is busy");
+        assert_eq!(chain(&Outer::Telling(busy())), "the lock can't be taken: it is busy (try again)");
+        assert_eq!(chain(&Outer::Silent(busy())), "the lock can't be taken: it is busy");
     }
 
     #[test]
