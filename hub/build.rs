@@ -1,11 +1,24 @@
-//! What the program carries on Windows besides its code: icon, version, and the manifest (paths over 260
-//! characters, UTF-8).
+//! What the program carries besides its code: in packages the Linux agent that it hands out; on Windows
+//! icon, version, and the manifest (paths over 260 characters, UTF-8).
 
-use std::{env, io};
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+/// Names the agent's program that is to be carried; without it the hub looks for a file beside itself.
+const CARRIED: &str = "HUB_CARRIES_AGENT";
 
 fn main() -> io::Result<()> {
     tell("rerun-if-changed=build.rs");
     tell("rerun-if-changed=windows");
+    tell(&format!("rerun-if-env-changed={CARRIED}"));
+    tell("rustc-check-cfg=cfg(carries_agent)");
+    if let Some(agent) = env::var_os(CARRIED).filter(|agent| !agent.is_empty()).map(PathBuf::from) {
+        let out = env::var_os("OUT_DIR").map(PathBuf::from).unwrap_or_default();
+        fs::copy(&agent, out.join("agent"))
+            .map_err(|error| io::Error::new(error.kind(), format!("{CARRIED}={}: {error}", agent.display())))?;
+        tell(&format!("rerun-if-changed={}", agent.display()));
+        tell("rustc-cfg=carries_agent");
+    }
     // The target's system, not that of the machine that builds.
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("windows") {
         winresource::WindowsResource::new()

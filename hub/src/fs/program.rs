@@ -42,7 +42,12 @@ pub fn inspect(path: &Path) -> Result<(FileStamp, Sha256), ProgramError> {
     if !is_x86_64_linux(&bytes) {
         return Err(ProgramError::Wrong(path.display().to_string()));
     }
-    Ok((stamp, Sha256::from_bytes(sha2::Sha256::digest(&bytes).into())))
+    Ok((stamp, digest(&bytes)))
+}
+
+/// The digest that the bootstrapper compares.
+pub fn digest(program: &[u8]) -> Sha256 {
+    Sha256::from_bytes(sha2::Sha256::digest(program).into())
 }
 
 /// Reads it whole, if it is as it was.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use shared_protocol::{Blake3, GroupList, RelPath};
 use tokio::sync::Semaphore;
 
-pub use agent_program::{AgentProgram, AgentProgramState};
+pub use agent_program::{AgentOrigin, AgentProgram, AgentProgramState};
 pub use meter::{Meter, UplinkView};
 pub use stream::{Cut, Pieces};
 

@@ -11,8 +11,8 @@ use crate::app::remote::tls::{self, Validity};
 use crate::app::remote::why_unbound;
 use crate::config::RemoteConfig;
 use crate::domain::size;
-use crate::services::serving::AgentProgramState;
 use crate::services::serving::agent_program::find_blocking;
+use crate::services::serving::{AgentOrigin, AgentProgramState};
 
 /// Days before its end from which on a certificate is to be renewed.
 const RENEW_DAYS: i64 = 14;
@@ -75,8 +75,12 @@ fn judge(Validity { from, until }: Validity, now: Timestamp) -> Result<String, S
 /// Whether there is an agent to hand out.
 pub(super) fn agent(remote: &RemoteConfig) -> Result<String, String> {
     match find_blocking(remote) {
-        AgentProgramState::Ready { path, stamp, .. } => {
-            Ok(format!("{}: for x86_64 Linux, {}", path.display(), size::bytes(stamp.size_bytes)))
+        AgentProgramState::Ready { origin, size_bytes, .. } => {
+            let place = match origin {
+                AgentOrigin::Carried => "in this program".to_owned(),
+                AgentOrigin::File(path, _) => path.display().to_string(),
+            };
+            Ok(format!("{place}: for x86_64 Linux, {}", size::bytes(size_bytes)))
         }
         AgentProgramState::Missing(why) if remote.agent_binary.is_some() => Err(why),
         AgentProgramState::Missing(why) => if_needed(remote, why),
