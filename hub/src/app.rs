@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod instance;
 pub mod remote;
 pub mod shutdown;
+pub mod window;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::app::instance::{Instance, InstanceError};
-use crate::app::{self, Serve, doctor, shutdown};
+use crate::app::{self, Serve, doctor, shutdown, window};
 use crate::cli::{self, Action};
 use crate::config::{Config, Key, Layers, Problem};
 use crate::{fs, telemetry, web};
@@ -20,6 +20,19 @@ const WRONG: u8 = 2;
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Iterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let own_window = window::is_own();
+    let code = act(arguments, environment, own_window);
+    if code != ExitCode::SUCCESS && own_window {
+        window::wait_to_be_read();
+    }
+    code
+}
+
+fn act(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+    own_window: bool,
 ) -> ExitCode {
     let line = match cli::parse(arguments) {
         Ok(line) => line,
@@ -53,8 +66,9 @@ pub fn run(
     };
     match line.action {
         Action::Doctor => examine(&config),
-        Action::Demo { open, .. } => finish(serve(layers, config, open, true)),
-        Action::Serve { open } => finish(serve(layers, config, open, false)),
+        // Whoever double-clicked wants to see it.
+        Action::Demo { open, .. } => finish(serve(layers, config, open || own_window, true)),
+        Action::Serve { open } => finish(serve(layers, config, open || own_window, false)),
         Action::Openapi => ExitCode::SUCCESS,
     }
 }
