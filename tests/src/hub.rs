@@ -5,7 +5,7 @@
 //! most stories want to happen to it.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -126,11 +126,21 @@ impl HubSetup {
 
     fn command(&self) -> Result<Command> {
         let program = program()?;
-        let mut command = match self.user {
-            None => Command::new(program),
-            Some(user) => machine::command_as(user, &program),
+        let mut command = match (wine(), self.user) {
+            (Some(wine), _) => {
+                let mut command = Command::new(wine);
+                command.arg(program);
+                command
+            }
+            (None, None) => Command::new(program),
+            (None, Some(user)) => machine::command_as(user, &program),
         };
-        command.args(&self.arguments).env_clear().envs(&self.environment).stdin(Stdio::null());
+        let environment = self.environment.iter().map(|(key, value)| (key, seen_by_hub(value)));
+        command
+            .args(self.arguments.iter().map(|argument| seen_by_hub(argument)))
+            .env_clear()
+            .envs(environment)
+            .stdin(Stdio::null());
         // Nothing of the caller's configuration may leak in; programs need these to run at all.
         for key in ["PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "RUST_BACKTRACE"] {
             if let Some(value) = std::env::var_os(key) {
@@ -145,6 +155,20 @@ impl HubSetup {
 /// The hub's program: `HUB_BIN`, else the one built beside the running test.
 pub fn program() -> Result<PathBuf> {
     built("hub", "HUB_BIN")
+}
+
+/// What runs the hub where it is a Windows program on Linux: `HUB_WINE` names it, and `HUB_BIN` the
+/// hub's `.exe`.
+fn wine() -> Option<OsString> {
+    std::env::var_os("HUB_WINE")
+}
+
+/// A path as the hub writes it: Wine's drive `Z:` is the root folder.
+pub fn seen_by_hub(text: &OsStr) -> OsString {
+    match text.to_str() {
+        Some(path) if wine().is_some() && path.starts_with('/') => format!("Z:{}", path.replace('/', "\\")).into(),
+        _ => text.to_owned(),
+    }
 }
 
 /// A program of the workspace: what a variable names, else the one built beside the running test.
