@@ -10,11 +10,15 @@ pub mod download;
 pub mod duplicates;
 #[cfg(unix)]
 pub mod faulty;
+#[cfg(unix)]
+mod nginx;
 pub mod pages;
 pub mod peers;
 pub mod plans;
 pub mod process;
 pub mod room;
+#[cfg(unix)]
+pub mod serve;
 pub mod table;
 pub mod walk;
 

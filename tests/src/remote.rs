@@ -198,7 +198,8 @@ pub fn succeeded(api: &Api, id: &str) -> Result<Value> {
     Ok(job)
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// An address of loopback that nobody has, and that stays free for who listens there later.
+pub(crate) fn free_address() -> Result<SocketAddr> {
     wait_for("a free port", SOON, || {
         let address = SocketAddr::from(([127, 0, 0, 1], rand::rng().random_range(PORTS)));
         Ok(TcpListener::bind(address).is_ok().then_some(address))

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,12 +15,13 @@ use shared_protocol::GroupList;
 use shared_protocol::groups::{GROUP_BYTES, group_value};
 
 use super::faulty::{Faulty, Kind};
+use super::nginx::Nginx;
 use super::process::memory_mib;
 use super::table::Table;
 use super::{BenchPlan, made_once};
 
 /// Size of the content that is fetched from a healthy source.
-const BIG_MIB: u64 = 2048;
+pub(super) const BIG_MIB: u64 = 2048;
 
 /// Size of the one that is fetched from a source that fails.
 const SMALL_MIB: u64 = 64;
@@ -46,10 +47,13 @@ struct Bench {
 }
 
 /// A content on the disk, with what the hub knows of it.
-struct Content {
-    file: PathBuf,
-    list: GroupList,
-    size_bytes: u64,
+pub(super) struct Content {
+    /// Where it lies.
+    pub(super) file: PathBuf,
+    /// Its group values, and with them its digest.
+    pub(super) list: GroupList,
+    /// Its size.
+    pub(super) size_bytes: u64,
 }
 
 /// How a tool ended.
@@ -64,9 +68,9 @@ struct Ended {
 fn healthy(plan: &BenchPlan, bench: &Bench, table: &mut Table) -> Result<()> {
     let content = Content::make(plan, BIG_MIB)?;
     table.tell("load average before the downloads", load()?);
-    let nginx = Nginx::start(content.file.parent().context("a folder")?)?;
+    let nginx = Nginx::start(content.file.parent().context("a folder")?, None)?;
     let hub = Faulty::hub(&content.list)?;
-    let url = format!("http://127.0.0.1:{}/content", nginx.port);
+    let url = nginx.url("content");
     let mut runs: [Vec<Ended>; 3] = Default::default();
     // In turn, so that all find the same machine.
     for _ in 0..plan.n_runs.max(1) {
@@ -176,7 +180,7 @@ impl Bench {
 
 impl Content {
     /// Makes it once; reading it for the list puts it in the cache.
-    fn make(plan: &BenchPlan, mib: u64) -> Result<Self> {
+    pub(super) fn make(plan: &BenchPlan, mib: u64) -> Result<Self> {
         let folder = plan.folder.join(format!("download-{mib}"));
         let step = usize::try_from(GROUP_BYTES)?;
         let mut block = vec![0; step];
@@ -205,46 +209,8 @@ fn is_same(one: &Path, two: &Path) -> Result<bool> {
     Ok(Command::new("cmp").arg("-s").arg(one).arg(two).status().context("cannot run cmp")?.success())
 }
 
-fn load() -> Result<String> {
+/// How busy the machine was in the last minutes.
+pub(super) fn load() -> Result<String> {
     let text = fs::read_to_string("/proc/loadavg")?;
     Ok(text.split(' ').take(3).collect::<Vec<_>>().join(" "))
-}
-
-/// nginx with one folder, until it goes out of scope.
-struct Nginx {
-    port: u16,
-    process: Child,
-    _folder: tempfile::TempDir,
-}
-
-impl Nginx {
-    fn start(root: &Path) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let user = if crate::machine::is_root() { "user root;" } else { "" };
-        let (here, root) = (folder.path().display(), root.display());
-        let text = format!(
-            "{user} daemon off; worker_processes 1; pid {here}/pid; error_log {here}/log;
-             events {{}}
-             http {{ access_log off; sendfile on; client_body_temp_path {here}/b; proxy_temp_path {here}/p;
-                fastcgi_temp_path {here}/f; uwsgi_temp_path {here}/u; scgi_temp_path {here}/s;
-                server {{ listen 127.0.0.1:{port}; root \"{root}\"; }} }}"
-        );
-        let file = folder.path().join("nginx.conf");
-        fs::write(&file, text)?;
-        let process = Command::new("nginx").arg("-p").arg(folder.path()).arg("-c").arg(&file).spawn();
-        let nginx = Self { port, process: process.context("cannot run nginx")?, _folder: folder };
-        crate::wait::wait_until("nginx", Duration::from_secs(10), || {
-            Ok(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
-        })?;
-        Ok(nginx)
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // The master takes its worker along when it is asked to end, not when it is killed.
-        crate::machine::interrupt(self.process.id()).ok();
-        self.process.wait().ok();
-    }
 }

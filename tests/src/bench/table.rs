@@ -9,7 +9,14 @@ struct Row {
     ours: String,
     peer: String,
     ratio: Option<f64>,
-    goal: Option<f64>,
+    goal: Option<Goal>,
+}
+
+/// What a ratio is to be.
+#[derive(Debug, Clone, Copy)]
+enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 /// Lines in the order they were measured.
@@ -27,7 +34,18 @@ impl Table {
             ours: seconds(ours),
             peer: format!("{peer} {}", seconds(theirs)),
             ratio: Some(ratio),
-            goal,
+            goal: goal.map(Goal::AtMost),
+        });
+    }
+
+    /// The speed of moving so many bytes against a peer's, with the least ratio, if there is one.
+    pub fn speed(&mut self, work: &str, bytes: u64, ours: Duration, peer: (&str, Duration), goal: Option<f64>) {
+        self.rows.push(Row {
+            work: work.to_owned(),
+            ours: speed(bytes, ours),
+            peer: format!("{} {}", peer.0, speed(bytes, peer.1)),
+            ratio: Some(peer.1.as_secs_f64() / ours.as_secs_f64().max(1e-9)),
+            goal: goal.map(Goal::AtLeast),
         });
     }
 
@@ -38,7 +56,7 @@ impl Table {
             ours: format!("{value:.1} {unit}"),
             peer: format!("≤ {limit} {unit}"),
             ratio: Some(value / limit),
-            goal: Some(1.0),
+            goal: Some(Goal::AtMost(1.0)),
         });
     }
 
@@ -51,17 +69,39 @@ impl Table {
     pub fn to_markdown(&self) -> String {
         let mut text = "| work | hub | peer or limit | ratio | goal | |\n|---|---|---|---|---|---|\n".to_owned();
         for row in &self.rows {
-            let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
+            let ratio = row.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+            let goal = row.goal.map_or_else(String::new, Goal::told);
             let reached = match (row.ratio, row.goal) {
-                (Some(ratio), Some(goal)) if ratio <= goal => "reached",
+                (Some(ratio), Some(goal)) if goal.is_reached(ratio) => "reached",
                 (Some(_), Some(_)) => "missed",
                 _ => "",
             };
-            let cells = [&row.work[..], &row.ours, &row.peer, &number(row.ratio), &number(row.goal), reached];
+            let cells = [&row.work[..], &row.ours, &row.peer, &ratio, &goal, reached];
             text.extend(["| ", &cells.join(" | "), " |\n"]);
         }
         text
     }
+}
+
+impl Goal {
+    fn is_reached(self, ratio: f64) -> bool {
+        match self {
+            Self::AtMost(most) => ratio <= most,
+            Self::AtLeast(least) => ratio >= least,
+        }
+    }
+
+    fn told(self) -> String {
+        match self {
+            Self::AtMost(most) => format!("{most:.2}"),
+            Self::AtLeast(least) => format!("≥ {least:.2}"),
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "what is moved is far below 2^52 bytes")]
+fn speed(bytes: u64, time: Duration) -> String {
+    format!("{:.0} MiB/s", bytes as f64 / f64::from(1 << 20) / time.as_secs_f64().max(1e-9))
 }
 
 fn seconds(time: Duration) -> String {
@@ -82,9 +122,14 @@ mod tests {
         table.compare("a", Duration::from_millis(50), "find", Duration::from_millis(100), Some(0.6));
         table.compare("b", Duration::from_millis(70), "find", Duration::from_millis(100), Some(0.6));
         table.limit("c", 40.0, "MiB", 80.0);
+        let second = Duration::from_secs(1);
+        table.speed("d", 9 << 20, second, ("nginx", second * 3 / 4), Some(0.8));
+        table.speed("e", 9 << 20, second, ("nginx", second * 9 / 10), Some(0.8));
         let text = table.to_markdown();
         assert!(text.contains("| a | 0.050 s | find 0.100 s | 0.50 | 0.60 | reached |"), "{text}");
         assert!(text.contains("| b | 0.070 s | find 0.100 s | 0.70 | 0.60 | missed |"), "{text}");
         assert!(text.contains("| c | 40.0 MiB | ≤ 80 MiB | 0.50 | 1.00 | reached |"), "{text}");
+        assert!(text.contains("| d | 9 MiB/s | nginx 12 MiB/s | 0.75 | ≥ 0.80 | missed |"), "{text}");
+        assert!(text.contains("| e | 9 MiB/s | nginx 10 MiB/s | 0.90 | ≥ 0.80 | reached |"), "{text}");
     }
 }

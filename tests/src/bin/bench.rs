@@ -29,6 +29,8 @@ fn main() -> Result<()> {
         ("room", room::measure),
         #[cfg(unix)]
         ("download", stories::bench::download::measure),
+        #[cfg(unix)]
+        ("serve", stories::bench::serve::measure),
     ];
     for name in &plan.only {
         ensure!(parts.iter().any(|part| part.0 == name), "there is no part {name}: {:?}", names(&parts));
