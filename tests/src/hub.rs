@@ -163,8 +163,13 @@ fn wine() -> Option<OsString> {
     std::env::var_os("HUB_WINE")
 }
 
-/// A path as the hub writes it: Wine's drive `Z:` is the root folder.
-pub fn seen_by_hub(text: &OsStr) -> OsString {
+/// A path as the hub writes it.
+pub fn hub_path(path: &Path) -> String {
+    seen_by_hub(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Wine's drive `Z:` is the root folder.
+fn seen_by_hub(text: &OsStr) -> OsString {
     match text.to_str() {
         Some(path) if wine().is_some() && path.starts_with('/') => format!("Z:{}", path.replace('/', "\\")).into(),
         _ => text.to_owned(),

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use stories::api::{number, text};
+use stories::hub::hub_path;
 use stories::machine::SmallDisk;
 use stories::roots::{digest, noise, part_files, tree, write};
 use stories::wait::{SOON, wait_for, wait_until};
@@ -184,7 +185,7 @@ fn a_full_disk_pauses_the_queue_and_the_copy_goes_on_when_there_is_room() -> Res
         Ok(queue.to_string().contains("full").then_some(queue))
     })?;
     let why = text(&queue, "paused");
-    let disk_name = disk.path().display().to_string();
+    let disk_name = hub_path(disk.path());
     for part in ["Local", &disk_name, "big.safetensors", "missing", "then resume"] {
         ensure!(why.contains(part), "people are told {part}: {why}");
     }
