@@ -171,7 +171,7 @@ fn a_lake_that_goes_away_or_comes_back_as_another_keeps_everything() -> Result<(
     fs::create_dir(roots.lake())?;
     api.post("/api/queue/resume", &json!({}))?;
     let here = roots.local().join("loras/a.safetensors");
-    let open = |transfer: &Value| ["waiting", "queued"].contains(&text(transfer, "state"));
+    let open = |transfer: &Value| ["waiting", "queued", "running"].contains(&text(transfer, "state"));
     wait_for("the Lake is missed", WORK, || {
         let health = api.get("/api/health")?;
         Ok((health["roots"]["lake"]["online"] == json!(false)).then_some(()))
