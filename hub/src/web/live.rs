@@ -73,8 +73,11 @@ struct Page {
 }
 
 impl Page {
+    /// What changed between the page's making and this moment nobody told it: it starts with everything.
     fn new(topics: Vec<Topic>) -> Self {
-        Self { stale: topics.clone(), topics, changed: Vec::new(), sent: HashMap::new(), is_new: true }
+        let mut page = Self { topics, stale: Vec::new(), changed: Vec::new(), sent: HashMap::new(), is_new: true };
+        page.everything();
+        page
     }
 }
 
@@ -94,7 +97,8 @@ impl Feed for Page {
 
     fn everything(&mut self) {
         self.stale.clone_from(&self.topics);
-        self.changed = self.topics.iter().filter_map(|topic| topic.list()).collect();
+        self.changed.clear();
+        self.changed.extend(self.topics.iter().filter_map(|topic| topic.list()));
     }
 
     fn is_pending(&self) -> bool {

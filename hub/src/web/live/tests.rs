@@ -30,7 +30,9 @@ async fn a_page_gets_everything_at_first_and_then_only_what_differs() {
 async fn lists_are_named_and_fetch_themselves() {
     let hub = TestHub::bare().await;
     let mut page = Page::new(Topic::read("diff,history").unwrap());
-    page.messages(&hub.state).await;
+    let first = page.messages(&hub.state).await;
+    let lists = r#"{"changed":["diff","history"]}"#;
+    assert!(first.contains(&lists.to_owned()), "what changed before the page listened: {first:?}");
     page.add(Event::RootChanged(Root::Local));
     page.add(Event::TransferChanged(TransferId(1)));
     assert!(!page.is_pending(), "neither is on this page");
