@@ -41,6 +41,15 @@ pub(super) struct Crew<'a> {
     pub(super) this: &'a Duplicates,
     pub(super) lives: &'a [LiveRoot],
     pub(super) cancel: &'a CancelFlag,
+    /// The readers leave cores for threads of a big file.
+    has_cores: bool,
+}
+
+impl<'a> Crew<'a> {
+    pub(super) fn new(this: &'a Duplicates, lives: &'a [LiveRoot], cancel: &'a CancelFlag) -> Self {
+        let n_readers = lives.iter().map(|live| n_readers(&this.settings, live)).sum();
+        Self { this, lives, cancel, has_cores: has_cores_to_spare(n_readers) }
+    }
 }
 
 /// What one reader keeps from file to file.
@@ -156,8 +165,7 @@ fn hash(crew: &Crew<'_>, kit: &mut Kit, live: &LiveRoot, name: &CandidateRow) ->
     let done = resume.as_ref().map_or(0, HashCheckpoint::offset);
     crew.this.update(|running| running.progress.bytes_done += done);
     let mut control = Control { crew, live, file: &file, done, last: Instant::now() };
-    let n_readers = || crew.lives.iter().map(|live| n_readers(&crew.this.settings, live)).sum();
-    let options = HashOptions { sha256: false, threads: has_cores_to_spare(n_readers()) };
+    let options = HashOptions { sha256: false, threads: crew.has_cores };
     let path = live.dir.resolve(&name.path);
     hash_file_with(&mut kit.buffers, &path, stamp_of(name), options, resume, &mut control)
 }

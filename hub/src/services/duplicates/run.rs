@@ -159,7 +159,7 @@ fn work(this: &Duplicates, cancel: &CancelFlag) -> Result<Vec<NewGroup>, Service
     };
     let Some(lives) = until_live(this, &scope.roots, cancel) else { return Ok(Vec::new()) };
     let rows: Vec<RootRowId> = lives.iter().map(|live| live.row).collect();
-    let crew = Crew { this, lives: &lives, cancel };
+    let crew = Crew::new(this, &lives, cancel);
     let names = this.database.read_blocking(|connection| duplicates::candidates(connection, &rows, scope.min_size))?;
     this.update(|running| running.scan.n_candidates = names.len() as u64);
     let mut search = Search::new(&look(&crew, &names)?, WHOLE_BYTES);
