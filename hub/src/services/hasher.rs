@@ -97,6 +97,16 @@ struct Running {
     cancel: CancelFlag,
 }
 
+impl Running {
+    /// A file is no longer being read.
+    fn close(&mut self, path: &str) {
+        if let Some(at) = self.files.iter().position(|(open, _)| open == path) {
+            let (_, bytes) = self.files.swap_remove(at);
+            self.bytes_open = self.bytes_open.saturating_sub(bytes);
+        }
+    }
+}
+
 impl Hasher {
     /// Goes on with the jobs that the last run left.
     pub(super) fn start_service(needs: Needs) -> Self {

@@ -114,38 +114,37 @@ fn read(hasher: &Hasher, ordered: &Receiver<Order>, results: &Sender<Found>, can
         if cancel.is_cancelled() {
             return;
         }
-        let Order { live, file } = &order;
-        let result = loop {
-            let result = look_at_way(live, &mut trodden, file.path.parent())
-                .and_then(|()| hash(hasher, live, file, &mut buffers, cancel));
-            // A file that can't be read because the whole root has gone is read when it is back.
-            if !matches!(result, Err(HashError::Fs(_) | HashError::Changed))
-                || !went_and_came_back(hasher, live, cancel)
-            {
-                break result;
-            }
-            trodden = None;
-        };
-        hasher.update(live.root, |running| {
-            if let Some(at) = running.files.iter().position(|(path, _)| path == file.path.as_str()) {
-                let (_, bytes) = running.files.swap_remove(at);
-                running.bytes_open = running.bytes_open.saturating_sub(bytes);
-            }
-        });
+        let result = until_read(hasher, &order, &mut trodden, &mut buffers, cancel);
         if results.send(Found { order, result }).is_err() {
             return;
         }
     }
 }
 
-/// Whether the root had gone; returns when it is back, or the job is to stop.
-fn went_and_came_back(hasher: &Hasher, live: &LiveRoot, cancel: &CancelFlag) -> bool {
-    if hasher.roots.check_blocking(live).is_ok() {
-        return false;
+/// Reads one file. What can't be read because the whole root has gone is read when it is back.
+fn until_read(
+    hasher: &Hasher,
+    Order { live, file }: &Order,
+    trodden: &mut Option<RelPath>,
+    buffers: &mut Buffers,
+    cancel: &CancelFlag,
+) -> Result<ContentHash, HashError> {
+    loop {
+        let result =
+            look_at_way(live, trodden, file.path.parent()).and_then(|()| hash(hasher, live, file, buffers, cancel));
+        hasher.update(live.root, |running| running.close(file.path.as_str()));
+        let failed = matches!(result, Err(HashError::Fs(_) | HashError::Changed));
+        if !failed || hasher.roots.check_blocking(live).is_ok() {
+            return result;
+        }
+        // The watch over the roots needs a moment to find out, too.
+        std::thread::sleep(PATIENCE);
+        match until_live(hasher, live.root, cancel) {
+            None => return Err(HashError::Stopped),
+            Some(now) if now.row != live.row => return result,
+            Some(_) => *trodden = None,
+        }
     }
-    // The watch over the roots needs a moment to say so, too.
-    std::thread::sleep(PATIENCE);
-    until_live(hasher, live.root, cancel).is_some_and(|now| now.row == live.row)
 }
 
 /// Refuses links on the way to a folder, unless it is the one that was looked at last.
