@@ -152,6 +152,9 @@ async fn farewell(socket: &mut WebSocket, end: End) {
     // A close frame holds 123 bytes of reason.
     let reason: String = reason.chars().filter(char::is_ascii).take(120).collect();
     socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await.ok();
+    // To close while something unread lies here would reset the connection, and what was just said would be
+    // thrown away on its way.
+    while let Some(Ok(_)) = socket.recv().await {}
 }
 
 const fn code_of(code: RefusalCode) -> u16 {
