@@ -75,6 +75,12 @@ impl GitServer {
         git(&self.work(), &["push", "-q", "origin", &format!("HEAD:{reference}")]).map(drop)
     }
 
+    /// Makes an annotated tag of the newest commit known.
+    pub fn annotate(&self, tag: &str) -> Result<()> {
+        git(&self.work(), &["tag", "-a", tag, "-m", "A tag with a text of its own"])?;
+        git(&self.work(), &["push", "-q", "origin", tag]).map(drop)
+    }
+
     fn work(&self) -> PathBuf {
         self.folder.path().join("work")
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 mod cables;
+mod clones;
 mod connection;
 mod disks;
 mod ends;
