@@ -7,6 +7,8 @@
 
 pub mod agent;
 pub mod api;
+#[cfg(target_os = "linux")]
+pub mod bare_machine;
 pub mod bench;
 #[cfg(unix)]
 pub mod bootstrap;

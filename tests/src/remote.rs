@@ -36,6 +36,8 @@ pub struct Session {
     pub key: String,
     /// The line to paste on the other machine.
     pub install_command: String,
+    /// The same for a machine that has wget only.
+    pub install_command_with_wget: String,
 }
 
 impl Remote {
@@ -137,7 +139,11 @@ pub fn begin_session(api: &Api) -> Result<Session> {
     let answer = api.try_post("/api/remote/session", &json!({}))?;
     ensure!(answer.status == 201, "a session: {} {}", answer.status, answer.text);
     let field = |name: &str| text(&answer.json, name).to_owned();
-    let session = Session { key: field("key"), install_command: field("install_command") };
+    let session = Session {
+        key: field("key"),
+        install_command: field("install_command"),
+        install_command_with_wget: field("install_command_with_wget"),
+    };
     ensure!(session.key.starts_with("chk_"), "no key in the answer");
     Ok(session)
 }

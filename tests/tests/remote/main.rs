@@ -1,6 +1,8 @@
 //! Hub and agent, for real, with a tunnel between them that fails in every way tunnels do.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
+#[cfg(target_os = "linux")]
+mod bare;
 mod cables;
 mod clones;
 mod connection;

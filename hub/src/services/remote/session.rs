@@ -19,7 +19,9 @@ use tokio::sync::watch;
 use super::awake::Awake;
 use super::limiter::Limiter;
 use super::live::{Listening, LiveSession, over};
-use super::session_view::{SessionStarted, SessionView, install_command, install_command_with_key};
+use super::session_view::{
+    SessionStarted, SessionView, install_command, install_command_with_key, install_command_with_wget,
+};
 use crate::services::needs::Needs;
 use crate::services::{ErrorKind, Event, Events, History, ServiceError, Settings, Tasks};
 use crate::storage::history::{Level, NewLine};
@@ -162,6 +164,7 @@ impl Sessions {
         Ok(SessionStarted {
             id: row.session,
             install_command: install_command(&base_url),
+            install_command_with_wget: install_command_with_wget(&base_url),
             install_command_with_key: install_command_with_key(&base_url, &key),
             key,
             expires_at: row.expires_at,

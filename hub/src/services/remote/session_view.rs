@@ -16,6 +16,8 @@ pub struct SessionStarted {
     pub key: String,
     /// To be pasted on the other machine; asks for the key.
     pub install_command: String,
+    /// The same for a machine that has wget only.
+    pub install_command_with_wget: String,
     /// The same for a place without a terminal. It holds the key.
     pub install_command_with_key: String,
     /// When it ends by itself.
@@ -73,6 +75,11 @@ impl SessionView {
 /// The one line to paste.
 pub fn install_command(base_url: &str) -> String {
     format!("curl -fsSL {base_url}{} | bash", routes::INSTALL)
+}
+
+/// The same for machines without curl.
+pub(super) fn install_command_with_wget(base_url: &str) -> String {
+    format!("wget -qO- {base_url}{} | bash", routes::INSTALL)
 }
 
 /// The same with the key, for places without a terminal.

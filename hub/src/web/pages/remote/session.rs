@@ -78,6 +78,7 @@ async fn agent_problem(state: &WebState) -> Option<String> {
 #[derive(Serialize)]
 struct Command<'a> {
     install: &'a str,
+    install_wget: &'a str,
     install_env: &'a str,
     key: &'a str,
     test: &'a SelfTestView,
@@ -87,6 +88,7 @@ struct Command<'a> {
 pub(in crate::web) fn command(started: &SessionStarted, test: &SelfTestView) -> Value {
     let command = Command {
         install: &started.install_command,
+        install_wget: &started.install_command_with_wget,
         install_env: &started.install_command_with_key,
         key: &started.key,
         test,
