@@ -18,6 +18,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0006_lanes.sql")),
     M::up(include_str!("../../migrations/0007_failures.sql")),
     M::up(include_str!("../../migrations/0008_remote.sql")),
+    M::up(include_str!("../../migrations/0009_duplicate_extents.sql")),
 ];
 
 /// What opening found out.

@@ -14,7 +14,7 @@ use crate::domain::ids::BatchId;
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
-use crate::storage::{StorageError, digest_column, folder_range, from_db, roots, timestamp};
+use crate::storage::{StorageError, digest_column, folder_range, from_db, index, roots, timestamp};
 
 /// Files looked at for one choice. Whoever needs more than these asks again.
 pub const MOST: u32 = 1_000;
@@ -39,11 +39,21 @@ pub fn candidates(connection: &Connection, by: EvictBy) -> Result<Vec<Candidate>
     else {
         return Ok(Vec::new());
     };
-    let statement = candidates_statement(local.id.0, lake.id.0, by);
+    // Left to itself SQLite may take another index and sort the whole library. While an empty index is
+    // being filled these two are left out.
+    let order = if index::bulk::is_open(connection)? { "" } else { in_order(by) };
+    let statement = candidates_statement(local.id.0, lake.id.0, by, order);
     Ok(statement.rows(connection, candidate)?.into_iter().flatten().collect())
 }
 
-fn candidates_statement(local: i64, lake: i64, by: EvictBy) -> Statement {
+const fn in_order(by: EvictBy) -> &'static str {
+    match by {
+        EvictBy::Size => "INDEXED BY files_by_size",
+        EvictBy::Age => "INDEXED BY files_by_modified",
+    }
+}
+
+fn candidates_statement(local: i64, lake: i64, by: EvictBy, index: &str) -> Statement {
     let order = match by {
         EvictBy::Size => "f.size_bytes DESC, f.id DESC",
         EvictBy::Age => "f.modified, f.id",
@@ -57,7 +67,8 @@ fn candidates_statement(local: i64, lake: i64, by: EvictBy) -> Statement {
                      WHERE e.blake3 = f.blake3 AND e.root_id = ? AND e.placeholder = 0)",
             [lake.into()],
         )
-        .text("FROM files f CROSS JOIN pairs p ON p.local_id = f.id LEFT JOIN files k ON k.id = p.lake_id")
+        .text(&format!("FROM files f {index}"))
+        .text("CROSS JOIN pairs p ON p.local_id = f.id LEFT JOIN files k ON k.id = p.lake_id")
         .add("WHERE f.root_id = ? AND f.kind = ?", [local.into(), FileKind::Model.code().into()])
         .text("AND f.placeholder = 0 AND f.conflict = 0 AND f.size_bytes > 0 AND coalesce(k.placeholder, 0) = 0")
         .add(

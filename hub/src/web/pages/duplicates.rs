@@ -17,7 +17,7 @@ use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
 use crate::services::duplicates::{Keep, Stage, keeper};
 use crate::services::selection::Selection;
-use crate::storage::views::duplicates::{self as views, GroupEntry, GroupTotals};
+use crate::storage::views::duplicates::{self as views, Extent, GroupEntry};
 use crate::storage::{Connection, StorageError};
 use crate::web::error::Answer;
 use crate::web::extract::Params;
@@ -116,7 +116,7 @@ fn tabs(connection: &Connection) -> Result<Vec<Tab>, StorageError> {
             View::Both => "Both together",
             View::Weights => "Same weights",
         };
-        let GroupTotals { n_groups, reclaimable_bytes, .. } = views::totals(connection, name.filter())?;
+        let Extent { n_groups, reclaimable_bytes } = views::extent(connection, name.filter())?;
         Ok(Tab { name, label, n: n_groups, reclaimable_bytes })
     };
     View::ALL.into_iter().map(tab).collect()

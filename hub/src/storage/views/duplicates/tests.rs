@@ -51,6 +51,8 @@ fn listed(library: &TestLibrary, filter: GroupFilter) -> Vec<(u64, u64, Vec<Stri
         if cursor.is_none() {
             assert_eq!(page.total, all.len() as u64);
             let sum = library.read(|c| totals(c, filter));
+            let extent = library.read(|c| extent(c, filter));
+            assert_eq!((extent.n_groups, extent.reclaimable_bytes), (sum.n_groups, sum.reclaimable_bytes));
             assert_eq!(sum.reclaimable_bytes, all.iter().map(|group| group.1).sum::<u64>());
             assert_eq!(library.read(|c| super::all(c, filter)).len(), all.len());
             return all;
@@ -154,5 +156,7 @@ fn each_view_has_its_order() {
             let text = plan.join("\n");
             assert!(text.contains(index) && !text.contains("TEMP B-TREE"), "{filter:?}: {text}");
         }
+        let plan = library.read(|c| Ok(extent_statement(filter).plan(c))).join("\n");
+        assert!(plan.contains(&format!("USING COVERING INDEX {index}")), "{filter:?}: {plan}");
     }
 }

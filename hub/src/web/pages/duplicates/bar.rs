@@ -39,7 +39,7 @@ pub(in crate::web) async fn bar(state: &WebState, query: &DuplicatesQuery, all: 
     let is_all = matches!(selection.picked, Picked::AllBut(_));
     let read = move |connection: &Connection| {
         let groups = if selection.is_empty() { Vec::new() } else { selection.groups(connection)? };
-        Ok((groups, views::totals(connection, filter)?.n_groups))
+        Ok((groups, views::extent(connection, filter)?.n_groups))
     };
     let (groups, n_matching) = state.services.database.read(read).await?;
     let n = groups.len() as u64;
