@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 use shared_protocol::{Blake3, GroupList, RelPath, Sha256};
 
 use super::index::FileRow;
-use super::{StorageError, digest_column, folder_range, from_db, now_ms, pairs, roots, to_db};
+use super::{StorageError, digest_column, folder_range, from_db, now_ms, pairs, to_db};
 use crate::domain::ids::RootRowId;
 use crate::domain::ticks::Ticks;
 
@@ -34,22 +34,9 @@ pub struct Coverage {
     pub hashed_bytes: u64,
 }
 
-/// Stores the hash of a file as it was read: in the cache, and in the index if it still fits.
-pub fn store(
-    connection: &Connection,
-    root: RootRowId,
-    path: &RelPath,
-    modified: Ticks,
-    content: &KnownContent,
-) -> Result<(), StorageError> {
-    if store_one(connection, root, path, modified, content)? {
-        roots::raise_generation(connection, root)?;
-    }
-    Ok(())
-}
-
-/// [`store`] as one of many: tells whether the index changed, and leaves its generation to the caller.
-pub(super) fn store_one(
+/// Stores the hash of a file as it was read: in the cache, and in the index if it still fits. Tells
+/// whether the index changed, and leaves its generation to the caller.
+pub(super) fn store(
     connection: &Connection,
     root: RootRowId,
     path: &RelPath,

@@ -27,7 +27,6 @@ pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
     let (mut known, mut anew) = (Vec::new(), Vec::new());
     for _ in 0..plan.n_runs.max(1) {
         let setup = HubSetup::on(&tree, &twin)?.set("HASH_SHA256", "false");
-        let setup = setup.set("LOCAL_HASH_READERS", "1").set("LAKE_HASH_READERS", "1");
         let hub = setup.start()?;
         let api = hub.api()?;
         api.scan_both()?;

@@ -58,9 +58,9 @@ fn a_bare_old_machine_gets_comfyui_and_models_by_wget_alone() -> Result<()> {
     }
 
     // Killed, it is started again; taken away, it leaves the models.
-    let agents = r#"for p in /proc/[0-9]*; do
+    let agents = r"for p in /proc/[0-9]*; do
         case $(tr '\0' ' ' <$p/cmdline) in *agent\ supervise*) ;; *agent\ *--state-dir*) echo ${p#/proc/} ;; esac
-    done 2>/dev/null"#;
+    done 2>/dev/null";
     let running = || -> Result<String> { Ok(pod.said(agents, &[])?.trim().to_owned()) };
     let first = running()?;
     ensure!(first.parse::<u32>().is_ok(), "one agent runs, not \"{first}\"");

@@ -1,6 +1,7 @@
 //! Reading what a search asks for: each root by its own readers, what they found into the database by
 //! one writer, many rows at a time.
 
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use crate::services::roots::LiveRoot;
 use crate::storage::StorageError;
 use crate::storage::duplicates::{self, CandidateRow};
 use crate::storage::hashes::{self, KnownContent};
-use crate::storage::index::FileRow;
+use crate::storage::index::{Edits, FileRow};
 
 /// Results committed together, and the longest that one waits for it.
 const BATCH: usize = 2_048;
@@ -29,6 +30,9 @@ const QUEUE: usize = 256;
 
 /// Smaller files are begun anew after a stop.
 const CHECKPOINT_FROM: u64 = 64 << 20;
+
+/// Files are taken in the order of their sizes in units of this, the others as they lie.
+const BIG_BYTES: u64 = 16 << 20;
 
 /// Between two looks while a transfer has the disk.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
@@ -109,18 +113,18 @@ pub(super) fn contents(
     let work = |kit: &mut Kit, live: &LiveRoot, name: &CandidateRow| hash(crew, kit, live, name);
     let mut store = |found: &[(usize, Option<ContentHash>)]| {
         crew.this.database.write_blocking(|tx| {
-            found.iter().try_for_each(|(at, content)| match (names.get(*at), content) {
-                (Some(name), Some(content)) => {
-                    let known = KnownContent {
-                        size_bytes: content.size_bytes,
-                        blake3: content.blake3,
-                        sha256: None,
-                        groups: content.groups.clone(),
-                    };
-                    hashes::store(tx, name.root, &name.path, name.modified, &known)
-                }
-                _ => Ok(()),
-            })
+            let mut edits = Edits::new(tx);
+            for (at, content) in found {
+                let (Some(name), Some(content)) = (names.get(*at), content) else { continue };
+                let known = KnownContent {
+                    size_bytes: content.size_bytes,
+                    blake3: content.blake3,
+                    sha256: None,
+                    groups: content.groups.clone(),
+                };
+                edits.know(name.root, &name.path, name.modified, &known)?;
+            }
+            edits.finish()
         })
     };
     let found = each(crew, names, wanted, &work, &mut store)?;
@@ -137,10 +141,12 @@ pub(super) fn store_known<'a>(
         return Ok(());
     }
     this.database.write_blocking(|tx| {
-        new.iter().try_for_each(|(name, blake3)| {
+        let mut edits = Edits::new(tx);
+        for (name, blake3) in &new {
             let known = KnownContent { size_bytes: name.size_bytes, blake3: *blake3, sha256: None, groups: None };
-            hashes::store(tx, name.root, &name.path, name.modified, &known)
-        })
+            edits.know(name.root, &name.path, name.modified, &known)?;
+        }
+        edits.finish()
     })
 }
 
@@ -197,7 +203,12 @@ pub(super) fn each<T: Send>(
         .iter()
         .map(|live| {
             let is_there = |at: &usize| names.get(*at).is_some_and(|name| name.root == live.row);
-            wanted.iter().copied().filter(is_there).collect()
+            let mut wanted: Vec<usize> = wanted.iter().copied().filter(is_there).collect();
+            if n_readers(&crew.this.settings, live) > 1 {
+                // A big file at the end would keep one reader while the others have nothing left.
+                wanted.sort_by_key(|at| Reverse(names.get(*at).map_or(0, |name| name.size_bytes / BIG_BYTES)));
+            }
+            wanted
         })
         .collect();
     let nexts: Vec<AtomicUsize> = crew.lives.iter().map(|_| AtomicUsize::new(0)).collect();

@@ -85,7 +85,7 @@ impl<'a> Edits<'a> {
         modified: Ticks,
         content: &KnownContent,
     ) -> Result<(), StorageError> {
-        if hashes::store_one(self.connection, root, path, modified, content)? {
+        if hashes::store(self.connection, root, path, modified, content)? {
             self.roots.insert(root);
         }
         Ok(())
