@@ -159,7 +159,7 @@ pub fn program() -> Result<PathBuf> {
 
 /// What runs the hub where it is a Windows program on Linux: `HUB_WINE` names it, and `HUB_BIN` the
 /// hub's `.exe`.
-fn wine() -> Option<OsString> {
+pub fn wine() -> Option<OsString> {
     std::env::var_os("HUB_WINE")
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -131,6 +132,47 @@ fn a_delete_can_be_undone_and_a_move_leaves_nothing_behind() -> Result<()> {
     api.complete(&batch)?;
     ensure!(tree(&roots.lake())? == before);
     ensure!(tree(&roots.local())?.is_empty(), "{:?}", tree(&roots.local())?.keys());
+    Ok(())
+}
+
+/// Git and some download programs leave files so. On Windows the system itself then refuses to remove or
+/// replace them.
+#[test]
+fn read_only_files_are_copied_replaced_moved_and_deleted_like_others() -> Result<()> {
+    let roots = Roots::new()?;
+    let read_only = |path: PathBuf| -> Result<PathBuf> {
+        let mut permissions = fs::metadata(&path)?.permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&path, permissions)?;
+        Ok(path)
+    };
+    read_only(roots.lake_file("loras/copied.safetensors", &noise(1, 2_000))?)?;
+    read_only(roots.lake_file("loras/replaced.safetensors", &noise(2, 2_000))?)?;
+    read_only(roots.local_file("loras/replaced.safetensors", b"old")?)?;
+    let moved = read_only(roots.local_file("loras/moved.safetensors", &noise(3, 2_000))?)?;
+    let deleted = read_only(roots.local_file("loras/deleted.safetensors", &noise(4, 2_000))?)?;
+    let setup = roots.hub()?.set("LOCAL_ALLOW_DELETE", "true").set("LAKE_ALLOW_DELETE", "true");
+    let hub = setup.start()?;
+    let api = hub.api()?;
+    api.scan_both()?;
+    let replaced = json!({
+        "operation": "copy", "from": "lake", "to": "local", "paths": ["loras"], "on_conflict": "replace",
+    });
+    api.complete(&api.enqueue(&replaced)?)?;
+    for name in ["copied", "replaced"] {
+        let path = format!("loras/{name}.safetensors");
+        ensure!(fs::read(roots.local().join(&path))? == fs::read(roots.lake().join(&path))?, "{path}");
+    }
+    let move_one = json!({ "operation": "move", "from": "local", "to": "lake", "paths": ["loras/moved.safetensors"] });
+    api.complete(&api.enqueue(&move_one)?)?;
+    ensure!(!moved.exists() && fs::read(roots.lake().join("loras/moved.safetensors"))? == noise(3, 2_000));
+    let delete = json!({ "operation": "delete", "from": "local", "paths": ["loras/deleted.safetensors"] });
+    let batch = api.enqueue(&delete)?;
+    api.complete(&batch)?;
+    ensure!(!deleted.exists());
+    let undone = api.post(&format!("/api/batches/{batch}/undo"), &json!({}))?;
+    api.complete(text(&undone, "batch_id"))?;
+    ensure!(fs::read(&deleted)? == noise(4, 2_000), "and it comes back");
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use stories::api::{number, text};
 #[cfg(target_os = "linux")]
 use stories::bench::process::{bytes_read, bytes_written};
 use stories::roots::{Tree, all_files, digest, noise, part_files, tree};
-use stories::wait::wait_for;
+use stories::wait::{SOON, wait_for};
 use stories::{Api, HubSetup, Roots};
 
 /// At least so many kills while there is something to copy.
@@ -216,6 +216,31 @@ fn a_large_copy_survives_three_kills_and_goes_on_where_it_was() -> Result<()> {
     ensure!(digest(&roots.local().join("checkpoints/large.safetensors"))? == digest(&source)?);
     ensure!(text(&transfers[0], "hash") == digest(&source)?, "{transfers:?}");
     ensure!(part_files(&roots.local())?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn an_end_that_was_asked_for_in_the_middle_of_a_copy_loses_nothing_of_it() -> Result<()> {
+    let roots = Roots::new()?;
+    let path = "checkpoints/big.safetensors";
+    roots.lake_file(path, &noise(1, 400 << 20))?;
+    let setup = roots.hub()?;
+    let mut hub = setup.start()?;
+    let mut api = hub.api()?;
+    api.scan_both()?;
+    let batch = api.copy("lake", "local", &[path])?;
+    wait_for("a part of the copy", SOON, || Ok((done(&api, &batch)? >= 64 << 20).then_some(())))?;
+    let status = hub.interrupt()?;
+    ensure!(status.success(), "{status}");
+    ensure!(!roots.local().join(path).exists(), "no half file has the final name");
+    hub = setup.start()?;
+    api = hub.api()?;
+    // How far it was is known at once, before anything is read again.
+    ensure!(done(&api, &batch)? >= 32 << 20, "{:?}", api.transfers(&batch)?);
+    api.complete(&batch)?;
+    ensure!(digest(&roots.local().join(path))? == digest(&roots.lake().join(path))?);
+    ensure!(part_files(&roots.local())?.is_empty());
+    drop(hub);
     Ok(())
 }
 
