@@ -8,10 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use stories::api::text;
 use stories::hub::{hub_path, wine};
-use stories::roots::{noise, part_files, tree};
+use stories::roots::{noise, part_files};
 use stories::wait::{SOON, wait_for};
 use stories::{Api, Roots};
 
@@ -86,34 +86,8 @@ fn a_file_that_is_being_written_is_put_off_and_copied_when_it_is_let_go() -> Res
     ensure!(!roots.local().join("checkpoints/being written.safetensors").exists());
     drop(holder);
     completed(&api, &batch)?;
-    ensure!(tree(&roots.local())? == tree(&roots.lake())?);
+    let arrived = roots.local().join("checkpoints/being written.safetensors");
+    ensure!(fs::read(arrived)? == fs::read(held)?, "with all that the other program wrote");
     ensure!(part_files(&roots.local())?.is_empty());
-    Ok(())
-}
-
-#[test]
-#[ignore = "only Windows keeps programs off each other's files"]
-fn a_file_that_is_open_is_neither_deleted_nor_half_moved() -> Result<()> {
-    let roots = Roots::new()?;
-    roots.lake_file("vae/there.safetensors", b"there")?;
-    let moved = roots.local_file("loras/moved.safetensors", &noise(1, 300_000))?;
-    let deleted = roots.local_file("loras/deleted.safetensors", &noise(2, 300_000))?;
-    let holders = [Holder::of(&moved)?, Holder::of(&deleted)?];
-    let hub = roots.hub()?.set("LOCAL_ALLOW_DELETE", "true").start()?;
-    let api = hub.api()?;
-    api.scan_both()?;
-    let request = |operation: &str, to: Option<&str>, path: &str| {
-        api.enqueue(&json!({ "operation": operation, "from": "local", "to": to, "paths": [path] }))
-    };
-    let moving = request("move", Some("lake"), "loras/moved.safetensors")?;
-    ensure!(text(&parked(&api, &moving)?["error"], "code") == "in_use");
-    let deleting = request("delete", None, "loras/deleted.safetensors")?;
-    ensure!(text(&parked(&api, &deleting)?["error"], "code") == "in_use");
-    ensure!(moved.is_file() && deleted.is_file());
-    drop(holders);
-    completed(&api, &moving)?;
-    completed(&api, &deleting)?;
-    ensure!(!moved.exists() && !deleted.exists());
-    ensure!(roots.lake().join("loras/moved.safetensors").is_file());
     Ok(())
 }

@@ -158,6 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_change_in_case_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("style"), folder.path().join("Style"));
+        fs::write(&a, b"x").unwrap();
+        rename_no_clobber(&a, &b).unwrap();
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["Style"]);
+    }
+
+    #[test]
     fn a_file_that_changed_is_neither_moved_nor_removed() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a"), folder.path().join("b"));
@@ -183,5 +193,44 @@ mod tests {
         remove_own_file(&path).unwrap();
         remove_own_file(&path).unwrap();
         assert!(!path.exists());
+    }
+
+    /// As long as another program has a file open and shares it for reading only, Windows lets nobody
+    /// rename or remove it: the file stays as it is, and the error says that waiting helps.
+    #[cfg(windows)]
+    #[test]
+    fn a_file_that_is_held_stays_until_it_is_let_go() {
+        use std::os::windows::fs::OpenOptionsExt as _;
+
+        use windows_sys::Win32::Storage::FileSystem::FILE_SHARE_READ;
+
+        let folder = tempfile::tempdir().unwrap();
+        let (path, dest) = (folder.path().join("held"), folder.path().join("moved"));
+        fs::write(&path, b"x").unwrap();
+        let stamp = stamp_path(&path).unwrap();
+        let holder = fs::OpenOptions::new().read(true).share_mode(FILE_SHARE_READ).open(&path).unwrap();
+        let in_use = |error: &FsError| error.class() == FailureClass::InUse;
+        assert!(rename_no_clobber(&path, &dest).is_err_and(|error| in_use(&error)));
+        for touched in [move_within_volume(&path, stamp, &dest), remove_source(&path, stamp)] {
+            assert!(matches!(touched, Err(TouchError::Fs(ref error)) if in_use(error)));
+        }
+        assert!(fs::read(&path).unwrap() == b"x" && !dest.exists());
+        drop(holder);
+        move_within_volume(&path, stamp, &dest).unwrap();
+        remove_source(&dest, stamp).unwrap();
+    }
+
+    /// One who writes keeps readers of ours off: nothing half is ever read.
+    #[cfg(windows)]
+    #[test]
+    fn a_file_that_is_being_written_is_not_read() {
+        use crate::fs::open::open_for_reading;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("held");
+        let writer = fs::File::create(&path).unwrap();
+        assert!(open_for_reading(&path).is_err_and(|error| error.class() == FailureClass::InUse));
+        drop(writer);
+        open_for_reading(&path).unwrap();
     }
 }

@@ -68,6 +68,7 @@ mod tests {
     use crate::fs::open::stamp_path;
 
     struct Case {
+        #[cfg_attr(windows, allow(dead_code, reason = "held for its Drop"))]
         folder: tempfile::TempDir,
         root: RootDir,
         path: RelPath,
@@ -88,6 +89,7 @@ mod tests {
             ServedFile::open(&self.root, &self.path, self.stamp)
         }
 
+        #[cfg(unix)]
         fn on_disk(&self) -> PathBuf {
             self.folder.path().join("loras/x")
         }

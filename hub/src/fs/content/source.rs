@@ -174,6 +174,20 @@ mod tests {
         }
     }
 
+    /// Windows keeps writers off as long as it is open.
+    #[cfg(windows)]
+    #[test]
+    fn a_file_that_is_read_can_not_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, b"12345").unwrap();
+        let source = Source::open(&path, stamp_path(&path).unwrap()).unwrap();
+        assert!(File::options().write(true).open(&path).is_err());
+        drop(source);
+        File::options().write(true).open(&path).unwrap();
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_shorter_file_is_a_changed_one() {
         let folder = tempfile::tempdir().unwrap();

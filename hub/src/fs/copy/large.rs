@@ -40,7 +40,9 @@ pub(super) fn copy<'a>(
     let (mut part, beginning) = begin(source, request).map_err(CopyError::Destination)?;
     let mut copied = fill(&mut part, beginning, source, request, &pool, control);
     if let Ok(None) = copied {
-        // The beginning was not what had been written: nothing of it is worth keeping.
+        // The beginning was not what had been written: nothing of it is worth keeping. Closed first: a
+        // name whose file is open stays taken on Windows.
+        drop(part);
         part = fresh(request).map_err(CopyError::Destination)?;
         copied = fill(&mut part, NOTHING, source, request, &pool, control);
     }

@@ -195,6 +195,8 @@ fn without_a_proof_the_hash_still_tells_what_was_written() {
     assert_ne!(copied.content.blake3, Blake3::from_bytes(*blake3::hash(&place.bytes).as_bytes()));
 }
 
+/// Windows keeps writers off meanwhile.
+#[cfg(unix)]
 #[test]
 fn a_source_that_changes_leaves_nothing() {
     for size in [1000, 20 * MIB] {

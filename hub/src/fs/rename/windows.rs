@@ -8,13 +8,26 @@ use std::path::Path;
 use windows_sys::Win32::Storage::FileSystem::{MOVEFILE_WRITE_THROUGH, MoveFileExW};
 
 /// Without `MOVEFILE_REPLACE_EXISTING` a taken name is an error, and without
-/// `MOVEFILE_COPY_ALLOWED` so is another volume.
+/// `MOVEFILE_COPY_ALLOWED` so is another volume. A name that is taken by a hard link of the same file is
+/// none to Windows, which then does nothing and says it was done.
 #[allow(unsafe_code, reason = "MoveFileExW has no safe form, and std's rename always replaces")]
 pub(super) fn rename_no_clobber(from: &Path, to: &Path) -> io::Result<()> {
-    let (from, to) = (wide(from)?, wide(to)?);
+    let (from_text, to) = (wide(from)?, wide(to)?);
     // SAFETY: both are NUL-terminated UTF-16 texts that outlive the call, which only reads them.
-    let done = unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), MOVEFILE_WRITE_THROUGH) };
-    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    let done = unsafe { MoveFileExW(from_text.as_ptr(), to.as_ptr(), MOVEFILE_WRITE_THROUGH) };
+    if done == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let is_same_name = folded(&from_text) == folded(&to);
+    if !is_same_name && fs::symlink_metadata(from).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    Ok(())
+}
+
+/// Names that differ in case only are one.
+fn folded(wide: &[u16]) -> String {
+    String::from_utf16_lossy(wide).to_lowercase()
 }
 
 fn wide(path: &Path) -> io::Result<Vec<u16>> {

@@ -230,3 +230,21 @@ mod unix {
         });
     }
 }
+
+/// What anyone may make on Windows without asking, and what most tools take for a folder.
+#[cfg(windows)]
+#[test]
+fn a_junction_is_neither_followed_nor_gone_through() {
+    let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    put(root.path(), "loras/mine", 3);
+    put(outside.path(), "private", 5);
+    let junction = root.path().join("loras").join("elsewhere");
+    let made =
+        std::process::Command::new("cmd").args(["/c", "mklink", "/J"]).arg(&junction).arg(outside.path()).output();
+    assert!(made.as_ref().is_ok_and(|made| made.status.success()), "{made:?}");
+    let found = walk_all(root.path(), 2);
+    assert_eq!(found["loras"].skipped, [Skipped { name: "elsewhere".to_owned(), why: SkipReason::Link }]);
+    assert!(!found.contains_key("loras/elsewhere"));
+    let through = walk_folder(root.path(), Some("loras/elsewhere"), 1);
+    assert!(through["loras/elsewhere"].error.as_ref().is_some_and(|error| error.to_string().ends_with("it is a link")));
+}
