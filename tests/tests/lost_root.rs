@@ -93,10 +93,11 @@ fn a_root_that_goes_while_it_is_hashed_is_waited_for() -> Result<()> {
         ensure!(text(&job, "state") == "running", "it did not wait: {job}");
         Ok(!job["waiting"].is_null())
     })?;
-    // Some looks later: what waits is not being read, and failing again and again is no more than one failure.
-    std::thread::sleep(Duration::from_secs(5));
-    let job = api.get(&address)?;
-    ensure!(job["files"] == json!([]) && job["n_failed"] == json!(0), "{job}");
+    wait_until("what waits to be no longer read", NOTICE, || {
+        let job = api.get(&address)?;
+        ensure!(text(&job, "state") == "running" && job["n_failed"] == json!(0), "it did not wait: {job}");
+        Ok(job["files"] == json!([]))
+    })?;
     fs::rename(&away, roots.lake())?;
     let mut job = Value::Null;
     wait_until("the end of the job", WORK, || {
