@@ -26,6 +26,9 @@ pub(super) trait Sink: Send + Sync + 'static {
     /// The source can't send a part: everything comes.
     fn expect_all(&self);
     /// Proves a block and writes it; whether it was new. Blocks the thread.
+    ///
+    /// A new one is counted for its source before anyone can see that it is there: who waits for the last
+    /// one reads the counters at once, and the attempt that brought it is given up.
     fn accept(&self, offset: u64, bytes: &[u8]) -> Result<bool, Unaccepted>;
 }
 
@@ -169,8 +172,9 @@ impl Attempt<'_> {
             match result {
                 Ok(is_new) => {
                     self.n_accepted += 1;
-                    let counter = if is_new { &self.supply.proved } else { &self.supply.wasted };
-                    counter.fetch_add(n_bytes, Ordering::Relaxed);
+                    if !is_new {
+                        self.waste(n_bytes);
+                    }
                     self.spare = Some(block);
                 }
                 Err(Unaccepted::Wrong) => {

@@ -83,8 +83,13 @@ impl Sink for Claimed {
             return Ok(false);
         }
         self.shared.part.write(offset, bytes).map_err(Unaccepted::Disk)?;
-        let is_new = self.shared.board().arrived(group);
-        self.has_brought.fetch_or(is_new, Ordering::Relaxed);
+        let mut board = self.shared.board();
+        let is_new = board.arrived(group);
+        if is_new {
+            self.supply.proved.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            self.has_brought.store(true, Ordering::Relaxed);
+        }
+        drop(board);
         Ok(is_new)
     }
 }
@@ -289,3 +294,8 @@ impl Scribe {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "grouped_tests.rs"]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
+mod tests;

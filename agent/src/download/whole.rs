@@ -18,7 +18,7 @@ use super::fleet::Fleet;
 use super::part::Part;
 use super::progress::{Meter, TICK};
 use super::room::Reservation;
-use super::supply::{NotOpened, Wanted};
+use super::supply::{NotOpened, Supply, Wanted};
 use super::{Job, Stop};
 
 #[derive(Default)]
@@ -53,6 +53,7 @@ impl Stream {
 /// One source's turn.
 struct Turn {
     stream: Arc<Stream>,
+    supply: Arc<Supply>,
     source: usize,
     from: u64,
 }
@@ -78,6 +79,8 @@ impl Sink for Turn {
         state.hasher.update(bytes);
         state.next += bytes.len() as u64;
         *state.from.entry(self.source).or_default() += bytes.len() as u64;
+        self.supply.proved.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        drop(state);
         Ok(true)
     }
 }
@@ -170,7 +173,7 @@ async fn take_turn(
     if !same_file {
         supply.forget_file();
     }
-    let turn = Arc::new(Turn { stream: Arc::clone(stream), source, from });
+    let turn = Arc::new(Turn { stream: Arc::clone(stream), supply: Arc::clone(&supply), source, from });
     let attempt = attempt(job, &supply, Wanted { from, to: stream.size_bytes, same_file }, turn);
     tokio::pin!(attempt);
     let mut tick = tokio::time::interval(TICK);
