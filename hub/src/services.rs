@@ -1,6 +1,7 @@
 //! What the hub does. Each service owns one duty, runs blocking work on bounded threads, keeps its
 //! truth in the database, and tells everyone else through [`Events`].
 
+mod bundle;
 pub mod busy;
 pub mod comparer;
 pub mod duplicates;

@@ -87,6 +87,7 @@ fn a_root_that_goes_while_it_is_hashed_is_waited_for() -> Result<()> {
 
     let address = format!("/api/hashes/{}", api.post("/api/hashes", &json!({ "root": "lake" }))?["id"]);
     let away = roots.folder().join("away");
+    wait_until("a file to be read", WORK, || Ok(api.get(&address)?["files"] != json!([])))?;
     fs::rename(roots.lake(), &away)?;
     wait_until("the job waits", NOTICE, || {
         let job = api.get(&address)?;

@@ -3,8 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::RelPath;
 
-use super::index::FileRow;
-use super::{StorageError, folder_range, from_db, index, now_ms, timestamp, to_db};
+use super::{StorageError, from_db, index, now_ms, timestamp, to_db};
 use crate::domain::hash_scope::HashScope;
 use crate::domain::ids::{HashJobId, RootRowId};
 use crate::domain::root::Root;
@@ -112,35 +111,6 @@ pub fn save(connection: &Connection, job: &HashJobRow) -> Result<(), StorageErro
             job.finished_at.map(jiff::Timestamp::as_millisecond),
         ))?;
     Ok(())
-}
-
-/// Where the next page of files to hash begins.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct After {
-    key: String,
-    id: i64,
-}
-
-/// The next files of a place that have no hash yet and are really here.
-pub fn unhashed(
-    connection: &Connection,
-    root: RootRowId,
-    place: Option<&RelPath>,
-    after: &After,
-    limit: u32,
-) -> Result<(Vec<FileRow>, Option<After>), StorageError> {
-    if let Some(path) = place
-        && let Some(file) = index::file_at(connection, root, path)?
-    {
-        let wanted = file.hash.is_none() && !file.placeholder;
-        return Ok((if wanted { vec![file] } else { Vec::new() }, None));
-    }
-    let (from, to) = folder_range(&place.map(RelPath::match_key).unwrap_or_default());
-    let from = if after.key.is_empty() { from } else { after.key.clone() };
-    let (files, last) = index::unhashed_page(connection, root, (&from, after.id), &to, limit)?;
-    let more = last.map(|(key, id)| After { key, id });
-    let files = files.into_iter().filter(|file| place.is_none_or(|place| file.path.is_within(place))).collect();
-    Ok((files, more))
 }
 
 /// Files and bytes of a place, and how many of them have a hash.

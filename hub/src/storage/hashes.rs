@@ -1,10 +1,11 @@
 //! The hash cache, group values, and how far an interrupted hash has come.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use shared_protocol::{Blake3, GroupList, RelPath, Sha256};
 
 use super::index::FileRow;
-use super::{StorageError, digest_column, folder_range, from_db, now_ms, pairs, to_db};
+use super::stale::Marker;
+use super::{StorageError, digest_column, folder_range, from_db, now_ms, to_db};
 use crate::domain::ids::RootRowId;
 use crate::domain::ticks::Ticks;
 
@@ -34,56 +35,60 @@ pub struct Coverage {
     pub hashed_bytes: u64,
 }
 
-/// Stores the hash of a file as it was read: in the cache, and in the index if it still fits. Tells
-/// whether the index changed, and leaves its generation to the caller.
-pub(super) fn store(
-    connection: &Connection,
-    root: RootRowId,
-    path: &RelPath,
-    modified: Ticks,
-    content: &KnownContent,
-) -> Result<bool, StorageError> {
-    connection
-        .prepare_cached(
+/// Stores what files hold, as it was read. Many files are stored within one transaction, so the statements
+/// are looked up once.
+pub(super) struct Recorder<'c> {
+    connection: &'c Connection,
+    cache: CachedStatement<'c>,
+    groups: CachedStatement<'c>,
+    index: CachedStatement<'c>,
+    stale: Marker<'c>,
+}
+
+impl<'c> Recorder<'c> {
+    /// Prepares it.
+    pub(super) fn new(connection: &'c Connection) -> Result<Self, StorageError> {
+        let cache = connection.prepare_cached(
             "INSERT INTO hashes (root_id, path, size_bytes, modified, blake3, sha256, hashed_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (root_id, path) DO UPDATE SET
                  size_bytes = excluded.size_bytes, modified = excluded.modified, blake3 = excluded.blake3,
                  sha256 = coalesce(excluded.sha256, CASE WHEN blake3 = excluded.blake3 THEN sha256 END),
                  hashed_at = excluded.hashed_at",
-        )?
-        .execute((
-            root.0,
-            path.as_str(),
-            to_db(content.size_bytes),
-            modified.0,
-            content.blake3.as_bytes(),
-            content.sha256.map(|h| *h.as_bytes()),
-            now_ms(),
-        ))?;
-    if let Some(groups) = &content.groups {
-        connection.prepare_cached("INSERT OR IGNORE INTO content_groups VALUES (?1, ?2, ?3)")?.execute((
-            content.blake3.as_bytes(),
-            to_db(content.size_bytes),
-            groups.to_bytes(),
-        ))?;
-    }
-    // Only what is larger than a group is ever left half hashed.
-    if content.groups.is_some() {
-        drop_checkpoint(connection, root, path)?;
-    }
-    let key = path.match_key();
-    let n = connection
-        .prepare_cached(
+        )?;
+        let groups = connection.prepare_cached("INSERT OR IGNORE INTO content_groups VALUES (?1, ?2, ?3)")?;
+        let index = connection.prepare_cached(
             "UPDATE files SET blake3 = ?6
              WHERE root_id = ?1 AND match_key = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5
                    AND blake3 IS NOT ?6",
-        )?
-        .execute((root.0, &key, path.as_str(), to_db(content.size_bytes), modified.0, content.blake3.as_bytes()))?;
-    if n > 0 {
-        pairs::mark_stale(connection, &key)?;
+        )?;
+        Ok(Self { connection, cache, groups, index, stale: Marker::new(connection)? })
     }
-    Ok(n > 0)
+
+    /// Stores one file's hash: in the cache, and in the index if it still fits. Tells whether the index
+    /// changed, and leaves its generation to the caller.
+    pub(super) fn store(
+        &mut self,
+        root: RootRowId,
+        path: &RelPath,
+        modified: Ticks,
+        content: &KnownContent,
+    ) -> Result<bool, StorageError> {
+        let (size, blake3) = (to_db(content.size_bytes), content.blake3.as_bytes());
+        let sha256 = content.sha256.map(|h| *h.as_bytes());
+        self.cache.execute((root.0, path.as_str(), size, modified.0, blake3, sha256, now_ms()))?;
+        // Only what is larger than a group has groups, and is ever left half hashed.
+        if let Some(groups) = &content.groups {
+            self.groups.execute((blake3, size, groups.to_bytes()))?;
+            drop_checkpoint(self.connection, root, path)?;
+        }
+        let key = path.match_key();
+        let n = self.index.execute((root.0, &key, path.as_str(), size, modified.0, blake3))?;
+        if n > 0 {
+            self.stale.mark(&key)?;
+        }
+        Ok(n > 0)
+    }
 }
 
 /// The cached SHA-256 of a file, if its cached content is this one.

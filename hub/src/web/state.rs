@@ -18,8 +18,8 @@ const MAX_PAGES: usize = 64;
 /// Handed to every handler; cloning it is cheap.
 #[derive(Clone)]
 pub struct WebState {
-    /// What the hub can do.
-    pub services: Services,
+    /// What the hub can do. Shared as a whole, because every request clones the state.
+    pub services: Arc<Services>,
     /// Proves that a form was made by a page of this very run.
     pub token: LaunchToken,
     /// The port that the listener really has, for the check of the `Host` header.
@@ -40,7 +40,15 @@ impl WebState {
     pub fn new(services: Services, token: LaunchToken, port: u16, tasks: Tasks) -> Self {
         let event_clients = Arc::new(Semaphore::new(MAX_EVENT_CLIENTS));
         let live_pages = Arc::new(Semaphore::new(MAX_PAGES));
-        Self { services, token, port, tasks, counts: CountCache::default(), event_clients, live_pages }
+        Self {
+            services: Arc::new(services),
+            token,
+            port,
+            tasks,
+            counts: CountCache::default(),
+            event_clients,
+            live_pages,
+        }
     }
 
     /// A state over a new, empty data folder.

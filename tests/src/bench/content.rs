@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use super::process::memory_mib;
+use super::process::{memory_mib, wait_until_idle};
 use super::table::Table;
 use super::{BenchPlan, forget_hub, peers, timed};
 use crate::hub::HubSetup;
@@ -31,6 +31,8 @@ fn measure_hashing(plan: &BenchPlan, tree: &Path, table: &mut Table) -> Result<(
         let hub = setup.start()?;
         let api = hub.api()?;
         api.scan(&["local"])?;
+        // What a first scan leaves to be done afterwards is not hashing.
+        wait_until_idle(hub.process())?;
         let (time, _) = timed(|| api.hash("local"))?;
         memory = memory.max(memory_mib(hub.process(), "VmHWM:")?);
         drop(hub);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use super::process::wait_until_idle;
 use super::table::Table;
 use super::{BenchPlan, forget_hub, peers, timed};
 use crate::api::{Api, WORK, text};
@@ -41,6 +42,8 @@ pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
         let hub = setup.start()?;
         let api = hub.api()?;
         api.scan(&["local"])?;
+        // What a first scan leaves to be done afterwards is no search.
+        wait_until_idle(hub.process())?;
         let (time, ()) = timed(|| search(&api, &asked))?;
         seconds.push(timed(|| search(&api, &asked))?.0);
         drop(hub);

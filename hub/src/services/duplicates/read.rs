@@ -14,6 +14,7 @@ use crate::domain::duplicates::Node;
 use crate::fs::ends::hash_ends;
 use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, has_cores_to_spare, hash_file_with};
 use crate::fs::{Buffers, CancelFlag, ContentHash, FileStamp, Flow, ensure_no_links, node};
+use crate::services::bundle::Bundle;
 use crate::services::hasher::n_readers;
 use crate::services::roots::LiveRoot;
 use crate::storage::StorageError;
@@ -25,8 +26,8 @@ use crate::storage::index::{Edits, FileRow};
 const BATCH: usize = 2_048;
 const BATCH_TIME: Duration = Duration::from_millis(400);
 
-/// Results that may wait for the writer.
-const QUEUE: usize = 256;
+/// Bundles of results that may wait for the writer.
+const QUEUE: usize = 64;
 
 /// Smaller files are begun anew after a stop.
 const CHECKPOINT_FROM: u64 = 64 << 20;
@@ -217,7 +218,7 @@ pub(super) fn each<T: Send>(
         for ((live, wanted), next) in crew.lives.iter().zip(&per_root).zip(&nexts) {
             for _ in 0..n_readers(&crew.this.settings, live).min(wanted.len()) {
                 let sender = sender.clone();
-                scope.spawn(move || read(crew, live, names, wanted, next, &sender, work));
+                scope.spawn(move || read(crew, live, names, wanted, next, sender, work));
             }
         }
         drop(sender);
@@ -237,17 +238,18 @@ fn read<T: Send>(
     names: &[CandidateRow],
     wanted: &[usize],
     next: &AtomicUsize,
-    sender: &Sender<Read<T>>,
+    sender: Sender<Vec<Read<T>>>,
     work: &Work<'_, T>,
 ) {
     let mut kit = Kit::default();
+    let mut results = Bundle::new(sender);
     while let Some(at) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
         wait_for_transfers(crew, live);
         if crew.cancel.is_cancelled() {
             return;
         }
         let Some(name) = names.get(*at) else { return };
-        if sender.send((*at, work(&mut kit, live, name))).is_err() {
+        if results.before(name.size_bytes).is_err() || results.add((*at, work(&mut kit, live, name))).is_err() {
             return;
         }
     }
@@ -256,7 +258,7 @@ fn read<T: Send>(
 fn write<T>(
     crew: &Crew<'_>,
     names: &[CandidateRow],
-    receiver: &Receiver<Read<T>>,
+    receiver: &Receiver<Vec<Read<T>>>,
     store: &mut Store<'_, T>,
 ) -> Result<Results<T>, StorageError> {
     let mut all: Results<T> = Vec::new();
@@ -264,7 +266,7 @@ fn write<T>(
     loop {
         let next = receiver.recv_timeout(BATCH_TIME);
         let ended = matches!(next, Err(crossbeam_channel::RecvTimeoutError::Disconnected));
-        if let Ok((at, result)) = next {
+        for (at, result) in next.unwrap_or_default() {
             all.push((at, told(crew, names.get(at), result)));
         }
         let waiting = all.get(stored..).unwrap_or_default();

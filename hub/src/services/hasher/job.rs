@@ -6,14 +6,15 @@ use shared_protocol::RelPath;
 
 use super::patience::{PATIENCE, until_live};
 use super::readers::Page;
-use super::{Hasher, Running, readers};
+use super::{Hasher, Running, n_readers, readers};
 use crate::domain::rate::Rate;
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
 use crate::fs::CancelFlag;
 use crate::services::Event;
-use crate::storage::hash_jobs::{self, After, HashJobRow};
+use crate::storage::hash_jobs::{self, HashJobRow};
 use crate::storage::history::{Level, NewLine};
+use crate::storage::index::{After, Portion, unhashed};
 use crate::storage::{StorageError, now_ms, roots, timestamp};
 
 /// Files taken from the index at once.
@@ -111,7 +112,16 @@ async fn run(hasher: &Hasher, job: HashJobRow) -> bool {
 fn work(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Result<(), StorageError> {
     measure(hasher, root)?;
     let places = hasher.running.lock().get(root).as_ref().map(|r| r.job.scope.places()).unwrap_or_default();
-    let mut pages = Pages { hasher, root, cancel, places: places.into_iter(), open: None };
+    let Some(live) = until_live(hasher, root, cancel) else { return Ok(()) };
+    let mut ways = Vec::new();
+    for portion in Portion::of_readers(n_readers(&hasher.settings, &live)) {
+        ways.extend(places.iter().map(|place| Way {
+            place: place.clone(),
+            portion: *portion,
+            after: After::default(),
+        }));
+    }
+    let mut pages = Pages { hasher, root, cancel, ways: ways.into_iter(), open: None };
     let mut next = pages.next()?;
     while let Some(page) = next {
         next = readers::hash_pages(hasher, page, &mut || pages.next(), cancel)?;
@@ -119,31 +129,35 @@ fn work(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Result<(), StorageE
     Ok(())
 }
 
-/// The files of a job that have no hash yet, in the index's order.
+/// A place, what of it is to be read now, and behind which file that goes on.
+struct Way {
+    place: Option<RelPath>,
+    portion: Portion,
+    after: After,
+}
+
+/// The files of a job that have no hash yet.
 struct Pages<'a> {
     hasher: &'a Hasher,
     root: Root,
     cancel: &'a CancelFlag,
-    places: std::vec::IntoIter<Option<RelPath>>,
-    /// The place under way, and where in it the next page begins.
-    open: Option<(Option<RelPath>, After)>,
+    ways: std::vec::IntoIter<Way>,
+    open: Option<Way>,
 }
 
 impl Pages<'_> {
     /// The next page, as soon as the root can be reached; none at the end or if the job is to stop.
     fn next(&mut self) -> Result<Option<Page>, StorageError> {
         loop {
-            let Some((place, after)) =
-                self.open.take().or_else(|| self.places.next().map(|place| (place, After::default())))
-            else {
+            let Some(Way { place, portion, after }) = self.open.take().or_else(|| self.ways.next()) else {
                 return Ok(None);
             };
             let Some(live) = until_live(self.hasher, self.root, self.cancel) else { return Ok(None) };
             let (files, more) = self
                 .hasher
                 .database
-                .read_blocking(|connection| hash_jobs::unhashed(connection, live.row, place.as_ref(), &after, PAGE))?;
-            self.open = more.map(|after| (place, after));
+                .read_blocking(|connection| unhashed(connection, live.row, place.as_ref(), portion, &after, PAGE))?;
+            self.open = more.map(|after| Way { place, portion, after });
             if !files.is_empty() {
                 return Ok(Some(Page { live: Arc::new(live), files }));
             }

@@ -12,17 +12,27 @@ use super::{Hasher, n_readers};
 use crate::domain::root::Root;
 use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, has_cores_to_spare, hash_file_with};
 use crate::fs::{Buffers, CancelFlag, ContentHash, FileStamp, Flow, ensure_no_links};
+use crate::services::bundle::Bundle;
 use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self, KnownContent};
 use crate::storage::index::{Edits, FileRow};
 use crate::storage::{StorageError, hash_jobs};
 
 /// Results committed together, and the longest that one waits for it.
-const BATCH: usize = 1_024;
+const BATCH: usize = 4_096;
 const BATCH_TIME: Duration = Duration::from_millis(400);
 
-/// Files that may wait for a reader, and results for the writer.
-const QUEUE: usize = 1_024;
+/// Between two times that the comparison is told: it is brought up to date in the same database, and the end of
+/// the job tells it anyway.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// Orders that may wait for a reader, and bundles of results for the writer.
+const QUEUE: usize = 64;
+
+/// Files of one order: as many as a reader hashes in a moment. Handing over each small file by itself costs more
+/// than hashing it.
+const ORDER_FILES: usize = 32;
+const ORDER_BYTES: u64 = 4 << 20;
 
 /// Smaller files are begun anew after a stop.
 const CHECKPOINT_FROM: u64 = 64 << 20;
@@ -36,14 +46,15 @@ pub(super) struct Page {
     pub(super) files: Vec<FileRow>,
 }
 
-/// One file to be hashed.
+/// Files for one reader.
 struct Order {
     live: Arc<LiveRoot>,
-    file: FileRow,
+    files: Vec<FileRow>,
 }
 
 struct Found {
-    order: Order,
+    live: Arc<LiveRoot>,
+    file: FileRow,
     result: Result<ContentHash, HashError>,
 }
 
@@ -63,7 +74,7 @@ pub(super) fn hash_pages(
     std::thread::scope(|scope| {
         for _ in 0..n {
             let (ordered, results) = (ordered.clone(), results.clone());
-            scope.spawn(move || read(hasher, &ordered, &results, cancel));
+            scope.spawn(move || read(hasher, &ordered, results, cancel));
         }
         // Only the readers hold these ends: the channels close when the last of them leaves.
         drop((ordered, results));
@@ -95,9 +106,9 @@ fn feed(
         if n_readers(&hasher.settings, &live) != n {
             return Ok(Some(Page { live, files }));
         }
-        for file in files {
+        for files in split(files) {
             // Readers leave when the job is to stop.
-            if orders.send(Order { live: Arc::clone(&live), file }).is_err() {
+            if orders.send(Order { live: Arc::clone(&live), files }).is_err() {
                 return Ok(None);
             }
         }
@@ -106,17 +117,38 @@ fn feed(
     Ok(None)
 }
 
-fn read(hasher: &Hasher, ordered: &Receiver<Order>, results: &Sender<Found>, cancel: &CancelFlag) {
+/// Cuts a page into orders.
+fn split(files: Vec<FileRow>) -> Vec<Vec<FileRow>> {
+    let mut orders: Vec<Vec<FileRow>> = Vec::new();
+    let mut bytes = 0;
+    for file in files {
+        let order =
+            orders.last_mut().filter(|order| bytes + file.size_bytes <= ORDER_BYTES && order.len() < ORDER_FILES);
+        if let Some(order) = order {
+            bytes += file.size_bytes;
+            order.push(file);
+        } else {
+            bytes = file.size_bytes;
+            orders.push(vec![file]);
+        }
+    }
+    orders
+}
+
+fn read(hasher: &Hasher, ordered: &Receiver<Order>, results: Sender<Vec<Found>>, cancel: &CancelFlag) {
     let mut buffers = Buffers::new();
     // Files come folder by folder: one look at the way to each is enough.
     let mut trodden = None;
-    for order in ordered {
-        if cancel.is_cancelled() {
-            return;
-        }
-        let result = until_read(hasher, &order, &mut trodden, &mut buffers, cancel);
-        if results.send(Found { order, result }).is_err() {
-            return;
+    let mut found = Bundle::new(results);
+    for Order { live, files } in ordered {
+        for file in files {
+            if cancel.is_cancelled() || found.before(file.size_bytes).is_err() {
+                return;
+            }
+            let result = until_read(hasher, &live, &file, &mut trodden, &mut buffers, cancel);
+            if found.add(Found { live: Arc::clone(&live), file, result }).is_err() {
+                return;
+            }
         }
     }
 }
@@ -124,7 +156,8 @@ fn read(hasher: &Hasher, ordered: &Receiver<Order>, results: &Sender<Found>, can
 /// Reads one file. What can't be read because the whole root has gone is read when it is back.
 fn until_read(
     hasher: &Hasher,
-    Order { live, file }: &Order,
+    live: &LiveRoot,
+    file: &FileRow,
     trodden: &mut Option<RelPath>,
     buffers: &mut Buffers,
     cancel: &CancelFlag,
@@ -184,9 +217,9 @@ fn hash(
     hash_file_with(buffers, &live.dir.resolve(&file.path), expected, options, resume, &mut control)
 }
 
-fn write(hasher: &Hasher, root: Root, receiver: &Receiver<Found>) -> Result<(), StorageError> {
+fn write(hasher: &Hasher, root: Root, receiver: &Receiver<Vec<Found>>) -> Result<(), StorageError> {
     let mut batch: Vec<Found> = Vec::new();
-    let mut since = Instant::now();
+    let (mut since, mut told) = (Instant::now(), Instant::now());
     loop {
         let next = receiver.recv_timeout(BATCH_TIME);
         let ended = matches!(next, Err(crossbeam_channel::RecvTimeoutError::Disconnected));
@@ -194,11 +227,15 @@ fn write(hasher: &Hasher, root: Root, receiver: &Receiver<Found>) -> Result<(), 
             if batch.is_empty() {
                 since = Instant::now();
             }
-            batch.push(found);
+            batch.extend(found);
         }
         if !batch.is_empty() && (ended || batch.len() >= BATCH || since.elapsed() >= BATCH_TIME) {
             commit(hasher, root, &batch)?;
             batch.clear();
+            if told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                hasher.comparer.index_changed();
+            }
         }
         if ended {
             return Ok(());
@@ -218,14 +255,14 @@ fn commit(hasher: &Hasher, root: Root, batch: &[Found]) -> Result<(), StorageErr
             Err(HashError::Stopped) => {}
             Err(error) => {
                 job.n_failed += 1;
-                job.detail.get_or_insert_with(|| format!("{}: {error}", found.order.file.path));
-                tracing::warn!(root = root.as_str(), path = found.order.file.path.as_str(), %error, "a file was not hashed");
+                job.detail.get_or_insert_with(|| format!("{}: {error}", found.file.path));
+                tracing::warn!(root = root.as_str(), path = found.file.path.as_str(), %error, "a file was not hashed");
             }
         }
     }
     hasher.database.write_blocking(|tx| {
         let mut edits = Edits::new(tx);
-        for Found { order: Order { live, file }, result } in batch {
+        for Found { live, file, result } in batch {
             if let Ok(content) = result {
                 let known = KnownContent {
                     size_bytes: content.size_bytes,
@@ -240,7 +277,6 @@ fn commit(hasher: &Hasher, root: Root, batch: &[Found]) -> Result<(), StorageErr
         hash_jobs::save(tx, &job)
     })?;
     hasher.update(root, |running| running.job = job);
-    hasher.comparer.index_changed();
     Ok(())
 }
 

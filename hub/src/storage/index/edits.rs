@@ -13,7 +13,7 @@ use super::{folders, listing, totals};
 use crate::domain::ids::{FolderId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
-use crate::storage::hashes::{self, KnownContent};
+use crate::storage::hashes::{KnownContent, Recorder};
 use crate::storage::{StorageError, pairs, roots, search, to_db};
 
 /// Changes of single files within one transaction.
@@ -23,12 +23,14 @@ pub struct Edits<'a> {
     /// Files and bytes that each folder gained or lost.
     gains: BTreeMap<i64, (i64, i64)>,
     roots: BTreeSet<RootRowId>,
+    recorder: Option<Recorder<'a>>,
 }
 
 impl<'a> Edits<'a> {
     /// No changes yet.
     pub fn new(connection: &'a Connection) -> Self {
-        Self { connection, folders: HashMap::new(), gains: BTreeMap::new(), roots: BTreeSet::new() }
+        let (folders, gains, roots) = (HashMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { connection, folders, gains, roots, recorder: None }
     }
 
     /// A file is there now.
@@ -85,7 +87,11 @@ impl<'a> Edits<'a> {
         modified: Ticks,
         content: &KnownContent,
     ) -> Result<(), StorageError> {
-        if hashes::store(self.connection, root, path, modified, content)? {
+        let recorder = match &mut self.recorder {
+            Some(recorder) => recorder,
+            none => none.insert(Recorder::new(self.connection)?),
+        };
+        if recorder.store(root, path, modified, content)? {
             self.roots.insert(root);
         }
         Ok(())

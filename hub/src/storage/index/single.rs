@@ -28,9 +28,9 @@ pub struct FileRow {
     pub hash: Option<Blake3>,
 }
 
-const COLUMNS: &str = "id, folder_id, path, size_bytes, modified, placeholder, conflict, blake3";
+pub(super) const COLUMNS: &str = "id, folder_id, path, size_bytes, modified, placeholder, conflict, blake3";
 
-fn row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
+pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     let path: String = row.get(2)?;
     let path = RelPath::parse(&path)
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(e)))?;
@@ -122,32 +122,4 @@ pub fn remove_empty_folder(connection: &Connection, root: RootRowId, path: &RelP
         .prepare_cached("DELETE FROM folders WHERE root_id = ?1 AND path = ?2 AND n_files_total = 0")?
         .execute((root.0, path.as_str()))?;
     Ok(())
-}
-
-/// Files, and the `(key, id)` behind which the next page begins.
-pub type Page = (Vec<FileRow>, Option<(String, i64)>);
-
-/// Files without a hash in a range of keys, behind `(key, id)`, and where the next page begins.
-pub fn unhashed_page(
-    connection: &Connection,
-    root: RootRowId,
-    after: (&str, i64),
-    to: &str,
-    limit: u32,
-) -> Result<Page, StorageError> {
-    let sql = format!(
-        "SELECT {COLUMNS}, match_key FROM files
-         WHERE root_id = ?1 AND (match_key, id) > (?2, ?3) AND match_key < ?4 AND blake3 IS NULL AND placeholder = 0
-         ORDER BY match_key, id LIMIT ?5"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query((root.0, after.0, after.1, to, limit))?;
-    let (mut files, mut last) = (Vec::new(), None);
-    while let Some(next) = rows.next()? {
-        let file = row(next)?;
-        last = Some((next.get(8)?, file.id.0));
-        files.push(file);
-    }
-    let is_full = files.len() == limit as usize;
-    Ok((files, last.filter(|_| is_full)))
 }

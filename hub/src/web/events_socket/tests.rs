@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{self, Error};
 
 use super::*;
 use crate::domain::root::Root;
-use crate::services::Event;
+use crate::services::{Event, Services};
 use crate::web::state::MAX_EVENT_CLIENTS;
 use crate::web::test_hub::TestHub;
 use crate::web::{LaunchToken, WebState, router};
@@ -36,8 +36,12 @@ impl Listening {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state =
-            WebState::new(hub.state.services.clone(), LaunchToken::new().unwrap(), port, hub.state.tasks.clone());
+        let state = WebState::new(
+            Services::clone(&hub.state.services),
+            LaunchToken::new().unwrap(),
+            port,
+            hub.state.tasks.clone(),
+        );
         let server = axum_server::from_tcp(listener).unwrap().serve(router(state.clone()).into_make_service());
         tokio::spawn(server);
         Self { state, port }

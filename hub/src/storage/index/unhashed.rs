@@ -1,0 +1,179 @@
+//! What has no hash yet, page by page.
+
+use rusqlite::{Connection, Params};
+use shared_protocol::RelPath;
+
+use super::single::{COLUMNS, FileRow, file_at, row};
+use crate::domain::ids::RootRowId;
+use crate::storage::{StorageError, folder_range, to_db};
+
+/// Files of at least so many bytes come first where several are read at once: one that begins last is read
+/// alone, while the other readers have nothing left to do.
+const LARGE_BYTES: u64 = 16 << 20;
+
+/// Which files, and in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Portion {
+    /// All, in the order of their paths.
+    Everything,
+    /// The large ones, the largest first.
+    Large,
+    /// All others, in the order of their paths.
+    Small,
+}
+
+impl Portion {
+    /// What together makes everything, for one reader or for several: one head goes through the folders once.
+    pub const fn of_readers(n_readers: usize) -> &'static [Self] {
+        if n_readers > 1 { &[Self::Large, Self::Small] } else { &[Self::Everything] }
+    }
+
+    const fn holds(self, size_bytes: u64) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Large => size_bytes >= LARGE_BYTES,
+            Self::Small => size_bytes < LARGE_BYTES,
+        }
+    }
+}
+
+/// Behind which file the next page begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct After(Option<Last>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Last {
+    size_bytes: u64,
+    key: String,
+    id: i64,
+}
+
+/// The next files of a place that have no hash and are really here; `None` is the whole root.
+pub fn unhashed(
+    connection: &Connection,
+    root: RootRowId,
+    place: Option<&RelPath>,
+    portion: Portion,
+    after: &After,
+    limit: u32,
+) -> Result<(Vec<FileRow>, Option<After>), StorageError> {
+    if let Some(path) = place
+        && let Some(file) = file_at(connection, root, path)?
+    {
+        let wanted = file.hash.is_none() && !file.placeholder && portion.holds(file.size_bytes);
+        return Ok((if wanted { vec![file] } else { Vec::new() }, None));
+    }
+    let (from, to) = folder_range(&place.map(RelPath::match_key).unwrap_or_default());
+    let last = after.0.as_ref();
+    let (files, after) = if portion == Portion::Large {
+        let (size, id) = last.map_or((i64::MAX, i64::MAX), |last| (to_db(last.size_bytes), last.id));
+        page(connection, LARGEST_FIRST, (root.0, size, id, from, to, to_db(LARGE_BYTES), limit), limit)?
+    } else {
+        let (key, id) = last.map_or((from.as_str(), 0), |last| (last.key.as_str(), last.id));
+        let below = if portion == Portion::Small { to_db(LARGE_BYTES) } else { i64::MAX };
+        page(connection, BY_PATH, (root.0, key, id, to, below, limit), limit)?
+    };
+    Ok((files.into_iter().filter(|file| place.is_none_or(|place| file.path.is_within(place))).collect(), after))
+}
+
+// The indexes are named, because statistics that are taken too early lead to others.
+
+/// Along the sizes: a root has few large files.
+const LARGEST_FIRST: &str = "
+    FROM files INDEXED BY files_by_size
+    WHERE root_id = ?1 AND (size_bytes, id) < (?2, ?3) AND match_key >= ?4 AND match_key < ?5 AND size_bytes >= ?6
+          AND blake3 IS NULL AND placeholder = 0
+    ORDER BY size_bytes DESC, id DESC LIMIT ?7";
+
+const BY_PATH: &str = "
+    FROM files INDEXED BY files_by_key
+    WHERE root_id = ?1 AND (match_key, id) > (?2, ?3) AND match_key < ?4 AND size_bytes < ?5
+          AND blake3 IS NULL AND placeholder = 0
+    ORDER BY match_key, id LIMIT ?6";
+
+fn page(
+    connection: &Connection,
+    files: &str,
+    params: impl Params,
+    limit: u32,
+) -> Result<(Vec<FileRow>, Option<After>), StorageError> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS}, match_key {files}"))?;
+    let mut rows = statement.query(params)?;
+    let (mut files, mut last) = (Vec::new(), None);
+    while let Some(next) = rows.next()? {
+        let file = row(next)?;
+        last = Some(Last { size_bytes: file.size_bytes, key: next.get(8)?, id: file.id.0 });
+        files.push(file);
+    }
+    let is_full = files.len() == limit as usize;
+    Ok((files, last.filter(|_| is_full).map(|last| After(Some(last)))))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use shared_protocol::Blake3;
+
+    use super::*;
+    use crate::domain::root::Root;
+    use crate::domain::ticks::Ticks;
+    use crate::storage::{Database, index, roots};
+
+    const SIZES: [u64; 5] = [0, 7, LARGE_BYTES - 1, LARGE_BYTES, LARGE_BYTES + 9];
+
+    /// All pages one after the other, in files' paths and sizes.
+    fn walk(connection: &Connection, root: RootRowId, place: Option<&RelPath>, portion: Portion) -> Vec<(String, u64)> {
+        let (mut all, mut after) = (Vec::new(), Some(After::default()));
+        while let Some(begin) = after {
+            let (files, next) = unhashed(connection, root, place, portion, &begin, 3).unwrap();
+            all.extend(files.into_iter().map(|file| (file.path.to_string(), file.size_bytes)));
+            after = next;
+        }
+        all
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever the number of readers: each file of the place once, those without a hash only, the large ones
+        /// before all others and the largest of them first, the others by their paths.
+        #[test]
+        fn each_file_comes_once(
+            files in prop::collection::btree_map("([ab]{1,2}/){0,2}[cd]{1,2}", (0..SIZES.len(), any::<bool>()), 0..24),
+            place in prop::option::of("[ab]{1,2}(/[ab])?(/[cd])?"),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let database = Database::open(&folder.path().join("hub.db")).unwrap().0;
+            let place = place.map(|place| RelPath::parse(&place).unwrap());
+            let mut expected = BTreeSet::new();
+            let root = database.write_blocking(|tx| {
+                let root = roots::activate(tx, Root::Local, "marker:x", "/x", true)?.id;
+                for (path, (size, is_hashed)) in &files {
+                    let (Ok(path), Some(size)) = (RelPath::parse(path), SIZES.get(*size)) else { continue };
+                    let hash = is_hashed.then(|| Blake3::from_bytes([1; 32]));
+                    index::put_file(tx, root, &path, *size, Ticks(1), hash)?;
+                    if hash.is_none() && place.as_ref().is_none_or(|place| path.is_within(place)) {
+                        expected.insert((path.to_string(), *size));
+                    }
+                }
+                Ok(root)
+            }).unwrap();
+            database.read_blocking(|connection| {
+                for n_readers in [1, 2] {
+                    let portions = Portion::of_readers(n_readers).iter();
+                    let all: Vec<_> = portions.flat_map(|portion| walk(connection, root, place.as_ref(), *portion)).collect();
+                    assert_eq!(all.len(), expected.len(), "none comes twice");
+                    assert_eq!(all.iter().cloned().collect::<BTreeSet<_>>(), expected);
+                    let n_large = if n_readers == 1 { 0 } else { all.iter().filter(|file| file.1 >= LARGE_BYTES).count() };
+                    let (large, others) = all.split_at(n_large);
+                    assert!(large.is_sorted_by_key(|(_, size)| std::cmp::Reverse(*size)));
+                    assert!(others.is_sorted_by_key(|(path, _)| path.clone()));
+                }
+                Ok(())
+            }).unwrap();
+        }
+    }
+}
