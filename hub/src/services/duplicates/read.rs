@@ -23,7 +23,7 @@ use crate::storage::hashes::{self, KnownContent};
 use crate::storage::index::{Edits, FileRow};
 
 /// Results committed together, and the longest that one waits for it.
-const BATCH: usize = 2_048;
+const BATCH: usize = 4_096;
 const BATCH_TIME: Duration = Duration::from_millis(400);
 
 /// Bundles of results that may wait for the writer.
@@ -266,9 +266,7 @@ fn write<T>(
     loop {
         let next = receiver.recv_timeout(BATCH_TIME);
         let ended = matches!(next, Err(crossbeam_channel::RecvTimeoutError::Disconnected));
-        for (at, result) in next.unwrap_or_default() {
-            all.push((at, told(crew, names.get(at), result)));
-        }
+        all.extend(told(crew, names, next.unwrap_or_default()));
         let waiting = all.get(stored..).unwrap_or_default();
         if !waiting.is_empty() && (ended || waiting.len() >= BATCH || since.elapsed() >= BATCH_TIME) {
             store(waiting)?;
@@ -281,24 +279,31 @@ fn write<T>(
 }
 
 /// Counts what was done and what failed.
-fn told<T>(crew: &Crew<'_>, name: Option<&CandidateRow>, result: Result<T, HashError>) -> Option<T> {
-    let failed = match &result {
-        // What was stopped is neither done nor failed: the next search reads it.
-        Err(HashError::Stopped) => return None,
-        Err(error) => name.map(|name| (name.id, format!("{}: {error}", name.path))),
-        Ok(_) => None,
-    };
+fn told<T>(crew: &Crew<'_>, names: &[CandidateRow], bundle: Vec<Read<T>>) -> Results<T> {
+    let (mut n_done, mut failed, mut results) = (0, Vec::new(), Vec::with_capacity(bundle.len()));
+    for (at, result) in bundle {
+        match (&result, names.get(at)) {
+            // What was stopped is neither done nor failed: the next search reads it.
+            (Err(HashError::Stopped), _) => {}
+            (Err(error), Some(name)) => {
+                n_done += 1;
+                failed.push((name.id, format!("{}: {error}", name.path)));
+            }
+            _ => n_done += 1,
+        }
+        results.push((at, result.ok()));
+    }
     crew.this.update(|running| {
-        running.progress.n_done += 1;
-        if let Some((file, why)) = failed
-            && running.failed.insert(file)
-        {
-            tracing::warn!(why, "a file was not compared");
-            running.scan.n_failed += 1;
-            running.scan.detail.get_or_insert(why);
+        running.progress.n_done += n_done;
+        for (file, why) in failed {
+            if running.failed.insert(file) {
+                tracing::warn!(why, "a file was not compared");
+                running.scan.n_failed += 1;
+                running.scan.detail.get_or_insert(why);
+            }
         }
     });
-    result.ok()
+    results
 }
 
 /// Waits while a transfer has this disk.
