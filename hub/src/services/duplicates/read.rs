@@ -23,7 +23,7 @@ use crate::storage::hashes::{self, KnownContent};
 use crate::storage::index::{Edits, FileRow};
 
 /// Results committed together, and the longest that one waits for it.
-const BATCH: usize = 4_096;
+const BATCH: usize = 2_048;
 const BATCH_TIME: Duration = Duration::from_millis(400);
 
 /// Bundles of results that may wait for the writer.
