@@ -297,5 +297,5 @@ impl Scribe {
 
 #[cfg(test)]
 #[path = "grouped_tests.rs"]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests;

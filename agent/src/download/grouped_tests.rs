@@ -37,7 +37,7 @@ fn a_block_is_counted_before_the_last_one_is_seen() {
         assert_eq!(supply.proved.load(Ordering::Relaxed), bytes_held(&shared));
     }
     assert!(shared.held().is_full());
-    assert!(!claimed.accept(0, blocks[0]).unwrap(), "it is there already");
+    assert!(!claimed.accept(0, blocks.first().unwrap()).unwrap(), "it is there already");
     assert_eq!(supply.proved.load(Ordering::Relaxed), SIZE, "counted once");
 }
 

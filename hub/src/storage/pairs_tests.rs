@@ -146,6 +146,28 @@ fn names_that_differ_in_case_are_a_conflict_on_one_side() {
     }
 }
 
+/// A row whose status stays right is left as it is only if nothing else of it changed.
+#[test]
+fn a_row_that_is_compared_already_follows_every_change() {
+    let library = Library::new(true);
+    for root in [Root::Local, Root::Lake] {
+        library.put(root, "vae/a", &content(5, 0, None));
+        library.put(root, "vae/b", &content(5, 0, None));
+    }
+    assert!(library.pairs().iter().all(|(_, status, _)| *status == DiffStatus::Same));
+    for root in [Root::Local, Root::Lake] {
+        library.put(root, "vae/a", &content(7, 0, None));
+    }
+    library.put(Root::Local, "vae/B", &content(5, 0, None));
+    let statuses: Vec<_> = library.pairs().into_iter().map(|(_, status, _)| status).collect();
+    assert_eq!(statuses, [DiffStatus::Conflict, DiffStatus::Same], "a second name, and a pair that grew");
+    let size: i64 = library
+        .database
+        .read_blocking(|c| Ok(c.query_row("SELECT size_bytes FROM pairs WHERE path = 'vae/a'", [], |row| row.get(0))?))
+        .unwrap();
+    assert_eq!(size, 7);
+}
+
 #[test]
 fn case_decides_only_where_both_sides_keep_it() {
     let count = |case_sensitive| {
