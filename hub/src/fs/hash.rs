@@ -101,21 +101,21 @@ pub fn hash_file_with(
     control: &mut dyn HashControl,
 ) -> Result<ContentHash, HashError> {
     let mut source = Source::open(path, expected)?;
-    let content = if content::is_small(expected.size_bytes) {
+    if content::is_small(expected.size_bytes) {
         proceed(control, 0)?;
         let bytes = buffers.small(expected.size_bytes);
         source.read_small(bytes)?;
-        ContentHash::of_small(bytes, options.sha256)
+        source.check_open_file()?;
+        return Ok(ContentHash::of_small(bytes, options.sha256));
+    }
+    let start = checkpoint::start(resume, expected, options);
+    let content = if options.threads && expected.size_bytes > MIDDLE_BYTES {
+        let pool = buffers.lend(expected.size_bytes - start.offset);
+        let content = hash_by_threads(&mut source, expected, start, &pool, control);
+        buffers.take_back(&pool);
+        content?
     } else {
-        let start = checkpoint::start(resume, expected, options);
-        if options.threads && expected.size_bytes > MIDDLE_BYTES {
-            let pool = buffers.lend(expected.size_bytes - start.offset);
-            let content = hash_by_threads(&mut source, expected, start, &pool, control);
-            buffers.take_back(&pool);
-            content?
-        } else {
-            hash_in_place(&mut source, expected, start, buffers, control)?
-        }
+        hash_in_place(&mut source, expected, start, buffers, control)?
     };
     source.check_unchanged()?;
     Ok(content)

@@ -182,3 +182,30 @@ fn a_file_that_changes_meanwhile_has_no_hash() {
         assert!(matches!(hash_file(&path, stamp, BOTH, None, &mut shrink), Err(HashError::Changed)), "{size}");
     }
 }
+
+/// Whoever reads for long learns that the name is another file's by now; what is read at once is right for its stamp.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_replaced_meanwhile_has_its_own_hash_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("y");
+    for size in [1000, 2 << 20, 20 << 20] {
+        let bytes = content(size);
+        let (path, stamp) = file(&folder, &bytes);
+        let mut replace = |_: u64| {
+            if fs::write(&other, b"other").is_ok() {
+                fs::rename(&other, &path).unwrap();
+            }
+            Flow::Continue
+        };
+        let hashed = hash_file(&path, stamp, BOTH, None, &mut replace);
+        match hashed {
+            Ok(hashed) => {
+                assert!(size <= 1 << 20, "{size}");
+                check(&hashed, &bytes);
+            }
+            Err(error) => assert!(size > 1 << 20 && matches!(error, HashError::Changed), "{size}: {error}"),
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"other");
+    }
+}
