@@ -1,5 +1,5 @@
 //! Results on their way from readers to a writer, several at a time: a writer that is woken for every small file
-//! takes more of the processor than the file does.
+//! takes more of the processor than the file does. And when the writer commits them, many at a time.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,18 @@ const LONGEST: Duration = Duration::from_millis(50);
 
 /// Reading a file from this size on may take long: what waits is sent before.
 const LONG_BYTES: u64 = 1 << 20;
+
+/// Most and fewest results committed together, and the longest that one waits for it.
+const MOST_COMMITTED: usize = 4_096;
+const FEWEST_COMMITTED: usize = 256;
+pub(super) const COMMIT_TIME: Duration = Duration::from_millis(400);
+
+/// Whether so many results, of which the first has waited for so long, are to be committed while so many files are
+/// still to come. Many together wait for the disk once; but what is left when the readers have ended is written while
+/// everyone waits, so towards the end it becomes less.
+pub(super) fn is_due(n_received: usize, waited: Duration, n_to_come: usize) -> bool {
+    n_received >= n_to_come.clamp(FEWEST_COMMITTED, MOST_COMMITTED) || waited >= COMMIT_TIME
+}
 
 /// The writer has gone.
 #[derive(Debug)]
@@ -83,6 +95,20 @@ mod tests {
         bundle.add(4).unwrap();
         drop(bundle);
         assert_eq!(receiver.iter().collect::<Vec<_>>(), [[4]]);
+    }
+
+    #[test]
+    fn commits_become_smaller_towards_the_end_and_wait_no_longer_than_their_time() {
+        let (mut n_received, mut commits) = (0, Vec::new());
+        for n_to_come in (0..10_000).rev() {
+            n_received += 1;
+            if is_due(n_received, Duration::ZERO, n_to_come) {
+                commits.push(std::mem::take(&mut n_received));
+            }
+        }
+        assert_eq!(commits, [4096, 2952, 1476, 738, 369, 256]);
+        assert_eq!(n_received, 113, "all that everyone waits for");
+        assert!(is_due(1, COMMIT_TIME, 100_000));
     }
 
     #[test]

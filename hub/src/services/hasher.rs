@@ -220,6 +220,12 @@ impl Hasher {
         }
     }
 
+    /// Files that are being read, of both roots: they share the processor.
+    fn n_open(&self) -> usize {
+        let running = self.running.lock();
+        Root::ALL.iter().filter_map(|root| running.get(*root).as_ref()).map(|running| running.files.len()).sum()
+    }
+
     /// Changes what is seen of a root's job, and tells of progress.
     fn update(&self, root: Root, change: impl FnOnce(&mut Running)) {
         let id = {

@@ -6,7 +6,7 @@ use shared_protocol::{Blake3, GroupList, RelPath, Sha256};
 use super::index::FileRow;
 use super::stale::Marker;
 use super::{StorageError, digest_column, folder_range, from_db, now_ms, to_db};
-use crate::domain::ids::RootRowId;
+use crate::domain::ids::{FileId, RootRowId};
 use crate::domain::ticks::Ticks;
 
 /// What reading a whole content taught.
@@ -41,7 +41,8 @@ pub(super) struct Recorder<'c> {
     connection: &'c Connection,
     cache: CachedStatement<'c>,
     groups: CachedStatement<'c>,
-    index: CachedStatement<'c>,
+    by_id: CachedStatement<'c>,
+    by_path: CachedStatement<'c>,
     stale: Marker<'c>,
 }
 
@@ -57,19 +58,25 @@ impl<'c> Recorder<'c> {
                  hashed_at = excluded.hashed_at",
         )?;
         let groups = connection.prepare_cached("INSERT OR IGNORE INTO content_groups VALUES (?1, ?2, ?3)")?;
-        let index = connection.prepare_cached(
+        let by_id = connection.prepare_cached(
             "UPDATE files SET blake3 = ?6
-             WHERE root_id = ?1 AND match_key = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5
+             WHERE id = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5
                    AND blake3 IS NOT ?6",
         )?;
-        Ok(Self { connection, cache, groups, index, stale: Marker::new(connection)? })
+        let by_path = connection.prepare_cached(
+            "UPDATE files SET blake3 = ?6
+             WHERE match_key = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5
+                   AND blake3 IS NOT ?6",
+        )?;
+        Ok(Self { connection, cache, groups, by_id, by_path, stale: Marker::new(connection)? })
     }
 
-    /// Stores one file's hash: in the cache, and in the index if it still fits. Tells whether the index
-    /// changed, and leaves its generation to the caller.
+    /// Stores one file's hash: in the cache, and in the index if it still fits. There it is found soonest by the id
+    /// that it had. Tells whether the index changed, and leaves its generation to the caller.
     pub(super) fn store(
         &mut self,
         root: RootRowId,
+        id: Option<FileId>,
         path: &RelPath,
         modified: Ticks,
         content: &KnownContent,
@@ -83,7 +90,13 @@ impl<'c> Recorder<'c> {
             drop_checkpoint(self.connection, root, path)?;
         }
         let key = path.match_key();
-        let n = self.index.execute((root.0, &key, path.as_str(), size, modified.0, blake3))?;
+        let mut n = match id {
+            Some(id) => self.by_id.execute((id.0, root.0, path.as_str(), size, modified.0, blake3))?,
+            None => 0,
+        };
+        if n == 0 {
+            n = self.by_path.execute((&key, root.0, path.as_str(), size, modified.0, blake3))?;
+        }
         if n > 0 {
             self.stale.mark(&key)?;
         }
@@ -198,3 +211,7 @@ pub fn cached(
         .optional()?;
     Ok(found.and_then(|(size, modified, hash)| hash.map(|hash| (size, modified, hash))))
 }
+
+#[cfg(test)]
+#[path = "hashes_tests.rs"]
+mod tests;

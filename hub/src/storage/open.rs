@@ -19,6 +19,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0007_failures.sql")),
     M::up(include_str!("../../migrations/0008_remote.sql")),
     M::up(include_str!("../../migrations/0009_duplicate_extents.sql")),
+    M::up(include_str!("../../migrations/0010_hashes_by_content.sql")),
 ];
 
 /// What opening found out.

@@ -14,17 +14,13 @@ use crate::domain::duplicates::Node;
 use crate::fs::ends::hash_ends;
 use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, has_cores_to_spare, hash_file_with};
 use crate::fs::{Buffers, CancelFlag, ContentHash, FileStamp, Flow, ensure_no_links, node};
-use crate::services::bundle::Bundle;
+use crate::services::bundle::{Bundle, COMMIT_TIME, is_due};
 use crate::services::hasher::n_readers;
 use crate::services::roots::LiveRoot;
 use crate::storage::StorageError;
 use crate::storage::duplicates::{self, CandidateRow};
 use crate::storage::hashes::{self, KnownContent};
 use crate::storage::index::{Edits, FileRow};
-
-/// Results committed together, and the longest that one waits for it.
-const BATCH: usize = 2_048;
-const BATCH_TIME: Duration = Duration::from_millis(400);
 
 /// Bundles of results that may wait for the writer.
 const QUEUE: usize = 64;
@@ -123,7 +119,7 @@ pub(super) fn contents(
                     sha256: None,
                     groups: content.groups.clone(),
                 };
-                edits.know(name.root, &name.path, name.modified, &known)?;
+                edits.know(name.root, Some(name.id), &name.path, name.modified, &known)?;
             }
             edits.finish()
         })
@@ -145,7 +141,7 @@ pub(super) fn store_known<'a>(
         let mut edits = Edits::new(tx);
         for (name, blake3) in &new {
             let known = KnownContent { size_bytes: name.size_bytes, blake3: *blake3, sha256: None, groups: None };
-            edits.know(name.root, &name.path, name.modified, &known)?;
+            edits.know(name.root, Some(name.id), &name.path, name.modified, &known)?;
         }
         edits.finish()
     })
@@ -222,7 +218,7 @@ pub(super) fn each<T: Send>(
             }
         }
         drop(sender);
-        let written = write(crew, names, &receiver, store);
+        let written = write(crew, names, wanted.len(), &receiver, store);
         if written.is_err() {
             crew.cancel.cancel();
         }
@@ -258,17 +254,19 @@ fn read<T: Send>(
 fn write<T>(
     crew: &Crew<'_>,
     names: &[CandidateRow],
+    n_wanted: usize,
     receiver: &Receiver<Vec<Read<T>>>,
     store: &mut Store<'_, T>,
 ) -> Result<Results<T>, StorageError> {
     let mut all: Results<T> = Vec::new();
     let (mut stored, mut since) = (0, Instant::now());
     loop {
-        let next = receiver.recv_timeout(BATCH_TIME);
+        let next = receiver.recv_timeout(COMMIT_TIME);
         let ended = matches!(next, Err(crossbeam_channel::RecvTimeoutError::Disconnected));
         all.extend(told(crew, names, next.unwrap_or_default()));
         let waiting = all.get(stored..).unwrap_or_default();
-        if !waiting.is_empty() && (ended || waiting.len() >= BATCH || since.elapsed() >= BATCH_TIME) {
+        if !waiting.is_empty() && (ended || is_due(waiting.len(), since.elapsed(), n_wanted.saturating_sub(all.len())))
+        {
             store(waiting)?;
             (stored, since) = (all.len(), Instant::now());
         }

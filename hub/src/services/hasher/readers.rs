@@ -12,15 +12,11 @@ use super::{Hasher, n_readers};
 use crate::domain::root::Root;
 use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, has_cores_to_spare, hash_file_with};
 use crate::fs::{Buffers, CancelFlag, ContentHash, FileStamp, Flow, ensure_no_links};
-use crate::services::bundle::Bundle;
+use crate::services::bundle::{Bundle, COMMIT_TIME, is_due};
 use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self, KnownContent};
 use crate::storage::index::{Edits, FileRow};
 use crate::storage::{StorageError, hash_jobs};
-
-/// Results committed together, and the longest that one waits for it.
-const BATCH: usize = 4_096;
-const BATCH_TIME: Duration = Duration::from_millis(400);
 
 /// Between two times that the comparison is told: it is brought up to date in the same database, and the end of
 /// the job tells it anyway.
@@ -204,15 +200,13 @@ fn hash(
     };
     let expected = FileStamp { size_bytes: file.size_bytes, modified: file.modified };
     let begun = resume.as_ref().map_or(0, HashCheckpoint::offset);
-    let mut n_open = 1;
     hasher.update(live.root, |running| {
         running.files.push((file.path.to_string(), begun));
         running.bytes_open += begun;
-        n_open = running.files.len();
     });
     // A setting that is changed meanwhile counts from the next file on.
     let sha256 = hasher.settings.current().hash_sha256;
-    let options = HashOptions { sha256, threads: has_cores_to_spare(n_open) };
+    let options = HashOptions { sha256, threads: has_cores_to_spare(hasher.n_open()) };
     let mut control = Control { hasher, live, file, cancel, done: begun, last: Instant::now() };
     hash_file_with(buffers, &live.dir.resolve(&file.path), expected, options, resume, &mut control)
 }
@@ -221,7 +215,7 @@ fn write(hasher: &Hasher, root: Root, receiver: &Receiver<Vec<Found>>) -> Result
     let mut batch: Vec<Found> = Vec::new();
     let (mut since, mut told) = (Instant::now(), Instant::now());
     loop {
-        let next = receiver.recv_timeout(BATCH_TIME);
+        let next = receiver.recv_timeout(COMMIT_TIME);
         let ended = matches!(next, Err(crossbeam_channel::RecvTimeoutError::Disconnected));
         if let Ok(found) = next {
             if batch.is_empty() {
@@ -229,7 +223,7 @@ fn write(hasher: &Hasher, root: Root, receiver: &Receiver<Vec<Found>>) -> Result
             }
             batch.extend(found);
         }
-        if !batch.is_empty() && (ended || batch.len() >= BATCH || since.elapsed() >= BATCH_TIME) {
+        if !batch.is_empty() && (ended || is_due(batch.len(), since.elapsed(), n_to_come(hasher, root, batch.len()))) {
             commit(hasher, root, &batch)?;
             batch.clear();
             if told.elapsed() >= TELL_EVERY {
@@ -241,6 +235,14 @@ fn write(hasher: &Hasher, root: Root, receiver: &Receiver<Vec<Found>>) -> Result
             return Ok(());
         }
     }
+}
+
+/// Files of the job that were neither received nor committed.
+fn n_to_come(hasher: &Hasher, root: Root, n_received: usize) -> usize {
+    let running = hasher.running.lock();
+    let job = running.get(root).as_ref().map(|running| &running.job);
+    let left = job.map_or(0, |job| job.n_total.saturating_sub(job.n_done + job.n_failed));
+    usize::try_from(left).unwrap_or(usize::MAX).saturating_sub(n_received)
 }
 
 fn commit(hasher: &Hasher, root: Root, batch: &[Found]) -> Result<(), StorageError> {
@@ -270,7 +272,7 @@ fn commit(hasher: &Hasher, root: Root, batch: &[Found]) -> Result<(), StorageErr
                     sha256: content.sha256,
                     groups: content.groups.clone(),
                 };
-                edits.know(live.row, &file.path, file.modified, &known)?;
+                edits.know(live.row, Some(file.id), &file.path, file.modified, &known)?;
             }
         }
         edits.finish()?;

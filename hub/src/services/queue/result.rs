@@ -101,7 +101,7 @@ impl<'a> Applied<'a> {
                 }
                 Change::Gone { root, path } => self.edits.remove(*root, path)?,
                 Change::Content { root, path, modified, content } => {
-                    self.edits.know(*root, path, *modified, content)?;
+                    self.edits.know(*root, None, path, *modified, content)?;
                 }
                 Change::Trashed { root, path, trash_path, stamp } => {
                     self.trashed(transfer, *root, path, trash_path, *stamp)?;

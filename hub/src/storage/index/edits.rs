@@ -10,7 +10,7 @@ use shared_protocol::{Blake3, RelPath};
 
 use super::single::file_at;
 use super::{folders, listing, totals};
-use crate::domain::ids::{FolderId, RootRowId};
+use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
 use crate::storage::hashes::{KnownContent, Recorder};
@@ -79,10 +79,11 @@ impl<'a> Edits<'a> {
         pairs::mark_stale(self.connection, &key)
     }
 
-    /// A file was read whole.
+    /// A file was read whole; it is found soonest by the id that it had.
     pub fn know(
         &mut self,
         root: RootRowId,
+        id: Option<FileId>,
         path: &RelPath,
         modified: Ticks,
         content: &KnownContent,
@@ -91,7 +92,7 @@ impl<'a> Edits<'a> {
             Some(recorder) => recorder,
             none => none.insert(Recorder::new(self.connection)?),
         };
-        if recorder.store(root, path, modified, content)? {
+        if recorder.store(root, id, path, modified, content)? {
             self.roots.insert(root);
         }
         Ok(())

@@ -42,7 +42,11 @@ pub fn show(connection: &Connection, hash: &Blake3) -> Result<Option<Content>, S
 
 fn sha256(connection: &Connection, hash: &Blake3) -> Result<Option<Sha256>, StorageError> {
     let bytes: Option<[u8; 32]> = connection
-        .prepare_cached("SELECT sha256 FROM hashes WHERE blake3 = ?1 AND sha256 IS NOT NULL LIMIT 1")?
+        .prepare_cached(
+            "SELECT h.sha256 FROM files f
+             JOIN hashes h ON h.root_id = f.root_id AND h.path = f.path AND h.blake3 = f.blake3
+             WHERE f.blake3 = ?1 AND h.sha256 IS NOT NULL LIMIT 1",
+        )?
         .query_row([hash.as_bytes()], |row| row.get(0))
         .optional()?;
     Ok(bytes.map(Sha256::from_bytes))
