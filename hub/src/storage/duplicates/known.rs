@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row};
 use shared_protocol::{Blake3, RelPath};
 
 use crate::domain::ids::{FileId, RootRowId};
+use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
 use crate::storage::{StorageError, digest_column, from_db, to_db};
 
@@ -32,6 +33,9 @@ fn path(row: &Row<'_>, column: usize) -> rusqlite::Result<RelPath> {
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
 }
 
+// Both read the table from front to back: a row after the other in the order of an index of sizes takes a page of the
+// file for each, and most files share their size with another.
+
 /// Names in these roots whose size occurs there more than once, in the order of their paths.
 pub fn candidates(
     connection: &Connection,
@@ -45,10 +49,10 @@ pub fn candidates(
              SELECT size_bytes FROM files WHERE root_id IN (?1, ?2) AND size_bytes >= ?3
              GROUP BY size_bytes HAVING count(*) > 1)
          SELECT f.id, f.root_id, f.path, f.size_bytes, f.modified, f.blake3, e.ends
-         FROM shared s JOIN files f ON f.root_id IN (?1, ?2) AND f.size_bytes = s.size_bytes
+         FROM files f NOT INDEXED
          LEFT JOIN file_ends e ON e.root_id = f.root_id AND e.path = f.path
                                   AND e.size_bytes = f.size_bytes AND e.modified = f.modified
-         WHERE f.placeholder = 0",
+         WHERE f.root_id IN (?1, ?2) AND f.size_bytes IN (SELECT size_bytes FROM shared) AND f.placeholder = 0",
     )?;
     let read = |row: &Row<'_>| {
         Ok(CandidateRow {
@@ -105,10 +109,10 @@ pub fn models(connection: &Connection, roots: &[RootRowId], min_size: u64) -> Re
     let second = roots.get(1).map_or(-1, |root| root.0);
     let mut statement = connection.prepare_cached(
         "SELECT f.id, f.root_id, f.path, f.size_bytes, f.modified, f.blake3, w.tensors, w.data_start, w.weights
-         FROM files f
+         FROM files f NOT INDEXED
          LEFT JOIN file_weights w ON w.root_id = f.root_id AND w.path = f.path
                                      AND w.size_bytes = f.size_bytes AND w.modified = f.modified
-         WHERE f.root_id IN (?1, ?2) AND f.size_bytes >= ?3 AND f.placeholder = 0
+         WHERE f.root_id IN (?1, ?2) AND f.size_bytes >= ?3 AND f.placeholder = 0 AND f.kind = ?4
                AND (f.match_key LIKE '%.safetensors' OR f.match_key LIKE '%.sft')",
     )?;
     let read = |row: &Row<'_>| {
@@ -126,8 +130,9 @@ pub fn models(connection: &Connection, roots: &[RootRowId], min_size: u64) -> Re
         let known = data_start.map(|start| KnownWeights { tensors, data_start: from_db(start), weights });
         Ok(ModelRow { file, known })
     };
+    let smallest = to_db(min_size.max(1));
     let mut found: Vec<ModelRow> =
-        statement.query_map((first, second, to_db(min_size.max(1))), read)?.collect::<Result<_, _>>()?;
+        statement.query_map((first, second, smallest, FileKind::Model.code()), read)?.collect::<Result<_, _>>()?;
     found.sort_unstable_by(|a, b| (a.file.root, &a.file.path).cmp(&(b.file.root, &b.file.path)));
     Ok(found)
 }
