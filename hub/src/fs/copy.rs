@@ -54,9 +54,13 @@ pub struct CopyRequest<'a> {
 
 /// Watches over one copy.
 pub trait CopyControl {
-    /// So many bytes are written, or read again when a copy is resumed. May block: that is how a copy
-    /// is paused.
+    /// So many bytes are written. May block: that is how a copy is paused.
     fn progress(&mut self, bytes_done: u64) -> Flow;
+
+    /// So many bytes of what an interrupted copy has written are read again, to be proved.
+    fn checked(&mut self, bytes: u64) -> Flow {
+        self.progress(bytes)
+    }
 
     /// The part file's first `offset` bytes are on the disk. `proof` stands for their content.
     fn synced(&mut self, _offset: u64, _proof: Blake3) {}
@@ -147,7 +151,7 @@ fn copy_small<'a>(
     request: CopyRequest<'a>,
     control: &mut dyn CopyControl,
 ) -> Result<(Part<'a>, ContentHash), CopyError> {
-    proceed(control, 0)?;
+    proceed(control.progress(0))?;
     let bytes = buffers.small(request.expected.size_bytes);
     source.read_small(bytes)?;
     let mut part = Part::create(request.part).map_err(CopyError::Destination)?;
@@ -159,8 +163,8 @@ fn copy_small<'a>(
     Ok((part, ContentHash::of_small(bytes, request.sha256)))
 }
 
-fn proceed(control: &mut dyn CopyControl, bytes_done: u64) -> Result<(), CopyError> {
-    match control.progress(bytes_done) {
+fn proceed(flow: Flow) -> Result<(), CopyError> {
+    match flow {
         Flow::Continue => Ok(()),
         Flow::Stop => Err(CopyError::Stopped),
     }

@@ -35,7 +35,7 @@ pub(super) fn copy<'a>(
     request: CopyRequest<'a>,
     control: &mut dyn CopyControl,
 ) -> Result<(Part<'a>, ContentHash), CopyError> {
-    proceed(control, 0)?;
+    proceed(if request.resume_from > 0 { control.checked(0) } else { control.progress(0) })?;
     let pool = buffers.lend(request.expected.size_bytes);
     let (mut part, beginning) = begin(source, request).map_err(CopyError::Destination)?;
     let mut copied = fill(&mut part, beginning, source, request, &pool, control);
@@ -108,7 +108,9 @@ fn fill(
             for block in read_blocks(scope, written, 0..beginning.bytes, pool) {
                 let block = Arc::new(block.map_err(|error| part_error(request.part, error))?);
                 digests.take(&block);
-                proceed(control, block.end())?;
+                // A clone is there at once: reading it is the whole work.
+                let is_clone = beginning.bytes == size_bytes;
+                proceed(if is_clone { control.progress(block.end()) } else { control.checked(block.end()) })?;
             }
             if beginning.proof.is_some() && digests.groups(GroupDigest::proof) != beginning.proof {
                 return Ok(None);

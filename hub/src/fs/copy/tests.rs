@@ -72,6 +72,7 @@ impl Place {
 struct Watch {
     stop_at: u64,
     progress: Vec<u64>,
+    checked: Vec<u64>,
     synced: (u64, Option<Blake3>),
 }
 
@@ -79,6 +80,11 @@ impl CopyControl for Watch {
     fn progress(&mut self, bytes_done: u64) -> Flow {
         self.progress.push(bytes_done);
         if self.stop_at > 0 && bytes_done >= self.stop_at { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn checked(&mut self, bytes: u64) -> Flow {
+        self.checked.push(bytes);
+        Flow::Continue
     }
 
     fn synced(&mut self, offset: u64, proof: Blake3) {
@@ -136,7 +142,9 @@ proptest! {
         let mut control = Watch::default();
         let copied = copy_to_part(CopyRequest { resume_from, resume_proof, ..place.request() }, &mut control).unwrap();
         place.check(&copied);
-        prop_assert!(control.progress.is_sorted(), "the beginning was good");
+        prop_assert!(control.progress.iter().all(|done| *done > resume_from), "the beginning was good");
+        prop_assert!(control.checked.is_sorted());
+        prop_assert_eq!(control.checked.last(), Some(&resume_from));
     }
 }
 

@@ -204,6 +204,12 @@ impl CopyControl for Control<'_> {
         self.stop.flow()
     }
 
+    fn checked(&mut self, bytes: u64) -> Flow {
+        self.queue.live.checking(self.transfer.id, bytes);
+        self.queue.events.progress(Event::TransferChanged(self.transfer.id));
+        self.stop.flow()
+    }
+
     fn synced(&mut self, offset: u64, proof: Blake3) {
         let stored = self.queue.database.write_blocking(|tx| waypoint::synced(tx, self.transfer.id, offset, &proof));
         match stored {

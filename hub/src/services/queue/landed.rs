@@ -83,7 +83,8 @@ fn hash(
 ) -> Result<ContentHash, Trouble> {
     let stop = queue.live.flag(transfer.id);
     let options = HashOptions { sha256: false, threads: true };
-    Ok(hash_file(path, stamp, options, None, &mut |_| {
+    Ok(hash_file(path, stamp, options, None, &mut |done: u64| {
+        queue.live.checking(transfer.id, done);
         queue.events.progress(Event::TransferChanged(transfer.id));
         stop.flow()
     })?)

@@ -16,15 +16,18 @@ use crate::fs::CancelFlag;
 pub struct LiveView {
     /// Bytes done.
     pub bytes_done: u64,
-    /// How fast it goes.
+    /// Of a copy that was interrupted: bytes that were read again so far, while it checks what is there.
+    pub bytes_checked: Option<u64>,
+    /// How fast it goes, or checks.
     pub bytes_per_second: u64,
-    /// Seconds left at this rate.
+    /// Seconds left at this rate; unknown while it checks.
     pub eta_seconds: Option<u64>,
 }
 
 struct Running {
     size_bytes: u64,
     bytes_done: u64,
+    bytes_checked: Option<u64>,
     /// What the database says: the difference is what the summary does not know yet.
     bytes_stored: u64,
     rate: Rate,
@@ -57,6 +60,7 @@ impl Live {
         let running = Running {
             size_bytes,
             bytes_done: bytes_stored,
+            bytes_checked: None,
             bytes_stored,
             rate: Rate::default(),
             last: Instant::now(),
@@ -80,6 +84,10 @@ impl Live {
         let now = Instant::now();
         let mut all = self.running.lock();
         let Some(running) = all.get_mut(&id) else { return };
+        if running.bytes_checked.take().is_some() {
+            // How fast it was read says nothing about what follows.
+            (running.rate, running.last) = (Rate::default(), now);
+        }
         let moved = bytes_done.saturating_sub(running.bytes_done);
         running.bytes_done = bytes_done;
         let passed = now.duration_since(running.last);
@@ -89,6 +97,20 @@ impl Live {
         }
         drop(all);
         self.moved(moved);
+    }
+
+    /// A transfer reads again what an earlier run has written: that brings it no further, and makes nothing faster.
+    pub(super) fn checking(&self, id: TransferId, bytes_checked: u64) {
+        let now = Instant::now();
+        let mut all = self.running.lock();
+        let Some(running) = all.get_mut(&id) else { return };
+        let read = bytes_checked.saturating_sub(running.bytes_checked.unwrap_or(0));
+        running.bytes_checked = Some(bytes_checked);
+        let passed = now.duration_since(running.last);
+        if read > 0 && passed.as_millis() > 0 {
+            running.rate.add(read, passed);
+            running.last = now;
+        }
     }
 
     /// Bytes of small files that went by in one step.
@@ -129,8 +151,12 @@ impl Live {
     pub(super) fn view(&self, id: TransferId) -> Option<LiveView> {
         self.running.lock().get(&id).map(|running| LiveView {
             bytes_done: running.bytes_done,
+            bytes_checked: running.bytes_checked,
             bytes_per_second: running.rate.bytes_per_second(),
-            eta_seconds: running.rate.seconds_for(running.size_bytes.saturating_sub(running.bytes_done)),
+            eta_seconds: match running.bytes_checked {
+                Some(_) => None,
+                None => running.rate.seconds_for(running.size_bytes.saturating_sub(running.bytes_done)),
+            },
         })
     }
 
@@ -156,5 +182,31 @@ impl Live {
     /// Asks all transfers to stop.
     pub(super) fn stop_all(&self) {
         self.running.lock().values().for_each(|running| running.stop.cancel());
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_again_is_no_progress_and_its_rate_is_not_that_of_the_copy() {
+        let (live, id) = (Live::default(), TransferId(1));
+        live.begin(id, 100, 40);
+        for bytes in [10, 40] {
+            std::thread::sleep(Duration::from_millis(2));
+            live.checking(id, bytes);
+        }
+        let view = live.view(id).unwrap();
+        assert_eq!((view.bytes_done, view.bytes_checked, view.eta_seconds), (40, Some(40), None));
+        assert!(view.bytes_per_second > 0, "how fast it is read");
+        assert_eq!((live.bytes_to_come(TransferId(2)), live.bytes_ahead()), (60, 0));
+        assert_eq!(live.rate().bytes_per_second(), 0, "nothing is copied");
+        live.progress(id, 40);
+        let view = live.view(id).unwrap();
+        assert_eq!((view.bytes_done, view.bytes_checked, view.bytes_per_second), (40, None, 0));
     }
 }

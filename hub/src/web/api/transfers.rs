@@ -44,6 +44,8 @@ pub struct TransferView {
     pub stopping: bool,
     /// Bytes done.
     pub bytes_done: u64,
+    /// Bytes that were read again so far, while a copy that was interrupted checks what it has.
+    pub bytes_checked: Option<u64>,
     /// Bytes of the whole file.
     pub size_bytes: u64,
     /// How fast it is, while it runs.
@@ -94,6 +96,7 @@ impl TransferView {
             state: transfer.state,
             stopping: transfer.stopping,
             bytes_done: live.map_or(transfer.bytes_done, |live| live.bytes_done),
+            bytes_checked: live.and_then(|live| live.bytes_checked),
             size_bytes: transfer.size_bytes,
             bytes_per_second: live.map(|live| live.bytes_per_second),
             eta_seconds: live.and_then(|live| live.eta_seconds),
