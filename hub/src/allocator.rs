@@ -4,6 +4,9 @@
 //! threads that share it. The hub's blocking work wanders over many threads, so each heap would keep
 //! what its largest query once took. Two heaps hold a quarter less at 200,000 files, and nothing that
 //! the hub does waits for them.
+//!
+//! What is freed in the middle of a heap stays with the program until someone asks for it: after a scan
+//! of a million files, two thirds of what the hub holds.
 
 /// Sets it; before any other thread starts.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -16,3 +19,16 @@ pub fn set_up() {
 /// Nothing to set elsewhere.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub const fn set_up() {}
+
+/// Gives the system what is free. Takes little more than a millisecond where half of 60 MB is free in 100,000 pieces,
+/// and next to nothing where all is in use.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code, reason = "malloc_trim(3) has no safe form")]
+pub fn give_back() {
+    // SAFETY: it takes the allocator's own locks, and touches nothing that is in use.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other allocators do so by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub const fn give_back() {}

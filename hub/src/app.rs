@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio_util::sync::CancellationToken;
 
+use crate::allocator;
 use crate::config::{Config, Layers};
 use crate::fs::volume;
 use crate::services::{Logs, Services, Settings, Tasks};
@@ -24,6 +25,9 @@ use crate::web::{self, LaunchToken, WebState};
 
 /// Name of the database in the data folder.
 pub const DATABASE: &str = "hub.db";
+
+/// Between two times that free memory is given back to the system.
+const BETWEEN_TRIMS: Duration = Duration::from_secs(15);
 
 /// How long requests under way may take to end.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -83,6 +87,7 @@ pub async fn serve(
     services.hash_demo_by_itself(&tasks);
     tell(&services, &opened).await;
     remote::start(&services, &tasks);
+    keep_memory_small(&tasks);
     let state = WebState::new(services.clone(), LaunchToken::new()?, address.port(), tasks.clone());
     let handle = axum_server::Handle::new();
     let server = axum_server::from_tcp(listener)
@@ -105,6 +110,16 @@ pub async fn serve(
     server.await?.context("the listener failed")
 }
 
+/// Gives back, from time to time, what a large piece of work has left.
+fn keep_memory_small(tasks: &Tasks) {
+    let this = tasks.clone();
+    tasks.spawn(async move {
+        while this.pause(BETWEEN_TRIMS).await {
+            this.blocking(allocator::give_back).await;
+        }
+    });
+}
+
 fn open_database(app_data_dir: &Path) -> anyhow::Result<(Database, Opened)> {
     let path = app_data_dir.join(DATABASE);
     Database::open(&path).with_context(|| format!("the database {} can't be opened", path.display()))
@@ -115,5 +130,28 @@ async fn tell(services: &Services, opened: &Opened) {
         let summary = "The database was broken and has been begun anew: scan both roots again";
         let detail = format!("The old file was kept as {}. Hashes have to be taken again.", aside.display());
         services.history.add(NewLine::new("database", Level::Error, summary).detail(detail)).await;
+    }
+}
+
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+
+    fn resident_pages() -> u64 {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        statm.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn what_was_freed_below_something_in_use_goes_back_to_the_system() {
+        let mut pieces: Vec<Box<[u8; 1024]>> = (0..64 * 1024).map(|_| Box::new([1; 1024])).collect();
+        let last = pieces.pop();
+        drop(pieces);
+        let before = resident_pages();
+        allocator::give_back();
+        let after = resident_pages();
+        assert!(after + 60 * 256 < before, "{before} pages before, {after} after");
+        drop(last);
     }
 }

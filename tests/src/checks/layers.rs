@@ -22,7 +22,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     // Log lines also go into the ring that a service keeps for the logs page.
     ("telemetry", &["domain", "config", "services"]),
     ("web", &["domain", "storage", "fs", "config", "services"]),
-    ("app", &["domain", "storage", "fs", "config", "services", "web"]),
+    ("app", &["allocator", "domain", "storage", "fs", "config", "services", "web"]),
     ("cli", &["domain", "config"]),
     ("run", &["domain", "storage", "fs", "config", "services", "telemetry", "web", "app", "cli"]),
 ];
