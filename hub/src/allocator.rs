@@ -20,6 +20,9 @@ pub fn set_up() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub const fn set_up() {}
 
+/// Whether there is something to ask the allocator for.
+pub const CAN_GIVE_BACK: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
+
 /// Gives the system what is free. Takes little more than a millisecond where half of 60 MB is free in 100,000 pieces,
 /// and next to nothing where all is in use.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -29,6 +32,6 @@ pub fn give_back() {
     unsafe { libc::malloc_trim(0) };
 }
 
-/// Other allocators do so by themselves.
+/// Nothing to ask for elsewhere.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub const fn give_back() {}

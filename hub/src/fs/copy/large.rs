@@ -105,11 +105,11 @@ fn fill(
         let sha256 = request.sha256.then(sha2::Sha256::default);
         let digests = Digests::start(scope, GroupDigest::default(), sha256);
         if let Some(written) = &mut written {
+            // A clone is there at once: reading it is the whole work.
+            let is_clone = beginning.bytes == size_bytes;
             for block in read_blocks(scope, written, 0..beginning.bytes, pool) {
                 let block = Arc::new(block.map_err(|error| part_error(request.part, error))?);
                 digests.take(&block);
-                // A clone is there at once: reading it is the whole work.
-                let is_clone = beginning.bytes == size_bytes;
                 proceed(if is_clone { control.progress(block.end()) } else { control.checked(block.end()) })?;
             }
             if beginning.proof.is_some() && digests.groups(GroupDigest::proof) != beginning.proof {

@@ -35,6 +35,56 @@ struct Running {
     stop: CancelFlag,
 }
 
+impl Running {
+    fn new(size_bytes: u64, bytes_stored: u64, now: Instant) -> Self {
+        Self {
+            size_bytes,
+            bytes_done: bytes_stored,
+            bytes_checked: None,
+            bytes_stored,
+            rate: Rate::default(),
+            last: now,
+            stop: CancelFlag::new(),
+        }
+    }
+
+    /// Takes how far it got, and tells how many bytes that are more.
+    fn progress(&mut self, bytes_done: u64, now: Instant) -> u64 {
+        if self.bytes_checked.take().is_some() {
+            // How fast it was read says nothing about what follows.
+            (self.rate, self.last) = (Rate::default(), now);
+        }
+        let moved = bytes_done.saturating_sub(self.bytes_done);
+        self.bytes_done = bytes_done;
+        self.passed(moved, now);
+        moved
+    }
+
+    fn checking(&mut self, bytes_checked: u64, now: Instant) {
+        let read = bytes_checked.saturating_sub(self.bytes_checked.unwrap_or(0));
+        self.bytes_checked = Some(bytes_checked);
+        self.passed(read, now);
+    }
+
+    fn passed(&mut self, bytes: u64, now: Instant) {
+        let time = now.duration_since(self.last);
+        if bytes > 0 && time.as_millis() > 0 {
+            self.rate.add(bytes, time);
+            self.last = now;
+        }
+    }
+
+    fn view(&self) -> LiveView {
+        let left = self.size_bytes.saturating_sub(self.bytes_done);
+        LiveView {
+            bytes_done: self.bytes_done,
+            bytes_checked: self.bytes_checked,
+            bytes_per_second: self.rate.bytes_per_second(),
+            eta_seconds: if self.bytes_checked.is_some() { None } else { self.rate.seconds_for(left) },
+        }
+    }
+}
+
 /// Running transfers; clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Live {
@@ -57,21 +107,12 @@ impl Default for Meter {
 impl Live {
     /// A transfer begins.
     pub(super) fn begin(&self, id: TransferId, size_bytes: u64, bytes_stored: u64) {
-        let running = Running {
-            size_bytes,
-            bytes_done: bytes_stored,
-            bytes_checked: None,
-            bytes_stored,
-            rate: Rate::default(),
-            last: Instant::now(),
-            stop: CancelFlag::new(),
-        };
         let mut all = self.running.lock();
         if all.is_empty() {
             let mut total = self.total.lock();
             *total = Meter { rate: total.rate, ..Meter::default() };
         }
-        all.insert(id, running);
+        all.insert(id, Running::new(size_bytes, bytes_stored, Instant::now()));
     }
 
     /// A transfer is done or stopped.
@@ -81,35 +122,16 @@ impl Live {
 
     /// A transfer got so far.
     pub(super) fn progress(&self, id: TransferId, bytes_done: u64) {
-        let now = Instant::now();
-        let mut all = self.running.lock();
-        let Some(running) = all.get_mut(&id) else { return };
-        if running.bytes_checked.take().is_some() {
-            // How fast it was read says nothing about what follows.
-            (running.rate, running.last) = (Rate::default(), now);
+        let moved = self.running.lock().get_mut(&id).map(|running| running.progress(bytes_done, Instant::now()));
+        if let Some(moved) = moved {
+            self.moved(moved);
         }
-        let moved = bytes_done.saturating_sub(running.bytes_done);
-        running.bytes_done = bytes_done;
-        let passed = now.duration_since(running.last);
-        if moved > 0 && passed.as_millis() > 0 {
-            running.rate.add(moved, passed);
-            running.last = now;
-        }
-        drop(all);
-        self.moved(moved);
     }
 
     /// A transfer reads again what an earlier run has written: that brings it no further, and makes nothing faster.
     pub(super) fn checking(&self, id: TransferId, bytes_checked: u64) {
-        let now = Instant::now();
-        let mut all = self.running.lock();
-        let Some(running) = all.get_mut(&id) else { return };
-        let read = bytes_checked.saturating_sub(running.bytes_checked.unwrap_or(0));
-        running.bytes_checked = Some(bytes_checked);
-        let passed = now.duration_since(running.last);
-        if read > 0 && passed.as_millis() > 0 {
-            running.rate.add(read, passed);
-            running.last = now;
+        if let Some(running) = self.running.lock().get_mut(&id) {
+            running.checking(bytes_checked, Instant::now());
         }
     }
 
@@ -149,15 +171,7 @@ impl Live {
     }
 
     pub(super) fn view(&self, id: TransferId) -> Option<LiveView> {
-        self.running.lock().get(&id).map(|running| LiveView {
-            bytes_done: running.bytes_done,
-            bytes_checked: running.bytes_checked,
-            bytes_per_second: running.rate.bytes_per_second(),
-            eta_seconds: match running.bytes_checked {
-                Some(_) => None,
-                None => running.rate.seconds_for(running.size_bytes.saturating_sub(running.bytes_done)),
-            },
-        })
+        self.running.lock().get(&id).map(Running::view)
     }
 
     /// The flag that stops a transfer; raised if it does not run.
@@ -186,27 +200,33 @@ impl Live {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
     use std::time::Duration;
 
     use super::*;
 
     #[test]
-    fn what_is_read_again_is_no_progress_and_its_rate_is_not_that_of_the_copy() {
+    fn what_is_read_again_has_a_rate_of_its_own_and_brings_nothing_further() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut running = Running::new(100, 40, start);
+        running.checking(10, after(1));
+        running.checking(20, after(2));
+        let checking = LiveView { bytes_done: 40, bytes_checked: Some(20), bytes_per_second: 10, eta_seconds: None };
+        assert_eq!(running.view(), checking);
+        assert_eq!(running.progress(40, after(3)), 0);
+        let copying = LiveView { bytes_checked: None, bytes_per_second: 0, ..checking };
+        assert_eq!(running.view(), copying, "how fast it was read is forgotten");
+        assert_eq!(running.progress(60, after(7)), 20);
+        assert_eq!((running.view().bytes_per_second, running.view().eta_seconds), (5, Some(8)));
+    }
+
+    #[test]
+    fn what_is_read_again_counts_neither_as_copied_nor_as_to_come() {
         let (live, id) = (Live::default(), TransferId(1));
         live.begin(id, 100, 40);
-        for bytes in [10, 40] {
-            std::thread::sleep(Duration::from_millis(2));
-            live.checking(id, bytes);
-        }
-        let view = live.view(id).unwrap();
-        assert_eq!((view.bytes_done, view.bytes_checked, view.eta_seconds), (40, Some(40), None));
-        assert!(view.bytes_per_second > 0, "how fast it is read");
+        live.checking(id, 30);
         assert_eq!((live.bytes_to_come(TransferId(2)), live.bytes_ahead()), (60, 0));
-        assert_eq!(live.rate().bytes_per_second(), 0, "nothing is copied");
-        live.progress(id, 40);
-        let view = live.view(id).unwrap();
-        assert_eq!((view.bytes_done, view.bytes_checked, view.bytes_per_second), (40, None, 0));
+        assert_eq!(live.total.lock().bytes, 0);
     }
 }
