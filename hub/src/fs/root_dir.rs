@@ -86,7 +86,8 @@ impl RootDir {
 
     /// Where a path lies.
     pub fn resolve(&self, path: &RelPath) -> PathBuf {
-        let mut full = self.path.clone();
+        let mut full = PathBuf::with_capacity(self.path.as_os_str().len() + 1 + path.as_str().len());
+        full.push(&self.path);
         // Part by part: a verbatim path takes `/` for an ordinary character.
         full.extend(path.parts());
         full

@@ -39,36 +39,41 @@ pub struct Coverage {
 /// are looked up once.
 pub(super) struct Recorder<'c> {
     connection: &'c Connection,
-    cache: CachedStatement<'c>,
+    first_known: CachedStatement<'c>,
+    known_again: CachedStatement<'c>,
     groups: CachedStatement<'c>,
-    by_id: CachedStatement<'c>,
-    by_path: CachedStatement<'c>,
+    first: CachedStatement<'c>,
+    again: CachedStatement<'c>,
     stale: Marker<'c>,
 }
 
 impl<'c> Recorder<'c> {
     /// Prepares it.
     pub(super) fn new(connection: &'c Connection) -> Result<Self, StorageError> {
-        let cache = connection.prepare_cached(
-            "INSERT INTO hashes (root_id, path, size_bytes, modified, blake3, sha256, hashed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT (root_id, path) DO UPDATE SET
-                 size_bytes = excluded.size_bytes, modified = excluded.modified, blake3 = excluded.blake3,
-                 sha256 = coalesce(excluded.sha256, CASE WHEN blake3 = excluded.blake3 THEN sha256 END),
-                 hashed_at = excluded.hashed_at",
+        // Mostly nothing is known of a file yet. A statement for that alone runs no trigger, and so SQLite keeps no copy
+        // of what it changes in case that it fails halfway: together a sixth of what it takes to store a hash.
+        let first_known = connection.prepare_cached(
+            "INSERT OR IGNORE INTO hashes (root_id, path, size_bytes, modified, blake3, sha256, hashed_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        let known_again = connection.prepare_cached(
+            "UPDATE hashes SET
+                 size_bytes = ?3, modified = ?4, blake3 = ?5,
+                 sha256 = coalesce(?6, CASE WHEN blake3 = ?5 THEN sha256 END), hashed_at = ?7
+             WHERE root_id = ?1 AND path = ?2",
         )?;
         let groups = connection.prepare_cached("INSERT OR IGNORE INTO content_groups VALUES (?1, ?2, ?3)")?;
-        let by_id = connection.prepare_cached(
+        let first = connection.prepare_cached(
             "UPDATE files SET blake3 = ?6
-             WHERE id = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5
-                   AND blake3 IS NOT ?6",
+             WHERE id = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5 AND blake3 IS NULL",
         )?;
-        let by_path = connection.prepare_cached(
-            "UPDATE files SET blake3 = ?6
+        // "modified" is named for the trigger that takes it out of its groups of duplicates.
+        let again = connection.prepare_cached(
+            "UPDATE files SET blake3 = ?6, modified = modified
              WHERE match_key = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5
                    AND blake3 IS NOT ?6",
         )?;
-        Ok(Self { connection, cache, groups, by_id, by_path, stale: Marker::new(connection)? })
+        Ok(Self { connection, first_known, known_again, groups, first, again, stale: Marker::new(connection)? })
     }
 
     /// Stores one file's hash: in the cache, and in the index if it still fits. There it is found soonest by the id
@@ -83,7 +88,10 @@ impl<'c> Recorder<'c> {
     ) -> Result<bool, StorageError> {
         let (size, blake3) = (to_db(content.size_bytes), content.blake3.as_bytes());
         let sha256 = content.sha256.map(|h| *h.as_bytes());
-        self.cache.execute((root.0, path.as_str(), size, modified.0, blake3, sha256, now_ms()))?;
+        let known = (root.0, path.as_str(), size, modified.0, blake3, sha256, now_ms());
+        if self.first_known.execute(known)? == 0 {
+            self.known_again.execute(known)?;
+        }
         // Only what is larger than a group has groups, and is ever left half hashed.
         if let Some(groups) = &content.groups {
             self.groups.execute((blake3, size, groups.to_bytes()))?;
@@ -91,14 +99,14 @@ impl<'c> Recorder<'c> {
         }
         let key = path.match_key();
         let mut n = match id {
-            Some(id) => self.by_id.execute((id.0, root.0, path.as_str(), size, modified.0, blake3))?,
+            Some(id) => self.first.execute((id.0, root.0, path.as_str(), size, modified.0, blake3))?,
             None => 0,
         };
         if n == 0 {
-            n = self.by_path.execute((&key, root.0, path.as_str(), size, modified.0, blake3))?;
+            n = self.again.execute((&key, root.0, path.as_str(), size, modified.0, blake3))?;
         }
         if n > 0 {
-            self.stale.mark(&key)?;
+            self.stale.mark_unless_right(&key)?;
         }
         Ok(n > 0)
     }

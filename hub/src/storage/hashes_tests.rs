@@ -4,7 +4,10 @@ use anyhow::{Context as _, Result};
 use shared_protocol::groups::GROUP_BYTES;
 
 use super::*;
+use crate::domain::duplicates::GroupKind;
+use crate::domain::ids::DuplicateScanId;
 use crate::domain::root::Root;
+use crate::storage::duplicates::{self, NewGroup};
 use crate::storage::index::{self, Edits};
 use crate::storage::{Database, roots};
 
@@ -75,6 +78,35 @@ fn a_hash_finds_its_file_by_id_and_by_path_where_that_has_become_another_row() -
     assert_eq!(library.file("vae/b")?.hash, None, "an id alone says nothing");
     library.know(Some(other), "vae/b", &content(3, 8)?)?;
     assert_eq!(library.file("vae/b")?.hash, None, "nor does a hash of another size");
+    Ok(())
+}
+
+#[test]
+fn a_first_hash_leaves_groups_of_duplicates_alone_and_another_one_ends_them() -> Result<()> {
+    let library = Library::new()?;
+    let files = [library.put("vae/a", 7)?, library.put("vae/b", 7)?];
+    let group = |kind, name| NewGroup {
+        kind,
+        digest: Blake3::from_bytes([name; 32]),
+        size_bytes: 7,
+        files: files.iter().map(|id| vec![(*id, Root::Local)]).collect(),
+    };
+    let replace = |group| library.database.write_blocking(|tx| duplicates::replace(tx, DuplicateScanId(1), &[group]));
+    let n_groups = |kind| library.database.read_blocking(|c| Ok(duplicates::n_groups(c, kind)?.0));
+
+    replace(group(GroupKind::Weights, 9))?;
+    for (id, path) in files.iter().zip(["vae/a", "vae/b"]) {
+        library.know(Some(*id), path, &content(1, 7)?)?;
+    }
+    assert_eq!(n_groups(GroupKind::Weights)?, 1);
+
+    replace(group(GroupKind::Content, 1))?;
+    assert_eq!(n_groups(GroupKind::Content)?, 1);
+    library.know(files.first().copied(), "vae/a", &content(1, 7)?)?;
+    assert_eq!(n_groups(GroupKind::Content)?, 1, "the same again");
+    library.know(files.first().copied(), "vae/a", &content(2, 7)?)?;
+    assert_eq!(n_groups(GroupKind::Content)?, 0);
+    assert_eq!(library.file("vae/a")?.hash, Some(Blake3::from_bytes([2; 32])));
     Ok(())
 }
 

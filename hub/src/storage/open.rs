@@ -20,6 +20,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0008_remote.sql")),
     M::up(include_str!("../../migrations/0009_duplicate_extents.sql")),
     M::up(include_str!("../../migrations/0010_hashes_by_content.sql")),
+    M::up(include_str!("../../migrations/0011_first_hashes.sql")),
 ];
 
 /// What opening found out.
@@ -72,6 +73,8 @@ fn try_writer(path: &Path) -> Result<Connection, StorageError> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -8_000)?;
     connection.pragma_update(None, "temp_store", "memory")?;
+    // Pages that every commit changes are carried over into the database once in four commits.
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
     check(&connection)?;
     Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction};
 
 pub use super::stale::{is_stale, mark_all_stale, mark_stale};
 
-use super::stale::{ALL, Marker};
+use super::stale::ALL;
 use super::{StorageError, digest, from_db, roots};
 use crate::domain::diff::{Content, DiffStatus, compare};
 use crate::domain::root::Root;
@@ -17,7 +17,7 @@ use crate::domain::ticks::Ticks;
 
 /// Stale keys beyond which all rows are written anew: cheaper than so many single look-ups. Tests take both ways with
 /// fewer.
-const MANY: usize = if cfg!(test) { 100 } else { 20_000 };
+const MANY: u64 = if cfg!(test) { 100 } else { 20_000 };
 
 /// Adds what the statements here call.
 pub(super) fn add_functions(connection: &Connection) -> Result<(), StorageError> {
@@ -43,7 +43,7 @@ pub fn refresh(transaction: &Transaction<'_>) -> Result<(), StorageError> {
     let all: bool =
         transaction
             .query_row("SELECT EXISTS (SELECT 1 FROM pairs_stale WHERE match_key = ?1)", [ALL], |row| row.get(0))?;
-    let everything = all || !keep_unsettled(transaction)?;
+    let everything = all || n_stale(transaction)? > MANY;
     if everything {
         transaction.execute("DELETE FROM pairs", [])?;
     } else {
@@ -56,6 +56,10 @@ pub fn refresh(transaction: &Transaction<'_>) -> Result<(), StorageError> {
     pair_moved(transaction, everything)?;
     transaction.execute("DELETE FROM pairs_stale", [])?;
     Ok(())
+}
+
+fn n_stale(connection: &Connection) -> Result<u64, StorageError> {
+    Ok(connection.query_row("SELECT count(*) FROM pairs_stale", [], |row| row.get(0).map(from_db))?)
 }
 
 struct Sides {
@@ -87,35 +91,6 @@ impl Sides {
         statement.raw_execute()?;
         Ok(())
     }
-}
-
-/// The stale keys, but for those whose row is right as it is: both sides have the file, and what became known of it,
-/// mostly a hash, says what its size and time had said. Looking costs a fraction of writing the row anew. A file's
-/// row keeps its path and root, so the two of a pair still belong together as long as they are there.
-const UNSETTLED: &str = "
-    SELECT s.match_key FROM pairs_stale s WHERE NOT EXISTS (
-        SELECT 1 FROM pairs p CROSS JOIN files l ON l.id = p.local_id CROSS JOIN files k ON k.id = p.lake_id
-        WHERE p.match_key = s.match_key AND p.size_bytes = max(l.size_bytes, k.size_bytes)
-              AND l.conflict = 0 AND k.conflict = 0
-              AND p.status = diff_status(l.size_bytes, l.modified, l.blake3, k.size_bytes, k.modified, k.blake3))";
-
-/// Leaves only those keys stale whose row must be written anew. Tells whether they are few enough for it; if not, all
-/// stay.
-fn keep_unsettled(transaction: &Transaction<'_>) -> Result<bool, StorageError> {
-    let mut unsettled: Vec<String> = Vec::new();
-    let mut statement = transaction.prepare_cached(UNSETTLED)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        if unsettled.len() == MANY {
-            return Ok(false);
-        }
-        unsettled.push(row.get(0)?);
-    }
-    drop(rows);
-    transaction.execute("DELETE FROM pairs_stale", [])?;
-    let mut marker = Marker::new(transaction)?;
-    unsettled.iter().try_for_each(|key| marker.mark(key))?;
-    Ok(true)
 }
 
 /// Removes the rows of stale keys. A row that pairs two paths goes as a whole, so its other key

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use shared_protocol::{Blake3, RelPath};
 
+use super::hashes::KnownContent;
 use super::{Database, StorageError, index, pairs, roots};
 use crate::domain::diff::{Content, DiffStatus, compare};
 use crate::domain::ids::RootRowId;
@@ -42,6 +43,23 @@ impl Library {
 
     fn remove(&self, root: Root, path: &str) {
         self.write(|tx| index::remove_file(tx, *self.roots.get(root), &RelPath::parse(path).unwrap()));
+    }
+
+    /// Says that a file was read and holds this.
+    fn know(&self, root: Root, path: &str, hash: u8) {
+        self.write(|tx| {
+            let (row, path) = (*self.roots.get(root), RelPath::parse(path).unwrap());
+            let Some(file) = index::file_at(tx, row, &path)? else { return Ok(()) };
+            let blake3 = Blake3::from_bytes([hash; 32]);
+            let content = KnownContent { size_bytes: file.size_bytes, blake3, sha256: None, groups: None };
+            let mut edits = index::Edits::new(tx);
+            edits.know(row, Some(file.id), &path, file.modified, &content)?;
+            edits.finish()
+        });
+    }
+
+    fn is_stale(&self) -> bool {
+        self.database.read_blocking(pairs::is_stale).unwrap()
     }
 
     /// Path of the row, status, Local's path.
@@ -169,6 +187,38 @@ fn a_row_that_is_compared_already_follows_every_change() {
 }
 
 #[test]
+fn a_hash_marks_a_row_only_where_it_says_something_else() {
+    let library = Library::new(true);
+    for (root, other) in [(Root::Local, 0), (Root::Lake, 100)] {
+        library.put(root, "same", &content(5, 0, None));
+        library.put(root, "proved", &content(5, other, None));
+        library.put(root, "refuted", &content(5, 0, None));
+    }
+    library.put(Root::Local, "here/m", &content(3, 0, None));
+    library.put(Root::Lake, "there/m", &content(3, 7, Some(42)));
+    library.pairs();
+    for (path, known) in [("same", 1), ("proved", 1), ("refuted", 2)] {
+        library.know(Root::Local, path, 1);
+        assert!(!library.is_stale(), "{path}: one side says nothing");
+        library.know(Root::Lake, path, known);
+        assert_eq!(library.is_stale(), path != "same", "{path}");
+        library.pairs();
+    }
+    library.know(Root::Local, "here/m", 42);
+    assert!(library.is_stale(), "a file that stands alone may have moved");
+    let statuses = library.pairs().into_iter().map(|(path, status, _)| (path, status)).collect::<Vec<_>>();
+    let expected = [
+        ("proved", DiffStatus::Same),
+        ("refuted", DiffStatus::Different),
+        ("same", DiffStatus::Same),
+        ("there/m", DiffStatus::Moved),
+    ];
+    assert_eq!(statuses, expected.map(|(path, status)| (path.to_owned(), status)));
+    library.know(Root::Lake, "there/m", 43);
+    assert_eq!(library.pairs().len(), 5, "a move falls apart with another content");
+}
+
+#[test]
 fn case_decides_only_where_both_sides_keep_it() {
     let count = |case_sensitive| {
         let library = Library::new(case_sensitive);
@@ -183,6 +233,7 @@ fn case_decides_only_where_both_sides_keep_it() {
 #[derive(Debug, Clone)]
 enum Change {
     Put(Root, u8, Content),
+    Know(Root, u8, u8),
     Remove(Root, u8),
 }
 
@@ -192,6 +243,7 @@ fn change() -> impl Strategy<Value = Change> {
         .prop_map(|(size, time, hash)| content(hash.map_or(size, u64::from) + 1, time * 60, hash));
     prop_oneof![
         3 => (root.clone(), 0_u8..5, content).prop_map(|(root, path, content)| Change::Put(root, path, content)),
+        2 => (root.clone(), 0_u8..5, 0_u8..3).prop_map(|(root, path, hash)| Change::Know(root, path, hash)),
         1 => (root, 0_u8..5).prop_map(|(root, path)| Change::Remove(root, path)),
     ]
 }
@@ -207,6 +259,12 @@ proptest! {
                 Change::Put(root, path, content) => {
                     library.put(root, &format!("f{path}"), &content);
                     model.insert((root, path), content);
+                }
+                Change::Know(root, path, hash) => {
+                    library.know(root, &format!("f{path}"), hash);
+                    if let Some(known) = model.get_mut(&(root, path)) {
+                        known.hash = Some(Blake3::from_bytes([hash; 32]));
+                    }
                 }
                 Change::Remove(root, path) => {
                     library.remove(root, &format!("f{path}"));

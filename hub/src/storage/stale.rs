@@ -10,17 +10,28 @@ use super::StorageError;
 /// Stands for every key in `pairs_stale`.
 pub(super) const ALL: &str = "*";
 
-/// Marks keys as out of date, many of them within one transaction.
+/// Marks keys of files of which more became known, mostly their hash, unless the row is right as it is: both sides
+/// have the file, and what is known now says what size and time had said. To look costs a fraction of writing the row
+/// anew, and is done while the next files are read.
+///
+/// `diff_status` is the rule itself, see [`super::pairs`]. The row of a key that waits to be written anew may be wrong,
+/// but then it is marked already.
 pub(super) struct Marker<'c>(CachedStatement<'c>);
+
+const MARK_UNLESS_RIGHT: &str = "
+    INSERT OR IGNORE INTO pairs_stale SELECT ?1 WHERE NOT EXISTS (
+        SELECT 1 FROM pairs p CROSS JOIN files l ON l.id = p.local_id CROSS JOIN files k ON k.id = p.lake_id
+        WHERE p.match_key = ?1
+              AND p.status = diff_status(l.size_bytes, l.modified, l.blake3, k.size_bytes, k.modified, k.blake3))";
 
 impl<'c> Marker<'c> {
     /// Prepares it.
     pub(super) fn new(connection: &'c Connection) -> Result<Self, StorageError> {
-        Ok(Self(connection.prepare_cached("INSERT OR IGNORE INTO pairs_stale VALUES (?1)")?))
+        Ok(Self(connection.prepare_cached(MARK_UNLESS_RIGHT)?))
     }
 
-    /// Marks one key.
-    pub(super) fn mark(&mut self, match_key: &str) -> Result<(), StorageError> {
+    /// Marks one key, if it has to be.
+    pub(super) fn mark_unless_right(&mut self, match_key: &str) -> Result<(), StorageError> {
         self.0.execute([match_key])?;
         Ok(())
     }
@@ -28,7 +39,8 @@ impl<'c> Marker<'c> {
 
 /// Marks one key as out of date.
 pub fn mark_stale(connection: &Connection, match_key: &str) -> Result<(), StorageError> {
-    Marker::new(connection)?.mark(match_key)
+    connection.prepare_cached("INSERT OR IGNORE INTO pairs_stale VALUES (?1)")?.execute([match_key])?;
+    Ok(())
 }
 
 /// Marks everything as out of date.

@@ -31,8 +31,7 @@ pub struct FileRow {
 pub(super) const COLUMNS: &str = "id, folder_id, path, size_bytes, modified, placeholder, conflict, blake3";
 
 pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
-    let path: String = row.get(2)?;
-    let path = RelPath::parse(&path)
+    let path = RelPath::parse(row.get_ref(2)?.as_str()?)
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(e)))?;
     Ok(FileRow {
         id: FileId(row.get(0)?),
