@@ -15,6 +15,7 @@ pub mod mirror;
 pub mod model_header;
 mod needs;
 pub mod outbound;
+mod pace;
 pub mod queue;
 pub mod remote;
 pub mod roots;

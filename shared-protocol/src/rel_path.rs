@@ -90,6 +90,14 @@ impl RelPath {
         self.0.rsplit_once('/').map(|(parent, _)| Self(parent.into()))
     }
 
+    /// Whether both lie in the same folder.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        fn folder(path: &RelPath) -> Option<&str> {
+            path.0.rsplit_once('/').map(|(folder, _)| folder)
+        }
+        folder(self) == folder(other)
+    }
+
     /// Whether this is `folder` itself or lies somewhere below it.
     pub fn is_within(&self, folder: &Self) -> bool {
         self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -106,6 +106,8 @@ pub fn hash_file_with(
         let bytes = buffers.small(expected.size_bytes);
         source.read_small(bytes)?;
         source.check_open_file()?;
+        // Too late to stop.
+        control.progress(expected.size_bytes);
         return Ok(ContentHash::of_small(bytes, options.sha256));
     }
     let start = checkpoint::start(resume, expected, options);

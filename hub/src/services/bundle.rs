@@ -11,13 +11,13 @@ const MOST: usize = 64;
 /// The longest that a result waits for others while more come.
 const LONGEST: Duration = Duration::from_millis(50);
 
-/// Reading a file from this size on may take long: what waits is sent before.
-const LONG_BYTES: u64 = 1 << 20;
+/// Reading a file from this size on may take longer than that: what waits is sent before.
+const LONG_BYTES: u64 = 16 << 20;
 
 /// Most and fewest results committed together, and the longest that one waits for it.
-const MOST_COMMITTED: usize = 4_096;
+const MOST_COMMITTED: usize = 8_192;
 const FEWEST_COMMITTED: usize = 256;
-pub(super) const COMMIT_TIME: Duration = Duration::from_millis(400);
+pub(super) const COMMIT_TIME: Duration = Duration::from_secs(1);
 
 /// Whether so many results, of which the first has waited for so long, are to be committed while so many files are
 /// still to come. Many together wait for the disk once; but what is left when the readers have ended is written while
@@ -100,13 +100,13 @@ mod tests {
     #[test]
     fn commits_become_smaller_towards_the_end_and_wait_no_longer_than_their_time() {
         let (mut n_received, mut commits) = (0, Vec::new());
-        for n_to_come in (0..10_000).rev() {
+        for n_to_come in (0..20_000).rev() {
             n_received += 1;
             if is_due(n_received, Duration::ZERO, n_to_come) {
                 commits.push(std::mem::take(&mut n_received));
             }
         }
-        assert_eq!(commits, [4096, 2952, 1476, 738, 369, 256]);
+        assert_eq!(commits, [8192, 5904, 2952, 1476, 738, 369, 256]);
         assert_eq!(n_received, 113, "all that everyone waits for");
         assert!(is_due(1, COMMIT_TIME, 100_000));
     }

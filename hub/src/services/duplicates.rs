@@ -196,6 +196,7 @@ impl Duplicates {
         let (scan, progress) = running.map_or((stored, Progress::default()), |r| (r.scan, r.progress));
         let is_waiting = progress.waiting.is_some();
         let left = progress.bytes_total.saturating_sub(progress.bytes_done);
+        let rate = progress.pace.rate();
         DuplicateScanView {
             id: scan.id,
             roots: scan.scope.roots,
@@ -207,8 +208,8 @@ impl Duplicates {
             n_total: progress.n_total,
             bytes_done: progress.bytes_done,
             bytes_total: progress.bytes_total,
-            bytes_per_second: if is_waiting { 0 } else { progress.rate.bytes_per_second() },
-            eta_seconds: if is_waiting || left == 0 { None } else { progress.rate.seconds_for(left) },
+            bytes_per_second: if is_waiting { 0 } else { rate.bytes_per_second() },
+            eta_seconds: if is_waiting || left == 0 { None } else { rate.seconds_for(left) },
             n_failed: scan.n_failed,
             waiting: progress.waiting,
             n_groups: scan.n_groups,

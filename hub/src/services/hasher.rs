@@ -4,9 +4,11 @@
 //! job goes on after a restart by itself. Each root works on one job at a time, with as many readers
 //! as its disk likes, and waits while transfers need that disk.
 
+mod crew;
 mod job;
+mod lanes;
 mod patience;
-mod readers;
+mod reader;
 
 use std::sync::Arc;
 
@@ -15,8 +17,9 @@ use serde::Serialize;
 
 use super::busy::Busy;
 use super::needs::Needs;
+use super::pace::Pace;
 use super::roots::LiveRoot;
-use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
+use super::{Comparer, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{HashJobId, RootRowId};
 use crate::domain::rate::Rate;
 use crate::domain::root::{PerRoot, Root};
@@ -73,7 +76,6 @@ pub struct Hasher {
     database: Database,
     roots: Roots,
     events: Events,
-    history: History,
     comparer: Comparer,
     tasks: Tasks,
     busy: Busy,
@@ -89,34 +91,46 @@ type Covered = ((RootRowId, i64), Coverage);
 #[derive(Clone)]
 struct Running {
     job: HashJobRow,
-    /// Bytes of files that are being read.
-    bytes_open: u64,
+    /// Bytes that were read of files that no commit counts yet.
+    bytes_read: u64,
+    /// Files that were read and are not committed yet.
+    n_read: u64,
+    /// Files that are being read, with their bytes so far.
     files: Vec<(String, u64)>,
-    rate: Rate,
+    pace: Pace,
     waiting: Option<String>,
     cancel: CancelFlag,
 }
 
 impl Running {
     /// A file is no longer being read.
-    fn close(&mut self, path: &str) {
-        if let Some(at) = self.files.iter().position(|(open, _)| open == path) {
-            let (_, bytes) = self.files.swap_remove(at);
-            self.bytes_open = self.bytes_open.saturating_sub(bytes);
+    fn close(&mut self, path: &str, is_done: bool) {
+        let Some(at) = self.files.iter().position(|(open, _)| open == path) else { return };
+        let (_, bytes) = self.files.swap_remove(at);
+        if is_done {
+            self.n_read += 1;
+        } else {
+            self.bytes_read = self.bytes_read.saturating_sub(bytes);
         }
+    }
+
+    /// Files that were read are counted by the job from now on.
+    fn committed(&mut self, job: HashJobRow) {
+        self.n_read = self.n_read.saturating_sub(job.n_done - self.job.n_done);
+        self.bytes_read = self.bytes_read.saturating_sub(job.bytes_done - self.job.bytes_done);
+        self.job = job;
     }
 }
 
 impl Hasher {
     /// Goes on with the jobs that the last run left.
     pub(super) fn start_service(needs: Needs) -> Self {
-        let Needs { settings, database, roots, events, history, comparer, tasks, busy } = needs;
+        let Needs { settings, database, roots, events, comparer, tasks, busy, .. } = needs;
         let hasher = Self {
             settings,
             database,
             roots,
             events,
-            history,
             comparer,
             tasks,
             busy,
@@ -196,16 +210,16 @@ impl Hasher {
 
     fn view(&self, stored: HashJobRow) -> HashJobView {
         let running = self.running.lock().get(stored.root).clone().filter(|running| running.job.id == stored.id);
-        let (job, bytes_open, files, rate, waiting) = match running {
-            Some(r) => (r.job, r.bytes_open, r.files, r.rate, r.waiting),
-            None => (stored, 0, Vec::new(), Rate::default(), None),
+        let (job, n_read, bytes_read, files, rate, waiting) = match running {
+            Some(r) => (r.job, r.n_read, r.bytes_read, r.files, r.pace.rate(), r.waiting),
+            None => (stored, 0, 0, Vec::new(), Rate::default(), None),
         };
-        let bytes_done = (job.bytes_done + bytes_open).min(job.bytes_total);
+        let bytes_done = (job.bytes_done + bytes_read).min(job.bytes_total);
         HashJobView {
             id: job.id,
             root: job.root,
             state: job.state,
-            n_done: job.n_done,
+            n_done: (job.n_done + n_read).min(job.n_total),
             n_total: job.n_total,
             n_failed: job.n_failed,
             bytes_done,
@@ -220,10 +234,9 @@ impl Hasher {
         }
     }
 
-    /// Files that are being read, of both roots: they share the processor.
-    fn n_open(&self) -> usize {
-        let running = self.running.lock();
-        Root::ALL.iter().filter_map(|root| running.get(*root).as_ref()).map(|running| running.files.len()).sum()
+    /// Files of a root that are being read.
+    fn n_open(&self, root: Root) -> usize {
+        self.running.lock().get(root).as_ref().map_or(0, |running| running.files.len())
     }
 
     /// Changes what is seen of a root's job, and tells of progress.

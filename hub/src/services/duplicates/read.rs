@@ -167,7 +167,7 @@ fn hash(crew: &Crew<'_>, kit: &mut Kit, live: &LiveRoot, name: &CandidateRow) ->
     };
     let done = resume.as_ref().map_or(0, HashCheckpoint::offset);
     crew.this.update(|running| running.progress.bytes_done += done);
-    let mut control = Control { crew, live, file: &file, done, last: Instant::now() };
+    let mut control = Control { crew, live, file: &file, done };
     let options = HashOptions { sha256: false, threads: crew.has_cores };
     let path = live.dir.resolve(&name.path);
     hash_file_with(&mut kit.buffers, &path, stamp_of(name), options, resume, &mut control)
@@ -314,7 +314,10 @@ pub(super) fn wait_for_transfers(crew: &Crew<'_>, live: &LiveRoot) {
     while crew.this.busy.is_busy(live.root) && !crew.cancel.is_cancelled() {
         std::thread::sleep(BUSY_PAUSE);
     }
-    crew.this.update(|running| running.progress.waiting = None);
+    crew.this.update(|running| {
+        running.progress.waiting = None;
+        running.progress.pace.begin_anew(Instant::now());
+    });
 }
 
 /// Watches over one file.
@@ -323,17 +326,14 @@ struct Control<'a> {
     live: &'a LiveRoot,
     file: &'a FileRow,
     done: u64,
-    last: Instant,
 }
 
 impl HashControl for Control<'_> {
     fn progress(&mut self, bytes_done: u64) -> Flow {
         let moved = bytes_done.saturating_sub(self.done);
         self.done = bytes_done.max(self.done);
-        let passed = self.last.elapsed();
-        self.last = Instant::now();
         self.crew.this.update(|running| {
-            running.progress.rate.add(moved, passed);
+            running.progress.pace.add(moved, Instant::now());
             running.progress.bytes_done += moved;
         });
         wait_for_transfers(self.crew, self.live);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::rate::Rate;
+use crate::services::pace::Pace;
 
 /// What a search does at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -26,13 +26,14 @@ pub(super) struct Progress {
     pub(super) n_total: u64,
     pub(super) bytes_done: u64,
     pub(super) bytes_total: u64,
-    pub(super) rate: Rate,
+    pub(super) pace: Pace,
     pub(super) waiting: Option<String>,
 }
 
 impl Progress {
     /// The beginning of a stage.
     pub(super) fn begin(&mut self, stage: Stage, n_total: u64, bytes_total: u64) {
-        *self = Self { stage: Some(stage), n_total, bytes_total, rate: self.rate, ..Self::default() };
+        let pace = std::mem::take(&mut self.pace);
+        *self = Self { stage: Some(stage), n_total, bytes_total, pace, ..Self::default() };
     }
 }

@@ -127,12 +127,9 @@ fn weigh(
     file: &CandidateRow,
     known: KnownWeights,
 ) -> Result<KnownWeights, HashError> {
-    let mut last = Instant::now();
     let mut progress = |moved: u64| {
-        let passed = last.elapsed();
-        last = Instant::now();
         crew.this.update(|running| {
-            running.progress.rate.add(moved, passed);
+            running.progress.pace.add(moved, Instant::now());
             running.progress.bytes_done += moved;
         });
         wait_for_transfers(crew, live);

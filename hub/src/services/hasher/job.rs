@@ -1,19 +1,17 @@
 //! One job after the other, for one root.
 
-use std::sync::Arc;
-
 use shared_protocol::RelPath;
 
+use super::lanes::{Lanes, Page};
 use super::patience::{PATIENCE, until_live};
-use super::readers::Page;
-use super::{Hasher, Running, n_readers, readers};
-use crate::domain::rate::Rate;
+use super::{Hasher, Running, crew, n_readers};
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
 use crate::fs::CancelFlag;
 use crate::services::Event;
+use crate::services::pace::Pace;
 use crate::storage::hash_jobs::{self, HashJobRow};
-use crate::storage::history::{Level, NewLine};
+use crate::storage::history::{self, Level, NewLine};
 use crate::storage::index::{After, Portion, unhashed};
 use crate::storage::{StorageError, now_ms, roots, timestamp};
 
@@ -56,9 +54,10 @@ async fn run(hasher: &Hasher, job: HashJobRow) -> bool {
     job.n_failed = 0;
     *hasher.running.lock().get_mut(root) = Some(Running {
         job,
-        bytes_open: 0,
+        bytes_read: 0,
+        n_read: 0,
         files: Vec::new(),
-        rate: Rate::default(),
+        pace: Pace::default(),
         waiting: None,
         cancel: cancel.clone(),
     });
@@ -87,81 +86,52 @@ async fn run(hasher: &Hasher, job: HashJobRow) -> bool {
     if stopping {
         return false;
     }
-    if finished.state != WorkState::Complete || finished.n_total > 1 {
-        let level = if finished.state == WorkState::Complete { Level::Info } else { Level::Warning };
-        let summary = format!(
-            "Hashing in {} {}: {} of {} files, {} failed",
-            root.label(),
-            finished.state.as_str(),
-            finished.n_done,
-            finished.n_total,
-            finished.n_failed
-        );
-        hasher.history.add(NewLine::new("hash", level, summary).root(root)).await;
-    }
-    if let Err(error) = hasher.database.write(move |tx| hash_jobs::save(tx, &finished)).await {
+    let stored = hasher.database.write(move |tx| {
+        hash_jobs::save(tx, &finished)?;
+        line(&finished).map_or(Ok(()), |line| history::add(tx, &line))
+    });
+    if let Err(error) = stored.await {
         tracing::error!(%error, "the end of a hash job could not be stored");
     }
+    hasher.events.send(Event::HistoryAdded);
     hasher.comparer.index_changed();
     hasher.events.send(Event::IndexChanged(root));
     hasher.events.send(Event::HashChanged(id));
     true
 }
 
-/// Hashes page after page of what has no hash yet.
+/// What history says of a job; nothing of a single file that went well.
+fn line(job: &HashJobRow) -> Option<NewLine> {
+    let is_complete = job.state == WorkState::Complete;
+    if is_complete && job.n_total <= 1 {
+        return None;
+    }
+    let (root, state) = (job.root.label(), job.state.as_str());
+    let summary =
+        format!("Hashing in {root} {state}: {} of {} files, {} failed", job.n_done, job.n_total, job.n_failed);
+    let level = if is_complete { Level::Info } else { Level::Warning };
+    Some(NewLine::new("hash", level, summary).root(job.root))
+}
+
+/// Hashes what has no hash yet.
 fn work(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Result<(), StorageError> {
     measure(hasher, root)?;
     let places = hasher.running.lock().get(root).as_ref().map(|r| r.job.scope.places()).unwrap_or_default();
-    let Some(live) = until_live(hasher, root, cancel) else { return Ok(()) };
-    let mut ways = Vec::new();
-    for portion in Portion::of_readers(n_readers(&hasher.settings, &live)) {
-        ways.extend(places.iter().map(|place| Way {
-            place: place.clone(),
-            portion: *portion,
-            after: After::default(),
-        }));
-    }
-    let mut pages = Pages { hasher, root, cancel, ways: ways.into_iter(), open: None };
-    let mut next = pages.next()?;
-    while let Some(page) = next {
-        next = readers::hash_pages(hasher, page, &mut || pages.next(), cancel)?;
-    }
-    Ok(())
-}
-
-/// A place, what of it is to be read now, and behind which file that goes on.
-struct Way {
-    place: Option<RelPath>,
-    portion: Portion,
-    after: After,
-}
-
-/// The files of a job that have no hash yet.
-struct Pages<'a> {
-    hasher: &'a Hasher,
-    root: Root,
-    cancel: &'a CancelFlag,
-    ways: std::vec::IntoIter<Way>,
-    open: Option<Way>,
-}
-
-impl Pages<'_> {
-    /// The next page, as soon as the root can be reached; none at the end or if the job is to stop.
-    fn next(&mut self) -> Result<Option<Page>, StorageError> {
-        loop {
-            let Some(Way { place, portion, after }) = self.open.take().or_else(|| self.ways.next()) else {
-                return Ok(None);
-            };
-            let Some(live) = until_live(self.hasher, self.root, self.cancel) else { return Ok(None) };
-            let (files, more) = self
-                .hasher
-                .database
-                .read_blocking(|connection| unhashed(connection, live.row, place.as_ref(), portion, &after, PAGE))?;
-            self.open = more.map(|after| Way { place, portion, after });
-            if !files.is_empty() {
-                return Ok(Some(Page { live: Arc::new(live), files }));
-            }
-        }
+    // The next files, as soon as the root can be reached.
+    let look_up = |portion: Portion, place: Option<&RelPath>, after: &After| {
+        let Some(live) = until_live(hasher, root, cancel) else { return Ok(None) };
+        let look = |connection: &_| unhashed(connection, live.row, place, portion, after, PAGE);
+        let (files, more) = hasher.database.read_blocking(look)?;
+        let n_readers = n_readers(&hasher.settings, &live);
+        Ok(Some(Page { root: live, files, more, n_readers }))
+    };
+    let n_readers = || until_live(hasher, root, cancel).map(|live| n_readers(&hasher.settings, &live));
+    let Some(mut n) = n_readers() else { return Ok(()) };
+    let lanes = Lanes::new(&places, n, &look_up);
+    loop {
+        crew::hash(hasher, root, &lanes, n, cancel)?;
+        let Some(now) = lanes.were_resized().then(n_readers).flatten() else { return Ok(()) };
+        n = now;
     }
 }
 
@@ -178,7 +148,6 @@ fn measure(hasher: &Hasher, root: Root) -> Result<(), StorageError> {
     job.n_done = measured.iter().map(|part| part.n_hashed).sum();
     job.bytes_total = measured.iter().map(|part| part.size_bytes).sum();
     job.bytes_done = measured.iter().map(|part| part.hashed_bytes).sum();
-    hasher.database.write_blocking(|tx| hash_jobs::save(tx, &job))?;
     hasher.update(root, |running| running.job = job);
     Ok(())
 }
