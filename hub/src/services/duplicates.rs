@@ -5,6 +5,7 @@
 //! one reads only what has changed. Its result replaces that of the search before in one commit; a
 //! search that was stopped or failed changes nothing.
 
+mod lanes;
 mod plan;
 mod read;
 mod run;

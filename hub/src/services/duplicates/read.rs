@@ -1,14 +1,13 @@
 //! Reading what a search asks for: each root by its own readers, what they found into the database by
 //! one writer, many rows at a time.
 
-use std::cmp::Reverse;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use shared_protocol::{Blake3, RelPath};
 
 use super::Duplicates;
+use super::lanes::Lanes;
 use super::stage::Stage;
 use crate::domain::duplicates::Node;
 use crate::fs::ends::hash_ends;
@@ -27,9 +26,6 @@ const QUEUE: usize = 64;
 
 /// Smaller files are begun anew after a stop.
 const CHECKPOINT_FROM: u64 = 64 << 20;
-
-/// Files are taken in the order of their sizes in units of this, the others as they lie.
-const BIG_BYTES: u64 = 16 << 20;
 
 /// Between two looks while a transfer has the disk.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
@@ -195,26 +191,22 @@ pub(super) fn each<T: Send>(
     work: &Work<'_, T>,
     store: &mut Store<'_, T>,
 ) -> Result<Results<T>, StorageError> {
-    let per_root: Vec<Vec<usize>> = crew
+    let per_root: Vec<Lanes> = crew
         .lives
         .iter()
         .map(|live| {
             let is_there = |at: &usize| names.get(*at).is_some_and(|name| name.root == live.row);
-            let mut wanted: Vec<usize> = wanted.iter().copied().filter(is_there).collect();
-            if n_readers(&crew.this.settings, live) > 1 {
-                // A big file at the end would keep one reader while the others have nothing left.
-                wanted.sort_by_key(|at| Reverse(names.get(*at).map_or(0, |name| name.size_bytes / BIG_BYTES)));
-            }
-            wanted
+            let wanted = wanted.iter().copied().filter(is_there).collect();
+            let size_bytes = |at: usize| names.get(at).map_or(0, |name| name.size_bytes);
+            Lanes::new(wanted, &size_bytes, n_readers(&crew.this.settings, live))
         })
         .collect();
-    let nexts: Vec<AtomicUsize> = crew.lives.iter().map(|_| AtomicUsize::new(0)).collect();
     let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
     std::thread::scope(|scope| {
-        for ((live, wanted), next) in crew.lives.iter().zip(&per_root).zip(&nexts) {
-            for _ in 0..n_readers(&crew.this.settings, live).min(wanted.len()) {
+        for (live, lanes) in crew.lives.iter().zip(&per_root) {
+            for number in 0..lanes.n_readers() {
                 let sender = sender.clone();
-                scope.spawn(move || read(crew, live, names, wanted, next, sender, work));
+                scope.spawn(move || read(crew, live, names, &|| lanes.next(number), sender, work));
             }
         }
         drop(sender);
@@ -232,20 +224,19 @@ fn read<T: Send>(
     crew: &Crew<'_>,
     live: &LiveRoot,
     names: &[CandidateRow],
-    wanted: &[usize],
-    next: &AtomicUsize,
+    next: &dyn Fn() -> Option<usize>,
     sender: Sender<Vec<Read<T>>>,
     work: &Work<'_, T>,
 ) {
     let mut kit = Kit::default();
     let mut results = Bundle::new(sender);
-    while let Some(at) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+    while let Some(at) = next() {
         wait_for_transfers(crew, live);
         if crew.cancel.is_cancelled() {
             return;
         }
-        let Some(name) = names.get(*at) else { return };
-        if results.before(name.size_bytes).is_err() || results.add((*at, work(&mut kit, live, name))).is_err() {
+        let Some(name) = names.get(at) else { return };
+        if results.before(name.size_bytes).is_err() || results.add((at, work(&mut kit, live, name))).is_err() {
             return;
         }
     }
