@@ -1,14 +1,14 @@
-//! How fast the threads that share a piece of work go together.
+//! How fast all who share a piece of work go together.
 
 use std::time::{Duration, Instant};
 
 use crate::domain::rate::Rate;
 
 /// Shortest time that the rate is taken over.
-const SAMPLE: Duration = Duration::from_millis(250);
+const SAMPLE: Duration = Duration::from_millis(100);
 
 /// What each of them has moved, added up to one rate.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Pace {
     rate: Rate,
     moved: u64,

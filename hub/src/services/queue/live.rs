@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::domain::ids::TransferId;
 use crate::domain::rate::Rate;
 use crate::fs::CancelFlag;
+use crate::services::pace::Pace;
 
 /// How a running transfer is going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -89,19 +90,7 @@ impl Running {
 #[derive(Clone, Default)]
 pub(super) struct Live {
     running: Arc<Mutex<HashMap<TransferId, Running>>>,
-    total: Arc<Mutex<Meter>>,
-}
-
-struct Meter {
-    rate: Rate,
-    bytes: u64,
-    last: Instant,
-}
-
-impl Default for Meter {
-    fn default() -> Self {
-        Self { rate: Rate::default(), bytes: 0, last: Instant::now() }
-    }
+    total: Arc<Mutex<Pace>>,
 }
 
 impl Live {
@@ -109,8 +98,7 @@ impl Live {
     pub(super) fn begin(&self, id: TransferId, size_bytes: u64, bytes_stored: u64) {
         let mut all = self.running.lock();
         if all.is_empty() {
-            let mut total = self.total.lock();
-            *total = Meter { rate: total.rate, ..Meter::default() };
+            self.total.lock().begin_anew(Instant::now());
         }
         all.insert(id, Running::new(size_bytes, bytes_stored, Instant::now()));
     }
@@ -137,14 +125,7 @@ impl Live {
 
     /// Bytes of small files that went by in one step.
     pub(super) fn moved(&self, bytes: u64) {
-        let mut total = self.total.lock();
-        total.bytes += bytes;
-        let passed = total.last.elapsed();
-        if passed.as_millis() >= 100 {
-            let bytes = std::mem::take(&mut total.bytes);
-            total.rate.add(bytes, passed);
-            total.last = Instant::now();
-        }
+        self.total.lock().add(bytes, Instant::now());
     }
 
     /// The database learned how far a transfer is.
@@ -167,7 +148,7 @@ impl Live {
 
     /// How fast everything goes together.
     pub(super) fn rate(&self) -> Rate {
-        if self.running.lock().is_empty() { Rate::default() } else { self.total.lock().rate }
+        if self.running.lock().is_empty() { Rate::default() } else { self.total.lock().rate() }
     }
 
     pub(super) fn view(&self, id: TransferId) -> Option<LiveView> {
@@ -225,8 +206,9 @@ mod tests {
     fn what_is_read_again_counts_neither_as_copied_nor_as_to_come() {
         let (live, id) = (Live::default(), TransferId(1));
         live.begin(id, 100, 40);
+        let before = live.total.lock().clone();
         live.checking(id, 30);
         assert_eq!((live.bytes_to_come(TransferId(2)), live.bytes_ahead()), (60, 0));
-        assert_eq!(live.total.lock().bytes, 0);
+        assert_eq!(*live.total.lock(), before);
     }
 }

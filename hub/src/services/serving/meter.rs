@@ -2,16 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use serde::Serialize;
 use shared_protocol::Blake3;
 
-use crate::domain::rate::Rate;
-
-/// Shortest time that the rate is taken over.
-const SAMPLE: Duration = Duration::from_millis(250);
+use crate::services::pace::Pace;
 
 /// Contents whose bytes are remembered; the ones that were sent longest ago are forgotten.
 const MAX_CONTENTS: usize = 1_000;
@@ -49,9 +46,7 @@ pub struct Meter {
 
 #[derive(Debug, Default)]
 struct Counts {
-    rate: Rate,
-    sampled: Option<Instant>,
-    pending: u64,
+    pace: Pace,
     total: u64,
     n_streams: u32,
     contents: HashMap<Blake3, Content>,
@@ -75,7 +70,7 @@ impl Meter {
     /// A stream of this content begins; it ends with the answer.
     pub(super) fn begin(&self, hash: Blake3) -> Counted {
         let mut counts = self.counts.lock();
-        counts.sample(Instant::now());
+        counts.pace.add(0, Instant::now());
         counts.n_streams += 1;
         counts.content(hash).n_streams += 1;
         Counted { meter: self.clone(), hash }
@@ -84,11 +79,11 @@ impl Meter {
     /// What goes out now.
     pub fn view(&self) -> UplinkView {
         let mut counts = self.counts.lock();
-        counts.sample(Instant::now());
+        counts.pace.add(0, Instant::now());
         let mut contents: Vec<_> = counts.contents.iter().collect();
         contents.sort_by_key(|(_, content)| std::cmp::Reverse((content.n_streams > 0, content.last)));
         UplinkView {
-            bytes_per_second: counts.rate.bytes_per_second(),
+            bytes_per_second: counts.pace.rate().bytes_per_second(),
             n_streams: counts.n_streams,
             bytes_served: counts.total,
             contents: contents
@@ -104,18 +99,6 @@ impl Meter {
 }
 
 impl Counts {
-    fn sample(&mut self, now: Instant) {
-        let Some(then) = self.sampled else {
-            self.sampled = Some(now);
-            return;
-        };
-        let passed = now.duration_since(then);
-        if passed >= SAMPLE {
-            self.rate.add(std::mem::take(&mut self.pending), passed);
-            self.sampled = Some(now);
-        }
-    }
-
     fn content(&mut self, hash: Blake3) -> &mut Content {
         if self.contents.len() >= MAX_CONTENTS && !self.contents.contains_key(&hash) {
             let oldest = self.contents.iter().filter(|(_, c)| c.n_streams == 0).min_by_key(|(_, c)| c.last);
@@ -135,9 +118,8 @@ impl Counted {
     pub(super) fn add(&self, bytes: u64) {
         let mut counts = self.meter.counts.lock();
         counts.total += bytes;
-        counts.pending += bytes;
         counts.content(self.hash).bytes += bytes;
-        counts.sample(Instant::now());
+        counts.pace.add(bytes, Instant::now());
     }
 }
 
