@@ -110,11 +110,36 @@ impl BenchPlan {
 
     /// The median of several runs.
     pub fn median(&self, mut run: impl FnMut() -> Result<Duration>) -> Result<Duration> {
-        let mut times = (0..self.n_runs.max(1)).map(|_| run()).collect::<Result<Vec<_>>>()?;
-        times.sort();
-        Ok(times[times.len() / 2])
+        let [median] = self.medians([&mut run])?;
+        Ok(median)
+    }
+
+    /// The medians of several runs of each, taken in turn: a machine that becomes slower meanwhile becomes it for all.
+    pub fn medians<const N: usize>(&self, works: [Work<'_>; N]) -> Result<[Duration; N]> {
+        let medians = self.medians_of(works.into())?;
+        medians.try_into().map_err(|_| anyhow::anyhow!("as many medians as pieces of work"))
+    }
+
+    /// The same where their number is not known before.
+    pub fn medians_of(&self, mut works: Vec<Work<'_>>) -> Result<Vec<Duration>> {
+        let mut times = vec![Vec::new(); works.len()];
+        for _ in 0..self.n_runs.max(1) {
+            for (work, times) in works.iter_mut().zip(&mut times) {
+                times.push(work()?);
+            }
+        }
+        Ok(times.into_iter().map(middle).collect())
     }
 }
+
+/// The median.
+fn middle(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// Something to be measured: it does it once, and tells how long it took.
+pub type Work<'a> = &'a mut dyn FnMut() -> Result<Duration>;
 
 /// Makes a folder unless an earlier run has made it to the end.
 fn made_once(folder: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {

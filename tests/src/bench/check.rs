@@ -1,14 +1,13 @@
 //! A full content check of two equal trees.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::process::wait_until_idle;
 use super::table::Table;
-use super::{BenchPlan, forget_hub, peers, timed};
+use super::{BenchPlan, forget_hub, middle, peers, timed};
 use crate::api::Api;
 use crate::corpus::{CorpusPlan, generate};
 use crate::hub::HubSetup;
@@ -19,35 +18,36 @@ pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
     let (tree, twin) = (plan.content_tree()?, plan.content_twin()?);
     for root in [&tree, &twin] {
         forget_hub(root)?;
-        // Everything is read once, so that all find the same warm cache.
-        peers::b3sum(root)?;
     }
-    let rsync = plan.median(|| peers::rsync_check(&tree, &twin))?;
-    let rclone = plan.median(|| peers::rclone_check(&tree, &twin))?;
-    let (mut known, mut anew) = (Vec::new(), Vec::new());
-    for _ in 0..plan.n_runs.max(1) {
+    // All find the same warm cache.
+    let warm = || peers::warm(&[&tree, &twin]);
+    warm()?;
+    let mut known = Vec::new();
+    let mut hub = || {
         let setup = HubSetup::on(&tree, &twin)?.set("HASH_SHA256", "false");
         let hub = setup.start()?;
         let api = hub.api()?;
         api.scan_both()?;
         wait_until_idle(hub.process())?;
-        anew.push(timed(|| hash_both(&api).and_then(|()| expect_equal(&api)))?.0);
+        let anew = timed(|| hash_both(&api).and_then(|()| expect_equal(&api)))?.0;
         known.push(timed(|| expect_equal(&api))?.0);
         drop(hub);
         forget_hub(&tree)?;
         forget_hub(&twin)?;
-    }
-    let (known, anew) = (middle(known), middle(anew));
+        Ok(anew)
+    };
+    let mut rsync = || peers::rsync_check(&tree, &twin);
+    let mut rclone = || {
+        let time = peers::rclone_check(&tree, &twin)?;
+        warm().map(|()| time)
+    };
+    let [anew, rsync, rclone] = plan.medians([&mut hub, &mut rsync, &mut rclone])?;
+    let known = middle(known);
     table.compare(&format!("content check of {n} files, every file read"), anew, "rsync -anc", rsync, Some(1.0));
     table.compare("the same", anew, "rclone check", rclone, Some(1.0));
     table.compare("the same by hashes that are up to date", known, "rsync -anc", rsync, Some(1.0));
     table.compare("the same by hashes that are up to date", known, "rclone check", rclone, Some(1.0));
     Ok(())
-}
-
-fn middle(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 /// Both sides at once, as the button on a plan's page does it.

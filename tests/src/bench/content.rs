@@ -1,5 +1,6 @@
 //! Hashing and copying.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,17 +16,16 @@ use crate::hub::HubSetup;
 pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
     let tree = plan.content_tree()?;
     forget_hub(&tree)?;
-    // Everything is read once, so that all find the same warm cache.
-    peers::b3sum(&tree)?;
+    // All find the same warm cache.
+    peers::warm(&[&tree])?;
     measure_hashing(plan, &tree, table)?;
     measure_copying(plan, &tree, table)
 }
 
 fn measure_hashing(plan: &BenchPlan, tree: &Path, table: &mut Table) -> Result<()> {
     let n = plan.n_content_files;
-    let b3sum = plan.median(|| peers::b3sum(tree))?;
-    let mut memory = 0.0_f64;
-    let mut hash = |sha256: &str| -> Result<Duration> {
+    let memory = Cell::new(0.0_f64);
+    let hash = |sha256: &str| -> Result<Duration> {
         let empty = tempfile::tempdir()?;
         let setup = HubSetup::on(tree, empty.path())?.set("HASH_SHA256", sha256).set("LOCAL_HASH_READERS", "2");
         let hub = setup.start()?;
@@ -34,25 +34,22 @@ fn measure_hashing(plan: &BenchPlan, tree: &Path, table: &mut Table) -> Result<(
         // What a first scan leaves to be done afterwards is not hashing.
         wait_until_idle(hub.process())?;
         let (time, _) = timed(|| api.hash("local"))?;
-        memory = memory.max(memory_mib(hub.process(), "VmHWM:")?);
+        memory.set(memory.get().max(memory_mib(hub.process(), "VmHWM:")?));
         drop(hub);
         forget_hub(tree)?;
         Ok(time)
     };
-    let blake3 = plan.median(|| hash("false"))?;
-    let both = plan.median(|| hash("true"))?;
+    let [b3sum, blake3, both] =
+        plan.medians([&mut || peers::b3sum(tree), &mut || hash("false"), &mut || hash("true")])?;
     table.compare(&format!("full hash of {n} files"), blake3, "b3sum", b3sum, Some(0.6));
     table.compare("the same with SHA-256", both, "b3sum", b3sum, None);
-    table.tell("most memory of the hub meanwhile", format!("{memory:.0} MiB"));
+    table.tell("most memory of the hub meanwhile", format!("{:.0} MiB", memory.get()));
     Ok(())
 }
 
 fn measure_copying(plan: &BenchPlan, tree: &Path, table: &mut Table) -> Result<()> {
     let memory = tempfile::tempdir_in(&plan.memory)?;
     let to = memory.path().join("copy");
-    let cp = plan.median(|| peers::copy("cp", tree, &to))?;
-    let rsync = plan.median(|| peers::copy("rsync", tree, &to))?;
-    let rclone = plan.median(|| peers::copy("rclone", tree, &to))?;
     let hub = |concurrency: &str| -> Result<Duration> {
         std::fs::create_dir(&to)?;
         let setup = HubSetup::on(&to, tree)?.set("QUEUE_CONCURRENCY", concurrency).set("HASH_SHA256", "false");
@@ -82,8 +79,12 @@ fn measure_copying(plan: &BenchPlan, tree: &Path, table: &mut Table) -> Result<(
         forget_hub(tree)?;
         Ok(time)
     };
-    let one = plan.median(|| hub("1"))?;
-    let four = plan.median(|| hub("4"))?;
+    let copy = |tool| peers::copy(tool, tree, &to);
+    let [cp, one, four, rsync, rclone] =
+        plan.medians([&mut || copy("cp"), &mut || hub("1"), &mut || hub("4"), &mut || copy("rsync"), &mut || {
+            let time = copy("rclone")?;
+            peers::warm(&[tree]).map(|()| time)
+        }])?;
     table.compare("verified copy of the tree to memory", one, "cp -a", cp, Some(1.15));
     table.compare("the same, 4 at once", four, "cp -a", cp, Some(0.7));
     table.compare("the same, one at a time", one, "rsync -a", rsync, None);

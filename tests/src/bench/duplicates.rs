@@ -1,14 +1,13 @@
 //! Finding duplicates.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::process::wait_until_idle;
 use super::table::Table;
-use super::{BenchPlan, forget_hub, peers, timed};
+use super::{BenchPlan, Work, forget_hub, middle, peers, timed};
 use crate::api::{Api, WORK, text};
 use crate::hub::HubSetup;
 use crate::wait::wait_for;
@@ -17,26 +16,11 @@ use crate::wait::wait_for;
 pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
     let tree = plan.content_tree()?;
     forget_hub(&tree)?;
-    // Everything is read once, so that all find the same warm cache.
-    peers::b3sum(&tree)?;
-    let mut peers: Vec<(&str, Duration)> = Vec::new();
-    for (name, arguments) in [
-        ("jdupes", vec!["-r", "-q", "-m"]),
-        ("fclones", vec!["group", "--min", "1"]),
-        ("czkawka_cli", vec!["dup", "-m", "1", "-H", "-W", "-d"]),
-    ] {
-        let given = || arguments.iter().map(std::ffi::OsStr::new).chain([tree.as_os_str()]);
-        // What is not installed is told; a peer that fails is an error.
-        match std::process::Command::new(name).arg("--version").output() {
-            Ok(_) => peers.push((name, plan.median(|| peers::run(name, given()))?)),
-            Err(_) => table.tell(name, "not installed: scripts/bench --install-peers".to_owned()),
-        }
-    }
-    ensure!(!peers.is_empty(), "no other tool that finds duplicates is installed");
-    let fastest = peers.iter().map(|peer| peer.1).min();
+    // All find the same warm cache.
+    peers::warm(&[&tree])?;
     let mut seconds = Vec::new();
     let asked = json!({ "roots": ["local"] });
-    let first = plan.median(|| {
+    let mut hub = || {
         let empty = tempfile::tempdir()?;
         let setup = HubSetup::on(&tree, empty.path())?.set("LOCAL_HASH_READERS", "2");
         let hub = setup.start()?;
@@ -49,13 +33,35 @@ pub fn measure(plan: &BenchPlan, table: &mut Table) -> Result<()> {
         drop(hub);
         forget_hub(Path::new(&tree))?;
         Ok(time)
-    })?;
-    seconds.sort();
-    let again = *seconds.get(seconds.len() / 2).context("a second search")?;
+    };
+    let mut peers = Vec::new();
+    for (name, arguments) in [
+        ("jdupes", ["-r", "-q", "-m"].as_slice()),
+        ("fclones", &["group", "--min", "1"]),
+        ("czkawka_cli", &["dup", "-m", "1", "-H", "-W", "-d"]),
+    ] {
+        // What is not installed is told; a peer that fails is an error.
+        match std::process::Command::new(name).arg("--version").output() {
+            Ok(_) => {
+                let given = move |tree| arguments.iter().map(std::ffi::OsStr::new).chain([tree]);
+                peers.push((name, move |tree| peers::run(name, given(tree))));
+            }
+            Err(_) => table.tell(name, "not installed: scripts/bench --install-peers".to_owned()),
+        }
+    }
+    ensure!(!peers.is_empty(), "no other tool that finds duplicates is installed");
+    let mut runs: Vec<_> = peers.iter().map(|(_, run)| || run(tree.as_os_str())).collect();
+    let mut works: Vec<Work<'_>> = vec![&mut hub];
+    works.extend(runs.iter_mut().map(|run| -> Work<'_> { run }));
+    let times = plan.medians_of(works)?;
+    let (first, times) = times.split_first().context("the hub was measured")?;
+    let peers: Vec<_> = peers.iter().map(|(name, _)| *name).zip(times.iter().copied()).collect();
+    let fastest = peers.iter().map(|peer| peer.1).min();
+    let again = middle(seconds);
     let n = plan.n_content_files;
     for (name, time) in peers {
         let goal = (Some(time) == fastest).then_some(0.9);
-        table.compare(&format!("duplicates among {n} files, nothing known"), first, name, time, goal);
+        table.compare(&format!("duplicates among {n} files, nothing known"), *first, name, time, goal);
     }
     table.tell("the second search (goal: 100 ms and a look at each candidate)", format!("{} ms", again.as_millis()));
     Ok(())

@@ -70,6 +70,12 @@ pub fn b3sum(root: &Path) -> Result<Duration> {
     run("sh", ["-c".as_ref(), script.as_ref(), root.as_os_str()])
 }
 
+/// Reads trees so that memory holds them, twice: whoever reads something for the second time has the work of moving it
+/// to what the system keeps. rclone tells the system to forget what it has read, so that this is needed after it, too.
+pub fn warm(roots: &[&Path]) -> Result<()> {
+    roots.iter().chain(roots).try_for_each(|root| b3sum(root).map(drop))
+}
+
 /// Copies a tree with a tool into an empty folder, which is taken away again.
 pub fn copy(tool: &str, from: &Path, to: &Path) -> Result<Duration> {
     let inside = from.join("");
