@@ -110,6 +110,28 @@ fn a_first_hash_leaves_groups_of_duplicates_alone_and_another_one_ends_them() ->
     Ok(())
 }
 
+/// BLAKE3 alone is taken by a search for duplicates, after SHA-256 was taken by a hash job.
+#[test]
+fn sha256_stays_with_its_content_and_goes_with_another() -> Result<()> {
+    let library = Library::new()?;
+    let path = RelPath::parse("vae/a")?;
+    let id = Some(library.put("vae/a", 7)?);
+    let (first, second) = (content(1, 7)?, content(2, 7)?);
+    let sha256 = Some(Sha256::from_bytes([9; 32]));
+    let known = |of: &KnownContent| library.database.read_blocking(|c| sha256_of(c, library.root, &path, &of.blake3));
+    library.know(id, "vae/a", &first)?;
+    assert_eq!(known(&first)?, None);
+    library.know(id, "vae/a", &KnownContent { sha256, ..first.clone() })?;
+    assert_eq!(known(&first)?, sha256);
+    library.know(id, "vae/a", &first)?;
+    assert_eq!(known(&first)?, sha256);
+    library.know(id, "vae/a", &second)?;
+    assert_eq!(known(&second)?, None);
+    let cached = library.database.read_blocking(|c| cached(c, library.root, &path))?;
+    assert_eq!(cached, Some((7, TIME, second.blake3)));
+    Ok(())
+}
+
 #[test]
 fn group_values_go_with_the_last_file_of_their_content() -> Result<()> {
     let library = Library::new()?;

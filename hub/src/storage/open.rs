@@ -73,7 +73,7 @@ fn try_writer(path: &Path) -> Result<Connection, StorageError> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -8_000)?;
     connection.pragma_update(None, "temp_store", "memory")?;
-    // Pages that every commit changes are carried over into the database once in four commits.
+    // What every large commit changes is carried over into the database only after some of them.
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
     check(&connection)?;

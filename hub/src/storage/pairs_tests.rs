@@ -164,7 +164,6 @@ fn names_that_differ_in_case_are_a_conflict_on_one_side() {
     }
 }
 
-/// A row whose status stays right is left as it is only if nothing else of it changed.
 #[test]
 fn a_row_that_is_compared_already_follows_every_change() {
     let library = Library::new(true);

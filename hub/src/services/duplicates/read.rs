@@ -303,7 +303,7 @@ pub(super) fn wait_for_transfers(crew: &Crew<'_>, live: &LiveRoot) {
     let why = format!("Transfers are using {}.", live.root.label());
     crew.this.update(|running| running.progress.waiting = Some(why));
     while crew.this.busy.is_busy(live.root) && !crew.cancel.is_cancelled() {
-        std::thread::sleep(BUSY_PAUSE);
+        crew.cancel.pause(BUSY_PAUSE);
     }
     crew.this.update(|running| {
         running.progress.waiting = None;

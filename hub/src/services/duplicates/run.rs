@@ -219,7 +219,7 @@ fn until_live(this: &Duplicates, roots: &[Root], cancel: &CancelFlag) -> Option<
             Err(error) => {
                 let error: ServiceError = error;
                 this.update(|running| running.progress.waiting = Some(error.to_string()));
-                std::thread::sleep(PATIENCE);
+                cancel.pause(PATIENCE);
             }
         }
     }

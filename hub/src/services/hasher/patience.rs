@@ -23,7 +23,7 @@ pub(super) fn until_live(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Op
             }
             Err(error) => {
                 hasher.update(root, |running| running.waiting = Some(error.to_string()));
-                std::thread::sleep(PATIENCE);
+                cancel.pause(PATIENCE);
             }
         }
     }

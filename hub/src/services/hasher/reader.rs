@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
                 return result;
             }
             // The watch over the roots needs a moment to find out, too.
-            std::thread::sleep(PATIENCE);
+            self.cancel.pause(PATIENCE);
             match until_live(self.hasher, live.root, self.cancel) {
                 None => return Err(HashError::Stopped),
                 Some(now) if now.row != live.row => return result,
@@ -152,7 +152,7 @@ impl Control<'_> {
         let why = format!("Transfers are using {}.", root.label());
         self.hasher.update(root, |running| running.waiting = Some(why));
         while self.hasher.busy.is_busy(root) && !self.cancel.is_cancelled() {
-            std::thread::sleep(BUSY_PAUSE);
+            self.cancel.pause(BUSY_PAUSE);
         }
         self.hasher.update(root, |running| {
             running.waiting = None;
