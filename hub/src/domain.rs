@@ -20,5 +20,7 @@ pub mod scan;
 pub mod size;
 pub mod sources;
 pub mod space;
+pub mod span;
+pub mod story;
 pub mod ticks;
 pub mod transfer;

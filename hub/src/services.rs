@@ -51,6 +51,7 @@ pub use trash::Trash;
 
 use std::collections::BTreeMap;
 
+use crate::config::Key;
 use crate::storage::Database;
 use crate::storage::history::{Level, NewLine};
 use busy::Busy;
@@ -166,24 +167,24 @@ impl Services {
         })
     }
 
-    /// Saves settings and puts them into force: afterwards the roots are those of the new settings.
+    /// Saves settings and puts them into force: afterwards the roots are those of the new settings. Tells
+    /// which keys are others now.
     pub async fn save_settings(
         &self,
         changes: BTreeMap<String, Option<String>>,
         tasks: &Tasks,
-    ) -> Result<SettingsView, SettingsError> {
+    ) -> Result<Vec<Key>, SettingsError> {
         let settings = self.settings.clone();
-        let mut keys: Vec<String> = changes.keys().map(|key| key.to_uppercase()).collect();
-        keys.sort_unstable();
         let saved = tasks.blocking(move || settings.save_blocking(changes)).await;
-        let view = saved.unwrap_or_else(|| Err(std::io::Error::other("the hub is shutting down").into()))?;
+        let changed = saved.unwrap_or_else(|| Err(std::io::Error::other("the hub is shutting down").into()))?;
         self.roots.refresh(tasks).await;
-        if !keys.is_empty() {
+        if !changed.is_empty() {
+            let keys: Vec<&str> = changed.iter().map(|key| key.name()).collect();
             // Values stay out of it: some are secrets.
             self.history.add(NewLine::new("settings", Level::Info, format!("Changed {}", keys.join(", ")))).await;
         }
         self.events.send(Event::SettingsChanged);
-        Ok(view)
+        Ok(changed)
     }
 
     /// Services over a new, empty data folder without roots. The folder stays until the process
@@ -191,7 +192,7 @@ impl Services {
     #[cfg(test)]
     #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
     pub(crate) async fn for_tests(tasks: &Tasks) -> Self {
-        use crate::config::{Key, Layers};
+        use crate::config::Layers;
         let folder = tempfile::tempdir().unwrap().keep();
         let flags = std::collections::BTreeMap::from([(Key::AppDataDir, folder.display().to_string())]);
         let layers = Layers { flags, ..Layers::default() };

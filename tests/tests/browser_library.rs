@@ -246,3 +246,54 @@ fn what_is_stepped_to_or_ticked_is_never_hidden() -> Result<()> {
     }
     browser.expect_quiet()
 }
+
+#[test]
+fn what_is_typed_goes_along_to_the_other_side() -> Result<()> {
+    let (_roots, _setup, hub) = library()?;
+    let browser = Browser::open()?;
+    browser.goto(&format!("{}/library?root=local&sort=size", hub.address()))?;
+    browser.wait_text("#live-badge", "Live")?;
+    browser.fill("#q", "style 0044")?;
+    browser.wait_text("#results", "On the Lake:")?;
+    // The links around the list know what was typed, though only the list was fetched again.
+    browser.click_text(".segments a", "Lake")?;
+    browser.wait_text("#results .name", "style 0044")?;
+    let address = browser.address()?;
+    ensure!(address.contains("root=lake") && address.contains("0044") && address.contains("sort=size"), "{address}");
+    browser.click(".segments a[title=Cards]")?;
+    browser.wait_text("#results .tile-name", "style 0044")?;
+    ensure!(browser.address()?.contains("0044"), "{}", browser.address()?);
+    browser.expect_quiet()
+}
+
+#[test]
+fn back_closes_the_details_and_stays_in_the_list() -> Result<()> {
+    let (_roots, _setup, hub) = library()?;
+    let browser = Browser::open()?;
+    browser.goto(&format!("{}/", hub.address()))?;
+    for (width, height) in [(390, 844), (1440, 900)] {
+        browser.resize(width, height)?;
+        browser.goto(&format!("{}/library?root=lake&q=0044", hub.address()))?;
+        browser.wait("#rows a[data-details]")?;
+        let list = browser.address()?;
+        browser.evaluate("window.sameDocument = true", &json!([]))?;
+        let is_same =
+            || Ok::<_, anyhow::Error>(browser.evaluate("return window.sameDocument === true", &json!([]))? == true);
+        browser.click("#rows a[data-details]")?;
+        browser.wait("#drawer .drawer-head")?;
+        ensure!(browser.address()?.contains("open="), "{}", browser.address()?);
+        browser.back()?;
+        browser.wait_gone("#drawer .drawer-head")?;
+        ensure!(browser.address()? == list && is_same()?, "{} at {width} px", browser.address()?);
+        // Closing takes the same step back: the next Back leaves the list and opens nothing again.
+        browser.click("#rows a[data-details]")?;
+        browser.wait("#drawer .drawer-head")?;
+        browser.click("[data-action=close-drawer]")?;
+        browser.wait_gone("#drawer .drawer-head")?;
+        wait_until("the address of the list", SOON, || Ok(browser.address()? == list))?;
+        browser.back()?;
+        wait_until("another page", SOON, || Ok(!browser.address()?.contains("/library?root=lake&q=0044&open")))?;
+        ensure!(browser.count("#drawer .drawer-head")? == 0, "{}", browser.address()?);
+    }
+    browser.expect_quiet()
+}

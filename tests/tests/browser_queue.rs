@@ -180,7 +180,8 @@ fn what_failed_is_found_read_and_tried_again_together() -> Result<()> {
 
     // History tells it once and leads to what failed, and why.
     let browser = open(&hub, "/history?level=error")?;
-    browser.wait_text("#results", "3 files failed")?;
+    browser.wait_text("#results", "Copied 9 of 12 files to Local")?;
+    browser.wait_text("#results", "3 failed")?;
     ensure!(browser.count("#results tbody tr")? == 1, "one line for the batch");
     browser.inspect("history-failures")?;
     browser.click("#results tbody a")?;
@@ -225,7 +226,8 @@ fn what_failed_is_found_read_and_tried_again_together() -> Result<()> {
         ensure!(fs::read(roots.local().join(name))? == fs::read(roots.lake().join(name))?, "{name} arrived");
     }
     browser.goto(&format!("{}/history", hub.address()))?;
-    browser.wait_text("#results", "Asked to try 2 failed files")?;
+    browser.wait_text("#results", "Copied 12 files to Local")?;
+    ensure!(browser.texts("#results tbody td.break")?.iter().filter(|line| line.contains("12 files")).count() == 1);
     Ok(())
 }
 

@@ -96,16 +96,32 @@ fn room_is_made_on_local_and_a_file_comes_back() -> Result<()> {
     browser.wait_text("#results", " free ")?;
     let shown = browser.texts("#results .name")?;
     ensure!(shown.first().is_some_and(|name| name == "big.safetensors") && shown.len() < 13, "{shown:?}");
-    ensure!(browser.address()?.contains("free=0.00305"), "{}", browser.address()?);
+    ensure!(!browser.address()?.contains("free="), "what is asked for once is in no address: {}", browser.address()?);
+    let n_ticked = || browser.count("#results [data-tick]:checked");
+    ensure!(n_ticked()? == shown.len(), "what was chosen is ticked");
     browser.expect_accessible()?;
     browser.screenshot("flow-evict")?;
     browser.click("[data-action=evict]")?;
-    browser.wait_text("dialog[open]", "leave Local for good")?;
+    browser.wait_text("dialog[open]", "Removed from Local once the Lake copy is verified")?;
     browser.expect_accessible()?;
     browser.fill("#confirm-typed", &format!("EVICT {}", shown.len()))?;
     browser.click("dialog[open] button[type=submit]")?;
     let big = roots.local().join("checkpoints/flux/big.safetensors");
     wait_until("it has left", WORK, || Ok(!big.exists()))?;
+    // The list goes on with the next files, and none of them is ticked: now, reloaded, or gone back to.
+    wait_until("the list without it", SOON, || {
+        Ok(!browser.texts("#results .name")?.contains(&"big.safetensors".to_owned()))
+    })?;
+    browser.wait_text("#results .name", "model-")?;
+    ensure!(n_ticked()? == 0, "nothing is ticked by itself");
+    browser.reload()?;
+    browser.wait_text("#live-badge", "Live")?;
+    ensure!(n_ticked()? == 0, "nor after a reload");
+    browser.goto(&format!("{}/queue", hub.address()))?;
+    browser.wait("#queue-tabs")?;
+    browser.back()?;
+    browser.wait_text("#results .name", "model-")?;
+    ensure!(n_ticked()? == 0, "nor gone back to");
 
     browser.goto(&format!("{}/library?root=local", hub.address()))?;
     browser.wait_text("#evicted", "big.safetensors")?;

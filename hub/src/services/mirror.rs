@@ -8,14 +8,13 @@ mod guards;
 
 use shared_protocol::RelPath;
 
-use super::queue::Queue;
+use super::queue::{Queue, story};
 use super::{Comparer, ErrorKind, Event, Events, Roots, ServiceError, Tasks};
 use crate::domain::ids::{BatchId, PlanId};
 use crate::domain::mirror::Rules;
 use crate::domain::mirror::totals::PlanTotals;
 use crate::domain::root::Root;
 use crate::services::roots::LiveRoot;
-use crate::storage::history::{self, Level, NewLine};
 use crate::storage::plans::{self, NewPlan, PlanRecord};
 use crate::storage::views::{Page, PageRequest, plan_items};
 use crate::storage::{Connection, Database, StorageError};
@@ -202,7 +201,8 @@ impl Mirror {
                 return Ok(Err(unsaid));
             }
             let batch = plans::enqueue(tx, &plan)?;
-            history::add(tx, &line(&plan, batch))?;
+            let n_skipped = plan.totals.conflicts.n + plan.totals.left_out.n;
+            story::begin(tx, batch, None, plan.totals.n_transfers(), n_skipped)?;
             let (n_transfers, size_bytes) = (plan.totals.n_transfers(), plan.totals.bytes_to_copy());
             Ok(Ok(PlanReceipt { batch, n_transfers, size_bytes }))
         })?
@@ -229,20 +229,4 @@ impl Mirror {
             plan,
         })
     }
-}
-
-fn line(plan: &PlanRecord, batch: BatchId) -> NewLine {
-    let (from, to) = (plan.asked.from.0, plan.asked.to.0);
-    let totals = &plan.totals;
-    let folder = plan.asked.folder.as_ref().map(|folder| format!(", folder {folder}")).unwrap_or_default();
-    let parts = [
-        (totals.moves.n, "renamed"),
-        (totals.copies.n, "copied"),
-        (totals.overwrites.n, "replaced"),
-        (totals.deletes.n, "deleted"),
-    ];
-    let parts: Vec<String> = parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    let summary =
-        format!("Asked to mirror {} to {}{folder} by plan {}: {}", from.label(), to.label(), plan.id, parts.join(", "));
-    NewLine::new("batch", Level::Info, summary).root(to).batch(batch)
 }

@@ -14,7 +14,7 @@ mod enqueue;
 mod evict;
 mod evictions;
 mod failure;
-mod failures;
+mod held;
 mod landed;
 mod live;
 mod place;
@@ -28,6 +28,7 @@ mod room;
 mod runner;
 mod share;
 mod small;
+pub(super) mod story;
 mod undo;
 mod verified;
 
@@ -37,21 +38,20 @@ use parking_lot::Mutex;
 
 use super::busy::Busy;
 use super::needs::Needs;
-use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
+use super::{Comparer, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::root::Root;
 use crate::domain::transfer::{self, Effect, TransferState};
 use crate::fs::Buffers;
-use crate::storage::history::{Level, NewLine};
 use crate::storage::queue::outcome::{self, Stepped};
-use crate::storage::queue::{TransferRow, batches, claim};
+use crate::storage::queue::{batches, claim};
 use crate::storage::{Database, facts};
 
 pub use crate::storage::queue::batches::Place;
 pub use bulk::FailedTotals;
 pub use evictions::EvictionReceipt;
-pub use live::LiveView;
+pub use live::{GroupView, LiveView};
 pub use request::{Action, BatchReceipt, QueueStatus, SkippedPath, TransferRequest};
 pub use resolve::{Named, Resolution};
 
@@ -62,13 +62,15 @@ pub struct Queue {
     database: Database,
     roots: Roots,
     events: Events,
-    history: History,
     comparer: Comparer,
     tasks: Tasks,
     busy: Busy,
     live: live::Live,
     /// Why the queue is held; a copy of the fact in the database.
     held: Arc<Mutex<Option<String>>>,
+    /// The transfer that did not fit, where that is why.
+    short: Arc<Mutex<Option<TransferId>>>,
+    look_at_room: Arc<tokio::sync::Notify>,
     wake: Arc<tokio::sync::Notify>,
     /// In the names of part files: this database's token.
     token: Arc<str>,
@@ -79,11 +81,13 @@ pub struct Queue {
 impl Queue {
     /// Goes on where the last run ended.
     pub(super) async fn start(needs: Needs) -> Result<Self, ServiceError> {
-        let Needs { settings, database, roots, events, history, comparer, tasks, busy } = needs;
+        let Needs { settings, database, roots, events, comparer, tasks, busy, .. } = needs;
         let policy = RetryPolicy::with_tries(settings.current().queue_retry_count);
-        let (token, held, recovered) = database
+        let (token, (held, short), recovered) = database
             .write(move |tx| {
-                Ok((facts::token(tx)?, facts::get(tx, facts::QUEUE_PAUSED)?, outcome::recover(tx, &policy)?))
+                let recovered = outcome::recover(tx, &policy)?;
+                story::tell(tx, &recovered)?;
+                Ok((facts::token(tx)?, held::read(tx)?, recovered))
             })
             .await?;
         let queue = Self {
@@ -91,12 +95,13 @@ impl Queue {
             database,
             roots,
             events,
-            history,
             comparer,
             tasks,
             busy,
             live: live::Live::default(),
             held: Arc::new(Mutex::new(held)),
+            short: Arc::new(Mutex::new(short)),
+            look_at_room: Arc::default(),
             wake: Arc::default(),
             token: token.into(),
             buffers: Arc::default(),
@@ -107,6 +112,7 @@ impl Queue {
         let this = queue.clone();
         queue.tasks.blocking(move || recovered.iter().for_each(|one| this.run_effects(one))).await;
         runner::start(&queue);
+        held::follow_room(&queue);
         Ok(queue)
     }
 
@@ -144,11 +150,7 @@ impl Queue {
             let stepped = this.step_blocking(id, event)?;
             this.run_effects(&stepped);
             this.events.send(Event::BatchChanged(stepped.transfer.batch_id));
-            if event == transfer::Event::Retry && stepped.effects.contains(&Effect::StartOver) {
-                let TransferRow { from, path, batch_id, .. } = &stepped.transfer;
-                let line = NewLine::new("batch", Level::Info, format!("Asked to try {path} again"));
-                this.history.add_blocking(&line.root(*from).batch(*batch_id));
-            }
+            this.events.send(Event::HistoryAdded);
             Ok(())
         })
         .await?;
@@ -175,16 +177,7 @@ impl Queue {
 
     /// Holds the queue; what runs stops where it is and keeps what it has.
     pub async fn pause_all(&self) -> Result<(), ServiceError> {
-        self.hold("It was paused by hand.".to_owned()).await
-    }
-
-    /// Lets the queue go on.
-    pub async fn resume_all(&self) -> Result<(), ServiceError> {
-        self.database.write(|tx| facts::remove(tx, facts::QUEUE_PAUSED)).await?;
-        *self.held.lock() = None;
-        self.wake.notify_one();
-        self.events.send(Event::QueueChanged);
-        Ok(())
+        self.hold("You paused the queue.".to_owned()).await
     }
 
     /// Takes what has ended out of the lists.
@@ -202,9 +195,11 @@ impl Queue {
         let in_database: u64 = open.into_iter().map(|state| of(state).1).sum();
         let bytes_left = in_database.saturating_sub(self.live.bytes_ahead());
         let held = self.held.lock().clone();
-        let queued = of(TransferState::Queued).0;
-        let (running, waiting) = (of(TransferState::Running).0, of(TransferState::Waiting).0);
-        let idle = running == 0 && held.is_none() && queued + waiting > 0;
+        // What was claimed with others and is not worked on is next, as what is queued.
+        let (claimed, waiting) = (of(TransferState::Running).0, of(TransferState::Waiting).0);
+        let running = claimed.min(self.at_work().len() as u64);
+        let queued = of(TransferState::Queued).0 + (claimed - running);
+        let idle = claimed == 0 && held.is_none() && queued + waiting > 0;
         let waiting_for = idle.then(|| self.unreachable()).flatten();
         let rate = self.live.rate();
         Ok(QueueStatus {
@@ -220,8 +215,18 @@ impl Queue {
             cancelled: of(TransferState::Cancelled).0,
             bytes_left,
             bytes_per_second: rate.bytes_per_second(),
-            eta_seconds: if running > 0 { rate.seconds_for(bytes_left) } else { None },
+            eta_seconds: if claimed > 0 { rate.seconds_for(bytes_left) } else { None },
         })
+    }
+
+    /// The transfers that are really worked on: as many as there are places, at the most.
+    pub fn at_work(&self) -> Vec<TransferId> {
+        self.live.at_work(usize::from(self.settings.current().queue_concurrency.get()))
+    }
+
+    /// What is worked on together with a transfer, if that is more than itself.
+    pub fn group(&self, id: TransferId) -> Option<GroupView> {
+        self.live.group(id)
     }
 
     /// How a running transfer is going.
@@ -251,21 +256,22 @@ impl Queue {
 
     async fn hold(&self, why: String) -> Result<(), ServiceError> {
         let this = self.clone();
-        self.blocking(move || this.hold_blocking(&why)).await
-    }
-
-    fn hold_blocking(&self, why: &str) -> Result<(), ServiceError> {
-        *self.held.lock() = Some(why.to_owned());
-        self.live.stop_all();
-        self.database.write_blocking(|tx| facts::set(tx, facts::QUEUE_PAUSED, why))?;
-        self.events.send(Event::QueueChanged);
-        Ok(())
+        self.blocking(move || this.hold_blocking(&why, None)).await
     }
 
     /// Applies an event and stores what comes of it.
     fn step_blocking(&self, id: TransferId, event: transfer::Event) -> Result<Stepped, ServiceError> {
         let policy = self.policy();
-        let stepped = self.database.write_blocking(|tx| outcome::apply(tx, id, event, None, &policy))?;
+        let stepped = self.database.write_blocking(|tx| {
+            let stepped = outcome::apply(tx, id, event, None, &policy)?;
+            if let Ok(one) = &stepped {
+                story::tell(tx, std::slice::from_ref(one))?;
+                if event == transfer::Event::Retry && one.effects.contains(&Effect::StartOver) {
+                    story::again(tx, one.transfer.batch_id, one.transfer.path.as_str())?;
+                }
+            }
+            Ok(stepped)
+        })?;
         stepped.map_err(|refused| conflict(&format!("That can't be done: {refused}.")))
     }
 
@@ -276,7 +282,7 @@ impl Queue {
                 Effect::StopWorker => self.live.stop(stepped.transfer.id),
                 Effect::PauseQueue => {
                     let why = stepped.why.as_deref().unwrap_or("The disk is full. Make room, then resume the queue.");
-                    if let Err(error) = self.hold_blocking(why) {
+                    if let Err(error) = self.hold_blocking(why, Some(stepped.transfer.id)) {
                         tracing::error!(%error, "the queue could not be held");
                     }
                 }

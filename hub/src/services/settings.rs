@@ -75,8 +75,9 @@ impl Settings {
     }
 
     /// Validates the whole that would come out, then writes the file and puts it into force. `None`
-    /// takes a key out of the file. What flags or the environment say stays in force.
-    pub fn save_blocking(&self, changes: BTreeMap<String, Option<String>>) -> Result<SettingsView, SettingsError> {
+    /// takes a key out of the file. What flags or the environment say stays in force. Tells which keys of
+    /// the file are others now; without any the file is left alone.
+    pub fn save_blocking(&self, changes: BTreeMap<String, Option<String>>) -> Result<Vec<Key>, SettingsError> {
         let mut inner = self.inner.write();
         let mut known = BTreeMap::new();
         let mut problems = Vec::new();
@@ -97,6 +98,10 @@ impl Settings {
         if !problems.is_empty() {
             return Err(SettingsError::Wrong(problems));
         }
+        known.retain(|key, value| inner.layers.file.get(key) != value.as_ref());
+        if known.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut layers = inner.layers.clone();
         for (key, value) in &known {
             match value {
@@ -113,8 +118,7 @@ impl Settings {
         file::write(&config.app_data_dir, &known)?;
         inner.layers = layers;
         inner.config = Arc::new(config);
-        drop(inner);
-        Ok(self.view())
+        Ok(known.into_keys().collect())
     }
 }
 
@@ -158,6 +162,21 @@ mod tests {
         one.save_blocking(change("queue_concurrency", "3")).unwrap();
         assert_eq!(one.current().queue_concurrency.get(), 3);
         assert_eq!(settings(&folder, BTreeMap::new()).current().queue_concurrency.get(), 3);
+    }
+
+    #[test]
+    fn only_what_is_another_value_is_changed_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(file::NAME), "# mine\nqueue_concurrency = 1 # the default, on purpose\n")
+            .unwrap();
+        let one = settings(&folder, BTreeMap::new());
+        let both = [change("QUEUE_CONCURRENCY", "1"), change("HUB_PORT", "9000")].into_iter().flatten().collect();
+        assert_eq!(one.save_blocking(both).unwrap(), [Key::HubPort]);
+        let before = std::fs::read_to_string(folder.path().join(file::NAME)).unwrap();
+        assert!(before.contains("on purpose"), "{before}");
+        let none = BTreeMap::from([("HF_TOKEN".to_owned(), None), ("HUB_PORT".to_owned(), Some("9000".to_owned()))]);
+        assert_eq!(one.save_blocking(none).unwrap(), []);
+        assert_eq!(std::fs::read_to_string(folder.path().join(file::NAME)).unwrap(), before);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! How fast the queue went lately, for the curve on its page. Kept in memory only: after a restart
-//! it begins anew.
+//! it begins anew. A rate has its time: while nothing runs none is taken, and that is a gap.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
@@ -13,13 +13,25 @@ use super::{Event, Events, Queue, Tasks};
 /// Time between two samples.
 pub const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Samples kept: ten minutes of work.
-pub const KEPT: usize = 300;
+/// How far back rates are kept.
+pub const SPAN: Duration = Duration::from_mins(10);
+
+/// Rates kept, so that a clock that stands still fills no memory.
+const KEPT: usize = 400;
+
+/// How fast it went, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// When it was taken.
+    pub at: Instant,
+    /// Bytes per second.
+    pub rate: u64,
+}
 
 /// The latest rates; clones share them.
 #[derive(Clone, Default)]
 pub struct Throughput {
-    rates: Arc<Mutex<VecDeque<u64>>>,
+    samples: Arc<Mutex<VecDeque<Sample>>>,
 }
 
 impl Throughput {
@@ -48,9 +60,10 @@ impl Throughput {
         throughput
     }
 
-    /// The latest rates in bytes per second, the oldest first.
-    pub fn recent(&self) -> Vec<u64> {
-        self.rates.lock().iter().copied().collect()
+    /// The latest rates up to this moment, the oldest first.
+    pub fn recent(&self, now: Instant) -> Vec<Sample> {
+        let is_recent = |sample: &&Sample| now.saturating_duration_since(sample.at) <= SPAN;
+        self.samples.lock().iter().filter(is_recent).copied().collect()
     }
 
     /// Takes samples until nothing runs; `false` when the program ends.
@@ -58,24 +71,25 @@ impl Throughput {
         loop {
             let Ok(status) = queue.status().await else { return true };
             if status.running == 0 {
-                if self.rates.lock().back().is_some_and(|last| *last > 0) {
-                    self.push(0);
+                if self.samples.lock().back().is_some_and(|last| last.rate > 0) {
+                    self.push(0, Instant::now());
                 }
                 return true;
             }
-            self.push(status.bytes_per_second);
+            self.push(status.bytes_per_second, Instant::now());
             if !tasks.pause(INTERVAL).await {
                 return false;
             }
         }
     }
 
-    fn push(&self, rate: u64) {
-        let mut rates = self.rates.lock();
-        if rates.len() == KEPT {
-            rates.pop_front();
+    fn push(&self, rate: u64, at: Instant) {
+        let mut samples = self.samples.lock();
+        let is_old = |first: &Sample| at.saturating_duration_since(first.at) > SPAN;
+        while samples.len() >= KEPT || samples.front().is_some_and(is_old) {
+            samples.pop_front();
         }
-        rates.push_back(rate);
+        samples.push_back(Sample { at, rate });
     }
 }
 
@@ -86,10 +100,18 @@ mod tests {
     #[test]
     fn only_the_latest_rates_are_kept() {
         let throughput = Throughput::default();
-        for rate in 0..KEPT as u64 + 5 {
-            throughput.push(rate);
+        let start = Instant::now();
+        let after = |n: u32| start + INTERVAL * n;
+        for n in 0..500 {
+            throughput.push(u64::from(n), after(n));
         }
-        let recent = throughput.recent();
-        assert_eq!((recent.len(), recent.first(), recent.last()), (KEPT, Some(&5), Some(&(KEPT as u64 + 4))));
+        let recent = throughput.recent(after(499));
+        assert_eq!((recent.first().map(|one| one.rate), recent.last().map(|one| one.rate)), (Some(199), Some(499)));
+        assert_eq!(throughput.recent(after(599)).len(), 201, "what is shown ages by itself");
+        assert_eq!(throughput.recent(after(9_000)), []);
+        for _ in 0..1_000 {
+            throughput.push(1, after(500));
+        }
+        assert_eq!(throughput.samples.lock().len(), KEPT);
     }
 }

@@ -8,6 +8,8 @@ use super::StorageError;
 pub const SEARCH_INDEXED_TO: &str = "search_indexed_to";
 /// Why the queue is held, if it is.
 pub const QUEUE_PAUSED: &str = "queue_paused";
+/// The transfer that did not fit, if the queue is held for that.
+pub const QUEUE_SHORT_OF_ROOM: &str = "queue_short_of_room";
 /// A random text in the names of this database's part files, so that a part of another
 /// installation is never taken for ours.
 const TOKEN: &str = "token";

@@ -76,8 +76,8 @@ impl NewLine {
     }
 }
 
-/// Writes a line.
-pub fn add(connection: &Connection, line: &NewLine) -> Result<(), StorageError> {
+/// Writes a line, and tells its row.
+pub fn add(connection: &Connection, line: &NewLine) -> Result<i64, StorageError> {
     connection
         .prepare_cached(
             "INSERT INTO history (at, kind, level, summary, detail, root, batch_id)
@@ -97,17 +97,5 @@ pub fn add(connection: &Connection, line: &NewLine) -> Result<(), StorageError> 
         let sql = "DELETE FROM history WHERE id <= (SELECT id FROM history ORDER BY id DESC LIMIT 1 OFFSET ?1)";
         connection.execute(sql, [KEPT])?;
     }
-    Ok(())
-}
-
-/// Writes what failed of a batch. As long as nothing else was told of the batch there is one such line,
-/// the latest: ten thousand failures are one thing that happened.
-pub fn add_failures(connection: &Connection, line: &NewLine, batch: BatchId) -> Result<(), StorageError> {
-    connection
-        .prepare_cached(
-            "DELETE FROM history WHERE id = (SELECT max(id) FROM history WHERE batch_id = ?1)
-                    AND kind = ?2 AND level = 'error'",
-        )?
-        .execute((batch.0, line.kind))?;
-    add(connection, line)
+    Ok(id)
 }

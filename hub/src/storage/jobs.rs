@@ -155,6 +155,16 @@ pub fn counts(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<(Jo
     Ok(connection.prepare_cached(sql)?.query_map([agent], read)?.collect::<Result<_, _>>()?)
 }
 
+/// How many jobs have not ended, by state. Costs what is open, however many have ended.
+pub fn open_counts(connection: &Connection) -> Result<Vec<(JobState, u64)>, StorageError> {
+    let sql = "SELECT state, count(*) FROM remote_jobs WHERE finished_at IS NULL GROUP BY state";
+    let read = |row: &Row<'_>| {
+        let state: String = row.get(0)?;
+        Ok((JobState::from_name(&state).ok_or_else(|| wrong(0, state))?, from_db(row.get(1)?)))
+    };
+    Ok(connection.prepare_cached(sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
+}
+
 /// A page of jobs, newest first.
 pub fn list(connection: &Connection, filter: JobFilter, page: &PageRequest) -> Result<Page<JobRow>, StorageError> {
     let (agent, state) = (filter.agent.map(|id| id.to_string()), filter.state.map(JobState::as_str));

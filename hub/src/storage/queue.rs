@@ -9,6 +9,7 @@ pub mod failures;
 mod lanes;
 pub mod outcome;
 pub mod row;
+pub mod story;
 pub mod waypoint;
 
 pub use row::TransferRow;

@@ -12,6 +12,7 @@ pub(super) mod preview;
 pub(super) mod queue;
 pub(super) mod remote;
 pub(super) mod remote_send;
+pub(super) mod room;
 pub(super) mod selection;
 pub(super) mod settings;
 pub(super) mod sources;
@@ -100,6 +101,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/hashes/{id}/cancel", post(work::cancel_hashing))
         .route("/ui/roots/{root}/adopt", post(work::adopt))
         .route("/ui/settings", post(settings::save_settings))
+        .route("/ui/room", get(room::show_room))
         .route("/ui/setup", post(settings::save_setup))
         .route("/ui/demo", post(settings::use_demo))
         .route("/ui/folders/choose", get(choose::show_folders))

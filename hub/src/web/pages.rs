@@ -3,6 +3,7 @@
 //! [`super::live`], made by the same functions and templates.
 
 pub(super) mod batch;
+mod curve;
 pub(super) mod diff;
 pub(super) mod duplicates;
 pub(super) mod errors;

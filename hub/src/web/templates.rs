@@ -6,7 +6,7 @@
 mod filters;
 pub mod format;
 
-pub(super) use filters::encode;
+pub(super) use super::address::encode;
 
 use std::path::Path;
 

@@ -81,6 +81,18 @@
     }
     paint();
   });
+  // Where ticks live on the page only, a list that fetches itself again keeps them: just those.
+  let kept = null;
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (area() || event.detail.ctx.sourceElement?.id !== "list") return;
+    kept = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (!kept) return;
+    for (const box of boxes()) box.checked = kept.has(box.value);
+    kept = null;
+    paint();
+  });
   document.addEventListener("DOMContentLoaded", paint);
   window.addEventListener("pageshow", paint);
 })();

@@ -1,7 +1,7 @@
 //! What holds for every page: nothing on the console, nothing wider than the view, nothing that axe
 //! finds.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::Browser;
@@ -49,18 +49,19 @@ impl Browser {
         self.resize(1280, 800)
     }
 
-    /// [`Self::expect_accessible`] in both themes, [`Self::expect_no_overflow`], [`Self::expect_quiet`],
-    /// with a picture of each theme under a name.
+    /// [`Self::expect_accessible`] in both themes on a desktop and on a phone, where other things are
+    /// seen, [`Self::expect_no_overflow`], [`Self::expect_quiet`], with a picture of each under a name.
     pub fn inspect(&self, name: &str) -> Result<()> {
-        for (dark, theme) in [(false, "light"), (true, "dark")] {
-            self.prefer_dark(dark)?;
-            self.screenshot(&format!("{name}-{theme}"))?;
-            self.expect_accessible()?;
+        for (width, height, of) in [(1440, 900, ""), (390, 844, "-390")] {
+            self.resize(width, height)?;
+            for (dark, theme) in [(false, "light"), (true, "dark")] {
+                self.prefer_dark(dark)?;
+                self.screenshot(&format!("{name}-{theme}{of}"))?;
+                self.expect_accessible().with_context(|| format!("at {width} px, {theme}"))?;
+            }
         }
         self.prefer_dark(false)?;
         self.expect_no_overflow()?;
-        self.resize(390, 844)?;
-        self.screenshot(&format!("{name}-390"))?;
         self.resize(1280, 800)?;
         self.expect_quiet()
     }

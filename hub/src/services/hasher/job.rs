@@ -88,7 +88,7 @@ async fn run(hasher: &Hasher, job: HashJobRow) -> bool {
     }
     let stored = hasher.database.write(move |tx| {
         hash_jobs::save(tx, &finished)?;
-        line(&finished).map_or(Ok(()), |line| history::add(tx, &line))
+        line(&finished).map_or(Ok(()), |line| history::add(tx, &line).map(drop))
     });
     if let Err(error) = stored.await {
         tracing::error!(%error, "the end of a hash job could not be stored");

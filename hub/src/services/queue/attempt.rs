@@ -3,7 +3,7 @@
 
 use super::failure::{Trouble, explain};
 use super::result::{Applied, Ends, Tried};
-use super::{Queue, copy, delete, duplicate, evict, failures, plan_guard, restore, room, share, small};
+use super::{Queue, copy, delete, duplicate, evict, plan_guard, restore, room, share, small, story};
 use crate::domain::operation::Operation;
 use crate::domain::transfer;
 use crate::services::Event;
@@ -13,6 +13,7 @@ use crate::storage::queue::outcome::{self, Stepped};
 
 /// Makes the transfers known as running, so that they can be stopped.
 pub(super) fn begin(queue: &Queue, group: &[TransferRow]) {
+    queue.live.claimed(group.iter().map(|transfer| transfer.id).collect());
     for transfer in group {
         queue.live.begin(transfer.id, transfer.size_bytes, transfer.synced_bytes);
     }
@@ -89,7 +90,7 @@ fn store(queue: &Queue, tried: &[Tried<'_>]) {
             stepped.extend(next);
         }
         applied.finish()?;
-        let told = failures::tell(tx, &stepped)?;
+        let told = story::tell(tx, &stepped)?;
         Ok((stepped, told))
     });
     match stored {
@@ -116,7 +117,7 @@ fn not_stored(queue: &Queue, tried: &[Tried<'_>], error: &StorageError) {
     tracing::error!(%error, "results of transfers could not be stored");
     let full = error.is_disk_full().then(|| room::full_data_folder(queue, &error.to_string())).flatten();
     let why = full.unwrap_or_else(|| "The database can't be written. See the log, then resume.".to_owned());
-    if let Err(error) = queue.hold_blocking(&why) {
+    if let Err(error) = queue.hold_blocking(&why, None) {
         tracing::error!(%error, "the queue could not be held");
     }
     let policy = queue.policy();

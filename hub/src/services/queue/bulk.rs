@@ -2,11 +2,10 @@
 //! own: the queue goes on meanwhile, memory holds one group, and what a kill leaves undone can be asked
 //! for again.
 
-use super::{Queue, conflict};
+use super::{Queue, conflict, story};
 use crate::domain::ids::BatchId;
 use crate::domain::transfer;
 use crate::services::{Event, ServiceError};
-use crate::storage::history::{self, Level, NewLine};
 use crate::storage::queue::failures::{self, FailedFilter};
 use crate::storage::queue::row::{self, Of};
 use crate::storage::queue::{batches, outcome};
@@ -30,6 +29,7 @@ impl Queue {
         let this = self.clone();
         let n = self.blocking(move || cancel(&this, batch)).await?;
         self.changed(batch);
+        self.events.send(Event::HistoryAdded);
         Ok(n)
     }
 
@@ -81,6 +81,7 @@ fn cancel(queue: &Queue, batch: BatchId) -> Result<u64, ServiceError> {
             for row in &open {
                 stepped.extend(outcome::apply(tx, row.id, transfer::Event::Cancel, None, &policy)?);
             }
+            story::tell(tx, &stepped)?;
             Ok((stepped, open.last().map(|row| row.id)))
         })?;
         for one in &stepped {
@@ -102,9 +103,8 @@ fn retry(queue: &Queue, batch: Option<BatchId>) -> Result<(u64, Vec<BatchId>), S
     let touched = queue.database.write_blocking(|tx| {
         let found = failures::by_batch(tx, &filter)?;
         for (batch, n) in &found {
-            let files = if *n == 1 { "file" } else { "files" };
-            let summary = format!("Asked to try {n} failed {files} of batch {batch} again");
-            history::add(tx, &NewLine::new("batch", Level::Info, summary).batch(*batch))?;
+            let what = if *n == 1 { "1 failed file".to_owned() } else { format!("{n} failed files") };
+            story::again(tx, *batch, &what)?;
         }
         Ok(found.into_iter().map(|(batch, _)| batch).collect())
     })?;

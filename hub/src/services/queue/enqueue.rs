@@ -5,14 +5,13 @@ use std::collections::HashSet;
 
 use shared_protocol::RelPath;
 
-use super::{BatchReceipt, Queue, SkippedPath, TransferRequest};
+use super::{BatchReceipt, Queue, SkippedPath, TransferRequest, story};
 use crate::domain::diff::{Content, DiffStatus, compare};
 use crate::domain::ids::RootRowId;
 use crate::domain::kind::{FileKind, sidecar_names};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, ServiceError};
-use crate::storage::history::{self, Level, NewLine};
 use crate::storage::index::{self, FileRow};
 use crate::storage::queue::batches::{self, GrowingBatch, NewBatch, NewTransfer};
 use crate::storage::{Connection, StorageError};
@@ -30,20 +29,11 @@ pub(super) fn enqueue(queue: &Queue, request: &TransferRequest) -> Result<BatchR
         let Plan { batch, skipped, n_skipped, .. } = plan;
         let told = serde_json::to_string(&skipped).map_err(|e| StorageError::damaged("a list of paths", e))?;
         batch.set_skipped(&told)?;
-        history::add(tx, &line(request, batch.id, batch.n_transfers, n_skipped))?;
+        story::begin(tx, batch.id, None, batch.n_transfers, n_skipped as u64)?;
         Ok(BatchReceipt { batch_id: batch.id, n_transfers: batch.n_transfers, size_bytes: batch.size_bytes, skipped })
     })?;
     queue.events.send(crate::services::Event::HistoryAdded);
     Ok(receipt)
-}
-
-fn line(request: &TransferRequest, batch: crate::domain::ids::BatchId, n: u64, n_skipped: usize) -> NewLine {
-    let target = request.to.map(|to| format!(" to {}", to.label())).unwrap_or_default();
-    let skipped = if n_skipped > 0 { format!(", {n_skipped} left out") } else { String::new() };
-    let verb = request.operation.as_str();
-    let files = if n == 1 { "file" } else { "files" };
-    let summary = format!("Asked to {verb} {n} {files} from {}{target}{skipped}", request.from.label());
-    NewLine::new("batch", Level::Info, summary).root(request.from).batch(batch)
 }
 
 /// The paths without those that lie within another one, in their order.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared_protocol::RelPath;
 
 use super::enqueue::{MOST_SKIPPED, content};
-use super::{Queue, SkippedPath};
+use super::{Queue, SkippedPath, story};
 use crate::domain::eviction::{LakeCopy, lake_copy};
 use crate::domain::ids::{BatchId, RootRowId};
 use crate::domain::operation::{OnConflict, Operation};
@@ -17,7 +17,6 @@ use crate::domain::root::Root;
 use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::evictions::{self, EvictedRow};
-use crate::storage::history::{self, Level, NewLine};
 use crate::storage::index::{self, FileRow};
 use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
 use crate::storage::{Connection, StorageError};
@@ -101,11 +100,8 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
         };
         let batch_id = batches::insert(tx, &new, &transfers)?;
         let n = transfers.len() as u64;
-        let verb = if operation == Operation::Evict { "evict from" } else { "bring back to" };
-        let left_out = if n_refused > 0 { format!(", {n_refused} refused") } else { String::new() };
-        let files = if n == 1 { "file" } else { "files" };
-        let summary = format!("Asked to {verb} Local: {n} {files}{left_out}");
-        history::add(tx, &NewLine::new("batch", Level::Info, summary).root(Root::Local).batch(batch_id))?;
+        let told_as = (operation != Operation::Evict).then_some(story::BRING_BACK);
+        story::begin(tx, batch_id, told_as, n, n_refused as u64)?;
         let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
         Ok(EvictionReceipt { batch_id, n_transfers: n, size_bytes, refused })
     })?)

@@ -1,11 +1,17 @@
 //! What is known of running transfers only while they run.
 
+mod groups;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
 use serde::Serialize;
+
+use groups::Groups;
+
+pub use groups::GroupView;
 
 use crate::domain::ids::TransferId;
 use crate::domain::rate::Rate;
@@ -90,10 +96,40 @@ impl Running {
 #[derive(Clone, Default)]
 pub(super) struct Live {
     running: Arc<Mutex<HashMap<TransferId, Running>>>,
+    groups: Arc<Mutex<Groups>>,
     total: Arc<Mutex<Pace>>,
 }
 
 impl Live {
+    /// Transfers were claimed together.
+    pub(super) fn claimed(&self, ids: Vec<TransferId>) {
+        self.groups.lock().add(ids);
+    }
+
+    /// What was claimed together with this one is worked on from now on.
+    pub(super) fn works(&self, head: TransferId) {
+        self.groups.lock().works(head);
+    }
+
+    /// Files of what was claimed together with this one are done; only writing that down is left.
+    pub(super) fn ends(&self, head: TransferId) {
+        self.groups.lock().ends(head);
+    }
+
+    /// The transfers that are really worked on, at most so many.
+    pub(super) fn at_work(&self, most: usize) -> Vec<TransferId> {
+        self.groups.lock().at_work(most)
+    }
+
+    /// What was claimed together with a transfer, if that is more than itself.
+    pub(super) fn group(&self, id: TransferId) -> Option<GroupView> {
+        let (ids, n_done) = self.groups.lock().of(id)?;
+        let running = self.running.lock();
+        let sum = |of: fn(&Running) -> u64| ids.iter().filter_map(|id| running.get(id)).map(of).sum();
+        let (size_bytes, bytes_done) = (sum(|one| one.size_bytes), sum(|one| one.bytes_done));
+        Some(GroupView { n: ids.len() as u64, n_done, size_bytes, bytes_done })
+    }
+
     /// A transfer begins.
     pub(super) fn begin(&self, id: TransferId, size_bytes: u64, bytes_stored: u64) {
         let mut all = self.running.lock();
@@ -106,12 +142,14 @@ impl Live {
     /// A transfer is done or stopped.
     pub(super) fn end(&self, id: TransferId) {
         self.running.lock().remove(&id);
+        self.groups.lock().remove(id);
     }
 
     /// A transfer got so far.
     pub(super) fn progress(&self, id: TransferId, bytes_done: u64) {
         let moved = self.running.lock().get_mut(&id).map(|running| running.progress(bytes_done, Instant::now()));
         if let Some(moved) = moved {
+            self.groups.lock().is_at(id);
             self.moved(moved);
         }
     }

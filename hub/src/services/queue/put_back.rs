@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 
 use super::enqueue::MOST_SKIPPED;
-use super::{BatchReceipt, Queue, SkippedPath};
+use super::{BatchReceipt, Queue, SkippedPath, story};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, Event, ServiceError};
-use crate::storage::history::{self, Level, NewLine};
 use crate::storage::index;
 use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
 use crate::storage::trash::{self, TrashRow};
@@ -50,6 +49,7 @@ fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
             }
         }
         let Plan { transfers, mut skipped, .. } = plan;
+        let n_skipped = skipped.len() as u64;
         skipped.truncate(MOST_SKIPPED);
         let from = transfers.first().map_or(Root::Local, |first| first.from.0);
         let batch = NewBatch {
@@ -62,9 +62,7 @@ fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
         };
         let batch_id = batches::insert(tx, &batch, &transfers)?;
         let n_transfers = transfers.len() as u64;
-        let files = if n_transfers == 1 { "file" } else { "files" };
-        let summary = format!("Asked to put {n_transfers} {files} back from the trash");
-        history::add(tx, &NewLine::new("batch", Level::Info, summary).root(from).batch(batch_id))?;
+        story::begin(tx, batch_id, None, n_transfers, n_skipped)?;
         let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
         Ok(BatchReceipt { batch_id, n_transfers, size_bytes, skipped })
     })?)

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use shared_protocol::{Blake3, RelPath};
 
 use super::enqueue::MOST_SKIPPED;
-use super::{BatchReceipt, Queue, SkippedPath};
+use super::{BatchReceipt, Queue, SkippedPath, story};
 use crate::domain::duplicates::Action;
 use crate::domain::ids::RootRowId;
 use crate::domain::operation::{OnConflict, Operation};
@@ -15,7 +15,6 @@ use crate::domain::root::Root;
 use crate::fs::{share, volume};
 use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, Event, ServiceError};
-use crate::storage::history::{self, Level, NewLine};
 use crate::storage::index::{self, FileRow};
 use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
 use crate::storage::{Connection, StorageError};
@@ -125,7 +124,7 @@ fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Batch
             undo_of: None,
         };
         let batch_id = batches::insert(tx, &batch, &transfers)?;
-        history::add(tx, &line(action, &transfers, n_skipped).batch(batch_id))?;
+        story::begin(tx, batch_id, Some(story::DUPLICATES), transfers.len() as u64, n_skipped as u64)?;
         let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
         Ok(Ok(BatchReceipt { batch_id, n_transfers: transfers.len() as u64, size_bytes, skipped }))
     })?;
@@ -141,21 +140,6 @@ const fn operation(action: Action) -> Operation {
         Action::Hardlink => Operation::Hardlink,
         Action::Reflink => Operation::Reflink,
     }
-}
-
-fn line(action: Action, transfers: &[NewTransfer], n_skipped: usize) -> NewLine {
-    let of = |root: Root| match transfers.iter().filter(|transfer| transfer.from.0 == root).count() {
-        0 => None,
-        n => Some(format!("{n} on {}", root.label())),
-    };
-    let places = Root::ALL.into_iter().filter_map(of).collect::<Vec<_>>().join(", ");
-    let verb = match action {
-        Action::Delete => "remove duplicates",
-        Action::Hardlink => "replace duplicates by hard links",
-        Action::Reflink => "let duplicates share their bytes",
-    };
-    let left_out = if n_skipped > 0 { format!(", {n_skipped} left out") } else { String::new() };
-    NewLine::new("batch", Level::Info, format!("Asked to {verb}: {places}{left_out}"))
 }
 
 /// Collects transfers.

@@ -42,13 +42,15 @@ fn free(queue: &Queue, transfer: &TransferRow, to: &LiveRoot) -> Result<u64, FsE
     Ok(free.saturating_sub(queue.live.bytes_to_come(transfer.id)))
 }
 
-fn full_root(queue: &Queue, transfer: &TransferRow) -> Option<String> {
+/// Which disk has no room for a transfer, how much is missing there now, and what to do.
+pub(super) fn full_root(queue: &Queue, transfer: &TransferRow) -> Option<String> {
     // What is deleted or put back stays on its own disk.
     let root = queue.roots.live(transfer.to.unwrap_or(transfer.from)).ok()?;
     let free = free(queue, transfer, &root).ok()?;
     let row = root.row;
     let queued = queue.database.read_blocking(|connection| claim::bytes_to_write(connection, row)).unwrap_or_default();
-    let done = queue.live.view(transfer.id).map_or(0, |live| live.bytes_done);
+    // What is written already stays while the queue is held.
+    let done = queue.live.view(transfer.id).map_or(transfer.synced_bytes, |live| live.bytes_done);
     let full = FullDisk {
         root: root.root.label(),
         folder: &root.dir.display(),

@@ -117,11 +117,14 @@ impl Crew {
         let n_together = self.n_together.clone();
         self.running.spawn(async move {
             let place = places.acquire_owned().await;
+            let (live, head) = (queue.live.clone(), group.first().map(|transfer| transfer.id));
+            head.inspect(|head| live.works(*head));
             let began = Instant::now();
             let (tasks, wake, n_files) = (queue.tasks.clone(), queue.wake.clone(), group.len());
             let files_done = move || {
                 let asked = n_together.load(Ordering::Relaxed);
                 n_together.store(next_group(asked, n_files, began.elapsed()), Ordering::Relaxed);
+                head.inspect(|head| live.ends(*head));
                 drop(place);
                 at_work.fetch_sub(1, Ordering::AcqRel);
                 wake.notify_one();

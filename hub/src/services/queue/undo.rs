@@ -6,13 +6,12 @@
 use shared_protocol::RelPath;
 
 use super::enqueue::MOST_SKIPPED;
-use super::{BatchReceipt, Queue, SkippedPath, conflict};
+use super::{BatchReceipt, Queue, SkippedPath, conflict, story};
 use crate::domain::ids::BatchId;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 use crate::services::{ErrorKind, ServiceError};
-use crate::storage::history::{self, Level, NewLine};
 use crate::storage::queue::batches::{self, GrowingBatch, NewBatch, NewTransfer};
 use crate::storage::queue::row::{self, Of};
 use crate::storage::queue::{TransferRow, waypoint};
@@ -94,9 +93,7 @@ impl WayBack<'_> {
         let told = serde_json::to_string(&self.skipped).map_err(|e| StorageError::damaged("a list of paths", e))?;
         made.set_skipped(&told)?;
         let GrowingBatch { id, n_transfers, size_bytes, .. } = made;
-        let files = if n_transfers == 1 { "file" } else { "files" };
-        let summary = format!("Asked to undo batch {}: {n_transfers} {files}", self.batch);
-        history::add(self.connection, &NewLine::new("batch", Level::Info, summary).batch(id))?;
+        story::begin(self.connection, id, None, n_transfers, self.skipped.len() as u64)?;
         Ok(BatchReceipt { batch_id: id, n_transfers, size_bytes, skipped: self.skipped })
     }
 }

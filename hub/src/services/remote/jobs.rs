@@ -9,7 +9,7 @@ use shared_protocol::{AgentId, Allowed, JobId, RelPath};
 
 use super::Remote;
 use super::job_view::JobView;
-use crate::domain::remote_job::{Dropped, Event as JobEvent, step};
+use crate::domain::remote_job::{Dropped, Event as JobEvent, JobState, step};
 use crate::domain::root::Root;
 use crate::services::hasher::HashScope;
 use crate::services::{ErrorKind, Event, ServiceError};
@@ -42,6 +42,17 @@ pub struct JobsMade {
     pub job_ids: Vec<JobId>,
     /// What no job was made of.
     pub skipped: Vec<Skipped>,
+}
+
+/// What machines still have to do, in a few numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RemoteLoad {
+    /// Jobs that a machine works on.
+    pub n_running: u64,
+    /// Jobs whose turn has not come.
+    pub n_queued: u64,
+    /// How fast all of them go together.
+    pub bytes_per_second: u64,
 }
 
 /// A repository to clone or update.
@@ -203,6 +214,18 @@ impl Remote {
     pub async fn open_jobs(&self) -> Result<Vec<JobView>, ServiceError> {
         let open = self.inner.database.read(|c| jobs::open(c, None)).await?;
         Ok(open.into_iter().map(|job| self.view(job)).collect())
+    }
+
+    /// The jobs that have not ended, in a few numbers.
+    pub async fn load(&self) -> Result<RemoteLoad, ServiceError> {
+        let counts = self.inner.database.read(jobs::open_counts).await?;
+        let of = |wanted: fn(JobState) -> bool| counts.iter().filter(|(state, _)| wanted(*state)).map(|(_, n)| n).sum();
+        let moments = self.inner.moments.lock();
+        Ok(RemoteLoad {
+            n_running: of(JobState::is_with_agent),
+            n_queued: of(|state| !state.is_with_agent()),
+            bytes_per_second: moments.values().filter_map(|moment| moment.bytes_per_second).sum(),
+        })
     }
 
     /// One job with its lines.

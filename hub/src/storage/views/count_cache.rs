@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use shared_protocol::RelPath;
 
 use super::entry::{StatusTotals, Totals};
 use super::filter::{FileFilter, PairFilter};
@@ -27,7 +26,7 @@ const KEPT: usize = 64;
 pub struct CountCache {
     files: Recent<FileFilter, u64>,
     pairs: Recent<PairFilter, u64>,
-    summaries: Recent<Option<RelPath>, Vec<StatusTotals>>,
+    summaries: Recent<PairFilter, Vec<StatusTotals>>,
     ages: Recent<(Root, i64), Vec<(Age, Totals)>>,
 }
 
@@ -62,15 +61,15 @@ impl CountCache {
         self.ages.get(Stamp::read(connection)?, &(root, day), || space::ages(connection, root, now))
     }
 
-    /// The comparison's summary for a folder.
+    /// The comparison's summary of what a filter means.
     pub(super) fn summary(
         &self,
         connection: &Connection,
-        folder: Option<&RelPath>,
+        filter: &PairFilter,
         take: impl FnOnce() -> Result<Vec<StatusTotals>, StorageError>,
     ) -> Result<Vec<StatusTotals>, StorageError> {
         match Stamp::of_pairs(connection)? {
-            Some(stamp) => self.summaries.get(stamp, &folder.cloned(), take),
+            Some(stamp) => self.summaries.get(stamp, filter, take),
             None => take(),
         }
     }

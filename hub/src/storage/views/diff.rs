@@ -80,19 +80,22 @@ pub fn list(
     Ok(request.page(rows, total, key).map(|(_, pair)| pair))
 }
 
-/// Rows and bytes by status, for a folder or everything; a status without rows is left out.
+/// Rows and bytes by status of what a filter means, whatever its own status; one without rows is left out.
 pub fn summary(
     connection: &Connection,
-    folder: Option<&RelPath>,
+    filter: &PairFilter,
     counts: &CountCache,
 ) -> Result<Vec<StatusTotals>, StorageError> {
-    counts.summary(connection, folder, || take_summary(connection, folder))
+    let filter = PairFilter { status: None, ..filter.clone() };
+    counts.summary(connection, &filter, || take_summary(connection, &filter))
 }
 
-fn take_summary(connection: &Connection, folder: Option<&RelPath>) -> Result<Vec<StatusTotals>, StorageError> {
-    let filter = PairFilter { folder: folder.cloned(), ..PairFilter::default() };
-    // The index by status holds all that is asked for, in groups already.
-    let source = if folder.is_some() { Source::Name } else { Source::Status };
+fn take_summary(connection: &Connection, filter: &PairFilter) -> Result<Vec<StatusTotals>, StorageError> {
+    let source = match Source::choose(connection, filter)? {
+        // The index by status holds all that is asked for, in groups already.
+        Source::Name if filter.folder.is_none() => Source::Status,
+        chosen => chosen,
+    };
     let mut statement = Statement::new("SELECT p.status, count(*), sum(p.size_bytes)");
     source.add_from(&mut statement);
     filter.add_where(&mut statement);
@@ -199,6 +202,11 @@ fn list_statement(filter: &PairFilter, source: &Source, after: Option<&Key>, req
 }
 
 fn total(connection: &Connection, filter: &PairFilter, counts: &CountCache) -> Result<u64, StorageError> {
+    // Whoever shows a status of a search shows how many there are of the others, too: one walk for both.
+    if let (Some(status), Some(_)) = (filter.status, &filter.search) {
+        let all = summary(connection, filter, counts)?;
+        return Ok(all.iter().find(|one| one.status == status).map_or(0, |one| one.n));
+    }
     let count = || {
         let mut statement = Statement::new("SELECT count(*)");
         Source::choose(connection, filter)?.add_from(&mut statement);

@@ -108,7 +108,7 @@ fn every_page_of_a_big_library_is_quick() {
             slow.push((name, took));
         }
     }
-    measure(&library, "diff summary of all", |c| Ok(diff::summary(c, None, &counts)?.len() as u64));
+    measure(&library, "diff summary of all", |c| Ok(diff::summary(c, &PairFilter::default(), &counts)?.len() as u64));
     measure(&library, "totals of a frequent word", |c| Ok(files::totals(c, &search("safetensors"))?.n_files));
     measure(&library, "a level of folders", |c| {
         Ok(folders::level(c, Root::Lake, folder("loras").as_ref())?.unwrap().totals.n_files)

@@ -129,34 +129,77 @@ fn unknown(column: usize, text: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown name {text:?}").into())
 }
 
-/// One transfer.
-pub fn show(connection: &Connection, id: TransferId) -> Result<Option<TransferEntry>, StorageError> {
+/// One transfer, given which are really worked on.
+pub fn show(
+    connection: &Connection,
+    id: TransferId,
+    at_work: &[TransferId],
+) -> Result<Option<TransferEntry>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM transfers WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([id.0], entry).optional()?)
+    let found = connection.prepare_cached(&sql)?.query_row([id.0], entry).optional()?;
+    Ok(found.map(|found| found.shown(at_work)))
 }
 
-/// One page of transfers. With a state: in the order of the queue, or the latest first where they
-/// have ended. Of a batch: as they were asked for. Else the newest first.
+/// One page of transfers, given which are really worked on: of those that were claimed together the others
+/// count as queued. With a state: in the order of the queue, or the latest first where they have ended. Of a
+/// batch: as they were asked for. Else the newest first.
 pub fn list(
     connection: &Connection,
     filter: &TransferFilter,
     request: &PageRequest,
+    at_work: &[TransferId],
 ) -> Result<Page<TransferEntry>, StorageError> {
     let sorting = filter.sorting();
     let after = request.after::<Key>()?;
     if after.is_some_and(|key| key.sorting != sorting) {
         return Err(StorageError::Cursor);
     }
-    let rows = list_statement(filter, after, request).rows(connection, entry)?;
-    let mut count = Statement::new("SELECT count(*) FROM transfers WHERE 1");
-    filter.add(&mut count);
-    let total = count.row(connection, |row| Ok(from_db(row.get(0)?)))?;
+    let mut rows = Vec::new();
+    let mut total = 0;
+    for which in filter.parts().iter().copied() {
+        rows.extend(list_statement(filter, which, at_work, after, request).rows(connection, entry)?);
+        let mut count = Statement::new("SELECT count(*) FROM transfers WHERE 1");
+        filter.add(which, at_work, &mut count);
+        total += count.row(connection, |row| Ok(from_db(row.get(0)?)))?;
+    }
+    if filter.parts().len() > 1 {
+        match sorting {
+            Sorting::Asked => rows.sort_by_key(|row| row.id),
+            _ => rows.sort_by(|a, b| a.position.total_cmp(&b.position).then(a.id.cmp(&b.id))),
+        }
+        rows.truncate(usize::try_from(request.rows_to_read()).unwrap_or(usize::MAX));
+    }
+    let rows = rows.into_iter().map(|row| row.shown(at_work)).collect();
     Ok(request.page(rows, total, |row| Key { sorting, position: row.position, id: row.id }))
 }
 
-fn list_statement(filter: &TransferFilter, after: Option<Key>, request: &PageRequest) -> Statement {
+/// Which rows of the table belong to what is shown as one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Those that the table has in the state.
+    Stored,
+    /// Running ones that are really worked on.
+    AtWork,
+    /// Claimed ones that come next.
+    Next,
+}
+
+impl TransferEntry {
+    fn shown(self, at_work: &[TransferId]) -> Self {
+        let is_next = self.state == TransferState::Running && !at_work.contains(&self.id);
+        if is_next { Self { state: TransferState::Queued, ..self } } else { self }
+    }
+}
+
+fn list_statement(
+    filter: &TransferFilter,
+    which: Part,
+    at_work: &[TransferId],
+    after: Option<Key>,
+    request: &PageRequest,
+) -> Statement {
     let mut statement = Statement::new(format!("SELECT {COLUMNS} FROM transfers WHERE 1"));
-    filter.add(&mut statement);
+    filter.add(which, at_work, &mut statement);
     let (order, beyond) = match filter.sorting() {
         Sorting::Turn => ("position, id", "AND (position, id) > (?, ?)"),
         Sorting::Latest => ("position DESC, id DESC", "AND (position, id) < (?, ?)"),
@@ -184,7 +227,16 @@ impl TransferFilter {
         }
     }
 
-    fn add(&self, statement: &mut Statement) {
+    /// The rows that are meant, in parts that have an index each.
+    const fn parts(&self) -> &'static [Part] {
+        match self.state {
+            Some(TransferState::Running) => &[Part::AtWork],
+            Some(TransferState::Queued) => &[Part::Next, Part::Stored],
+            _ => &[Part::Stored],
+        }
+    }
+
+    fn add(&self, which: Part, at_work: &[TransferId], statement: &mut Statement) {
         if let Some(batch) = self.batch {
             statement.add("AND batch_id = ?", [batch.0.into()]);
         } else {
@@ -197,7 +249,14 @@ impl TransferFilter {
         } else if let Some(state) = self.state {
             // A plus keeps the index of states out of a batch's list.
             let column = if self.batch.is_some() { "+state" } else { "state" };
+            let state = if which == Part::Next { TransferState::Running } else { state };
             statement.add(&format!("AND {column} = ?"), [text(state.as_str())]);
+        }
+        let ids = || text(format!("[{}]", at_work.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(",")));
+        match which {
+            Part::Stored => {}
+            Part::AtWork => _ = statement.add("AND id IN (SELECT value FROM json_each(?))", [ids()]),
+            Part::Next => _ = statement.add("AND id NOT IN (SELECT value FROM json_each(?))", [ids()]),
         }
     }
 }

@@ -135,7 +135,7 @@ pub(super) async fn list_diff(
     let filter = PairFilter { folder: query.folder, status: query.status, search: query.q };
     let counts = state.counts.clone();
     let read = move |connection: &_| {
-        let summary = diff::summary(connection, filter.folder.as_ref(), &counts)?;
+        let summary = diff::summary(connection, &PairFilter { search: None, ..filter.clone() }, &counts)?;
         Ok((diff::list(connection, &filter, &request, &counts)?, summary))
     };
     let (page, summary) = state.services.database.read(read).await?;

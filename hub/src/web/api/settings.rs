@@ -36,7 +36,8 @@ pub(super) async fn update_settings(
 ) -> Answer<Json<SettingsView>> {
     let changes = changes.into_iter().map(|(key, value)| Ok((text_of(&key, value)?, key)));
     let changes = changes.map(|pair: Answer<_>| pair.map(|(value, key)| (key, value))).collect::<Answer<_>>()?;
-    Ok(Json(state.services.save_settings(changes, &state.tasks).await?))
+    state.services.save_settings(changes, &state.tasks).await?;
+    Ok(Json(state.services.settings.view()))
 }
 
 /// Numbers and truth values are as good as their texts.

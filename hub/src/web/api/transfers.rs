@@ -153,7 +153,8 @@ pub(super) async fn show_transfer(
 
 /// One transfer as it is now.
 pub(in crate::web) async fn show(state: &WebState, id: TransferId) -> Answer<TransferView> {
-    let found = state.services.database.read(move |connection| transfers::show(connection, id)).await?;
+    let at_work = state.services.queue.at_work();
+    let found = state.services.database.read(move |connection| transfers::show(connection, id, &at_work)).await?;
     let found = found.map(|transfer| TransferView::new(transfer, &state.services.queue));
     found.ok_or_else(|| Problem::not_found("There is no such transfer."))
 }
@@ -170,7 +171,8 @@ pub(super) async fn of_batch(state: &WebState, batch: BatchId, request: PageRequ
 }
 
 async fn list(state: &WebState, filter: TransferFilter, request: PageRequest) -> Answer<ListView<TransferView>> {
-    let read = move |connection: &_| transfers::list(connection, &filter, &request);
+    let at_work = state.services.queue.at_work();
+    let read = move |connection: &_| transfers::list(connection, &filter, &request, &at_work);
     let page = state.services.database.read(read).await?;
     Ok(ListView::of(page.map(|transfer| TransferView::new(transfer, &state.services.queue))))
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
 use super::bulk::refusal;
+use super::room::room;
 use crate::domain::diff::DiffStatus;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
@@ -151,7 +152,6 @@ struct Confirm {
     operation: Operation,
     from: Root,
     to: Option<Root>,
-    free_bytes: Option<u64>,
     n: usize,
     size_bytes: u64,
     first: Vec<String>,
@@ -186,7 +186,6 @@ pub(super) async fn show_confirm(
     let found = find(&state, &target).await?;
     let from = found.from;
     let to = operation.has_destination().then(|| from.other());
-    let free_bytes = to.and_then(|to| state.services.roots.status(to).free_bytes);
     let size_bytes = found.size_bytes();
     let n = found.files.len();
     let files = format::n_files(n);
@@ -205,18 +204,18 @@ pub(super) async fn show_confirm(
         operation,
         from,
         to,
-        free_bytes,
         n,
         size_bytes,
         first: found.files.iter().take(NAMED).map(|file| file.path.as_str().to_owned()).collect(),
         n_more: n.saturating_sub(NAMED),
-        note: note(&found, operation, free_bytes, taken),
+        note: note(&found, operation, taken),
         conflicts: if taken.unwrap_or(0) > 0 { choices(&state, from.other()) } else { Vec::new() },
         typed: found.typed(operation),
         reason: refusal(&state, operation, from),
         fields: fields(operation, &target, &found),
     };
-    fragment("fragments/_confirm.html", context! { confirm => Serde(confirm) })
+    let room = to.map(|to| room(&state, to, size_bytes));
+    fragment("fragments/_confirm.html", context! { confirm => Serde(confirm), room })
 }
 
 /// How many of these names the other side has already.
@@ -226,15 +225,8 @@ async fn taken(state: &WebState, to: Root, files: &[Chosen]) -> Answer<usize> {
     Ok(found)
 }
 
-fn note(found: &Targeted, operation: Operation, free_bytes: Option<u64>, taken: Option<usize>) -> Option<String> {
+fn note(found: &Targeted, operation: Operation, taken: Option<usize>) -> Option<String> {
     let size_bytes = found.size_bytes();
-    if let Some(free) = free_bytes.filter(|free| *free < size_bytes) {
-        return Some(format!(
-            "There is not enough room: {} are needed and {} are free. The queue stops when the disk is full.",
-            format::bytes(size_bytes),
-            format::bytes(free)
-        ));
-    }
     match operation {
         Operation::Delete => {
             let share = format::percent(size_bytes, found.whole.size_bytes);

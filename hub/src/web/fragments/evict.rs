@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
 use super::lists::followed;
-use super::toast::Toast;
+use super::room::room;
+use super::toast::{Toast, partial, respond};
 use crate::domain::root::Root;
 use crate::services::queue::EvictionReceipt;
 use crate::storage::views::files::{self, FileFilter, Totals};
@@ -49,7 +50,6 @@ struct Confirm {
     n_more: usize,
     typed: Option<String>,
     reason: Option<String>,
-    free_bytes: Option<u64>,
 }
 
 /// The files that are meant, as the index has them.
@@ -98,9 +98,9 @@ pub(super) async fn confirm(State(state): State<WebState>, RawForm(form): RawFor
         n_more: n.saturating_sub(NAMED),
         typed: chosen.typed(),
         reason: refusal.err().map(|error| reason(&error)),
-        free_bytes: roots.status(Root::Local).free_bytes,
     };
-    fragment("fragments/_evict_confirm.html", context! { confirm => Serde(confirm) })
+    let room = room(&state, Root::Local, 0);
+    fragment("fragments/_evict_confirm.html", context! { confirm => Serde(confirm), room })
 }
 
 /// What the dialog sends.
@@ -129,7 +129,11 @@ pub(super) async fn create(
     match state.services.queue.evict(chosen.paths).await {
         Ok(receipt) => {
             let undo = format!("/ui/batches/{}/cancel", receipt.batch_id);
-            told(&receipt, "Evicting", "evicted").undo(undo, "Cancel").answer()
+            let toast = told(&receipt, "Evicting", "evicted").undo(undo, "Cancel").piece()?;
+            // How much was to be freed is done with: the list goes on without it.
+            let query = context! { free => (), by => (), folder => (), q => (), cursor => () };
+            let from = context! { page => context! { tab => "choose", query } };
+            Ok(respond(toast + &partial("from", "innerHTML", "fragments/_evict_from.html", from)?))
         }
         Err(error) => refused(&reason(&error)),
     }

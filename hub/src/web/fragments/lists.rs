@@ -12,9 +12,9 @@ use super::bulk;
 use super::toast::{partial, respond};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
-use crate::web::address::current_with;
+use crate::web::address::{current_has, current_with};
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{InPath, Params, optional};
+use crate::web::extract::{InPath, Params};
 use crate::web::pages::batch::BatchQuery;
 use crate::web::pages::diff::query::DiffQuery;
 use crate::web::pages::frame::{fragment, render};
@@ -26,6 +26,8 @@ use crate::web::pages::queue::QueueQuery;
 use crate::web::pages::{batch, diff, history, library, logs, queue};
 use crate::web::state::WebState;
 
+const PUSH_URL: HeaderName = HeaderName::from_static("hx-push-url");
+
 const REPLACE_URL: HeaderName = HeaderName::from_static("hx-replace-url");
 
 /// A folder of the tree.
@@ -36,8 +38,9 @@ pub(in crate::web) struct TreeQuery {
     /// It is to be folded.
     #[serde(default)]
     fold: String,
-    #[serde(default, deserialize_with = "optional")]
-    view: Option<View>,
+    /// The list beside the tree, as the part of its address behind the `?`.
+    #[serde(default)]
+    state: String,
 }
 
 /// A file.
@@ -75,11 +78,8 @@ pub(super) async fn show_tree(State(state): State<WebState>, Params(query): Para
     let (root, path, expand) = (query.root, query.path, query.fold.is_empty());
     let node = state.services.database.read(move |connection| tree::node(connection, root, &path, expand)).await?;
     let node = node.ok_or_else(|| Problem::not_found("The index has no such folder."))?;
-    let query = LibraryQuery { root: Some(root), view: query.view, ..LibraryQuery::default() };
-    fragment(
-        "fragments/_tree.html",
-        context! { nodes => [Serde(node)].map(Value::from), page => context! { query => Serde(query) } },
-    )
+    let page = context! { query => context! { root => Serde(root) }, state => query.state };
+    fragment("fragments/_tree.html", context! { nodes => [Serde(node)].map(Value::from), page })
 }
 
 /// The details of a file.
@@ -89,10 +89,17 @@ pub(super) async fn show_drawer(
     Params(query): Params<DrawerQuery>,
 ) -> Answer<Response> {
     let list = LibraryQuery { root: Some(query.root), ..LibraryQuery::default() };
+    // The first file that is opened is a step that Back takes back; the next ones take its place.
+    let is_open = current_has(&headers, "open");
     let detail = drawer::detail(&state, query.root, &query.path, &list).await?;
     let detail = detail.ok_or_else(|| Problem::not_found("This file is not in the index any more."))?;
     let mut response = fragment("fragments/_drawer.html", context! { detail => Serde(detail) })?;
-    replace(&mut response, current_with(&headers, "open", Some(query.path.as_str())));
+    let address = current_with(&headers, "open", Some(query.path.as_str()));
+    if is_open {
+        replace(&mut response, address);
+    } else if let Some(address) = address {
+        response.headers_mut().insert(PUSH_URL, address);
+    }
     Ok(response)
 }
 

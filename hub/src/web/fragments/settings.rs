@@ -13,7 +13,7 @@ use crate::services::SettingsError;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::FormBody;
 use crate::web::pages::frame::fragment;
-use crate::web::pages::settings::{Tried, form, keys};
+use crate::web::pages::settings::{Tried, form, keys, shown_values};
 use crate::web::pages::setup;
 use crate::web::state::WebState;
 
@@ -27,10 +27,13 @@ pub(super) async fn save_settings(
     State(state): State<WebState>,
     FormBody(fields): FormBody<Fields>,
 ) -> Answer<Response> {
+    let shown = shown_values(&state);
     // Fields that are set elsewhere are switched off in the form and not sent at all.
     let changes = keys()
         .filter(|key| *key != Key::AppDataDir.name())
         .filter_map(|key| Some((key.to_owned(), fields.get(key)?)))
+        // What stands in the file stays as it stands there, unless someone changed it in the form.
+        .filter(|(key, value)| shown.get(key.as_str()).is_none_or(|shown| shown != value.trim()))
         // A secret is never sent back to the page, so an empty field says nothing about it.
         .filter(|(key, value)| !(is_secret(key) && value.trim().is_empty()))
         .map(|(key, value)| {
@@ -42,8 +45,9 @@ pub(super) async fn save_settings(
         })
         .collect();
     match state.services.save_settings(changes, &state.tasks).await {
-        Ok(_) => {
-            let tried = Tried { note: Some("Saved. What can take effect at once has done so."), ..Tried::default() };
+        Ok(changed) => {
+            let note = if changed.is_empty() { "Nothing was changed." } else { "Settings saved." };
+            let tried = Tried { note: Some(note), ..Tried::default() };
             fragment("fragments/_settings.html", context! { page => form(&state, &tried) })
         }
         Err(error) => {

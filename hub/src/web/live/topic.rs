@@ -7,6 +7,7 @@ use crate::domain::root::Root;
 use crate::services::Event;
 use crate::web::error::{Answer, Problem};
 use crate::web::fragments::toast::partial;
+use crate::web::pages::remote::machines;
 use crate::web::pages::{duplicates, frame, hashes, home, queue, remote, sources};
 use crate::web::state::WebState;
 
@@ -49,6 +50,10 @@ pub(in crate::web) enum Topic {
     Remote,
     /// The jobs of machines.
     Jobs,
+    /// What machines do, beside the queue.
+    Machines,
+    /// The machines on the overview, with what they do.
+    Fleet,
 }
 
 /// One place of a page with what fills it.
@@ -62,7 +67,7 @@ pub(in crate::web) struct Piece {
 
 impl Topic {
     /// Every topic.
-    pub(in crate::web) const ALL: [Self; 18] = [
+    pub(in crate::web) const ALL: [Self; 20] = [
         Self::Strip,
         Self::Scan,
         Self::Roots,
@@ -81,6 +86,8 @@ impl Topic {
         Self::Space,
         Self::Remote,
         Self::Jobs,
+        Self::Machines,
+        Self::Fleet,
     ];
 
     /// Its name in addresses.
@@ -104,6 +111,8 @@ impl Topic {
             Self::Space => "space",
             Self::Remote => "remote",
             Self::Jobs => "jobs",
+            Self::Machines => "machines",
+            Self::Fleet => "fleet",
         }
     }
 
@@ -125,8 +134,14 @@ impl Topic {
         match self {
             Self::Strip => matches!(
                 event,
-                Event::QueueChanged | Event::TransferChanged(_) | Event::RootChanged(_) | Event::SettingsChanged
+                Event::QueueChanged
+                    | Event::TransferChanged(_)
+                    | Event::RootChanged(_)
+                    | Event::SettingsChanged
+                    | Event::JobChanged(_)
+                    | Event::AgentChanged(_)
             ),
+            Self::Machines | Self::Fleet => matches!(event, Event::JobChanged(_) | Event::AgentChanged(_)),
             Self::Scan => matches!(event, Event::ScanChanged(_)),
             Self::Roots => matches!(
                 event,
@@ -179,7 +194,8 @@ impl Topic {
             Self::History => matches!(event, Event::HistoryAdded),
             Self::Space => matches!(event, Event::IndexChanged(_) | Event::RootChanged(_)),
             Self::Jobs => matches!(event, Event::JobChanged(_)),
-            Self::Trash | Self::Evict => matches!(event, Event::IndexChanged(_) | Event::BatchChanged(_)),
+            Self::Trash => matches!(event, Event::IndexChanged(_) | Event::BatchChanged(_)),
+            Self::Evict => matches!(event, Event::IndexChanged(_) | Event::BatchChanged(_) | Event::RootChanged(_)),
             _ => false,
         };
         if changes { self.list() } else { None }
@@ -211,6 +227,12 @@ impl Topic {
                     ("queue-running", "fragments/_queue_running.html"),
                 ],
             ),
+            Self::Machines => {
+                pieces(&machines::under_way(state).await?, [("machines-jobs", "fragments/_machines_jobs.html")])
+            }
+            Self::Fleet => {
+                pieces(&machines::overview(state).await?, [("home-machines", "fragments/_home_machines.html")])
+            }
             Self::Duplicates => pieces(
                 &duplicates::progress(state).await?,
                 [("duplicates-search", "fragments/_duplicates_search.html")],

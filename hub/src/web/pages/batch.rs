@@ -66,6 +66,7 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
     let request =
         PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
     let filter = TransferFilter { state: query.state, batch: Some(id) };
+    let at_work = state.services.queue.at_work();
     let found = state
         .services
         .database
@@ -74,7 +75,7 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
                 let trashed = trash::of_batch(connection, id)?;
                 let all = trash::totals(connection, &TrashList::of(batch.to.unwrap_or(batch.from)))?;
                 let plan = plans::of_batch(connection, id)?.map(|plan| plan.id.0);
-                Ok(Some((batch, transfers::list(connection, &filter, &request)?, trashed, all, plan)))
+                Ok(Some((batch, transfers::list(connection, &filter, &request, &at_work)?, trashed, all, plan)))
             }
             None => Ok(None),
         })

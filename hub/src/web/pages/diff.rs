@@ -50,7 +50,7 @@ pub(super) async fn show_diff(State(state): State<WebState>, Params(query): Para
 
 /// The tab that has something to look at, for an address that names none.
 async fn first_tab(state: &WebState, query: &DiffQuery) -> Answer<DiffStatus> {
-    let counts = home::status_counts(state, query.folder.clone()).await?.unwrap_or_default();
+    let counts = home::status_counts(state, query.filter()).await?.unwrap_or_default();
     let has_rows = |status: &DiffStatus| counts.iter().any(|one| one.status == *status && one.n > 0);
     let order = [
         DiffStatus::LakeOnly,
@@ -66,7 +66,7 @@ async fn first_tab(state: &WebState, query: &DiffQuery) -> Answer<DiffStatus> {
 /// What the list of one tab shows, with the tabs.
 pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answer<Value> {
     let status = query.status();
-    let counts = home::status_counts(state, query.folder.clone()).await?;
+    let counts = home::status_counts(state, query.filter()).await?;
     let selection = selection(state, query);
     let (wanted, cache) = (query.clone(), state.counts.clone());
     let (rows, age) = state

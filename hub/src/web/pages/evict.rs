@@ -49,6 +49,10 @@ pub(in crate::web) struct EvictQuery {
     /// GiB, as typed.
     #[serde(deserialize_with = "optional_parsed")]
     free: Option<f64>,
+    /// Choose, and tick what was chosen: asked for once, by the form. An address never has it, nor does a
+    /// list that fetches itself again, so that nothing is ticked a second time.
+    #[serde(deserialize_with = "optional")]
+    choose: Option<String>,
     #[serde(deserialize_with = "optional")]
     by: Option<EvictBy>,
     #[serde(deserialize_with = "optional")]
@@ -79,6 +83,7 @@ pub(in crate::web) struct Evicted {
 
 /// Shows the page.
 pub(super) async fn show_evict(State(state): State<WebState>, Params(query): Params<EvictQuery>) -> Answer<Response> {
+    let query = EvictQuery { choose: None, ..query };
     page(&state, FRAME, "pages/evict.html", context! { page => list(&state, &query).await? }).await
 }
 
@@ -132,6 +137,7 @@ async fn choose(state: &WebState, query: &EvictQuery) -> Answer<Value> {
     Ok(context! {
         by => by.as_str(),
         wanted,
+        is_ticked => wanted.is_some() && query.choose.is_some(),
         n => found.n_files,
         size_bytes => found.size_bytes,
         enough => found.enough,
@@ -179,11 +185,10 @@ impl From<EvictedEntry> for Evicted {
 }
 
 impl EvictQuery {
-    /// The query of this list, or of a page of it.
+    /// The query of this list, or of a page of it. How much is to be freed is said once and not kept.
     pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
         QueryString::new()
             .with_some("tab", self.tab.filter(|tab| *tab == Tab::Evicted).map(|_| "evicted"))
-            .with_some("free", self.free.map(|free| free.to_string()))
             .with_some("by", self.by.map(EvictBy::as_str))
             .with_some("folder", self.folder.as_ref().map(RelPath::as_str))
             .with_some("q", self.q.as_ref())

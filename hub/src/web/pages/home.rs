@@ -9,6 +9,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::frame::{Frame, join, page};
+use super::remote::machines;
 use super::{history, load};
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
@@ -16,14 +17,16 @@ use crate::domain::scan::{ScanReport, WorkState};
 use crate::services::Services;
 use crate::services::roots::RootStatus;
 use crate::storage::hashes::Coverage;
+use crate::storage::views::diff::{self, PairFilter};
+use crate::storage::views::folders;
 use crate::storage::views::space::trash;
-use crate::storage::views::{diff, folders};
 use crate::storage::{StorageError, roots, scans};
 use crate::web::error::Answer;
 use crate::web::state::WebState;
 use crate::web::templates::format::percent;
 
-const FRAME: Frame = Frame { section: "home", title: "Overview", topics: "strip,scan,roots,comparison,load,recent" };
+const FRAME: Frame =
+    Frame { section: "home", title: "Overview", topics: "strip,scan,roots,comparison,load,recent,fleet" };
 
 /// Lines of history on the overview.
 const RECENT: u32 = 6;
@@ -98,6 +101,7 @@ pub(super) async fn show_home(State(state): State<WebState>) -> Answer<Response>
         scan_progress(&state),
         queue_load(&state).await?,
         recent(&state).await?,
+        machines::overview(&state).await?,
     ]);
     page(&state, FRAME, "pages/home.html", content).await
 }
@@ -181,15 +185,12 @@ fn space(models: u64, total: u64, free: u64) -> Space {
 
 /// How the folders compare: `{diff}`, none while a side was never scanned.
 pub(in crate::web) async fn comparison(state: &WebState) -> Answer<Value> {
-    let counts = status_counts(state, None).await?;
+    let counts = status_counts(state, PairFilter::default()).await?;
     Ok(context! { diff => counts.map(Serde) })
 }
 
-/// Rows and bytes of every status; none while a side was never scanned.
-pub(in crate::web) async fn status_counts(
-    state: &WebState,
-    folder: Option<shared_protocol::RelPath>,
-) -> Answer<Option<Vec<StatusCount>>> {
+/// Rows and bytes of every status among what a filter means; none while a side was never scanned.
+pub(in crate::web) async fn status_counts(state: &WebState, filter: PairFilter) -> Answer<Option<Vec<StatusCount>>> {
     state.services.comparer.refresh().await?;
     let counts = state.counts.clone();
     let found = state
@@ -201,7 +202,7 @@ pub(in crate::web) async fn status_counts(
                     return Ok(None);
                 }
             }
-            diff::summary(connection, folder.as_ref(), &counts).map(Some)
+            diff::summary(connection, &filter, &counts).map(Some)
         })
         .await?;
     let order = [

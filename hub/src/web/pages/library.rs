@@ -1,6 +1,7 @@
 //! The library: a tree of folders, the files below one of them, and the details of one file.
 
 pub(in crate::web) mod drawer;
+mod elsewhere;
 mod evicted;
 pub(in crate::web) mod query;
 pub(in crate::web) mod rows;
@@ -75,14 +76,18 @@ pub(in crate::web) async fn results(state: &WebState, query: &LibraryQuery) -> A
     let services = &state.services;
     let selection = selection(state, query);
     let (wanted, counts) = (query.clone(), state.counts.clone());
-    let (rows, is_scanned) = services
+    let (rows, is_scanned, elsewhere) = services
         .database
         .read(move |connection| {
             let scanned = roots::active(connection, root)?.is_some_and(|row| row.last_scan.is_some());
-            Ok((rows::load(connection, &wanted, &selection, &counts)?, scanned))
+            let rows = rows::load(connection, &wanted, &selection, &counts)?;
+            let is_missed = rows.rows.is_empty() && wanted.is_filtered() && wanted.cursor.is_none();
+            let elsewhere = if is_missed { elsewhere::find(connection, &wanted, &counts)? } else { Vec::new() };
+            Ok((rows, scanned, elsewhere))
         })
         .await?;
     Ok(context! {
+        elsewhere => Serde(elsewhere),
         evicted => evicted::below(state, query).await?.map(Serde),
         query => Serde(query),
         root_label => root.label(),

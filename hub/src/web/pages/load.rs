@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::services::queue::QueueStatus;
+use crate::services::remote::jobs::RemoteLoad;
 use crate::web::error::Answer;
 use crate::web::state::WebState;
 
@@ -48,6 +49,10 @@ pub(in crate::web) struct Strip {
     pub n_failed: u64,
     /// How fast it goes.
     pub bytes_per_second: u64,
+    /// The list of just what the bar tells of.
+    pub link: &'static str,
+    /// What machines do.
+    pub remote: RemoteLoad,
 }
 
 /// The queue in a few numbers.
@@ -73,7 +78,11 @@ pub(in crate::web) async fn status(state: &WebState) -> Answer<Load> {
 /// The queue in the bar on top.
 pub(in crate::web) async fn summary(state: &WebState) -> Answer<Strip> {
     let load = status(state).await?;
+    let remote = state.services.remote.load().await?;
+    let shows_failed = load.n_left == 0 && load.failed > 0;
     Ok(Strip {
+        remote,
+        link: if shows_failed { "?tab=failed" } else { "" },
         paused: load.paused.filter(|_| load.n_left > 0),
         n_left: load.n_left,
         n_running: load.running,

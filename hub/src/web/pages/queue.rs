@@ -2,6 +2,8 @@
 
 mod throughput;
 
+use std::time::Instant;
+
 use axum::extract::State;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -11,10 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{Frame, page};
 use super::load;
+use super::remote::machines;
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::root::Root;
 use crate::domain::transfer::TransferState;
 use crate::services::Queue;
+use crate::services::queue::GroupView;
 use crate::storage::views::batches::{self, BatchEntry};
 use crate::storage::views::page::PageRequest;
 use crate::storage::views::transfers::{self, TransferEntry, TransferFilter};
@@ -24,7 +28,7 @@ use crate::web::extract::{Params, optional};
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
-const FRAME: Frame = Frame { section: "queue", title: "Queue", topics: "strip,queue" };
+const FRAME: Frame = Frame { section: "queue", title: "Queue", topics: "strip,queue,machines" };
 
 /// Rows of one state that are shown on one page.
 const ROWS: u32 = 100;
@@ -71,6 +75,8 @@ pub(in crate::web) struct TransferRow {
     /// Of a duplicate: the copy that stays.
     stays: Option<Stays>,
     state: TransferState,
+    /// Small files that are worked on together; it stands for all of them.
+    group: Option<GroupView>,
     size_bytes: u64,
     bytes_done: u64,
     bytes_checked: Option<u64>,
@@ -120,13 +126,14 @@ pub(super) async fn show_queue(State(state): State<WebState>, Params(query): Par
 pub(in crate::web) async fn overall(state: &WebState) -> Answer<Value> {
     let queue = load::status(state).await?;
     let filter = TransferFilter { state: Some(TransferState::Running), batch: None };
+    let at_work = state.services.queue.at_work();
     let (running, n_batches) = state
         .services
         .database
         .read(move |connection| {
             let request = PageRequest::first();
             let batches = batches::list(connection, &request)?.total;
-            Ok((transfers::list(connection, &filter, &request)?, batches))
+            Ok((transfers::list(connection, &filter, &request, &at_work)?, batches))
         })
         .await?;
     let running: Vec<_> = running.items.into_iter().map(|entry| row(entry, &state.services.queue)).collect();
@@ -137,9 +144,11 @@ pub(in crate::web) async fn overall(state: &WebState) -> Answer<Value> {
         TabView { name: Tab::Cancelled, label: "Cancelled", n: queue.cancelled },
         TabView { name: Tab::Batches, label: "Batches", n: n_batches },
     ];
-    let throughput = throughput::chart(&state.services.throughput.recent());
+    let now = Instant::now();
+    let throughput = throughput::chart(&state.services.throughput.recent(now), now, Timestamp::now());
     Ok(context! {
         queue => Serde(queue), tabs => Serde(tabs), running => Serde(running), throughput => throughput.map(Serde),
+        ..machines::under_way(state).await?
     })
 }
 
@@ -160,6 +169,7 @@ pub(in crate::web) async fn list(state: &WebState, query: &QueueQuery) -> Answer
         return Ok(context! { rows => Vec::<Value>::new(), n_rows => 0, batches => Serde(rows), next, ..common });
     }
     let is_first = query.cursor.is_none();
+    let at_work = state.services.queue.at_work();
     let (held, page) = state
         .services
         .database
@@ -169,10 +179,10 @@ pub(in crate::web) async fn list(state: &WebState, query: &QueueQuery) -> Answer
             if tab == Tab::Waiting && is_first {
                 // What needs someone's eye stands above what only waits for its turn.
                 for state in [TransferState::Waiting, TransferState::Paused] {
-                    held.extend(transfers::list(connection, &of(state), &PageRequest::first())?.items);
+                    held.extend(transfers::list(connection, &of(state), &PageRequest::first(), &at_work)?.items);
                 }
             }
-            Ok((held, transfers::list(connection, &of(state_of(tab)), &request)?))
+            Ok((held, transfers::list(connection, &of(state_of(tab)), &request, &at_work)?))
         })
         .await?;
     let next = page.next_cursor.as_ref().map(|cursor| address(Some(cursor)));
@@ -244,6 +254,7 @@ pub(in crate::web) fn row(entry: TransferEntry, queue: &Queue) -> TransferRow {
         new_name: entry.to_path.filter(|_| is_rename),
         stays,
         state: entry.state,
+        group: if entry.state == TransferState::Running { queue.group(entry.id) } else { None },
         size_bytes: entry.size_bytes,
         bytes_done: live.as_ref().map_or(entry.bytes_done, |live| live.bytes_done),
         bytes_checked: live.as_ref().and_then(|live| live.bytes_checked),

@@ -128,16 +128,26 @@ pub(in crate::web) fn keys() -> impl Iterator<Item = &'static str> {
     GROUPS.into_iter().flat_map(|(_, keys)| keys.iter().map(|(key, _)| *key))
 }
 
-fn item(view: &SettingView, label: &'static str, tried: &Tried) -> Item {
-    let is_fixed = matches!(view.source, Source::Flag | Source::Environment) || view.key == "APP_DATA_DIR";
+/// What the fields of the form hold as long as nobody changes them, by key.
+pub(in crate::web) fn shown_values(state: &WebState) -> BTreeMap<&'static str, String> {
+    state.services.settings.view().items.iter().map(|view| (view.key, shown_value(view))).collect()
+}
+
+fn shown_value(view: &SettingView) -> String {
     let own = match view.source {
         Source::Default if view.key != "APP_DATA_DIR" => String::new(),
         _ if view.secret => String::new(),
         _ => view.value.clone().unwrap_or_default(),
     };
+    // A switch is never empty.
+    if SWITCHES.contains(&view.key) && own.is_empty() { view.default.unwrap_or_default().to_owned() } else { own }
+}
+
+fn item(view: &SettingView, label: &'static str, tried: &Tried) -> Item {
+    let is_fixed = matches!(view.source, Source::Flag | Source::Environment) || view.key == "APP_DATA_DIR";
+    let own = shown_value(view);
     let is_switch = SWITCHES.contains(&view.key);
     let default = view.default.unwrap_or_default();
-    let own = if is_switch && own.is_empty() { default.to_owned() } else { own };
     let choices = if is_switch {
         vec![Choice { value: "true", label: "Yes" }, Choice { value: "false", label: "No" }]
     } else {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may unwrap")]
 
 mod duplicates;
+mod lists;
 mod plans;
 mod sources;
 

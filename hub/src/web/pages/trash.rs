@@ -10,7 +10,7 @@ use super::frame::{Frame, page};
 use crate::domain::root::Root;
 use crate::storage::views::page::PageRequest;
 use crate::storage::views::trash::{self, TrashEntry, TrashList};
-use crate::web::address::QueryString;
+use crate::web::address::{QueryString, changed};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Params, optional};
 use crate::web::pages::library::drawer::reason;
@@ -79,7 +79,7 @@ pub(in crate::web) async fn list(state: &WebState, query: TrashQuery) -> Answer<
         .map(|(side, totals)| Side {
             root: *side,
             label: side.label(),
-            link: QueryString::new().with("root", side.as_str()).into_text(),
+            link: changed(&query.address(None), &[("root", side.as_str())]),
             is_shown: *side == root,
             n_files: totals.n_files,
             size_bytes: totals.size_bytes,

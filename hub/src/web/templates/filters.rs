@@ -3,14 +3,10 @@
 use jiff::Timestamp;
 use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, HtmlEscape};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::format;
+use crate::web::address::{self, QueryString, encode};
 use crate::web::assets;
-
-/// What stays as it is in a query value: paths stay readable in the address bar.
-const QUERY_VALUE: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b',').remove(b':');
 
 /// Adds every filter and function.
 pub(super) fn install(environment: &mut Environment<'static>) {
@@ -30,11 +26,7 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_function("icon", icon);
     environment.add_function("asset", asset);
     environment.add_function("query", query);
-}
-
-/// Writes one query string value.
-pub(in crate::web) fn encode(value: &str) -> String {
-    utf8_percent_encode(value, QUERY_VALUE).to_string()
+    environment.add_function("keeping", keeping);
 }
 
 fn number(value: &Value) -> Result<u64, Error> {
@@ -88,33 +80,39 @@ fn asset(path: &str) -> Result<String, Error> {
         .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("there is no static file {path}")))
 }
 
-/// `query(root="local", q="")` is `?root=local`: parameters that say nothing are left out.
+/// `keeping(state, root="lake")` is the list's query with another root: everything else that it shows
+/// stays.
 #[allow(clippy::needless_pass_by_value, reason = "the engine hands the arguments over")]
-fn query(arguments: Kwargs) -> Result<Value, Error> {
-    let mut text = String::new();
+fn keeping(state: &str, arguments: Kwargs) -> Result<String, Error> {
+    let values = named(&arguments)?;
+    let changes: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Ok(address::changed(state, &changes))
+}
+
+/// Values by name as they stand in an address, in their order; what says nothing is empty.
+fn named(arguments: &Kwargs) -> Result<Vec<(&str, String)>, Error> {
+    let mut values = Vec::new();
     for name in arguments.args() {
         let value: Value = arguments.get(name)?;
-        let value = match value.kind() {
-            ValueKind::None | ValueKind::Undefined => continue,
-            ValueKind::Bool => {
-                if value.is_true() {
-                    "1".to_owned()
-                } else {
-                    continue;
-                }
-            }
+        let text = match value.kind() {
+            ValueKind::None | ValueKind::Undefined => String::new(),
+            ValueKind::Bool => if value.is_true() { "1" } else { "" }.to_owned(),
             _ => value.to_string(),
         };
-        if !value.is_empty() {
-            text.push(if text.is_empty() { '?' } else { '&' });
-            text.push_str(name);
-            text.push('=');
-            text.push_str(&encode(&value));
-        }
+        values.push((name, text));
     }
     arguments.assert_all_used()?;
+    Ok(values)
+}
+
+/// `query(root="local", q="")` is `?root=local`: parameters that say nothing are left out.
+#[allow(clippy::needless_pass_by_value, reason = "the engine hands the arguments over")]
+fn query(arguments: Kwargs) -> Result<String, Error> {
     // '&' between parameters is legal in an attribute as long as no name looks like an entity.
-    Ok(Value::from(text))
+    Ok(named(&arguments)?
+        .into_iter()
+        .fold(QueryString::new(), |query, (name, value)| query.with(name, &value))
+        .into_text())
 }
 
 #[cfg(test)]

@@ -4,24 +4,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use crate::domain::size::{bytes, count};
+pub use crate::domain::span::duration;
 
 /// `1 file` or `12,345 files`.
 pub fn n_files(number: impl TryInto<i64>) -> String {
     let number = number.try_into().unwrap_or(i64::MAX);
     format!("{} {}", count(number), if number == 1 { "file" } else { "files" })
-}
-
-/// How long something takes, in two units at most: `1 h 5 min`.
-pub fn duration(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..600 if !seconds.is_multiple_of(60) => format!("{} min {} s", seconds / 60, seconds % 60),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 if seconds % 3600 >= 60 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        3600..86_400 => format!("{} h", seconds / 3600),
-        _ if seconds % 86_400 >= 3600 => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
-        _ => format!("{} d", seconds / 86_400),
-    }
 }
 
 /// How long ago something was, in one unit: `5 min ago`; the date itself after a month.

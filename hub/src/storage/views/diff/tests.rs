@@ -85,7 +85,9 @@ fn the_summary_is_the_sum_of_the_rows() {
     for folder in [None, Some("loras"), Some("loras/family 000"), Some("nowhere")] {
         let (rows, _) = walk(&library, &filter(None, folder, None), 1_000);
         let folder = folder.map(|folder| RelPath::parse(folder).unwrap());
-        let summary = library.read(|c| summary(c, folder.as_ref(), &CountCache::default()));
+        let summary = library.read(|c| {
+            summary(c, &PairFilter { folder: folder.clone(), ..PairFilter::default() }, &CountCache::default())
+        });
         for status in DiffStatus::ALL {
             let of_status: Vec<_> = rows.iter().filter(|row| row.status == status).collect();
             let told = summary.iter().find(|totals| totals.status == status);

@@ -26,10 +26,20 @@ fn queue(library: &TestLibrary, n: i64) {
     });
 }
 
+/// All that run.
+const RUNNING: [TransferId; 6] =
+    [TransferId(1), TransferId(5), TransferId(9), TransferId(13), TransferId(17), TransferId(21)];
+
 fn walk(library: &TestLibrary, filter: TransferFilter) -> (Vec<i64>, u64) {
+    walk_at(library, filter, &RUNNING)
+}
+
+fn walk_at(library: &TestLibrary, filter: TransferFilter, at_work: &[TransferId]) -> (Vec<i64>, u64) {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
-        let page = library.read(|c| list(c, &filter, &PageRequest::new(3, cursor).unwrap()));
+        let page = library.read(|c| list(c, &filter, &PageRequest::new(3, cursor).unwrap(), at_work));
+        let is_asked = |transfer: &TransferEntry| filter.state.is_none_or(|state| state == transfer.state);
+        assert!(page.items.iter().all(is_asked), "{:?}", page.items);
         all.extend(page.items.iter().map(|transfer| transfer.id.0));
         cursor = page.next_cursor;
         if cursor.is_none() {
@@ -54,14 +64,34 @@ fn each_filter_has_its_order() {
 }
 
 #[test]
+fn what_was_claimed_and_is_not_worked_on_is_queued() {
+    let library = TestLibrary::new();
+    queue(&library, 24);
+    let of = |state, batch| TransferFilter { state: Some(state), batch };
+    let one = [TransferId(9)];
+    assert_eq!(walk_at(&library, of(TransferState::Running, None), &one), (vec![9], 1));
+    let queued = walk_at(&library, of(TransferState::Queued, None), &one);
+    assert_eq!(queued, (vec![24, 21, 20, 17, 16, 13, 12, 8, 5, 4, 1], 11), "in the order of the queue, over pages");
+    let batch = Some(BatchId(2));
+    assert_eq!(walk_at(&library, of(TransferState::Running, batch), &one), (vec![9], 1));
+    assert_eq!(walk_at(&library, of(TransferState::Queued, batch), &one), (vec![1, 5, 13, 17, 21], 5));
+    let states = |at_work: &[TransferId]| {
+        let all = library.read(|c| list(c, &TransferFilter::default(), &PageRequest::first(), at_work)).items;
+        all.iter().filter(|transfer| transfer.state == TransferState::Running).count()
+    };
+    assert_eq!((states(&one), states(&[])), (1, 0));
+    assert_eq!(library.read(|c| show(c, TransferId(5), &one)).unwrap().state, TransferState::Queued);
+}
+
+#[test]
 fn a_transfer_is_told_whole() {
     let library = TestLibrary::new();
     queue(&library, 4);
-    let transfer = library.read(|c| show(c, TransferId(3))).unwrap();
+    let transfer = library.read(|c| show(c, TransferId(3), &[])).unwrap();
     assert_eq!((transfer.from, transfer.to), (Root::Lake, Some(Root::Local)));
     assert_eq!((transfer.state, transfer.error_code.as_deref()), (TransferState::Failed, Some("changed")));
     assert_eq!(transfer.path.as_str(), "loras/3");
-    assert_eq!(library.read(|c| show(c, TransferId(99))), None);
+    assert_eq!(library.read(|c| show(c, TransferId(99), &[])), None);
 }
 
 #[test]
@@ -76,7 +106,8 @@ fn no_list_walks_the_table() {
         (TransferFilter::default(), "INTEGER PRIMARY KEY"),
     ] {
         let after = Key { sorting: filter.sorting(), position: 4.0, id: TransferId(9) };
-        let plan = library.read(|c| Ok(list_statement(&filter, Some(after), &PageRequest::first()).plan(c)));
+        let plan = library
+            .read(|c| Ok(list_statement(&filter, Part::Stored, &[], Some(after), &PageRequest::first()).plan(c)));
         assert_eq!(plan.len(), 1, "no sorting: {plan:?}");
         assert!(plan.iter().all(|step| step.starts_with("SEARCH transfers") && step.contains(index)), "{plan:?}");
     }

@@ -180,7 +180,11 @@ async fn what_failed_is_one_line_of_history_and_is_tried_again_together() {
     assert_eq!(run().await["n_failed"], 2);
     let lines = failures().await;
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!((&lines[0]["summary"], &lines[0]["batch_id"]), (&json!("2 files failed"), &json!(batch)));
+    let summary = lines[0]["summary"].as_str().unwrap();
+    assert!(summary.starts_with("Copied 2 of 4 files to Local in ") && summary.ends_with("(2 failed)"), "{summary}");
+    assert_eq!(&lines[0]["batch_id"], &json!(batch));
+    let all = hub.get("/api/history?kind=batch").await;
+    assert_eq!(all["total"], 1, "one line from the begin to the end: {all}");
     assert!(lines[0]["detail"].as_str().unwrap().starts_with("2 × changed, as loras/a.safetensors: "), "{lines:?}");
     let failed = hub.get(&format!("/api/transfers?batch={batch}&state=failed")).await;
     assert_eq!(failed["total"], 2, "which, and why, stands with the batch: {failed}");
@@ -201,8 +205,64 @@ async fn what_failed_is_one_line_of_history_and_is_tried_again_together() {
     let path = format!("/api/batches/{batch}/retry-failed");
     assert_eq!(hub.ask("POST", &path, None).await.body["n"], 2, "its batch still tells of it");
     assert_eq!(hub.ask("POST", "/api/batches/77/retry-failed", None).await.status, StatusCode::NOT_FOUND);
-    let told = hub.get("/api/history?q=try%202%20failed").await;
-    assert_eq!(told["total"], 2, "{told}");
+    let told = hub.get("/api/history?q=trying%202%20failed").await;
+    assert_eq!(told["total"], 1, "it is under way: {told}");
+    let all = hub.get("/api/history?kind=batch").await;
+    assert_eq!(all["total"], 3, "each end is told, and what is tried again now: {all}");
+}
+
+#[tokio::test]
+async fn history_tells_each_batch_in_one_line_from_its_begin_to_its_end() {
+    let hub = library().await;
+    let lines = async || -> Vec<String> {
+        let told = hub.get("/api/history?kind=batch").await;
+        told["items"].as_array().unwrap().iter().map(|line| line["summary"].as_str().unwrap().to_owned()).collect()
+    };
+    hub.ask("POST", "/api/queue/pause", None).await;
+    let asked = transfer(&hub, copy(&["loras/a.safetensors", "nowhere"])).await;
+    assert_eq!(lines().await, ["Copying 2 files to Local (1 skipped)"], "while it waits and runs");
+    hub.ask("POST", "/api/queue/resume", None).await;
+    let batch = format!("/api/batches/{}", asked.body["batch_id"]);
+    hub.wait_for(&batch, |batch| batch["n_open"] == 0).await;
+    let told = lines().await;
+    assert!(told[0].starts_with("Copied 2 files to Local in ") && told[0].ends_with("(1 skipped)"), "{told:?}");
+    // What is all there already is told at once, and what is dropped, too.
+    transfer(&hub, copy(&["loras/a.safetensors"])).await;
+    assert_eq!(lines().await[0], "Copied nothing to Local (2 skipped)");
+    hub.ask("POST", "/api/queue/pause", None).await;
+    let dropped = transfer(&hub, copy(&["vae/c.pt"])).await;
+    hub.ask("POST", &format!("/api/batches/{}/cancel", dropped.body["batch_id"]), None).await;
+    assert_eq!(lines().await[0], "Copied none of 1 file to Local (1 cancelled)");
+    let single = transfer(&hub, copy(&["vae/c.pt"])).await;
+    let one = hub.get(&format!("/api/transfers?batch={}", single.body["batch_id"])).await["items"][0]["id"].clone();
+    hub.ask("POST", &format!("/api/transfers/{one}/cancel"), None).await;
+    assert_eq!(lines().await[0], "Copied none of 1 file to Local (1 cancelled)");
+    assert_eq!(lines().await.len(), 4, "{:?}", lines().await);
+}
+
+#[tokio::test]
+async fn of_small_files_that_go_together_one_runs() {
+    let hub = TestHub::with(&[]).await;
+    for n in 0..300 {
+        hub.put(Root::Lake, &format!("loras/m{n}.pt"), &[7; 4_000]);
+    }
+    hub.scan().await;
+    let asked = transfer(&hub, copy(&["loras"])).await;
+    let path = format!("/api/batches/{}", asked.body["batch_id"]);
+    let mut most = 0;
+    loop {
+        let queue = hub.get("/api/queue").await;
+        let running = hub.get("/api/transfers?state=running").await;
+        let n = running["items"].as_array().unwrap().len() as u64;
+        assert!(n <= 1 && queue["running"].as_u64().unwrap() <= 1, "one place, one that runs: {running}");
+        assert!(running["items"].as_array().unwrap().iter().all(|one| one["state"] == "running"), "{running}");
+        most = most.max(n);
+        if hub.get(&path).await["n_open"] == 0 {
+            break;
+        }
+    }
+    assert_eq!(most, 1, "it was seen to run");
+    assert_eq!(hub.get(&path).await["n_completed"], 300);
 }
 
 #[tokio::test]

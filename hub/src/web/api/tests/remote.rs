@@ -101,6 +101,38 @@ async fn a_file_is_hashed_sent_and_its_result_counts_once() {
 }
 
 #[tokio::test]
+async fn work_on_machines_is_seen_on_top_beside_the_queue_and_on_the_overview() {
+    let (hub, key) = hub().await;
+    let strip = |page: &Value| {
+        page.as_str().unwrap().split("id=\"strip\"").nth(1).unwrap().split("</div>").next().unwrap().to_owned()
+    };
+    let page = hub.get("/queue").await;
+    assert!(!strip(&page).contains("/remote") && !page.as_str().unwrap().contains("On machines"), "{page}");
+    let id = AgentId::new();
+    let mut agent = FakeAgent::connect(&hub.state.services.remote, &key, hello(id, 1, vec![], vec![])).await.unwrap();
+    send(&hub, id).await;
+    let order = agent.next_order().await;
+    agent.say(AgentToHub::JobAccepted(order.job)).await.unwrap();
+    agent.say(progress(order.job, JobPhase::Running, 3)).await.unwrap();
+    let load = hub.state.services.remote.load().await.unwrap();
+    assert_eq!((load.n_running, load.n_queued, load.bytes_per_second), (1, 0, 2));
+    for path in ["/", "/queue", "/library"] {
+        let page = hub.get(path).await;
+        let strip = strip(&page);
+        assert!(strip.contains("href=\"/remote\"") && strip.contains("2 B/s"), "{path}: {strip}");
+    }
+    let queue = hub.get("/queue").await;
+    let queue = queue.as_str().unwrap();
+    assert!(queue.contains("On machines") && queue.contains("1 under way, 0 waiting · 2 B/s"), "{queue}");
+    assert!(queue.contains("3 B of 7 B") && queue.contains("/remote/jobs/"), "{queue}");
+    let home = hub.get("/").await;
+    let home = home.as_str().unwrap();
+    assert!(home.contains("id=\"machines-title\"") && home.contains("pod-7") && home.contains("1 job to do"), "{home}");
+    agent.say(succeeded(order.job)).await.unwrap();
+    assert!(!strip(&hub.get("/").await).contains("/remote"), "it is done");
+}
+
+#[tokio::test]
 async fn a_hub_that_was_killed_goes_on_with_the_same_try() {
     let (hub, key) = hub().await;
     let id = AgentId::new();

@@ -67,9 +67,15 @@ impl LibraryQuery {
         Self { root: Some(self.root()), ..self }
     }
 
+    /// The kind of files that is shown. With pictures these are models, if nothing else was chosen: their
+    /// previews are in the pictures already.
+    fn kind(&self) -> Option<FileKind> {
+        self.kind.or((self.view == Some(View::Cards)).then_some(FileKind::Model))
+    }
+
     /// Which files are meant.
     pub(in crate::web) fn filter(&self) -> FileFilter {
-        FileFilter { root: self.root(), folder: self.folder.clone(), search: self.q.clone(), kind: self.kind }
+        FileFilter { root: self.root(), folder: self.folder.clone(), search: self.q.clone(), kind: self.kind() }
     }
 
     /// In which order.
@@ -79,7 +85,7 @@ impl LibraryQuery {
 
     /// Whether something other than the folder narrows the list.
     pub(in crate::web) fn is_filtered(&self) -> bool {
-        self.q.is_some() || self.kind.is_some()
+        self.q.is_some() || self.kind().is_some()
     }
 
     /// The page of rows. A list that is fetched again holds as many rows as it did.

@@ -1,37 +1,58 @@
-//! Throughput over time as a curve, drawn here so that the page needs no script for it.
+//! Throughput over time as a curve.
 
-use std::fmt::Write;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::services::throughput::{INTERVAL, KEPT};
+use crate::services::throughput::{INTERVAL, Sample};
+use crate::web::pages::curve::{self, Point, WIDTH};
 
-/// Height of the curve, in its own units.
-const HEIGHT: u64 = 100;
+/// Rates further apart than this were not measured in between.
+const GAP: Duration = INTERVAL.saturating_mul(3);
 
-/// A curve with what its axis means.
+/// The shortest axis: a few seconds of work are no curve over the whole width.
+const SHORTEST: Duration = Duration::from_mins(1);
+
+/// A curve with what its axis means. It is true whenever it is looked at: it names both of its ends.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Chart {
-    width: usize,
+    width: u64,
     span_seconds: u64,
     peak: u64,
     path: String,
+    from: Timestamp,
+    to: Timestamp,
 }
 
-/// The curve of these rates, the oldest first; none while there is nothing to see.
-pub(super) fn chart(rates: &[u64]) -> Option<Chart> {
-    let peak = rates.iter().copied().max().filter(|peak| *peak > 0)?;
-    // A short run begins at the left and grows; a long one fills the whole width.
-    let width = KEPT.min(rates.len().max(30));
-    let mut path = format!("M0 {HEIGHT}");
-    for (x, rate) in rates.iter().enumerate() {
-        let y = HEIGHT - u64::try_from(u128::from(*rate) * u128::from(HEIGHT - 4) / u128::from(peak)).unwrap_or(0);
-        // Writing to a String can't fail.
-        write!(path, " L{x} {y}").ok();
-    }
-    write!(path, " L{} {HEIGHT} Z", rates.len().saturating_sub(1)).ok();
-    let span_seconds = INTERVAL.as_secs() * width as u64;
-    Some(Chart { width: width.saturating_sub(1), span_seconds, peak, path })
+/// The curve of these rates up to now, the oldest first; none while there is nothing to see.
+pub(super) fn chart(samples: &[Sample], now: Instant, clock: Timestamp) -> Option<Chart> {
+    let peak = samples.iter().map(|sample| sample.rate).max().filter(|peak| *peak > 0)?;
+    let oldest = now.saturating_duration_since(samples.first()?.at);
+    // Whole minutes, so that the axis does not stretch with every look.
+    let span = Duration::from_secs(oldest.as_secs().div_ceil(60) * 60).max(SHORTEST);
+    let at = |sample: &Sample| {
+        let ago = now.saturating_duration_since(sample.at);
+        u64::try_from(span.saturating_sub(ago).as_millis()).unwrap_or(u64::MAX)
+    };
+    let follows = |n: usize, sample: &Sample| {
+        let before = n.checked_sub(1).and_then(|before| samples.get(before));
+        before.is_some_and(|before| sample.at.saturating_duration_since(before.at) <= GAP)
+    };
+    let points: Vec<Point> = samples
+        .iter()
+        .enumerate()
+        .map(|(n, sample)| Point { at: at(sample), value: sample.rate, follows: follows(n, sample) })
+        .collect();
+    let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    Some(Chart {
+        width: WIDTH,
+        span_seconds: span.as_secs(),
+        peak,
+        path: curve::path(&points, span_ms, peak),
+        from: clock.checked_sub(span).unwrap_or(clock),
+        to: clock,
+    })
 }
 
 #[cfg(test)]
@@ -39,16 +60,34 @@ pub(super) fn chart(rates: &[u64]) -> Option<Chart> {
 mod tests {
     use super::*;
 
+    const CLOCK: Timestamp = Timestamp::UNIX_EPOCH;
+
+    /// Rates of 100 so many seconds after a start.
+    fn rates(start: Instant, seconds: &[u64]) -> Vec<Sample> {
+        seconds.iter().map(|after| Sample { at: start + Duration::from_secs(*after), rate: 100 }).collect()
+    }
+
     #[test]
-    fn the_peak_reaches_the_top_and_nothing_is_the_ground() {
-        let chart = chart(&[0, 50, 100]).unwrap();
-        assert_eq!(chart.path, "M0 100 L0 100 L1 52 L2 4 L2 100 Z");
-        assert_eq!(chart.peak, 100);
+    fn three_copies_over_three_minutes_are_three_pieces_of_three_minutes() {
+        let start = Instant::now();
+        let samples = rates(start, &[0, 2, 4, 84, 86, 170, 172]);
+        let chart = chart(&samples, start + Duration::from_secs(175), CLOCK).unwrap();
+        assert_eq!((chart.span_seconds, chart.path.matches('M').count()), (180, 3), "{}", chart.path);
+        assert_eq!(chart.to.duration_since(chart.from).as_secs(), 180);
+        assert!(chart.path.starts_with("M27 100 L27 4 L38 4 L50 4"), "{}", chart.path);
+    }
+
+    #[test]
+    fn a_curve_ends_where_nothing_runs_any_more() {
+        let start = Instant::now();
+        let chart = chart(&rates(start, &[0, 2]), start + Duration::from_secs(30), CLOCK).unwrap();
+        assert_eq!((chart.span_seconds, chart.path.as_str()), (60, "M500 100 L500 4 L533 4 L533 100 Z"));
     }
 
     #[test]
     fn without_a_rate_there_is_no_curve() {
-        assert_eq!(chart(&[]), None);
-        assert_eq!(chart(&[0, 0]), None);
+        let now = Instant::now();
+        assert_eq!(chart(&[], now, CLOCK), None);
+        assert_eq!(chart(&[Sample { at: now, rate: 0 }], now, CLOCK), None);
     }
 }

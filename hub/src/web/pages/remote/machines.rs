@@ -6,10 +6,16 @@ use serde::Serialize;
 use shared_protocol::AgentId;
 use shared_protocol::facts::{Facts, GpuFacts};
 
+use super::jobs::{Job, names};
 use crate::services::remote::agents::AgentView;
-use crate::web::error::Answer;
+use crate::storage::jobs::JobFilter;
+use crate::storage::views::page::PageRequest;
+use crate::web::error::{Answer, Problem};
 use crate::web::state::WebState;
 use crate::web::templates::format;
+
+/// Jobs that are shown beside the queue; the page of the machines has all of them.
+const FEW: u32 = 5;
 
 /// A machine as the page shows it.
 #[derive(Debug, Serialize)]
@@ -30,6 +36,27 @@ pub(in crate::web) struct Machine {
 pub(in crate::web) async fn content(state: &WebState) -> Answer<Value> {
     let agents = state.services.remote.list_agents().await?;
     Ok(context! { agents => Serde(agents.into_iter().map(Machine::from).collect::<Vec<_>>()) })
+}
+
+/// What is under way on machines: `{remote_load, remote_jobs}`.
+pub(in crate::web) async fn under_way(state: &WebState) -> Answer<Value> {
+    let remote = &state.services.remote;
+    let load = remote.load().await?;
+    let jobs = if load.n_running + load.n_queued > 0 {
+        let filter = JobFilter { open: true, ..JobFilter::default() };
+        let found =
+            remote.list_jobs(filter, PageRequest::new(FEW, None).map_err(|e| Problem::malformed(e.to_string()))?);
+        let names = names(state).await?;
+        found.await?.items.iter().map(|job| Job::of(job, &names)).collect()
+    } else {
+        Vec::new()
+    };
+    Ok(context! { remote_load => Serde(load), remote_jobs => Serde(jobs) })
+}
+
+/// The machines on the overview, with what they do: `{agents, remote_load, remote_jobs}`.
+pub(in crate::web) async fn overview(state: &WebState) -> Answer<Value> {
+    Ok(context! { ..content(state).await?, ..under_way(state).await? })
 }
 
 impl From<AgentView> for Machine {

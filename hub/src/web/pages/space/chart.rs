@@ -1,15 +1,18 @@
 //! Free space over time as a curve, drawn here so that the page needs no script for it.
 
-use std::fmt::Write;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::web::api::space::SpaceSample;
+use crate::web::pages::curve::{self, Point};
 
-/// Width and height of the curve, in its own units.
-const WIDTH: i64 = 1_000;
-const HEIGHT: u64 = 100;
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+
+/// Samples are taken every hour. Of the last two days all are kept, of the days before the last one:
+/// further apart than this they have a time between them in which nothing was measured.
+const GAP_MS: i64 = 3 * HOUR_MS;
+const OLD_GAP_MS: i64 = 49 * HOUR_MS;
+const RECENT_MS: i64 = 48 * HOUR_MS;
 
 /// A curve with what its axes mean.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -31,15 +34,21 @@ pub(super) fn chart(samples: &[SpaceSample]) -> Option<Chart> {
     }
     let free = || samples.iter().map(|sample| sample.free_bytes);
     let (least, most) = (free().min()?, free().max()?);
-    let mut path = format!("M0 {HEIGHT}");
-    for sample in samples {
-        let x = (sample.at.as_millisecond() - first.at.as_millisecond()) * WIDTH / span;
-        let height = u128::from(sample.free_bytes) * u128::from(HEIGHT - 4) / u128::from(most.max(1));
-        let y = HEIGHT - u64::try_from(height).unwrap_or(0);
-        // Writing to a String can't fail.
-        write!(path, " L{x} {y}").ok();
-    }
-    write!(path, " L{WIDTH} {HEIGHT} Z").ok();
+    let at = |sample: &SpaceSample| sample.at.as_millisecond() - first.at.as_millisecond();
+    let follows = |n: usize, sample: &SpaceSample| {
+        let before = n.checked_sub(1).and_then(|before| samples.get(before)).map(at);
+        before.is_some_and(|before| at(sample) - before <= if span - before < RECENT_MS { GAP_MS } else { OLD_GAP_MS })
+    };
+    let points: Vec<Point> = samples
+        .iter()
+        .enumerate()
+        .map(|(n, sample)| Point {
+            at: u64::try_from(at(sample)).unwrap_or(0),
+            value: sample.free_bytes,
+            follows: follows(n, sample),
+        })
+        .collect();
+    let path = curve::path(&points, u64::try_from(span).unwrap_or(0), most);
     Some(Chart { path, from: first.at, to: last.at, least, most, last: last.free_bytes })
 }
 
@@ -51,6 +60,23 @@ mod tests {
     fn sample(second: i64, free_bytes: u64) -> SpaceSample {
         let at = Timestamp::from_second(second).unwrap();
         SpaceSample { at, free_bytes, total_bytes: 200, size_bytes: 0, trash_bytes: 0 }
+    }
+
+    #[test]
+    fn hours_without_a_sample_are_a_gap_and_thinned_days_are_none() {
+        let hour = 60 * 60;
+        let path = |seconds: &[i64]| {
+            let samples: Vec<_> = seconds.iter().map(|second| sample(*second, 100)).collect();
+            chart(&samples).unwrap().path.matches('M').count()
+        };
+        assert_eq!(path(&[0, hour, 2 * hour, 3 * hour]), 1);
+        assert_eq!(path(&[0, hour, 9 * hour, 10 * hour]), 2, "the hub was off overnight");
+        assert_eq!(
+            path(&[0, 24 * hour, 48 * hour, 72 * hour, 96 * hour, 97 * hour]),
+            2,
+            "the last two days are hourly"
+        );
+        assert_eq!(path(&[0, 24 * hour, 10 * 24 * hour, 11 * 24 * hour, 30 * 24 * hour]), 3);
     }
 
     #[test]

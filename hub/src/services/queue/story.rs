@@ -1,0 +1,118 @@
+//! What history tells of a batch: one line, whatever becomes of it and however many of its files failed.
+//! Which ones, and why each did, stands on the batch's page.
+
+use std::collections::BTreeSet;
+
+use crate::domain::ids::BatchId;
+use crate::domain::story::{Kind, Story};
+use crate::domain::transfer::TransferState;
+use crate::storage::history::{Level, NewLine};
+use crate::storage::queue::failures::{self, Failures};
+use crate::storage::queue::outcome::Stepped;
+use crate::storage::queue::story;
+use crate::storage::{Connection, StorageError};
+
+/// Reasons that a line names.
+const NAMED: usize = 3;
+
+/// What a batch brings back that was evicted.
+pub(in crate::services) const BRING_BACK: &str = "bring_back";
+
+/// What a batch deletes are duplicates.
+pub(in crate::services) const DUPLICATES: &str = "duplicates";
+
+/// Begins the line of a new batch, in the transaction that makes it.
+pub(in crate::services) fn begin(
+    connection: &Connection,
+    batch: BatchId,
+    told_as: Option<&str>,
+    n: u64,
+    n_skipped: u64,
+) -> Result<(), StorageError> {
+    story::note(connection, batch, told_as, n, n_skipped)?;
+    write(connection, batch, |line| line)
+}
+
+/// Goes on with the line of a batch of which some are tried again.
+pub(super) fn again(connection: &Connection, batch: BatchId, what: &str) -> Result<(), StorageError> {
+    story::note_again(connection, batch)?;
+    write(connection, batch, |line| NewLine { summary: format!("Trying {what} again: {}", line.summary), ..line })
+}
+
+/// Writes the lines of all batches that ended now, or of which something failed now, in the transaction
+/// that stores it. Tells whether there was anything to tell.
+pub(super) fn tell(connection: &Connection, stepped: &[Stepped]) -> Result<bool, StorageError> {
+    let of = |is_it: fn(TransferState) -> bool| -> BTreeSet<BatchId> {
+        let found = stepped.iter().filter(|one| is_it(one.transfer.progress.state));
+        found.map(|one| one.transfer.batch_id).collect()
+    };
+    let (ended, failed) = (of(TransferState::is_final), of(|state| state == TransferState::Failed));
+    let mut is_told = false;
+    for batch in ended {
+        let is_open = crate::storage::queue::batches::is_open(connection, batch)?;
+        if !is_open || failed.contains(&batch) {
+            write(connection, batch, |line| line)?;
+            is_told = true;
+        }
+    }
+    Ok(is_told)
+}
+
+fn write(connection: &Connection, batch: BatchId, change: impl FnOnce(NewLine) -> NewLine) -> Result<(), StorageError> {
+    let Some((told, has_ended)) = story::read(connection, batch)? else { return Ok(()) };
+    let summary = if has_ended { told.ended() } else { told.running() };
+    let level = if told.n_failed > 0 { Level::Error } else { Level::Info };
+    let detail = if told.n_failed > 0 { reasons(&failures::of_batch(connection, batch)?) } else { None };
+    let line = NewLine { detail, ..NewLine::new("batch", level, summary) }.root(root(&told)).batch(batch);
+    story::tell(connection, &change(line), batch, has_ended)
+}
+
+/// The root whose files a line is about.
+fn root(told: &Story) -> crate::domain::root::Root {
+    match told.kind {
+        Kind::Mirror | Kind::BringBack => told.to.unwrap_or(told.from),
+        _ => told.from,
+    }
+}
+
+/// Why files failed.
+fn reasons(found: &[Failures]) -> Option<String> {
+    let mut reasons: Vec<String> = found.iter().take(NAMED).map(reason).collect();
+    if found.len() > NAMED {
+        reasons.push(format!("and {} other reasons", found.len() - NAMED));
+    }
+    (!reasons.is_empty()).then(|| reasons.join(" · "))
+}
+
+fn reason(failures: &Failures) -> String {
+    let Failures { code, n, example } = failures;
+    match example {
+        Some(example) if *n == 1 => format!("{}: {}", example.path, example.detail),
+        Some(example) => format!("{n} × {code}, as {}: {}", example.path, example.detail),
+        None => format!("{n} × {code}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::queue::failures::Example;
+
+    fn failures(code: &str, n: u64, path: &str) -> Failures {
+        let example = Example { operation: "copy".into(), path: path.into(), detail: format!("Because of {code}.") };
+        Failures { code: code.into(), n, example: Some(example) }
+    }
+
+    #[test]
+    fn failures_are_told_by_their_reasons() {
+        assert_eq!(reasons(&[]), None);
+        assert_eq!(reasons(&[failures("changed", 1, "vae/a.pt")]).as_deref(), Some("vae/a.pt: Because of changed."));
+        let detail = reasons(&[failures("exists", 1_200, "loras/b.pt"), failures("changed", 1, "vae/a.pt")]);
+        assert_eq!(
+            detail.as_deref(),
+            Some("1200 × exists, as loras/b.pt: Because of exists. · vae/a.pt: Because of changed.")
+        );
+        let many: Vec<_> = ["a", "b", "c", "d", "e"].into_iter().map(|code| failures(code, 2, "x")).collect();
+        assert!(reasons(&many).is_some_and(|detail| detail.ends_with(" · and 2 other reasons")));
+    }
+}

@@ -1,0 +1,113 @@
+//! What is stored of a batch for the one line that history tells of it.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::batches;
+use crate::domain::ids::BatchId;
+use crate::domain::root::Root;
+use crate::domain::story::{Done, Kind, Story};
+use crate::domain::transfer::TransferState;
+use crate::storage::history::{self, NewLine};
+use crate::storage::{StorageError, from_db, to_db};
+
+/// Notes what a new batch is called, where its operation does not say it, and what it was asked for.
+pub fn note(
+    connection: &Connection,
+    batch: BatchId,
+    told_as: Option<&str>,
+    n: u64,
+    n_skipped: u64,
+) -> Result<(), StorageError> {
+    let sql = "UPDATE batches SET told_as = ?2, told_n = ?3, told_skipped = ?4 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute((batch.0, told_as, to_db(n), to_db(n_skipped)))?;
+    Ok(())
+}
+
+/// Notes that some of a batch are tried again: what told its end stays, and when it began says nothing
+/// any more.
+pub fn note_again(connection: &Connection, batch: BatchId) -> Result<(), StorageError> {
+    connection.prepare_cached("UPDATE batches SET told_again = told_end WHERE id = ?1")?.execute([batch.0])?;
+    Ok(())
+}
+
+/// Writes the line of a batch in the place of the one before, the latest news last.
+pub fn tell(connection: &Connection, line: &NewLine, batch: BatchId, is_end: bool) -> Result<(), StorageError> {
+    let sql = "DELETE FROM history WHERE batch_id = ?1 AND kind = ?2
+                      AND id > (SELECT told_again FROM batches WHERE id = ?1)";
+    connection.prepare_cached(sql)?.execute((batch.0, line.kind))?;
+    let id = history::add(connection, line)?;
+    if is_end {
+        connection.prepare_cached("UPDATE batches SET told_end = ?2 WHERE id = ?1")?.execute((batch.0, id))?;
+    }
+    Ok(())
+}
+
+/// A batch as history tells of it, and whether it has ended. While it has not, only what failed of it is
+/// counted: that costs the same however large it is.
+pub fn read(connection: &Connection, batch: BatchId) -> Result<Option<(Story, bool)>, StorageError> {
+    let sql = "SELECT operation, from_root, to_root, undo_of, told_as, told_n, told_skipped, told_again,
+                      (SELECT coalesce(sum(n), 0) FROM batch_failures WHERE batch_id = ?1)
+               FROM batches WHERE id = ?1";
+    let found = connection.prepare_cached(sql)?.query_row([batch.0], |row| {
+        let (operation, told_as): (String, Option<String>) = (row.get(0)?, row.get(4)?);
+        let root = |name: Option<String>| name.and_then(|name| name.parse::<Root>().ok());
+        let story = Story {
+            kind: Kind::of(&operation, told_as.as_deref(), row.get::<_, Option<i64>>(3)?.map(BatchId)),
+            from: root(row.get(1)?).unwrap_or(Root::Local),
+            to: root(row.get(2)?),
+            n: from_db(row.get(5)?),
+            n_completed: 0,
+            n_failed: from_db(row.get(8)?),
+            n_cancelled: 0,
+            n_skipped: from_db(row.get(6)?),
+            done: Done::default(),
+            seconds: None,
+        };
+        Ok((story, row.get::<_, i64>(7)? > 0))
+    });
+    let Some((mut story, is_again)) = found.optional()? else { return Ok(None) };
+    let is_open = batches::is_open(connection, batch)?;
+    if !is_open {
+        count(connection, batch, &mut story)?;
+        if !is_again {
+            story.seconds = seconds(connection, batch)?;
+        }
+    }
+    Ok(Some((story, !is_open)))
+}
+
+fn count(connection: &Connection, batch: BatchId, story: &mut Story) -> Result<(), StorageError> {
+    let sql = "SELECT operation, to_root IS from_root, on_conflict = 'replace', state, count(*)
+               FROM transfers WHERE batch_id = ?1 GROUP BY 1, 2, 3, 4";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([batch.0])?;
+    (story.n, story.n_failed) = (0, 0);
+    while let Some(row) = rows.next()? {
+        let (operation, state): (String, String) = (row.get(0)?, row.get(3)?);
+        let n = from_db(row.get(4)?);
+        story.n += n;
+        match TransferState::from_name(&state) {
+            Some(TransferState::Failed) => story.n_failed += n,
+            Some(TransferState::Cancelled) => story.n_cancelled += n,
+            Some(TransferState::Completed) => {
+                story.n_completed += n;
+                match (operation.as_str(), row.get(1)?, row.get(2)?) {
+                    ("move", true, _) => story.done.renamed += n,
+                    ("copy", _, false) => story.done.copied += n,
+                    ("copy", _, true) => story.done.replaced += n,
+                    ("delete", ..) => story.done.deleted += n,
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// From the first begin to the last end; rounded.
+fn seconds(connection: &Connection, batch: BatchId) -> Result<Option<u64>, StorageError> {
+    let sql = "SELECT max(finished_at) - min(started_at) FROM transfers WHERE batch_id = ?1";
+    let ms: Option<i64> = connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?;
+    Ok(ms.map(|ms| (from_db(ms) + 500) / 1_000))
+}
