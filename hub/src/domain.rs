@@ -18,6 +18,8 @@ pub mod root;
 pub mod safetensors;
 pub mod scan;
 pub mod size;
+pub mod skipped;
+pub mod skipped_names;
 pub mod sources;
 pub mod space;
 pub mod span;

@@ -23,6 +23,7 @@ pub mod remote_sessions;
 pub mod roots;
 pub mod scans;
 pub mod search;
+pub mod skipped;
 pub mod space;
 pub mod stale;
 pub mod trash;

@@ -148,3 +148,47 @@ impl Drop for SmallDisk {
         drop(self.unmount());
     }
 }
+
+/// A disk that is mounted on a folder inside a root, taken away when it goes out of scope.
+#[derive(Debug)]
+pub struct InnerDisk {
+    at: PathBuf,
+}
+
+impl InnerDisk {
+    /// Mounts a fresh disk in memory on a folder, which is made; `None`, after [`skip`], where nothing may be
+    /// mounted.
+    pub fn in_memory(story: &str, at: &Path) -> Result<Option<Self>> {
+        Self::mounted(story, at, &["-t", "tmpfs", "-o", "size=16m,mode=0777", "inner"])
+    }
+
+    /// Mounts a folder of the same disk on another folder.
+    pub fn bound(story: &str, from: &Path, at: &Path) -> Result<Option<Self>> {
+        let from = from.to_string_lossy().into_owned();
+        Self::mounted(story, at, &["--bind", &from])
+    }
+
+    fn mounted(story: &str, at: &Path, arguments: &[&str]) -> Result<Option<Self>> {
+        std::fs::create_dir_all(at)?;
+        let all = arguments.iter().map(OsStr::new).chain([at.as_os_str()]);
+        match run("mount", all) {
+            Ok(()) => Ok(Some(Self { at: at.to_owned() })),
+            Err(error) => {
+                skip(story, &format!("nothing can be mounted: {error:#}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes the disk away and leaves the folder that it was mounted on.
+    pub fn unmount(&self) -> Result<()> {
+        run("umount", ["-l".as_ref(), self.at.as_os_str()])
+    }
+}
+
+impl Drop for InnerDisk {
+    fn drop(&mut self) {
+        // The story may have unmounted it already.
+        drop(self.unmount());
+    }
+}

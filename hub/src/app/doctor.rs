@@ -1,6 +1,7 @@
 //! `hub doctor`: every check that a person would make by hand, each with its verdict.
 
 mod remote;
+mod skipped;
 
 use std::net::TcpListener;
 
@@ -31,6 +32,7 @@ pub fn examine(config: &Config) -> Vec<Check> {
     checks.push(database(config, running.is_some()));
     for root in Root::ALL {
         checks.push(Check { what: root.label().into(), verdict: folder(config, root) });
+        checks.extend(skipped::check(config, root));
     }
     let now = Timestamp::now();
     let session = running.as_ref().and_then(|running| session(config, running)).filter(|end| *end > now);

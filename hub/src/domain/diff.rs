@@ -24,12 +24,23 @@ pub enum DiffStatus {
     Conflict,
     /// Equal size, different time, no hash yet on at least one side.
     Unverified,
+    /// A root was not seen there: behind a link, in a folder that could not be listed, on a disk that is
+    /// away. What is missing may be there.
+    Unknown,
 }
 
 impl DiffStatus {
     /// Every status, in the order of their codes.
-    pub const ALL: [Self; 7] =
-        [Self::LocalOnly, Self::LakeOnly, Self::Same, Self::Different, Self::Moved, Self::Conflict, Self::Unverified];
+    pub const ALL: [Self; 8] = [
+        Self::LocalOnly,
+        Self::LakeOnly,
+        Self::Same,
+        Self::Different,
+        Self::Moved,
+        Self::Conflict,
+        Self::Unverified,
+        Self::Unknown,
+    ];
 
     /// The number that stands for it in the database.
     pub const fn code(self) -> i64 {
@@ -41,6 +52,7 @@ impl DiffStatus {
             Self::Moved => 4,
             Self::Conflict => 5,
             Self::Unverified => 6,
+            Self::Unknown => 7,
         }
     }
 
@@ -59,6 +71,7 @@ impl DiffStatus {
             Self::Moved => "moved",
             Self::Conflict => "conflict",
             Self::Unverified => "unverified",
+            Self::Unknown => "unknown",
         }
     }
 

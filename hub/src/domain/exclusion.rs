@@ -10,7 +10,7 @@ pub const SOURCES_FILE: &str = ".model_sources.json";
 /// Ending of every file that is still being written.
 pub const PART_ENDING: &str = ".part";
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 11] = [
     "thumbs.db",
     "ehthumbs.db",
     "desktop.ini",
@@ -22,7 +22,6 @@ const NAMES: [&str; 12] = [
     "$recycle.bin",
     "system volume information",
     ".git",
-    TRASH_FOLDER,
 ];
 
 /// Whether a file or folder of this name is left alone, wherever it lies.
@@ -35,12 +34,13 @@ pub fn is_excluded(name: &str) -> bool {
         || ends(PART_ENDING)
         || ends(".crdownload")
         || NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
-        || is_hub_file(name)
+        || is_own(name)
 }
 
-/// Files of the hub: the marker with its temporary name, the sources file with its copy.
-fn is_hub_file(name: &str) -> bool {
-    name.starts_with(ROOT_MARKER) || name.starts_with(SOURCES_FILE)
+/// Whether this is the hub's own: the marker with its temporary name, the sources file with its copy, the
+/// trash. Nobody has to hear of it.
+pub fn is_own(name: &str) -> bool {
+    name.starts_with(ROOT_MARKER) || name.starts_with(SOURCES_FILE) || name.eq_ignore_ascii_case(TRASH_FOLDER)
 }
 
 #[cfg(test)]

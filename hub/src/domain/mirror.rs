@@ -135,11 +135,15 @@ pub enum Why {
     InCloud,
     /// It differs, and the plan is to replace nothing.
     Differs,
+    /// The source was not seen there.
+    SourceUnknown,
+    /// The destination was not seen there.
+    DestUnknown,
 }
 
 impl Why {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::SourceUnhashed,
         Self::DestUnhashed,
         Self::BothUnhashed,
@@ -147,6 +151,8 @@ impl Why {
         Self::InTheWay,
         Self::InCloud,
         Self::Differs,
+        Self::SourceUnknown,
+        Self::DestUnknown,
     ];
 
     /// The number that stands for it in the database.
@@ -159,6 +165,8 @@ impl Why {
             Self::InTheWay => 4,
             Self::InCloud => 5,
             Self::Differs => 6,
+            Self::SourceUnknown => 7,
+            Self::DestUnknown => 8,
         }
     }
 
@@ -172,7 +180,7 @@ impl Why {
         match self {
             Self::SourceUnhashed | Self::DestUnhashed | Self::BothUnhashed => Action::Unverified,
             Self::CaseConflict | Self::InTheWay => Action::Conflict,
-            Self::InCloud | Self::Differs => Action::LeftOut,
+            Self::InCloud | Self::Differs | Self::SourceUnknown | Self::DestUnknown => Action::LeftOut,
         }
     }
 
@@ -186,6 +194,8 @@ impl Why {
             Self::InTheWay => "a file stands where a folder has to be, or the other way round",
             Self::InCloud => "its content lies in a cloud and is not on this disk",
             Self::Differs => "it differs, and this plan replaces nothing",
+            Self::SourceUnknown => "the source was not seen here",
+            Self::DestUnknown => "the destination was not seen here",
         }
     }
 }
@@ -295,6 +305,8 @@ pub struct PlanRow {
     pub gone: Option<FileId>,
     /// Why nothing happens.
     pub why: Option<Why>,
+    /// The place that was not seen, and why, where that is the reason.
+    pub place: Option<String>,
 }
 
 /// The phase of what is copied, behind every rename.
@@ -329,6 +341,7 @@ impl PlanRow {
             dest: dest.map(|file| file.id),
             gone: dest.filter(|_| goes).map(|file| file.id),
             why,
+            place: None,
         })
     }
 
@@ -357,6 +370,7 @@ impl PlanRow {
             dest: offer.dest,
             gone: self.gone,
             why: None,
+            place: None,
         }
     }
 

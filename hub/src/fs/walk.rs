@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 
 use shared_protocol::RelPath;
-use shared_protocol::rel_path::RelPathError;
 
+use crate::domain::skipped::Skip;
 use crate::domain::ticks::Ticks;
 use crate::fs::{CancelFlag, FsError, RootDir, ensure_no_links};
 
@@ -42,10 +42,20 @@ pub struct FolderListing {
     /// Folders that are walked too, sorted by name.
     pub folders: Vec<String>,
     /// What else is there and is left alone.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<Skip>,
+    /// The disk that is mounted on this folder, [`NO_MOUNT`] if none is; none if the folder could not be
+    /// opened.
+    pub mount: Option<String>,
     /// Why the listing is not the whole truth; what it has is true all the same.
     pub error: Option<FsError>,
+    /// Names may be missing. Else the error is about single files, which are among what is skipped.
+    pub is_cut: bool,
+    /// The number of the folder's device, by which its own folders are told from other disks.
+    device: Option<u64>,
 }
+
+/// Says of a folder that no disk is mounted on it.
+pub const NO_MOUNT: &str = "";
 
 /// One file in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,35 +81,6 @@ pub struct FileIdentity {
     pub inode: u64,
     /// Names that the file has.
     pub n_links: u64,
-}
-
-/// An entry that is left alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its name, as well as it can be shown.
-    pub name: String,
-    /// Why it is left alone.
-    pub why: SkipReason,
-}
-
-/// Why an entry is left alone.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SkipReason {
-    /// A symbolic link or junction.
-    #[error("it is a link, and links are not followed")]
-    Link,
-    /// A name that not every system can store.
-    #[error("{0}")]
-    BadName(RelPathError),
-    /// A name that is not text.
-    #[error("its name is not valid Unicode")]
-    NotUnicode,
-    /// A device, pipe or socket.
-    #[error("it is neither a file nor a folder")]
-    Special,
-    /// The system does not tell what it is. The listing carries an error then.
-    #[error("{0}")]
-    Unreadable(String),
 }
 
 /// How a walk ended.
@@ -128,7 +109,7 @@ pub fn walk(
     let stack = Stack::starting_with(folder.cloned().map(Arc::new));
     let work = || {
         while let Some(task) = stack.next(cancel) {
-            let listing = list::list(root, task.folder());
+            let listing = list::list(root, task.folder(), task.device_above());
             task.push_below(&listing);
             sink(listing);
         }
@@ -145,14 +126,32 @@ pub fn walk(
 /// Lists one folder and nothing below it.
 pub fn list_folder(root: &RootDir, folder: Option<&RelPath>) -> FolderListing {
     match folder.map_or(Ok(()), |folder| ensure_no_links(root, folder)) {
-        Ok(()) => list::list(root, folder),
+        Ok(()) => list::list(root, folder, None),
         Err(error) => FolderListing::failed(folder.cloned(), error),
     }
 }
 
+/// Whether a disk is mounted on a folder now. A folder that is not there has none.
+pub fn is_mounted(root: &RootDir, folder: &RelPath) -> Result<bool, FsError> {
+    list::is_mounted(root, folder)
+}
+
 impl FolderListing {
-    const fn failed(folder: Option<RelPath>, error: FsError) -> Self {
-        Self { folder, files: Vec::new(), folders: Vec::new(), skipped: Vec::new(), error: Some(error) }
+    fn failed(folder: Option<RelPath>, error: FsError) -> Self {
+        Self { is_cut: true, error: Some(error), ..Self::empty(folder) }
+    }
+
+    const fn empty(folder: Option<RelPath>) -> Self {
+        Self {
+            folder,
+            files: Vec::new(),
+            folders: Vec::new(),
+            skipped: Vec::new(),
+            mount: None,
+            error: None,
+            is_cut: false,
+            device: None,
+        }
     }
 }
 

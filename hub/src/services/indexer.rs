@@ -4,10 +4,14 @@
 //! bounded channel between them. What the walk found counts at once; that something is *gone* counts
 //! only when the walk has ended and the root was there before and after.
 
+mod accept;
 mod digest;
+mod disks;
 mod root_scan;
+mod seen;
 mod settle;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +19,7 @@ use parking_lot::Mutex;
 
 use super::events::until_roots_change;
 use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
-use crate::domain::ids::ScanId;
+use crate::domain::ids::{RootRowId, ScanId};
 use crate::domain::root::Root;
 use crate::domain::scan::{ScanReport, WorkState};
 use crate::fs::CancelFlag;
@@ -264,15 +268,16 @@ impl Indexer {
         }
     }
 
-    /// Scans a root that was never scanned as soon as it is there, and all roots every
+    /// Scans a root of which too little is known as soon as it is there, and all roots every
     /// `SCAN_INTERVAL_MINUTES`.
     fn start_by_itself(&self) {
         let this = self.clone();
         self.tasks.spawn(async move {
             let mut events = this.events.subscribe();
             let mut last = std::time::Instant::now();
+            let mut asked = HashSet::new();
             loop {
-                let never = this.never_scanned().await;
+                let never = this.never_recorded(&mut asked).await;
                 let due = this.settings.current().scan_interval.is_some_and(|interval| last.elapsed() >= interval);
                 let wanted = if due { Root::ALL.to_vec() } else { never };
                 if !wanted.is_empty() && this.current().is_none() {
@@ -290,18 +295,18 @@ impl Indexer {
         });
     }
 
-    async fn never_scanned(&self) -> Vec<Root> {
+    /// Roots that were never scanned, and those whose last scan tells nothing of what it has not seen, as a
+    /// hub of before left them: these are asked for once only, as a scan may be cancelled.
+    async fn never_recorded(&self, asked: &mut HashSet<RootRowId>) -> Vec<Root> {
         let live: Vec<Root> = Root::ALL.into_iter().filter(|root| self.roots.live(*root).is_ok()).collect();
         let found = self.database.read(move |connection| {
-            let mut never = Vec::new();
-            for root in live {
-                if crate::storage::roots::active(connection, root)?.is_some_and(|row| row.last_scan.is_none()) {
-                    never.push(root);
-                }
-            }
-            Ok(never)
+            let rows = live.into_iter().map(|root| crate::storage::roots::active(connection, root));
+            rows.collect::<Result<Vec<_>, _>>()
         });
-        found.await.unwrap_or_default()
+        let rows = found.await.unwrap_or_default().into_iter().flatten();
+        rows.filter(|row| row.last_scan.is_none() || row.proved_scan.is_none() && asked.insert(row.id))
+            .map(|row| row.root)
+            .collect()
     }
 }
 

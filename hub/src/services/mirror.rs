@@ -16,6 +16,7 @@ use crate::domain::mirror::totals::PlanTotals;
 use crate::domain::root::Root;
 use crate::services::roots::LiveRoot;
 use crate::storage::plans::{self, NewPlan, PlanRecord};
+use crate::storage::skipped::Cover;
 use crate::storage::views::{Page, PageRequest, plan_items};
 use crate::storage::{Connection, Database, StorageError};
 
@@ -67,7 +68,12 @@ pub struct PlanStatus {
     pub seconds: Option<u64>,
     /// Why it can't be carried out as the configuration is now.
     pub blocked: Option<String>,
+    /// Places that one side was not seen at, for people; at most [`MOST_PLACES`].
+    pub unknown: Vec<Cover>,
 }
+
+/// Unknown places that a plan names at most.
+pub const MOST_PLACES: u32 = 50;
 
 /// What came of carrying a plan out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,6 +232,7 @@ impl Mirror {
             free_bytes_after: free.map(|free| to_come.free_after(free, queued)),
             seconds: rate.map(|rate| plan.totals.bytes_to_copy().div_ceil(rate)),
             blocked: refused.map(|error| error.to_string()),
+            unknown: plans::unknown_places(connection, &plan.asked, MOST_PLACES)?,
             plan,
         })
     }

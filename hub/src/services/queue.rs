@@ -30,6 +30,7 @@ mod share;
 mod small;
 pub(super) mod story;
 mod undo;
+mod unknown;
 mod verified;
 
 use std::sync::Arc;

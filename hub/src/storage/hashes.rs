@@ -145,7 +145,10 @@ pub fn file_with_content(
     blake3: &Blake3,
 ) -> Result<Option<String>, StorageError> {
     Ok(connection
-        .prepare_cached("SELECT path FROM files WHERE blake3 = ?1 AND root_id = ?2 ORDER BY match_key LIMIT 1")?
+        .prepare_cached(&format!(
+            "SELECT path FROM files WHERE blake3 = ?1 AND root_id = ?2 AND NOT {} ORDER BY match_key LIMIT 1",
+            super::skipped::is_below("files.root_id", "files.match_key")
+        ))?
         .query_row((blake3.as_bytes(), root.0), |row| row.get(0))
         .optional()?)
 }

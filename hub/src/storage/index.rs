@@ -13,11 +13,11 @@ pub mod totals;
 pub mod unhashed;
 
 pub use edits::{Edits, put_file, remove_file};
-pub use folders::{KnownFolder, known_folders};
-pub use listing::{Changes, ListedFile, Listing, apply};
+pub use folders::{KnownFolder, known_folders, mounted_folders, set_mounts};
+pub use listing::{Changes, ListedFile, Listing, apply, apply_all};
 pub use single::{
     FileRow, file_at, file_holding, files_at_key, files_below, for_each_below, has_folder, is_content_known,
     remove_empty_folder,
 };
-pub use totals::{finish, settle};
+pub use totals::{finish, leave, settle};
 pub use unhashed::{After, Portion, unhashed};

@@ -22,6 +22,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0010_hashes_by_content.sql")),
     M::up(include_str!("../../migrations/0011_first_hashes.sql")),
     M::up(include_str!("../../migrations/0012_batch_story.sql")),
+    M::up(include_str!("../../migrations/0013_unknown_places.sql")),
 ];
 
 /// What opening found out.

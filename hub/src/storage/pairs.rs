@@ -2,13 +2,15 @@
 //!
 //! Whoever changes a file of the index marks its key as stale; [`refresh`] then writes the rows of
 //! the stale keys anew. The rule itself is [`crate::domain::diff::compare`], which the statements
-//! call as the SQL function `diff_status`.
+//! call as the SQL function `diff_status`. What lies at or below an unknown place of either root is
+//! `unknown`, whatever is known of its files.
 
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, Transaction};
 
 pub use super::stale::{is_stale, mark_all_stale, mark_stale};
 
+use super::skipped::is_below;
 use super::stale::ALL;
 use super::{StorageError, digest, from_db, roots};
 use crate::domain::diff::{Content, DiffStatus, compare};
@@ -49,9 +51,10 @@ pub fn refresh(transaction: &Transaction<'_>) -> Result<(), StorageError> {
     } else {
         dissolve(transaction)?;
     }
+    let is_unknown = format!("({} OR {})", is_below(":local", "f.match_key"), is_below(":lake", "f.match_key"));
     for sql in [CONFLICTS, LOCAL_WITH_LAKE, LAKE_ALONE] {
         let filter = if everything { "" } else { "AND f.match_key IN (SELECT match_key FROM pairs_stale)" };
-        sides.execute(transaction, &sql.replace("{filter}", filter))?;
+        sides.execute(transaction, &sql.replace("{filter}", filter).replace("{is_unknown}", &is_unknown))?;
     }
     pair_moved(transaction, everything)?;
     transaction.execute("DELETE FROM pairs_stale", [])?;
@@ -110,7 +113,7 @@ fn dissolve(transaction: &Transaction<'_>) -> Result<(), StorageError> {
 /// Several names of one side that another system would take for one: shown as one row.
 const CONFLICTS: &str = "
     INSERT OR IGNORE INTO pairs (match_key, path, status, local_id, lake_id, size_bytes)
-    SELECT f.match_key, min(f.path), 5,
+    SELECT f.match_key, min(f.path), CASE WHEN {is_unknown} THEN 7 ELSE 5 END,
            min(CASE WHEN f.root_id = :local THEN f.id END), min(CASE WHEN f.root_id = :lake THEN f.id END),
            max(f.size_bytes)
     FROM files f
@@ -122,7 +125,8 @@ const CONFLICTS: &str = "
 const LOCAL_WITH_LAKE: &str = "
     INSERT INTO pairs (match_key, path, status, local_id, lake_id, size_bytes)
     SELECT f.match_key, coalesce(k.path, f.path),
-           CASE WHEN k.id IS NULL THEN 0
+           CASE WHEN {is_unknown} THEN 7
+                WHEN k.id IS NULL THEN 0
                 ELSE diff_status(f.size_bytes, f.modified, f.blake3, k.size_bytes, k.modified, k.blake3) END,
            f.id, k.id, max(f.size_bytes, coalesce(k.size_bytes, 0))
     FROM files f
@@ -134,7 +138,7 @@ const LOCAL_WITH_LAKE: &str = "
 /// Each file that only the Lake has.
 const LAKE_ALONE: &str = "
     INSERT INTO pairs (match_key, path, status, local_id, lake_id, size_bytes)
-    SELECT f.match_key, f.path, 1, NULL, f.id, f.size_bytes
+    SELECT f.match_key, f.path, CASE WHEN {is_unknown} THEN 7 ELSE 1 END, NULL, f.id, f.size_bytes
     FROM files f
     WHERE f.root_id = :lake AND f.conflict = 0 {filter}
           AND NOT EXISTS (SELECT 1 FROM files l

@@ -128,6 +128,7 @@ fn a_comparison_in_the_middle_of_a_scan_misses_nothing_that_follows() {
             files: (0..4_000).map(file).collect(),
             skipped: Vec::new(),
             digest: Some([7; 32]),
+            is_cut: false,
         };
         library.write(|tx| index::apply(tx, library.roots.lake, &listing, &mut changes).map(drop));
         library.write(pairs::refresh);

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::RelPath;
 
 use super::StorageError;
+use super::skipped::{self, Cover};
 use crate::domain::ids::{BatchId, PlanId, RootRowId};
 use crate::domain::mirror::totals::PlanTotals;
 use crate::domain::mirror::{Compare, DELETE_PHASE, Rules};
@@ -126,15 +127,28 @@ pub fn is_current(connection: &Connection, plan: &PlanRecord) -> Result<bool, St
     Ok(is(plan.asked.from, plan.generations.0)? && is(plan.asked.to, plan.generations.1)?)
 }
 
-/// A root whose last scan did not see everything: what its index lacks may still exist.
+/// A root whose last scan was stopped or failed, so that it does not tell what it has not seen: what the index
+/// lacks may still exist. What a scan says it has not seen is left alone row by row.
 pub fn unproved(connection: &Connection, plan: &NewPlan) -> Result<Option<Root>, StorageError> {
     for (root, row) in [plan.from, plan.to] {
         let now = super::roots::active(connection, root)?;
-        if !now.is_some_and(|now| now.id == row && now.complete_scan.is_some()) {
+        if !now.is_some_and(|now| now.id == row && now.proved_scan.is_some()) {
             return Ok(Some(root));
         }
     }
     Ok(None)
+}
+
+/// The unknown places of both roots that a plan comes upon, those first that a person has to see to; at most
+/// `limit`.
+pub fn unknown_places(connection: &Connection, asked: &NewPlan, limit: u32) -> Result<Vec<Cover>, StorageError> {
+    let mut found = Vec::new();
+    for (_, row) in [asked.from, asked.to] {
+        found.extend(skipped::unknown_in(connection, row, asked.folder.as_ref(), limit)?);
+    }
+    found.sort_by_key(|cover| !cover.reason.needs_help());
+    found.truncate(limit as usize);
+    Ok(found)
 }
 
 /// What keeps the deletes of a batch back: how many of its renames and copies are not done.

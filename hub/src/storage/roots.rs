@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::StorageError;
 use crate::domain::ids::{RootRowId, ScanId};
 use crate::domain::root::Root;
+use crate::domain::scan::WorkState;
 
 /// An adopted folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +26,11 @@ pub struct RootRow {
     pub complete_scan: Option<ScanId>,
     /// The last scan at all.
     pub last_scan: Option<ScanId>,
+    /// The last scan, if it told of every folder whether it was seen.
+    pub proved_scan: Option<ScanId>,
 }
 
-const COLUMNS: &str = "id, root, identity, path, case_sensitive, generation, complete_scan, last_scan";
+const COLUMNS: &str = "id, root, identity, path, case_sensitive, generation, complete_scan, last_scan, proved_scan";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<RootRow> {
     let name: String = row.get(1)?;
@@ -40,6 +43,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RootRow> {
         generation: row.get(5)?,
         complete_scan: row.get::<_, Option<i64>>(6)?.map(ScanId),
         last_scan: row.get::<_, Option<i64>>(7)?.map(ScanId),
+        proved_scan: row.get::<_, Option<i64>>(8)?.map(ScanId),
     })
 }
 
@@ -85,9 +89,10 @@ pub fn activate(
 /// Leaves this name without a folder.
 pub fn deactivate(connection: &Connection, root: Root) -> Result<(), StorageError> {
     let Some(old) = active(connection, root)? else { return Ok(()) };
-    connection.execute("UPDATE roots SET active = 0, complete_scan = NULL WHERE id = ?1", [old.id.0])?;
+    connection
+        .execute("UPDATE roots SET active = 0, complete_scan = NULL, proved_scan = NULL WHERE id = ?1", [old.id.0])?;
     super::search::forget_root(connection, old.id)?;
-    for table in ["files", "folders", "skipped_entries"] {
+    for table in ["files", "folders", "skipped_entries", "unknown_places"] {
         connection.execute(&format!("DELETE FROM {table} WHERE root_id = ?1"), [old.id.0])?;
     }
     super::stale::mark_all_stale(connection)
@@ -100,12 +105,20 @@ pub fn raise_generation(connection: &Connection, root: RootRowId) -> Result<i64,
         .query_row([root.0], |row| row.get(0))?)
 }
 
-/// Notes the root's last scan, and whether it saw everything.
-pub fn set_scanned(connection: &Connection, root: RootRowId, scan: ScanId, complete: bool) -> Result<(), StorageError> {
+/// Notes the root's last scan, and what it is worth: a partial one tells what it has not seen, one that was
+/// cancelled or failed does not.
+pub fn set_scanned(
+    connection: &Connection,
+    root: RootRowId,
+    scan: ScanId,
+    state: WorkState,
+) -> Result<(), StorageError> {
+    let is_complete = state == WorkState::Complete;
     connection
         .prepare_cached(
-            "UPDATE roots SET last_scan = ?2, complete_scan = CASE WHEN ?3 THEN ?2 ELSE NULL END WHERE id = ?1",
+            "UPDATE roots SET last_scan = ?2, complete_scan = iif(?3, ?2, NULL), proved_scan = iif(?4, ?2, NULL)
+             WHERE id = ?1",
         )?
-        .execute((root.0, scan.0, complete))?;
+        .execute((root.0, scan.0, is_complete, is_complete || state == WorkState::Partial))?;
     Ok(())
 }

@@ -87,7 +87,7 @@ pub fn note_for_root(
     scan: ScanId,
     state: WorkState,
 ) -> Result<(), StorageError> {
-    super::roots::set_scanned(connection, root, scan, state == WorkState::Complete)
+    super::roots::set_scanned(connection, root, scan, state)
 }
 
 fn body(report: &ScanReport) -> Result<String, StorageError> {

@@ -11,7 +11,8 @@ use super::StorageError;
 pub(super) const ALL: &str = "*";
 
 /// Marks keys of files of which more became known, mostly their hash, unless the row is right as it is: both sides
-/// have the file, and what is known now says what size and time had said. To look costs a fraction of writing the row
+/// have the file, and what is known now says what size and time had said; or the key lies at or below an unknown
+/// place, whatever its files hold. To look costs a fraction of writing the row
 /// anew, and is done while the next files are read.
 ///
 /// `diff_status` is the rule itself, see [`super::pairs`]. The row of a key that waits to be written anew may be wrong,
@@ -20,6 +21,7 @@ pub(super) struct Marker<'c>(CachedStatement<'c>);
 
 const MARK_UNLESS_RIGHT: &str = "
     INSERT OR IGNORE INTO pairs_stale SELECT ?1 WHERE NOT EXISTS (
+        SELECT 1 FROM pairs p WHERE p.match_key = ?1 AND p.status = 7) AND NOT EXISTS (
         SELECT 1 FROM pairs p CROSS JOIN files l ON l.id = p.local_id CROSS JOIN files k ON k.id = p.lake_id
         WHERE p.match_key = ?1
               AND p.status = diff_status(l.size_bytes, l.modified, l.blake3, k.size_bytes, k.modified, k.blake3))";

@@ -20,6 +20,7 @@ pub mod page;
 pub mod picked;
 pub mod plan_items;
 mod search;
+pub mod skipped;
 pub mod space;
 mod statement;
 pub mod transfers;

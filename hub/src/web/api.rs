@@ -21,6 +21,7 @@ pub mod remote;
 mod responses;
 pub mod scans;
 pub mod settings;
+pub mod skipped;
 pub mod sources;
 pub mod space;
 pub mod transfers;
@@ -135,6 +136,8 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(remote::jobs::show_job))
         .routes(routes!(remote::jobs::cancel_job))
         .routes(routes!(remote::jobs::retry_job))
+        .routes(routes!(skipped::list_skipped))
+        .routes(routes!(skipped::accept_skipped))
         .routes(routes!(history::list_history))
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))

@@ -15,6 +15,7 @@ pub(super) mod remote_send;
 pub(super) mod room;
 pub(super) mod selection;
 pub(super) mod settings;
+pub(super) mod skipped;
 pub(super) mod sources;
 pub(super) mod space;
 pub(super) mod toast;
@@ -100,6 +101,8 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/hashes", post(work::begin_hashing))
         .route("/ui/hashes/{id}/cancel", post(work::cancel_hashing))
         .route("/ui/roots/{root}/adopt", post(work::adopt))
+        .route("/ui/roots/{root}/skipped/accept", post(skipped::accept))
+        .route("/ui/skipped/results", get(skipped::show_skipped))
         .route("/ui/settings", post(settings::save_settings))
         .route("/ui/room", get(room::show_room))
         .route("/ui/setup", post(settings::save_setup))

@@ -20,6 +20,7 @@ pub(super) mod queue;
 pub(super) mod remote;
 pub(super) mod settings;
 pub(super) mod setup;
+pub(super) mod skipped;
 pub(super) mod sources;
 pub(super) mod space;
 pub(super) mod trash;
@@ -45,6 +46,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/hashes", get(hashes::show_hashes))
         .route("/evict", get(evict::show_evict))
         .route("/space", get(space::show_space))
+        .route("/skipped", get(skipped::show_skipped))
         .route("/sources", get(sources::show_sources))
         .route("/trash", get(trash::show_trash))
         .route("/history", get(history::show_history))

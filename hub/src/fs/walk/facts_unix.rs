@@ -6,14 +6,23 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, OFlags, statat};
+use rustix::fs::{AtFlags, CWD, FileType, OFlags, Stat, StatxAttributes, StatxFlags, fstat, fstatvfs, statat, statx};
+use rustix::io::Errno;
 use walkdir::DirEntry;
 
-use super::FileIdentity;
+use super::{FileIdentity, NO_MOUNT};
 use crate::domain::ticks::Ticks;
 
 /// An open folder.
 pub(super) struct Folder(File);
+
+/// Where a folder lies.
+pub(super) struct Place {
+    /// The disk that is mounted on it, or [`NO_MOUNT`].
+    pub(super) mount: String,
+    /// The number of its device.
+    pub(super) device: Option<u64>,
+}
 
 /// What a listing tells about a file.
 pub(super) struct Facts {
@@ -30,6 +39,31 @@ impl Folder {
         OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path).map(Self)
     }
 
+    /// Asks the open folder itself. A folder of another device than the one around it counts as mounted,
+    /// too: a subvolume of Btrfs is one, and old kernels don't tell of mounts.
+    pub(super) fn place(&self, device_above: Option<u64>) -> io::Result<Place> {
+        let stat = fstat(&self.0)?;
+        let is_boundary = is_mount_root(&self.0)? || device_above.is_some_and(|above| above != stat.st_dev);
+        let mount = if is_boundary { self.disk(&stat) } else { NO_MOUNT.to_owned() };
+        Ok(Place { mount, device: Some(stat.st_dev) })
+    }
+
+    /// The file system's own number, which survives a restart where the device's does not, and which of its
+    /// folders is mounted: a bind mount may show any of them.
+    fn disk(&self, stat: &Stat) -> String {
+        match fstatvfs(&self.0).map(|facts| facts.f_fsid) {
+            Ok(id) if id != 0 => format!("fsid:{id:x}:{:x}", stat.st_ino),
+            _ => format!("device:{:x}:{:x}", stat.st_dev, stat.st_ino),
+        }
+    }
+
+    /// Whether the folder is still the one of this path.
+    pub(super) fn is_still_at(&self, path: &Path, may_be_link: bool) -> io::Result<bool> {
+        let flags = if may_be_link { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+        let (opened, found) = (fstat(&self.0)?, statat(CWD, path, flags)?);
+        Ok((opened.st_dev, opened.st_ino) == (found.st_dev, found.st_ino))
+    }
+
     /// The facts of a file in this folder. One that is no regular file any more counts as gone.
     pub(super) fn facts(&self, entry: &DirEntry) -> io::Result<Facts> {
         let stat = statat(&self.0, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
@@ -43,6 +77,15 @@ impl Folder {
             placeholder: false,
             identity: Some(identity),
         })
+    }
+}
+
+/// Whether something is mounted on an open folder; `false` where the kernel does not tell.
+fn is_mount_root(folder: &File) -> io::Result<bool> {
+    match statx(folder, "", AtFlags::EMPTY_PATH, StatxFlags::TYPE) {
+        Ok(facts) => Ok(facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)),
+        Err(Errno::NOSYS | Errno::PERM) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

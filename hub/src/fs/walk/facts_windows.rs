@@ -6,12 +6,20 @@ use std::path::Path;
 
 use walkdir::DirEntry;
 
-use super::FileIdentity;
+use super::{FileIdentity, NO_MOUNT};
 use crate::domain::ticks::Ticks;
 use crate::fs::open::{FileStamp, is_placeholder};
 
 /// A folder to be listed.
 pub(super) struct Folder;
+
+/// Where a folder lies.
+pub(super) struct Place {
+    /// The disk that is mounted on it, or [`NO_MOUNT`].
+    pub(super) mount: String,
+    /// The number of its device.
+    pub(super) device: Option<u64>,
+}
 
 /// What a listing tells about a file.
 pub(super) struct Facts {
@@ -25,6 +33,18 @@ impl Folder {
     pub(super) fn open(path: &Path, may_be_link: bool) -> io::Result<Self> {
         let metadata = if may_be_link { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
         if metadata.is_dir() { Ok(Self) } else { Err(ErrorKind::NotADirectory.into()) }
+    }
+
+    /// A volume that is mounted on a folder is a junction, and those are not gone through.
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the other system asks the open folder")]
+    pub(super) fn place(&self, _device_above: Option<u64>) -> io::Result<Place> {
+        Ok(Place { mount: NO_MOUNT.to_owned(), device: None })
+    }
+
+    /// Nothing can be mounted over a folder without making it a junction.
+    #[allow(clippy::unused_self, reason = "the other system asks the open folder")]
+    pub(super) fn is_still_at(&self, path: &Path, may_be_link: bool) -> io::Result<bool> {
+        Self::open(path, may_be_link).map(|_| true)
     }
 
     /// The listing has no identity: that would need each file opened.

@@ -9,44 +9,69 @@ use shared_protocol::RelPath;
 use walkdir::{DirEntry, WalkDir};
 
 use super::facts::Folder;
-use super::{FolderListing, FoundFile, SkipReason, Skipped};
-use crate::domain::exclusion::is_excluded;
-use crate::fs::{FsError, RootDir};
+use super::{FolderListing, FoundFile, NO_MOUNT};
+use crate::domain::exclusion::{is_excluded, is_own};
+use crate::domain::skipped::{Skip, SkipReason};
+use crate::domain::skipped_names::other_names;
+use crate::fs::{FsError, RootDir, verbatim};
 
-/// Lists a folder that is known not to lie behind a link.
-pub(super) fn list(root: &RootDir, folder: Option<&RelPath>) -> FolderListing {
+/// Lists a folder that is known not to lie behind a link. `device_above` is that of the folder around it.
+pub(super) fn list(root: &RootDir, folder: Option<&RelPath>, device_above: Option<u64>) -> FolderListing {
     let path = root.resolve_folder(folder);
-    let mut listing = FolderListing {
-        folder: folder.cloned(),
-        files: Vec::new(),
-        folders: Vec::new(),
-        skipped: Vec::new(),
-        error: None,
-    };
+    let mut listing = FolderListing::empty(folder.cloned());
     // The root itself may be a link; a folder below it became one after its parent was listed.
     let opened = match Folder::open(&path, folder.is_none()) {
         Ok(opened) => opened,
-        Err(error) => {
-            listing.error = Some(FsError::new("list", &path, error));
-            return listing;
-        }
+        Err(error) => return FolderListing::failed(folder.cloned(), FsError::new("list", &path, error)),
     };
+    match opened.place(device_above) {
+        Ok(place) => (listing.mount, listing.device) = (Some(place.mount), place.device),
+        Err(error) => cut(&mut listing, FsError::new("look at", &path, error)),
+    }
     let mut is_empty = true;
     for entry in WalkDir::new(&path).min_depth(1).max_depth(1) {
         is_empty = false;
         match entry {
             Ok(entry) => add(&mut listing, &opened, &entry),
-            Err(error) => {
-                listing.error.get_or_insert(FsError::new("list", &path, into_io(error)));
-            }
+            Err(error) => cut(&mut listing, FsError::new("list", &path, into_io(error))),
         }
     }
     if is_empty && let Err(error) = check_there(&path) {
-        listing.error.get_or_insert(error);
+        cut(&mut listing, error);
+    }
+    // The listing was taken by name: a disk that went meanwhile left what lies under it.
+    match opened.is_still_at(&path, folder.is_none()) {
+        Ok(true) => {}
+        Ok(false) => {
+            let why = "another folder took its place while it was listed";
+            cut(&mut listing, FsError::refused("list", &path, ErrorKind::NotFound, why));
+        }
+        Err(error) => cut(&mut listing, FsError::new("list", &path, error)),
     }
     listing.files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     listing.folders.sort_unstable();
+    listing.skipped.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     listing
+}
+
+/// Whether a disk is mounted on a folder, or it lies on another one than the folder around it.
+pub(super) fn is_mounted(root: &RootDir, folder: &RelPath) -> Result<bool, FsError> {
+    let place = |folder: Option<&RelPath>, device_above| {
+        let path = root.resolve_folder(folder);
+        match Folder::open(&path, folder.is_none()).and_then(|opened| opened.place(device_above)) {
+            Ok(place) => Ok(Some(place)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FsError::new("look at", &path, error)),
+        }
+    };
+    let above = place(folder.parent().as_ref(), None)?.and_then(|place| place.device);
+    Ok(place(Some(folder), above)?.is_some_and(|place| place.mount != NO_MOUNT))
+}
+
+/// Notes that names may be missing.
+fn cut(listing: &mut FolderListing, error: FsError) {
+    listing.is_cut = true;
+    listing.error.get_or_insert(error);
 }
 
 /// Windows says "not found" both of an empty folder's content and of a folder that vanished, and std
@@ -62,24 +87,34 @@ fn check_there(path: &Path) -> Result<(), FsError> {
 fn add(listing: &mut FolderListing, folder: &Folder, entry: &DirEntry) {
     let os_name = entry.file_name();
     let Some(name) = os_name.to_str() else {
-        skip(listing, os_name, SkipReason::NotUnicode);
+        let is_link = entry.file_type().is_symlink();
+        let (reason, detail) = if is_link { link(entry) } else { (SkipReason::NotUnicode, None) };
+        skip(listing, os_name, reason, detail);
         return;
     };
-    if is_excluded(name) {
+    if is_own(name) {
         return;
     }
     let file_type = entry.file_type();
-    if file_type.is_symlink() {
-        skip(listing, os_name, SkipReason::Link);
+    if is_excluded(name) {
+        skip(listing, os_name, SkipReason::Excluded, None);
+    } else if file_type.is_symlink() {
+        let (reason, detail) = link(entry);
+        skip(listing, os_name, reason, detail);
     } else if !file_type.is_dir() && !file_type.is_file() {
-        skip(listing, os_name, SkipReason::Special);
+        skip(listing, os_name, SkipReason::Special, None);
     } else if let Err(why) = RelPath::in_folder(None, name) {
-        skip(listing, os_name, SkipReason::BadName(why));
+        skip(listing, os_name, SkipReason::BadName, Some(why.to_string()));
     } else if file_type.is_dir() {
         listing.folders.push(name.to_owned());
     } else {
         add_file(listing, folder, entry, name);
     }
+}
+
+/// A link, with where it leads.
+fn link(entry: &DirEntry) -> (SkipReason, Option<String>) {
+    (SkipReason::Link, fs::read_link(entry.path()).ok().map(|target| verbatim::shown(&target)))
 }
 
 fn add_file(listing: &mut FolderListing, folder: &Folder, entry: &DirEntry, name: &str) {
@@ -95,14 +130,16 @@ fn add_file(listing: &mut FolderListing, folder: &Folder, entry: &DirEntry, name
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => {
             let error = FsError::new("look at", entry.path(), error);
-            skip(listing, entry.file_name(), SkipReason::Unreadable(error.to_string()));
+            skip(listing, entry.file_name(), SkipReason::Unreadable, Some(error.to_string()));
             listing.error.get_or_insert(error);
         }
     }
 }
 
-fn skip(listing: &mut FolderListing, name: &OsStr, why: SkipReason) {
-    listing.skipped.push(Skipped { name: name.to_string_lossy().into_owned(), why });
+fn skip(listing: &mut FolderListing, name: &OsStr, reason: SkipReason, detail: Option<String>) {
+    let shown = name.to_string_lossy().into_owned();
+    let also = if reason.is_unknown() { other_names(name.as_encoded_bytes(), &shown) } else { Vec::new() };
+    listing.skipped.push(Skip { name: shown, also, reason, detail });
 }
 
 fn into_io(error: walkdir::Error) -> io::Error {

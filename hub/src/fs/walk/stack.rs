@@ -18,19 +18,28 @@ pub(super) struct Stack {
 }
 
 struct State {
-    waiting: Vec<Option<Arc<RelPath>>>,
+    waiting: Vec<Waiting>,
     n_busy: usize,
+}
+
+struct Waiting {
+    folder: Option<Arc<RelPath>>,
+    /// The device of the folder around it.
+    device_above: Option<u64>,
 }
 
 /// One folder taken from the stack. The walk is not over before it is dropped, even by a panic.
 pub(super) struct Task<'a> {
     stack: &'a Stack,
-    folder: Option<Arc<RelPath>>,
+    waiting: Waiting,
 }
 
 impl Stack {
     pub(super) fn starting_with(folder: Option<Arc<RelPath>>) -> Self {
-        Self { state: Mutex::new(State { waiting: vec![folder], n_busy: 0 }), changed: Condvar::new() }
+        Self {
+            state: Mutex::new(State { waiting: vec![Waiting { folder, device_above: None }], n_busy: 0 }),
+            changed: Condvar::new(),
+        }
     }
 
     /// Takes a folder, waiting for one as long as others may still find some.
@@ -40,9 +49,9 @@ impl Stack {
             if cancel.is_cancelled() {
                 return None;
             }
-            if let Some(folder) = state.waiting.pop() {
+            if let Some(waiting) = state.waiting.pop() {
                 state.n_busy += 1;
-                return Some(Task { stack: self, folder });
+                return Some(Task { stack: self, waiting });
             }
             if state.n_busy == 0 {
                 return None;
@@ -54,7 +63,12 @@ impl Stack {
 
 impl Task<'_> {
     pub(super) fn folder(&self) -> Option<&RelPath> {
-        self.folder.as_deref()
+        self.waiting.folder.as_deref()
+    }
+
+    /// The device of the folder around it, where that was listed by this walk.
+    pub(super) const fn device_above(&self) -> Option<u64> {
+        self.waiting.device_above
     }
 
     /// Adds the folders that were found.
@@ -64,7 +78,9 @@ impl Task<'_> {
         }
         let below = listing.folders.iter().filter_map(|name| RelPath::in_folder(self.folder(), name).ok());
         // Reversed, so that they come off the stack in their order.
-        let below: Vec<_> = below.map(|folder| Some(Arc::new(folder))).rev().collect();
+        let device_above = listing.device;
+        let below: Vec<_> =
+            below.map(|folder| Waiting { folder: Some(Arc::new(folder)), device_above }).rev().collect();
         self.stack.state.lock().waiting.extend(below);
         self.stack.changed.notify_all();
     }

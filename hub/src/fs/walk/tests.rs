@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::domain::exclusion::TRASH_FOLDER;
+use crate::domain::skipped::SkipReason;
 
 fn walk_all(root: &Path, threads: usize) -> BTreeMap<String, FolderListing> {
     walk_folder(root, None, threads)
@@ -78,7 +79,7 @@ fn a_folder_can_be_walked_by_itself() {
 }
 
 #[test]
-fn what_is_excluded_is_not_even_mentioned() {
+fn what_is_excluded_is_left_alone_and_the_hubs_own_is_not_even_mentioned() {
     let root = tempfile::tempdir().unwrap();
     for path in ["Thumbs.db", ".x.9.part", ".comfy-hub-root.json", ".git/config", "@eaDir/x"] {
         put(root.path(), path, 1);
@@ -88,7 +89,9 @@ fn what_is_excluded_is_not_even_mentioned() {
     let found = walk_all(root.path(), 2);
     assert_eq!(found.len(), 1);
     assert_eq!(names(&found[""]), ["x"]);
-    assert!(found[""].skipped.is_empty());
+    let skipped: Vec<_> = found[""].skipped.iter().map(|skip| (skip.name.as_str(), skip.reason)).collect();
+    let excluded = |name| (name, SkipReason::Excluded);
+    assert_eq!(skipped, [".git", ".x.9.part", "@eaDir", "Thumbs.db"].map(excluded));
 }
 
 #[test]
@@ -108,6 +111,13 @@ fn a_folder_that_is_not_there_says_so() {
     assert!(walk_folder(root.path(), Some("file"), 2)["file"].error.is_some());
     let root_gone = walk_all(&root.path().join("gone"), 2);
     assert!(root_gone[""].error.as_ref().unwrap().is_not_found());
+}
+
+#[test]
+fn a_folder_of_the_same_disk_has_no_mount() {
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "loras/x", 1);
+    assert_eq!(walk_all(root.path(), 1)["loras"].mount.as_deref(), Some(NO_MOUNT));
 }
 
 #[test]
@@ -152,21 +162,22 @@ mod unix {
         rustix::fs::mkfifoat(rustix::fs::CWD, root.path().join("pipe"), rustix::fs::Mode::RUSR).unwrap();
         let found = walk_all(root.path(), 2);
         assert_eq!(found.keys().collect::<Vec<_>>(), ["", "real"]);
-        let mut skipped = found[""].skipped.clone();
-        skipped.sort_by(|a, b| a.name.cmp(&b.name));
-        let skipped: Vec<_> = skipped.iter().map(|skipped| (skipped.name.as_str(), &skipped.why)).collect();
+        let skipped: Vec<_> = found[""].skipped.iter().map(|skip| (skip.name.as_str(), skip.reason)).collect();
         assert_eq!(
             skipped,
             [
-                ("CON.txt", &SkipReason::BadName(RelPathError::Device)),
-                ("a:b", &SkipReason::BadName(RelPathError::Character(':'))),
-                ("bad\u{fffd}", &SkipReason::NotUnicode),
-                ("dangling", &SkipReason::Link),
-                ("folder link", &SkipReason::Link),
-                ("pipe", &SkipReason::Special),
+                ("CON.txt", SkipReason::BadName),
+                ("a:b", SkipReason::BadName),
+                ("bad\u{fffd}", SkipReason::NotUnicode),
+                ("dangling", SkipReason::Link),
+                ("folder link", SkipReason::Link),
+                ("pipe", SkipReason::Special),
             ]
         );
         assert!(found[""].error.is_none(), "they are known, so the listing is whole");
+        let of = |name: &str| found[""].skipped.iter().find(|skip| skip.name == name).unwrap();
+        assert_eq!(of("dangling").detail.as_deref(), Some("/no/such"));
+        assert!(of("a:b").also.contains(&"a_b".to_owned()) && of("dangling").also.is_empty());
     }
 
     #[test]
@@ -191,6 +202,16 @@ mod unix {
         assert_eq!(identities[0], identities[1]);
         assert_eq!(identities[0].inode, fs::metadata(root.path().join("a")).unwrap().ino());
         assert_eq!(identities[0].n_links, 2);
+    }
+
+    /// `/dev/shm` is a disk of its own on every Linux, and the same one at every look.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_disk_that_is_mounted_on_a_folder_is_told_and_stays_the_same() {
+        let look = || list_folder(&RootDir::open(Path::new("/dev")).unwrap(), Some(&RelPath::parse("shm").unwrap()));
+        let mount = look().mount.unwrap();
+        assert_ne!(mount, NO_MOUNT);
+        assert_eq!(look().mount.unwrap(), mount);
     }
 
     #[test]
@@ -226,7 +247,8 @@ mod unix {
                 assert_eq!(error.class(), FailureClass::PermissionDenied, "{closed}");
                 assert!(found[closed].files.is_empty());
             }
-            assert!(matches!(found["names only"].skipped[0].why, SkipReason::Unreadable(_)));
+            assert_eq!(found["names only"].skipped[0].reason, SkipReason::Unreadable);
+            assert!(found["closed"].is_cut && !found["names only"].is_cut, "all names are known");
         });
     }
 }
@@ -243,7 +265,8 @@ fn a_junction_is_neither_followed_nor_gone_through() {
         std::process::Command::new("cmd").args(["/c", "mklink", "/J"]).arg(&junction).arg(outside.path()).output();
     assert!(made.as_ref().is_ok_and(|made| made.status.success()), "{made:?}");
     let found = walk_all(root.path(), 2);
-    assert_eq!(found["loras"].skipped, [Skipped { name: "elsewhere".to_owned(), why: SkipReason::Link }]);
+    let skipped: Vec<_> = found["loras"].skipped.iter().map(|skip| (skip.name.as_str(), skip.reason)).collect();
+    assert_eq!(skipped, [("elsewhere", SkipReason::Link)]);
     assert!(!found.contains_key("loras/elsewhere"));
     let through = walk_folder(root.path(), Some("loras/elsewhere"), 1);
     assert!(through["loras/elsewhere"].error.as_ref().is_some_and(|error| error.to_string().ends_with("it is a link")));

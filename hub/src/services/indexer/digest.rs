@@ -23,7 +23,8 @@ pub(super) fn of(listing: &FolderListing) -> [u8; 32] {
     for skipped in &listing.skipped {
         bytes.push(b's');
         text(&mut bytes, &skipped.name);
-        text(&mut bytes, &skipped.why.to_string());
+        text(&mut bytes, skipped.reason.as_str());
+        text(&mut bytes, skipped.detail.as_deref().unwrap_or_default());
     }
     *blake3::hash(&bytes).as_bytes()
 }

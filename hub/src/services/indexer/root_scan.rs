@@ -1,23 +1,25 @@
 //! The scan of one root, on blocking threads.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
-use shared_protocol::RelPath;
 
-use super::{Indexer, digest};
+use super::seen::{Seen, What, Written};
+use super::{Indexer, disks};
 use crate::domain::ids::FolderId;
 use crate::domain::root::Root;
 use crate::domain::scan::{MAX_ERRORS, RootScan, ScanError, ScanReport, WorkState};
+use crate::domain::skipped::SkipReason;
 use crate::fs::CancelFlag;
 use crate::fs::volume::{self, VolumeKind};
-use crate::fs::walk::{FolderListing, WalkEnd, WalkOptions, walk};
+use crate::fs::walk::{WalkEnd, WalkOptions, walk};
 use crate::services::roots::LiveRoot;
 use crate::services::{Event, ServiceError};
-use crate::storage::index::{self, Changes, KnownFolder, ListedFile, Listing};
+use crate::storage::index::{self, KnownFolder, Listing};
+use crate::storage::skipped::{self, UnseenFolder};
 
 /// Listings that may wait for the writer.
 const QUEUE: usize = 512;
@@ -25,16 +27,6 @@ const QUEUE: usize = 512;
 /// Files written in one transaction, and the longest that a listing waits for it.
 const BATCH_FILES: usize = 16_000;
 const BATCH_TIME: Duration = Duration::from_millis(500);
-
-/// What the walk says of one folder.
-enum Seen {
-    /// As the index has it.
-    Unchanged(String),
-    /// To be written.
-    Changed(Listing),
-    /// Listed in part or not at all.
-    Broken(Listing, String),
-}
 
 /// Scans a root and notes in the report how it went.
 pub(super) fn run(indexer: &Indexer, root: Root, report: &Arc<Mutex<ScanReport>>, cancel: &CancelFlag) {
@@ -70,17 +62,6 @@ struct Scan<'a> {
     update: &'a Update<'a>,
 }
 
-/// What the writer has seen when the walk has ended.
-#[derive(Default)]
-struct Written {
-    changes: Changes,
-    /// Folders that were listed whole.
-    whole: HashSet<String>,
-    /// Folders whose listing failed.
-    broken: HashSet<String>,
-    wrote: bool,
-}
-
 impl Scan<'_> {
     fn run(&self, cancel: &CancelFlag) -> Result<WorkState, ServiceError> {
         let live = self.indexer.roots.live(self.root)?;
@@ -99,13 +80,28 @@ impl Scan<'_> {
             drop(receiver);
             (walker.join().unwrap_or(WalkEnd::Cancelled), written)
         });
-        let written = written?;
-        let verdict = self.judge(&live, end, cancel, had_files, &written);
+        let mut written = written?;
+        let mut gone = gone_folders(&known, &written);
+        let mut unseen = disks::unseen(&known, &written, &gone);
+        let verdict = self.judge(&live, end, cancel, had_files, &written, !unseen.is_empty());
         // What a cancelled or failed scan found is true; what it did not find may be there.
         let proved = matches!(verdict, Ok(WorkState::Complete | WorkState::Partial));
-        let gone = if proved { gone_folders(&known, &written) } else { Vec::new() };
-        self.close(&live, &written, proved, &gone)?;
+        if proved {
+            disks::keep(&unseen, &known, &mut written, &mut gone);
+            self.note_unseen(&unseen);
+        } else {
+            (unseen, gone) = (Vec::new(), Vec::new());
+        }
+        unseen.append(&mut written.unlisted);
+        self.close(&live, &written, proved, &gone, &unseen)?;
         verdict
+    }
+
+    fn note_unseen(&self, unseen: &[UnseenFolder]) {
+        for folder in unseen {
+            self.note_error(&folder.path, &folder.reason.why(folder.detail.as_deref()));
+        }
+        (self.update)(&mut |part| part.n_errors += unseen.len() as u64);
     }
 
     /// What the scan as a whole is worth.
@@ -116,6 +112,7 @@ impl Scan<'_> {
         cancel: &CancelFlag,
         had_files: bool,
         written: &Written,
+        has_unseen: bool,
     ) -> Result<WorkState, ServiceError> {
         if end == WalkEnd::Cancelled || cancel.is_cancelled() {
             return Ok(WorkState::Cancelled);
@@ -125,11 +122,12 @@ impl Scan<'_> {
         if written.broken.contains("") {
             return Err(offline(format!("{} can't be listed", live.dir.display())));
         }
+        let is_whole = written.broken.is_empty() && !has_unseen;
         let n_files = self.report.lock().roots.get(&self.root).map_or(0, |part| part.n_files);
-        if had_files && n_files == 0 && written.broken.is_empty() {
+        if had_files && n_files == 0 && is_whole {
             return Err(offline("it is empty, while the index has files: is its disk mounted?".to_owned()));
         }
-        Ok(if written.broken.is_empty() { WorkState::Complete } else { WorkState::Partial })
+        Ok(if is_whole { WorkState::Complete } else { WorkState::Partial })
     }
 
     /// Writes what the walk sends until it ends.
@@ -157,9 +155,7 @@ impl Scan<'_> {
             }
             if !batch.is_empty() && (ended || n_batch >= BATCH_FILES || since.elapsed() >= BATCH_TIME) {
                 let changes = &mut written.changes;
-                self.indexer.database.write_blocking(|tx| {
-                    batch.iter().try_for_each(|listing| index::apply(tx, live.row, listing, changes).map(|_| ()))
-                })?;
+                self.indexer.database.write_blocking(|tx| index::apply_all(tx, live.row, &batch, changes))?;
                 written.wrote = true;
                 batch.clear();
                 n_batch = 0;
@@ -172,36 +168,37 @@ impl Scan<'_> {
 
     /// Counts what was seen; the listing comes back if it has to be written.
     fn note(&self, seen: Seen, known: &HashMap<String, KnownFolder>, written: &mut Written) -> Option<Listing> {
-        let (n_files, size_bytes, n_skipped, listing, error) = match seen {
-            Seen::Unchanged(path) => {
+        written.note(&seen, known);
+        let Seen { path, what, .. } = seen;
+        let (n_files, size_bytes, listing, error) = match what {
+            What::Unchanged => {
                 let (n, size) = known.get(&path).map_or((0, 0), |folder| (folder.n_files, folder.size_bytes));
-                written.whole.insert(path);
-                (n, size, 0, None, None)
+                (n, size, None, None)
             }
-            Seen::Changed(listing) => {
-                written.whole.insert(listing.folder.clone());
+            What::Changed(listing) => {
                 let (n, size) = counts(&listing);
-                (n, size, listing.skipped.len(), Some(listing), None)
+                (n, size, Some(listing), None)
             }
-            Seen::Broken(listing, error) => {
-                written.broken.insert(listing.folder.clone());
+            What::Broken(listing, error) => {
                 let (n, size) = counts(&listing);
-                (n, size, listing.skipped.len(), Some(listing), Some(error))
+                (n, size, Some(listing), Some(error))
             }
         };
         (self.update)(&mut |part| {
             part.n_files += n_files;
             part.size_bytes += size_bytes;
-            part.n_skipped += n_skipped as u64;
             part.n_folders += 1;
             part.n_errors += u64::from(error.is_some());
         });
         if let Some(error) = error {
-            let path = listing.as_ref().map_or("", |listing| &listing.folder);
-            self.note_error(path, &error);
+            self.note_error(&path, &error);
+            if listing.as_ref().is_some_and(|listing| listing.is_cut) && !path.is_empty() {
+                let detail = Some(error);
+                written.unlisted.push(UnseenFolder { path, reason: SkipReason::Unlisted, detail, mount: None });
+            }
         }
         // A folder that can't be listed at all is not made, and an old one not emptied.
-        listing.filter(|l| l.digest.is_some() || !l.files.is_empty())
+        listing.filter(|l| l.digest.is_some() || !l.files.is_empty() || !l.is_cut)
     }
 
     fn note_error(&self, path: &str, detail: &str) {
@@ -211,22 +208,45 @@ impl Scan<'_> {
         }
     }
 
-    /// Removes what is proved to be gone and makes totals right; without a change nothing is written.
-    fn close(&self, live: &LiveRoot, written: &Written, proved: bool, gone: &[FolderId]) -> Result<(), ServiceError> {
-        if !written.wrote && gone.is_empty() {
-            return Ok(());
-        }
-        let n_removed = self.indexer.database.write_blocking(|tx| {
-            let n = if proved { index::finish(tx, &written.changes, gone)? } else { 0 };
-            index::settle(tx, live.row)?;
-            Ok(n)
+    /// Removes what is proved to be gone, writes down what was not seen, and makes totals right; without a
+    /// change nothing is written.
+    fn close(
+        &self,
+        live: &LiveRoot,
+        written: &Written,
+        proved: bool,
+        gone: &[(&str, FolderId)],
+        unseen: &[UnseenFolder],
+    ) -> Result<(), ServiceError> {
+        let (n_removed, n_skipped, changed) = self.indexer.database.write_blocking(|tx| {
+            let mut changed = written.wrote || !gone.is_empty();
+            if skipped::write_unseen(tx, live.row, unseen, proved)? {
+                changed = true;
+                skipped::settle(tx, live.row)?;
+            }
+            let n = if proved {
+                index::finish(tx, live.row, &written.changes, gone.iter().map(|(_, folder)| *folder))?
+            } else {
+                index::leave(tx, &written.changes)?;
+                0
+            };
+            if proved {
+                index::set_mounts(tx, live.row, &written.mounts)?;
+            }
+            if changed {
+                index::settle(tx, live.row)?;
+            }
+            Ok((n, skipped::count(tx, live.row)?, changed))
         })?;
         (self.update)(&mut |part| {
             part.n_added = written.changes.n_added;
             part.n_changed = written.changes.n_changed;
             part.n_removed = n_removed;
+            part.n_skipped = n_skipped;
         });
-        self.indexer.events.send(Event::IndexChanged(self.root));
+        if changed {
+            self.indexer.events.send(Event::IndexChanged(self.root));
+        }
         Ok(())
     }
 }
@@ -249,39 +269,15 @@ fn walk_root(
     };
     walk(&live.dir, None, WalkOptions { threads }, cancel, &|listing| {
         // The writer hangs up when it failed: then there is nothing left to walk for.
-        if sender.send(sort(listing, known)).is_err() {
+        if sender.send(Seen::of(listing, known)).is_err() {
             cancel.cancel();
         }
     })
 }
 
-fn sort(listing: FolderListing, known: &HashMap<String, KnownFolder>) -> Seen {
-    let digest = listing.error.is_none().then(|| digest::of(&listing));
-    let folder = listing.folder.as_ref().map_or("", RelPath::as_str).to_owned();
-    if digest.is_some() && known.get(&folder).is_some_and(|old| old.listing == digest) {
-        return Seen::Unchanged(folder);
-    }
-    let files = listing
-        .files
-        .into_iter()
-        .map(|file| ListedFile {
-            name: file.name,
-            size_bytes: file.size_bytes,
-            modified: file.modified,
-            placeholder: file.placeholder,
-        })
-        .collect();
-    let skipped = listing.skipped.into_iter().map(|entry| (entry.name, entry.why.to_string())).collect();
-    let written = Listing { folder, files, skipped, digest };
-    match listing.error {
-        None => Seen::Changed(written),
-        Some(error) => Seen::Broken(written, error.to_string()),
-    }
-}
-
 /// Folders of the index that no longer exist: the nearest folder above them that was reached was
 /// listed whole, and without them.
-fn gone_folders(known: &HashMap<String, KnownFolder>, written: &Written) -> Vec<FolderId> {
+fn gone_folders<'a>(known: &'a HashMap<String, KnownFolder>, written: &Written) -> Vec<(&'a str, FolderId)> {
     let reached = |path: &str| written.whole.contains(path) || written.broken.contains(path);
     known
         .iter()
@@ -295,6 +291,6 @@ fn gone_folders(known: &HashMap<String, KnownFolder>, written: &Written) -> Vec<
                 }
             }
         })
-        .map(|(_, folder)| folder.id)
+        .map(|(path, folder)| (path.as_str(), folder.id))
         .collect()
 }

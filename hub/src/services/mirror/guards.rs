@@ -48,7 +48,7 @@ pub(super) fn refused(why: Refused) -> ServiceError {
                 .to_owned()
         }
         Refused::Unproved(root) => format!(
-            "The last scan of {} did not see everything, so nothing can be deleted on the strength of it. Scan it \
+            "The last scan of {} was stopped or failed, so nothing can be deleted on the strength of it. Scan it \
              again.",
             root.label()
         ),

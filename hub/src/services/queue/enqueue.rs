@@ -14,7 +14,7 @@ use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, ServiceError};
 use crate::storage::index::{self, FileRow};
 use crate::storage::queue::batches::{self, GrowingBatch, NewBatch, NewTransfer};
-use crate::storage::{Connection, StorageError};
+use crate::storage::{Connection, StorageError, skipped};
 
 /// Skipped paths kept with a batch; a request for a whole library may skip most of it.
 pub(super) const MOST_SKIPPED: usize = 1_000;
@@ -181,7 +181,9 @@ impl<'a> Plan<'a> {
 
     fn add_file(&mut self, file: FileRow) -> Result<(), StorageError> {
         let key = file.path.match_key();
-        if file.conflict {
+        if let Some(cover) = skipped::cover(self.connection, self.from.row, &key)? {
+            self.skip(&file.path, format!("not touched: {}", cover.text()));
+        } else if file.conflict {
             self.skip(&file.path, "another name here differs only in case: rename one of them first");
         } else if file.placeholder && self.request.operation != Operation::Delete {
             self.skip(&file.path, "its content lies in a cloud and is not on this disk");
@@ -198,6 +200,10 @@ impl<'a> Plan<'a> {
     fn add_with_destination(&mut self, file: FileRow, to: &LiveRoot, key: &str) -> Result<(), StorageError> {
         if self.open.contains(&(to.row, key.to_owned())) {
             self.skip(&file.path, "another transfer to the same place has not ended yet");
+            return Ok(());
+        }
+        if let Some(cover) = skipped::cover(self.connection, to.row, key)? {
+            self.skip(&file.path, format!("not touched: {}", cover.text()));
             return Ok(());
         }
         let there = index::files_at_key(self.connection, to.row, key)?;

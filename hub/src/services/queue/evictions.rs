@@ -19,7 +19,7 @@ use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::evictions::{self, EvictedRow};
 use crate::storage::index::{self, FileRow};
 use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
-use crate::storage::{Connection, StorageError};
+use crate::storage::{Connection, StorageError, skipped};
 
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -108,8 +108,18 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
 }
 
 impl Asked<'_> {
-    fn refuse(&mut self, path: &RelPath, why: &str) {
-        self.refused.push(SkippedPath { path: path.to_string(), why: why.to_owned() });
+    fn refuse(&mut self, path: &RelPath, why: impl Into<String>) {
+        self.refused.push(SkippedPath { path: path.to_string(), why: why.into() });
+    }
+
+    /// Refuses what lies at or below a place that a root was not seen at.
+    fn is_unknown(&mut self, path: &RelPath) -> Result<bool, StorageError> {
+        let covers = skipped::cover_of_either(self.connection, &path.match_key())?;
+        let because = skipped::because(&covers);
+        if let Some(because) = &because {
+            self.refuse(path, format!("not touched: {because}"));
+        }
+        Ok(because.is_some())
     }
 
     fn is_open(&self, root: &LiveRoot, path: &RelPath) -> bool {
@@ -129,6 +139,9 @@ impl Asked<'_> {
 
     fn evict_file(&mut self, file: &FileRow) -> Result<(), StorageError> {
         if !self.taken.insert(file.path.clone()) {
+            return Ok(());
+        }
+        if self.is_unknown(&file.path)? {
             return Ok(());
         }
         if file.conflict {
@@ -208,6 +221,10 @@ impl Asked<'_> {
         if !self.taken.insert(evicted.path.clone()) {
             return Ok(());
         }
+        if let Some(cover) = skipped::cover(self.connection, self.local.row, &evicted.path.match_key())? {
+            self.refuse(&evicted.path, format!("not touched: {}", cover.text()));
+            return Ok(());
+        }
         if !index::files_at_key(self.connection, self.local.row, &evicted.path.match_key())?.is_empty() {
             self.refuse(&evicted.path, "Local has a file at this path");
             return Ok(());
@@ -217,12 +234,17 @@ impl Asked<'_> {
             return Ok(());
         }
         let holds = |file: &FileRow| file.hash == Some(evicted.hash) && !file.placeholder && !file.conflict;
-        let there = index::file_at(self.connection, self.lake.row, &evicted.lake_path)?.filter(holds);
-        let source = match there {
+        let cover = skipped::cover(self.connection, self.lake.row, &evicted.lake_path.match_key())?;
+        let there = index::file_at(self.connection, self.lake.row, &evicted.lake_path)?;
+        let source = match there.filter(|file| holds(file) && cover.is_none()) {
             Some(file) => Some(file),
             None => index::file_holding(self.connection, self.lake.row, &evicted.hash)?,
         };
         let Some(source) = source else {
+            if let Some(cover) = cover {
+                self.refuse(&evicted.path, format!("{}. {}", cover.text(), cover.reason.way_out()));
+                return Ok(());
+            }
             self.refuse(
                 &evicted.path,
                 "the Lake is not known to hold this content now: scan and hash the Lake, then try again",

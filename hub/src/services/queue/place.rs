@@ -9,6 +9,7 @@ use shared_protocol::RelPath;
 use super::Queue;
 use super::failure::Trouble;
 use super::result::{Change, Ends};
+use super::unknown;
 use crate::domain::failure::FailureClass;
 use crate::domain::operation::{OnConflict, Operation, other_name};
 use crate::domain::retry::in_use_backoff;
@@ -68,6 +69,7 @@ pub(super) fn token(queue: &Queue, transfer: &TransferRow) -> String {
 
 /// Refuses what the configuration of this moment forbids.
 pub(super) fn check_allowed(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble> {
+    unknown::check(queue, transfer)?;
     if transfer.operation.takes_away() {
         queue.roots.check_delete(transfer.from)?;
     }

@@ -17,7 +17,7 @@ use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::index::{self, FileRow};
 use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
-use crate::storage::{Connection, StorageError};
+use crate::storage::{Connection, StorageError, skipped};
 
 /// A file by its root and path.
 pub type Named = (Root, RelPath);
@@ -142,6 +142,9 @@ const fn operation(action: Action) -> Operation {
     }
 }
 
+/// Why a file at or below an unknown place is neither removed nor counted as the one that stays.
+const UNKNOWN: &str = "it lies in a place that the last scan did not see: the overview tells which are skipped";
+
 /// Collects transfers.
 struct Plan<'a> {
     connection: &'a Connection,
@@ -169,7 +172,9 @@ impl<'a> Plan<'a> {
         let Some(found) = index::file_at(self.connection, live.row, &file.1)? else {
             return Ok(Err("it is not in the index any more"));
         };
-        Ok(if found.hash != Some(*hash) {
+        Ok(if skipped::cover(self.connection, live.row, &file.1.match_key())?.is_some() {
+            Err(UNKNOWN)
+        } else if found.hash != Some(*hash) {
             Err("it has changed since the duplicates were found")
         } else if self.open.contains(&(live.row, file.1.match_key())) {
             Err("another transfer of it has not ended yet")
@@ -196,6 +201,9 @@ impl<'a> Plan<'a> {
             }
             match self.find(other, &group.hash)? {
                 Err(why) => self.skip(other, why),
+                Ok(_) if !skipped::cover_of_either(self.connection, &other.1.match_key())?.is_empty() => {
+                    self.skip(other, UNKNOWN);
+                }
                 Ok((file, _)) if file.conflict => {
                     self.skip(other, "another name here differs only in case: rename one of them first");
                 }

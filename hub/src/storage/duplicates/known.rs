@@ -7,6 +7,7 @@ use shared_protocol::{Blake3, RelPath};
 use crate::domain::ids::{FileId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
+use crate::storage::skipped::is_below;
 use crate::storage::{StorageError, digest_column, from_db, to_db};
 
 /// A name whose size occurs more than once.
@@ -44,7 +45,7 @@ pub fn candidates(
 ) -> Result<Vec<CandidateRow>, StorageError> {
     let first = roots.first().map_or(-1, |root| root.0);
     let second = roots.get(1).map_or(-1, |root| root.0);
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "WITH shared (size_bytes) AS MATERIALIZED (
              SELECT size_bytes FROM files WHERE root_id IN (?1, ?2) AND size_bytes >= ?3
              GROUP BY size_bytes HAVING count(*) > 1)
@@ -52,8 +53,10 @@ pub fn candidates(
          FROM files f NOT INDEXED
          LEFT JOIN file_ends e ON e.root_id = f.root_id AND e.path = f.path
                                   AND e.size_bytes = f.size_bytes AND e.modified = f.modified
-         WHERE f.root_id IN (?1, ?2) AND f.size_bytes IN (SELECT size_bytes FROM shared) AND f.placeholder = 0",
-    )?;
+         WHERE f.root_id IN (?1, ?2) AND f.size_bytes IN (SELECT size_bytes FROM shared) AND f.placeholder = 0
+               AND NOT {}",
+        is_below("f.root_id", "f.match_key")
+    ))?;
     let read = |row: &Row<'_>| {
         Ok(CandidateRow {
             id: FileId(row.get(0)?),
@@ -107,14 +110,15 @@ pub struct ModelRow {
 pub fn models(connection: &Connection, roots: &[RootRowId], min_size: u64) -> Result<Vec<ModelRow>, StorageError> {
     let first = roots.first().map_or(-1, |root| root.0);
     let second = roots.get(1).map_or(-1, |root| root.0);
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT f.id, f.root_id, f.path, f.size_bytes, f.modified, f.blake3, w.tensors, w.data_start, w.weights
          FROM files f NOT INDEXED
          LEFT JOIN file_weights w ON w.root_id = f.root_id AND w.path = f.path
                                      AND w.size_bytes = f.size_bytes AND w.modified = f.modified
          WHERE f.root_id IN (?1, ?2) AND f.size_bytes >= ?3 AND f.placeholder = 0 AND f.kind = ?4
-               AND (f.match_key LIKE '%.safetensors' OR f.match_key LIKE '%.sft')",
-    )?;
+               AND (f.match_key LIKE '%.safetensors' OR f.match_key LIKE '%.sft') AND NOT {}",
+        is_below("f.root_id", "f.match_key")
+    ))?;
     let read = |row: &Row<'_>| {
         let file = CandidateRow {
             id: FileId(row.get(0)?),

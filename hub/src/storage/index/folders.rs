@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
+use shared_protocol::RelPath;
 use shared_protocol::rel_path::match_key;
 
 use crate::domain::ids::{FolderId, RootRowId};
@@ -19,12 +20,14 @@ pub struct KnownFolder {
     pub n_files: u64,
     /// Bytes of the files directly in it.
     pub size_bytes: u64,
+    /// The disk that was mounted on it: empty if none was, none if that was not recorded yet.
+    pub mount: Option<String>,
 }
 
 /// All folders of a root by path; `""` is the root's own.
 pub fn known_folders(connection: &Connection, root: RootRowId) -> Result<HashMap<String, KnownFolder>, StorageError> {
-    let mut statement =
-        connection.prepare_cached("SELECT path, id, listing, n_files, size_bytes FROM folders WHERE root_id = ?1")?;
+    let mut statement = connection
+        .prepare_cached("SELECT path, id, listing, n_files, size_bytes, mount FROM folders WHERE root_id = ?1")?;
     let mut rows = statement.query([root.0])?;
     let mut found = HashMap::new();
     while let Some(row) = rows.next()? {
@@ -34,10 +37,33 @@ pub fn known_folders(connection: &Connection, root: RootRowId) -> Result<HashMap
             listing,
             n_files: from_db(row.get(3)?),
             size_bytes: from_db(row.get(4)?),
+            mount: row.get(5)?,
         };
         found.insert(row.get(0)?, folder);
     }
     Ok(found)
+}
+
+/// Notes what is mounted on folders; one that is not in the index is left out.
+pub fn set_mounts<'a>(
+    connection: &Connection,
+    root: RootRowId,
+    mounts: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<(), StorageError> {
+    let mut statement = connection.prepare_cached("UPDATE folders SET mount = ?3 WHERE root_id = ?1 AND path = ?2")?;
+    for (path, mount) in mounts {
+        statement.execute((root.0, path, mount))?;
+    }
+    Ok(())
+}
+
+/// The folders that a disk was mounted on at the last scan. Mostly there are none.
+pub fn mounted_folders(connection: &Connection, root: RootRowId) -> Result<Vec<RelPath>, StorageError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT path FROM folders INDEXED BY folders_mounted WHERE root_id = ?1 AND mount <> '' AND path <> ''",
+    )?;
+    let paths = statement.query_map([root.0], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    Ok(paths.iter().filter_map(|path| RelPath::parse(path).ok()).collect())
 }
 
 /// The row of a folder, made with all its parents where it is missing.

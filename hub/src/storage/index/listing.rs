@@ -1,6 +1,6 @@
 //! Writing what a changed folder holds now.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Statement};
 use shared_protocol::rel_path::match_key;
@@ -8,8 +8,9 @@ use shared_protocol::rel_path::match_key;
 use super::folders;
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::kind::FileKind;
+use crate::domain::skipped::Skip;
 use crate::domain::ticks::Ticks;
-use crate::storage::{StorageError, facts, from_db, pairs, to_db};
+use crate::storage::{StorageError, facts, from_db, pairs, skipped, to_db};
 
 /// Keys marked one by one before everything is marked at once.
 const MANY_KEYS: u64 = 5_000;
@@ -36,10 +37,12 @@ pub struct Listing {
     pub folder: String,
     /// Its files.
     pub files: Vec<ListedFile>,
-    /// What can't be managed: the name as it can be shown, and why.
-    pub skipped: Vec<(String, String)>,
+    /// What is not in the index.
+    pub skipped: Vec<Skip>,
     /// The digest of all this; none if the listing was cut short.
     pub digest: Option<[u8; 32]>,
+    /// Names may be missing.
+    pub is_cut: bool,
 }
 
 /// What a scan has written so far, and what it still has to prove.
@@ -54,17 +57,36 @@ pub struct Changes {
     pub missing: Vec<(FileId, FolderId)>,
     /// Folders whose digest may be stored only together with the removal of their missing files.
     pub unsettled: Vec<(FolderId, [u8; 32])>,
+    /// Entries of the register that their folders have no more.
+    pub unskipped: Vec<(i64, FolderId)>,
+    /// Folders of which files stay that were not listed.
+    pub recount: BTreeSet<FolderId>,
     /// Everything was marked as stale while this listing was written.
     all_stale: bool,
 }
 
-/// Writes a folder's listing. Files that are gone are noted, not removed.
+/// Writes the listings of several folders, and brings the unknown places in line.
+pub fn apply_all(
+    connection: &Connection,
+    root: RootRowId,
+    listings: &[Listing],
+    changes: &mut Changes,
+) -> Result<(), StorageError> {
+    let mut skips = false;
+    for listing in listings {
+        skips |= apply(connection, root, listing, changes)?.1;
+    }
+    if skips { skipped::settle(connection, root) } else { Ok(()) }
+}
+
+/// Writes a folder's listing. Files that are gone are noted, not removed. Tells the folder, and whether the
+/// register has new entries.
 pub fn apply(
     connection: &Connection,
     root: RootRowId,
     listing: &Listing,
     changes: &mut Changes,
-) -> Result<FolderId, StorageError> {
+) -> Result<(FolderId, bool), StorageError> {
     // Since the listing before, a reader may have had the rows written anew and the mark taken away.
     changes.all_stale = false;
     let folder = folders::ensure(connection, root, &listing.folder)?;
@@ -78,12 +100,20 @@ pub fn apply(
         }
     }
     writer.finish()?;
-    write_skipped(connection, root, folder, listing)?;
+    // A listing that was cut short says nothing of what it lacks.
+    let written = if listing.is_cut {
+        skipped::Written::default()
+    } else {
+        skipped::write_listing(connection, root, (folder, &listing.folder), &listing.skipped)?
+    };
     let complete = listing.digest.is_some();
     if complete {
         changes.missing.extend(known.values().map(|old| (old.id, folder)));
+    } else if !known.is_empty() {
+        changes.recount.insert(folder);
     }
-    let settled = known.is_empty() && complete;
+    let settled = known.is_empty() && written.gone.is_empty() && complete;
+    changes.unskipped.extend(written.gone.into_iter().map(|entry| (entry, folder)));
     if let (false, Some(digest)) = (settled, listing.digest) {
         changes.unsettled.push((folder, digest));
     }
@@ -95,7 +125,7 @@ pub fn apply(
             to_db(listing.files.len() as u64),
             to_db(listing.files.iter().map(|f| f.size_bytes).sum()),
         ))?;
-    Ok(folder)
+    Ok((folder, written.added))
 }
 
 struct KnownFile {
@@ -260,20 +290,4 @@ fn mark(connection: &Connection, key: &str, changes: &mut Changes) -> Result<(),
         return pairs::mark_all_stale(connection);
     }
     pairs::mark_stale(connection, key)
-}
-
-fn write_skipped(
-    connection: &Connection,
-    root: RootRowId,
-    folder: FolderId,
-    listing: &Listing,
-) -> Result<(), StorageError> {
-    connection.prepare_cached("DELETE FROM skipped_entries WHERE folder_id = ?1")?.execute([folder.0])?;
-    for (name, why) in &listing.skipped {
-        let path = if listing.folder.is_empty() { name.clone() } else { format!("{}/{name}", listing.folder) };
-        connection
-            .prepare_cached("INSERT INTO skipped_entries VALUES (?1, ?2, ?3, ?4)")?
-            .execute((root.0, folder.0, path, why))?;
-    }
-    Ok(())
 }

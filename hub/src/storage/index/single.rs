@@ -5,6 +5,7 @@ use shared_protocol::{Blake3, RelPath};
 
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::ticks::Ticks;
+use crate::storage::skipped::is_below;
 use crate::storage::{StorageError, digest_column, folder_range, from_db};
 
 /// A file of the index.
@@ -57,19 +58,25 @@ pub fn files_at_key(connection: &Connection, root: RootRowId, key: &str) -> Resu
     Ok(connection.prepare_cached(&sql)?.query_map((root.0, key), row)?.collect::<Result<_, _>>()?)
 }
 
-/// A file of a root that is known to hold this content; the first by name.
+/// A file of a root that is known to hold this content; the first by name. What lies at or below an unknown
+/// place is none.
 pub fn file_holding(connection: &Connection, root: RootRowId, hash: &Blake3) -> Result<Option<FileRow>, StorageError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM files INDEXED BY files_by_content
-         WHERE blake3 = ?2 AND root_id = ?1 AND placeholder = 0 AND conflict = 0 ORDER BY match_key, id LIMIT 1"
+         WHERE blake3 = ?2 AND root_id = ?1 AND placeholder = 0 AND conflict = 0 AND NOT {}
+         ORDER BY match_key, id LIMIT 1",
+        is_below("files.root_id", "files.match_key")
     );
     Ok(connection.prepare_cached(&sql)?.query_row((root.0, hash.as_bytes()), row).optional()?)
 }
 
-/// Whether any file of the library is known to hold this content.
+/// Whether any file of the library is known to hold this content, and was seen by the last scan.
 pub fn is_content_known(connection: &Connection, hash: &Blake3) -> Result<bool, StorageError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM files INDEXED BY files_by_content WHERE blake3 = ?1)";
-    Ok(connection.prepare_cached(sql)?.query_row([hash.as_bytes()], |row| row.get(0))?)
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM files INDEXED BY files_by_content WHERE blake3 = ?1 AND NOT {})",
+        is_below("files.root_id", "files.match_key")
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row([hash.as_bytes()], |row| row.get(0))?)
 }
 
 /// All files in a folder and below it, by name; `None` is the whole root.

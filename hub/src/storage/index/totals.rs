@@ -6,19 +6,51 @@ use rusqlite::Connection;
 
 use super::Changes;
 use crate::domain::ids::{FileId, FolderId, RootRowId};
-use crate::storage::{StorageError, pairs, roots, search};
+use crate::storage::{StorageError, pairs, roots, search, skipped};
 
 /// Settles a scan that saw its root before and after: removes what is gone, stores the digests that
-/// waited for that, and corrects totals and conflicts. `gone` are folders that no longer exist.
+/// waited for that, and takes out of the register what is not skipped any more. `gone` are folders that no
+/// longer exist. Tells how many files are gone; what a link or another unknown place covers now is not.
 ///
 /// Without a change nothing is written.
-pub fn finish(connection: &Connection, changes: &Changes, gone: &[FolderId]) -> Result<u64, StorageError> {
-    let mut n_removed = remove_files(connection, changes.missing.iter().map(|(file, _)| *file))?;
-    n_removed += remove_folders(connection, gone)?;
+pub fn finish(
+    connection: &Connection,
+    root: RootRowId,
+    changes: &Changes,
+    gone: impl IntoIterator<Item = FolderId>,
+) -> Result<u64, StorageError> {
+    let mut n_removed = remove_files(connection, root, changes.missing.iter().map(|(file, _)| *file))?;
+    let mut any_folder = false;
+    for folder in gone {
+        n_removed += remove_folder(connection, root, folder)?;
+        any_folder = true;
+    }
+    if any_folder || !changes.unskipped.is_empty() {
+        skipped::remove(connection, changes.unskipped.iter().map(|(entry, _)| *entry))?;
+        skipped::settle(connection, root)?;
+    }
     for (folder, digest) in &changes.unsettled {
         connection.prepare_cached("UPDATE folders SET listing = ?2 WHERE id = ?1")?.execute((folder.0, digest))?;
     }
+    recount(connection, changes.recount.iter().copied())?;
     Ok(n_removed)
+}
+
+/// Leaves all that a scan missed, which did not prove anything.
+pub fn leave(connection: &Connection, changes: &Changes) -> Result<(), StorageError> {
+    let missing = changes.missing.iter().map(|(_, folder)| *folder);
+    recount(connection, missing.chain(changes.recount.iter().copied()).collect::<BTreeSet<_>>())
+}
+
+/// Counts the files of folders that were listed without some that stay in the index.
+fn recount(connection: &Connection, folders: impl IntoIterator<Item = FolderId>) -> Result<(), StorageError> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE folders SET (n_files, size_bytes) =
+             (SELECT count(*), coalesce(sum(size_bytes), 0) FROM files WHERE folder_id = ?1)
+         WHERE id = ?1",
+    )?;
+    folders.into_iter().try_for_each(|folder| statement.execute([folder.0]).map(drop))?;
+    Ok(())
 }
 
 /// Makes folder totals and conflict marks right after a scan wrote something.
@@ -30,7 +62,11 @@ pub fn settle(connection: &Connection, root: RootRowId) -> Result<(), StorageErr
 }
 
 /// Removes files from the index.
-fn remove_files(connection: &Connection, files: impl IntoIterator<Item = FileId>) -> Result<u64, StorageError> {
+fn remove_files(
+    connection: &Connection,
+    root: RootRowId,
+    files: impl IntoIterator<Item = FileId>,
+) -> Result<u64, StorageError> {
     let indexed_to = search::indexed_to(connection)?;
     let mut n = 0;
     for file in files {
@@ -42,24 +78,21 @@ fn remove_files(connection: &Connection, files: impl IntoIterator<Item = FileId>
         if let Some(key) = key {
             pairs::mark_stale(connection, &key)?;
             search::forget(connection, file, indexed_to)?;
-            n += 1;
+            n += u64::from(skipped::cover(connection, root, &key)?.is_none());
         }
     }
     Ok(n)
 }
 
-/// Removes folders with the files directly in them.
-fn remove_folders(connection: &Connection, folders: &[FolderId]) -> Result<u64, StorageError> {
-    let mut n = 0;
-    for folder in folders {
-        let files = connection
-            .prepare_cached("SELECT id FROM files WHERE folder_id = ?1")?
-            .query_map([folder.0], |row| Ok(FileId(row.get(0)?)))?
-            .collect::<Result<Vec<_>, _>>()?;
-        n += remove_files(connection, files)?;
-        connection.prepare_cached("DELETE FROM skipped_entries WHERE folder_id = ?1")?.execute([folder.0])?;
-        connection.prepare_cached("DELETE FROM folders WHERE id = ?1")?.execute([folder.0])?;
-    }
+/// Removes a folder with the files directly in it.
+fn remove_folder(connection: &Connection, root: RootRowId, folder: FolderId) -> Result<u64, StorageError> {
+    let files = connection
+        .prepare_cached("SELECT id FROM files WHERE folder_id = ?1")?
+        .query_map([folder.0], |row| Ok(FileId(row.get(0)?)))?
+        .collect::<Result<Vec<_>, _>>()?;
+    let n = remove_files(connection, root, files)?;
+    skipped::remove_folder(connection, folder)?;
+    connection.prepare_cached("DELETE FROM folders WHERE id = ?1")?.execute([folder.0])?;
     Ok(n)
 }
 

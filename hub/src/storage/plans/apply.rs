@@ -16,7 +16,7 @@ pub enum Refused {
     Applied(BatchId),
     /// An index has changed since.
     Stale,
-    /// A root's last scan did not see everything, so nothing can be deleted.
+    /// A root's last scan was stopped or failed, so nothing can be deleted.
     Unproved(Root),
     /// Transfers that have not ended work on the same files.
     Busy,

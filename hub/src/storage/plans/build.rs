@@ -14,7 +14,7 @@ use crate::domain::mirror::totals::{Count, PlanTotals};
 use crate::domain::mirror::{Action, Compare, PlanFile, PlanRow, Verdict, Why, judge};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
-use crate::storage::{StorageError, digest_column, folder_range, from_db, now_ms, pairs, roots};
+use crate::storage::{StorageError, digest_column, folder_range, from_db, now_ms, pairs, roots, skipped};
 
 /// Builds and stores a plan from the indexes as they are now.
 pub fn build(transaction: &Transaction<'_>, new: &NewPlan) -> Result<PlanId, StorageError> {
@@ -140,6 +140,7 @@ impl<'a> Draft<'a> {
                     let verdict = Verdict::Leave(Why::CaseConflict);
                     self.write(PlanRow::of(source.as_ref(), dest.as_ref(), verdict))?;
                 }
+                DiffStatus::Unknown => self.unknown(source.as_ref(), dest.as_ref())?,
                 DiffStatus::Moved | DiffStatus::LocalOnly | DiffStatus::LakeOnly => {
                     self.alone(source.as_ref())?;
                     let verdict = judge(None, dest.as_ref(), self.new.rules);
@@ -152,6 +153,16 @@ impl<'a> Draft<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A file at or below a place that one side was not seen at: it stays as it is.
+    fn unknown(&mut self, source: Option<&PlanFile>, dest: Option<&PlanFile>) -> Result<(), StorageError> {
+        let Some(key) = source.or(dest).map(|file| file.path.match_key()) else { return Ok(()) };
+        let at_dest = skipped::cover(self.connection, self.new.to.1, &key)?;
+        let at_source = skipped::cover(self.connection, self.new.from.1, &key)?;
+        let why = if at_dest.is_some() { Why::DestUnknown } else { Why::SourceUnknown };
+        let place = at_dest.or(at_source).map(|cover| cover.text());
+        self.write(PlanRow::of(source, dest, Verdict::Leave(why)).map(|row| PlanRow { place, ..row }))
     }
 
     /// A file that only the source has.

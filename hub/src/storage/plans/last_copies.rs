@@ -6,16 +6,24 @@ use rusqlite::Connection;
 use super::NewPlan;
 use crate::domain::ids::PlanId;
 use crate::domain::mirror::totals::Count;
+use crate::storage::skipped::is_below;
 use crate::storage::{StorageError, from_db};
 
 /// A file of this content that stays: any of the source, one of the destination that no row takes.
-const HELD: &str = "
-    SELECT EXISTS (
-        SELECT 1 FROM files f
-        WHERE f.blake3 = ?1
-              AND (f.root_id = ?2
-                   OR f.root_id = ?3
-                      AND NOT EXISTS (SELECT 1 FROM plan_items g WHERE g.plan_id = ?4 AND g.gone_id = f.id)))";
+///
+/// What lies at or below an unknown place may not be there.
+fn held() -> String {
+    format!(
+        "SELECT EXISTS (
+             SELECT 1 FROM files f
+             WHERE f.blake3 = ?1
+                   AND (f.root_id = ?2
+                        OR f.root_id = ?3
+                           AND NOT EXISTS (SELECT 1 FROM plan_items g WHERE g.plan_id = ?4 AND g.gone_id = f.id))
+                   AND NOT {})",
+        is_below("f.root_id", "f.match_key")
+    )
+}
 
 /// Marks these deletes and counts them. Empty files have no content that could be lost.
 pub(super) fn mark(connection: &Connection, plan: PlanId, new: &NewPlan) -> Result<Count, StorageError> {
@@ -32,7 +40,7 @@ pub(super) fn mark(connection: &Connection, plan: PlanId, new: &NewPlan) -> Resu
     )?;
     let mut set =
         connection.prepare("UPDATE plan_items SET last_copy = 1 WHERE plan_id = ?1 AND action = 3 AND n = ?2")?;
-    let mut held = connection.prepare(HELD)?;
+    let mut held = connection.prepare(&held())?;
     let mut found = hashed.query([plan.0])?;
     // Files of one content are looked up once.
     let mut known: Option<(Vec<u8>, bool)> = None;

@@ -9,7 +9,7 @@ use crate::domain::ticks::Ticks;
 use crate::storage::{StorageError, from_db, to_db};
 
 const COLUMNS: &str = "action, phase, path, size_bytes, modified, to_path, there_size, there_modified, source_id, \
-     dest_id, gone_id, why";
+     dest_id, gone_id, why, place";
 
 /// Writes a row under its number.
 pub(super) fn insert(connection: &Connection, plan: PlanId, n: i64, row: &PlanRow) -> Result<(), StorageError> {
@@ -17,8 +17,8 @@ pub(super) fn insert(connection: &Connection, plan: PlanId, n: i64, row: &PlanRo
     connection
         .prepare_cached(
             "INSERT INTO plan_items (plan_id, n, action, phase, path, size_bytes, modified, to_path, there_size,
-                                     there_modified, source_id, dest_id, gone_id, why)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                                     there_modified, source_id, dest_id, gone_id, why, place)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(rusqlite::params![
             plan.0,
@@ -35,6 +35,7 @@ pub(super) fn insert(connection: &Connection, plan: PlanId, n: i64, row: &PlanRo
             id(row.dest),
             id(row.gone),
             row.why.map(Why::code),
+            row.place.as_deref(),
         ])?;
     Ok(())
 }
@@ -86,5 +87,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PlanRow> {
         dest: id(9)?,
         gone: id(10)?,
         why: row.get::<_, Option<i64>>(11)?.and_then(Why::from_code),
+        place: row.get(12)?,
     })
 }

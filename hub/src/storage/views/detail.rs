@@ -9,6 +9,7 @@ use crate::domain::ids::{FileId, TransferId};
 use crate::domain::kind::{FileKind, sidecar_names};
 use crate::domain::root::Root;
 use crate::storage::roots::{self, RootRow};
+use crate::storage::skipped::{Cover, cover_of_either, is_below};
 use crate::storage::{StorageError, hashes, timestamp};
 
 /// Copies of a content that are named; more are only counted.
@@ -27,6 +28,8 @@ pub struct FileDetail {
     pub sidecars: Vec<FileEntry>,
     /// How it stands to the other root, if that was compared.
     pub status: Option<DiffStatus>,
+    /// The unknown places that it lies at or below.
+    pub covers: Vec<Cover>,
     /// The file on the other root that it is compared with.
     pub twin: Option<FileEntry>,
     /// Other files of the same content on both roots, with the twin; at most the first fifty.
@@ -52,6 +55,7 @@ pub fn show(connection: &Connection, root: Root, path: &RelPath) -> Result<Optio
         hashed_at,
         sidecars: sidecars(connection, &row, &file)?,
         status,
+        covers: cover_of_either(connection, &path.match_key())?,
         twin,
         copies,
         n_copies,
@@ -126,8 +130,9 @@ fn copies(connection: &Connection, file: &FileEntry) -> Result<(Vec<FileEntry>, 
     let Some(hash) = &file.hash else { return Ok((Vec::new(), 0)) };
     let sql = format!(
         "SELECT {}, r.root FROM files f JOIN roots r ON r.id = f.root_id AND r.active = 1
-         WHERE f.blake3 = ?1 AND f.id <> ?2 ORDER BY r.root DESC, f.match_key, f.id LIMIT ?3",
-        columns_of("f")
+         WHERE f.blake3 = ?1 AND f.id <> ?2 AND NOT {} ORDER BY r.root DESC, f.match_key, f.id LIMIT ?3",
+        columns_of("f"),
+        is_below("f.root_id", "f.match_key")
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map((hash.as_bytes(), file.id.0, NAMED_COPIES), |row| {
@@ -136,10 +141,11 @@ fn copies(connection: &Connection, file: &FileEntry) -> Result<(Vec<FileEntry>, 
     })?;
     let copies: Vec<FileEntry> = rows.collect::<Result<_, _>>()?;
     let n = connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT count(*) FROM files f JOIN roots r ON r.id = f.root_id AND r.active = 1
-             WHERE f.blake3 = ?1 AND f.id <> ?2",
-        )?
+             WHERE f.blake3 = ?1 AND f.id <> ?2 AND NOT {}",
+            is_below("f.root_id", "f.match_key")
+        ))?
         .query_row((hash.as_bytes(), file.id.0), |row| row.get(0))?;
     Ok((copies, crate::storage::from_db(n)))
 }

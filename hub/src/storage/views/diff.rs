@@ -16,6 +16,7 @@ use super::search::{self, Candidates};
 use super::statement::{Statement, text};
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
+use crate::storage::skipped::{Cover, cover_of_either};
 use crate::storage::{StorageError, from_db};
 
 /// One row: a file that stands alone, or a pair.
@@ -31,6 +32,8 @@ pub struct PairEntry {
     pub local: Option<FileEntry>,
     /// The Lake's file.
     pub lake: Option<FileEntry>,
+    /// The unknown places that it lies at or below.
+    pub covers: Vec<Cover>,
 }
 
 /// Where a page ends.
@@ -58,12 +61,13 @@ pub fn list(
         return Ok(Page::empty());
     }
     let source = Source::choose(connection, filter)?;
-    let rows = list_statement(filter, &source, after.as_ref(), request).rows(connection, |row| {
+    let mut rows = list_statement(filter, &source, after.as_ref(), request).rows(connection, |row| {
         let status = DiffStatus::from_code(row.get(2)?).unwrap_or(DiffStatus::Unverified);
         let side = |first: usize, root: Root| -> rusqlite::Result<Option<FileEntry>> {
             if row.get_ref(first)?.as_i64_or_null()?.is_some() { entry(row, first, root).map(Some) } else { Ok(None) }
         };
         let pair = PairEntry {
+            covers: Vec::new(),
             path: path(row, 1)?,
             status,
             size_bytes: from_db(row.get(3)?),
@@ -72,6 +76,9 @@ pub fn list(
         };
         Ok((row.get::<_, String>(0)?, pair))
     })?;
+    for (key, pair) in rows.iter_mut().filter(|(_, pair)| pair.status == DiffStatus::Unknown) {
+        pair.covers = cover_of_either(connection, key)?;
+    }
     let key = |(match_key, pair): &(String, PairEntry)| Key {
         status: filter.status,
         name: match_key.clone(),

@@ -14,6 +14,7 @@ use crate::domain::ids::BatchId;
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
+use crate::storage::skipped::is_below;
 use crate::storage::{StorageError, digest_column, folder_range, from_db, index, roots, timestamp};
 
 /// Files looked at for one choice. Whoever needs more than these asks again.
@@ -63,8 +64,11 @@ fn candidates_statement(local: i64, lake: i64, by: EvictBy, index: &str) -> Stat
     );
     statement
         .add(
-            "EXISTS (SELECT 1 FROM files e INDEXED BY files_by_content
-                     WHERE e.blake3 = f.blake3 AND e.root_id = ? AND e.placeholder = 0)",
+            &format!(
+                "EXISTS (SELECT 1 FROM files e INDEXED BY files_by_content
+                         WHERE e.blake3 = f.blake3 AND e.root_id = ? AND e.placeholder = 0 AND NOT {})",
+                is_below("e.root_id", "e.match_key")
+            ),
             [lake.into()],
         )
         .text(&format!("FROM files f {index}"))
@@ -140,8 +144,12 @@ pub fn evicted(
     let mut statement = Statement::new("SELECT e.path, e.size_bytes, e.modified, e.blake3, e.evicted_at, e.batch_id,");
     statement
         .add(
-            "(SELECT k.path FROM files k INDEXED BY files_by_content
-              WHERE k.blake3 = e.blake3 AND k.root_id = ? ORDER BY k.path <> e.lake_path, k.match_key LIMIT 1)",
+            &format!(
+                "(SELECT k.path FROM files k INDEXED BY files_by_content
+                  WHERE k.blake3 = e.blake3 AND k.root_id = ?
+                  ORDER BY {}, k.path <> e.lake_path, k.match_key LIMIT 1)",
+                is_below("k.root_id", "k.match_key")
+            ),
             [lake.into()],
         )
         .text("FROM evictions e");

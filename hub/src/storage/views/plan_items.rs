@@ -35,6 +35,16 @@ pub struct PlanItem {
     pub last_copy: bool,
     /// Why nothing happens.
     pub why: Option<Why>,
+    /// The place that was not seen, and why, where that is the reason.
+    pub place: Option<String>,
+}
+
+impl PlanItem {
+    /// Why nothing happens, for people.
+    pub fn because(&self) -> Option<String> {
+        let why = self.why?.text();
+        Some(self.place.as_ref().map_or_else(|| why.to_owned(), |place| format!("{why}: {place}")))
+    }
 }
 
 /// Where a page ends.
@@ -44,7 +54,8 @@ struct Key {
     n: i64,
 }
 
-const COLUMNS: &str = "n, action, path, size_bytes, modified, to_path, there_size, there_modified, last_copy, why";
+const COLUMNS: &str = "n, action, path, size_bytes, modified, to_path, there_size, there_modified, last_copy, why, \
+     place";
 
 fn item(row: &Row<'_>) -> rusqlite::Result<PlanItem> {
     let there: (Option<i64>, Option<i64>) = (row.get(6)?, row.get(7)?);
@@ -58,6 +69,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<PlanItem> {
         there: there.0.zip(there.1).map(|(size, modified)| (from_db(size), Ticks(modified))),
         last_copy: row.get(8)?,
         why: row.get::<_, Option<i64>>(9)?.and_then(Why::from_code),
+        place: row.get(10)?,
     })
 }
 

@@ -73,10 +73,11 @@ impl TestLibrary {
                 let mut changes = index::Changes::default();
                 for (folder, mut files) in listings {
                     files.sort_by(|a, b| a.name.cmp(&b.name));
-                    let listing = index::Listing { folder, files, skipped: Vec::new(), digest: Some([1; 32]) };
+                    let listing =
+                        index::Listing { folder, files, skipped: Vec::new(), digest: Some([1; 32]), is_cut: false };
                     index::apply(tx, *row, &listing, &mut changes)?;
                 }
-                index::finish(tx, &changes, &[])?;
+                index::finish(tx, *row, &changes, [])?;
                 index::settle(tx, *row)?;
             }
             Ok(())

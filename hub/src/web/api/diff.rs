@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::files::FileView;
 use super::list::PageQuery;
 use crate::domain::diff::DiffStatus;
+use crate::storage::skipped::because;
 use crate::storage::views::diff::{self, PairEntry, PairFilter, StatusTotals};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
@@ -28,6 +29,8 @@ pub struct PairView {
     pub local: Option<FileView>,
     /// The Lake's file.
     pub lake: Option<FileView>,
+    /// Of `unknown`: which place of which side was not seen, and why.
+    pub why: Option<String>,
 }
 
 impl From<PairEntry> for PairView {
@@ -35,6 +38,7 @@ impl From<PairEntry> for PairView {
         Self {
             path: pair.path,
             status: pair.status,
+            why: because(&pair.covers),
             size_bytes: pair.size_bytes,
             local: pair.local.map(FileView::from),
             lake: pair.lake.map(FileView::from),
@@ -68,6 +72,8 @@ pub struct DiffSummaryView {
     pub conflict: CountView,
     /// Equal in size, not in time, and not hashed.
     pub unverified: CountView,
+    /// A side was not seen there.
+    pub unknown: CountView,
 }
 
 impl FromIterator<StatusTotals> for DiffSummaryView {
@@ -82,6 +88,7 @@ impl FromIterator<StatusTotals> for DiffSummaryView {
                 DiffStatus::Moved => &mut summary.moved,
                 DiffStatus::Conflict => &mut summary.conflict,
                 DiffStatus::Unverified => &mut summary.unverified,
+                DiffStatus::Unknown => &mut summary.unknown,
             };
             *slot = CountView { n, size_bytes };
         }

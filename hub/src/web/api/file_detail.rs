@@ -17,6 +17,7 @@ use crate::domain::sources::{Address, is_plain};
 use crate::fs::FileStamp;
 use crate::services::ServiceError;
 use crate::services::model_header::{self, ModelHeaderError};
+use crate::storage::skipped::because;
 use crate::storage::views::detail::{self, FileDetail};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
@@ -48,6 +49,8 @@ pub struct FileDetailView {
     pub sources_error: Option<String>,
     /// How it stands to the other root.
     pub status: Option<DiffStatus>,
+    /// Of `unknown`: which place of which side was not seen, and why.
+    pub why: Option<String>,
     /// The file on the other root that it is compared with.
     pub twin: Option<FileView>,
     /// Who uses it.
@@ -107,6 +110,7 @@ impl FileDetailView {
             safetensors_error,
             sidecars: views(detail.sidecars),
             status: detail.status,
+            why: because(&detail.covers),
             twin: detail.twin.map(FileView::from),
             usage: UsageView { copies: views(detail.copies), n_copies: detail.n_copies, transfers: detail.transfers },
             file: detail.file.into(),

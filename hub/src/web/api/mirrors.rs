@@ -14,7 +14,9 @@ use crate::domain::ids::{BatchId, PlanId};
 use crate::domain::mirror::totals::Count;
 use crate::domain::mirror::{Action, Compare, Rules};
 use crate::domain::root::Root;
+use crate::domain::skipped::SkipReason;
 use crate::services::mirror::{Confirmation, MirrorRequest, PlanState, PlanStatus};
+use crate::storage::skipped::Cover;
 use crate::storage::timestamp;
 use crate::storage::views::plan_items::{self, PlanItem};
 use crate::web::WebState;
@@ -95,15 +97,37 @@ pub struct MirrorView {
     needs_confirmation: bool,
     /// Why it can't be carried out as the configuration is now.
     blocked: Option<String>,
+    /// Places that one side was not seen at, now: nothing at or below them is touched. At most the first 50.
+    unknown: Vec<UnknownPlaceView>,
     /// The batch that carries it out.
     batch_id: Option<BatchId>,
     /// When it was made.
     created_at: Timestamp,
 }
 
+/// A place that one side was not seen at.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UnknownPlaceView {
+    /// Of which root.
+    root: Root,
+    /// Its path there.
+    path: String,
+    /// The reason by its name, as in `/api/roots/{root}/skipped`.
+    reason: SkipReason,
+    /// The reason for people.
+    why: String,
+}
+
+impl From<Cover> for UnknownPlaceView {
+    fn from(cover: Cover) -> Self {
+        let why = cover.reason.why(cover.detail.as_deref());
+        Self { root: cover.root, path: cover.path, reason: cover.reason, why }
+    }
+}
+
 impl From<PlanStatus> for MirrorView {
     fn from(status: PlanStatus) -> Self {
-        let PlanStatus { plan, state, free_bytes_after, seconds, blocked } = status;
+        let PlanStatus { plan, state, free_bytes_after, seconds, blocked, unknown } = status;
         let totals = plan.totals;
         Self {
             id: plan.id,
@@ -127,6 +151,7 @@ impl From<PlanStatus> for MirrorView {
             delete_share: totals.delete_share(),
             needs_confirmation: totals.needs_confirmation(),
             blocked,
+            unknown: unknown.into_iter().map(UnknownPlaceView::from).collect(),
             batch_id: plan.batch,
             created_at: timestamp(plan.created_at),
         }
@@ -202,7 +227,7 @@ pub struct MirrorItemView {
     /// No other copy of its content is known.
     last_copy: bool,
     /// Why nothing happens.
-    why: Option<&'static str>,
+    why: Option<String>,
 }
 
 /// The destination's file where a plan's file goes.
@@ -217,6 +242,7 @@ pub struct MirrorThereView {
 impl From<PlanItem> for MirrorItemView {
     fn from(item: PlanItem) -> Self {
         Self {
+            why: item.because(),
             action: item.action,
             path: item.path,
             to_path: item.to_path,
@@ -226,7 +252,6 @@ impl From<PlanItem> for MirrorItemView {
                 .there
                 .map(|(size_bytes, modified)| MirrorThereView { size_bytes, modified_at: modified.to_timestamp() }),
             last_copy: item.last_copy,
-            why: item.why.map(crate::domain::mirror::Why::text),
         }
     }
 }

@@ -13,3 +13,4 @@ mod queue;
 mod remote;
 mod sources;
 mod trash;
+mod unknown;

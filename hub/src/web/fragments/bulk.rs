@@ -82,7 +82,7 @@ pub(in crate::web) async fn diff(state: &WebState, query: &DiffQuery, all: Optio
         DiffStatus::LocalOnly => &[Root::Local],
         DiffStatus::LakeOnly => &[Root::Lake],
         DiffStatus::Different | DiffStatus::Unverified | DiffStatus::Same | DiffStatus::Moved => &Root::ALL,
-        DiffStatus::Conflict => &[],
+        DiffStatus::Conflict | DiffStatus::Unknown => &[],
     };
     let vals = Vals { scope: "diff", filter: query.state(), s: query.s.clone() };
     let counted = sides.first().copied().unwrap_or(Root::Local);

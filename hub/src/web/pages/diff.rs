@@ -59,6 +59,7 @@ async fn first_tab(state: &WebState, query: &DiffQuery) -> Answer<DiffStatus> {
         DiffStatus::Moved,
         DiffStatus::Unverified,
         DiffStatus::Conflict,
+        DiffStatus::Unknown,
     ];
     Ok(order.into_iter().find(has_rows).unwrap_or(DiffStatus::LakeOnly))
 }
@@ -95,7 +96,7 @@ pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answ
         age_text => age.map(age_text),
         is_compared,
         is_filtered => query.q.is_some() || query.folder.is_some(),
-        is_selectable => status != DiffStatus::Conflict,
+        is_selectable => !matches!(status, DiffStatus::Conflict | DiffStatus::Unknown),
         all_same => is_compared && !counts.iter().any(differing),
         all_action => all_action.map(Serde),
         hash_action => status == DiffStatus::Unverified && total > 0,
@@ -149,6 +150,9 @@ const fn explanation(status: DiffStatus) -> &'static str {
         DiffStatus::Same => "Both sides have these files, equal by hash, or by size and time.",
         DiffStatus::Unverified => {
             "Equal in size but not in time. Hashes of both sides would tell whether they are the same."
+        }
+        DiffStatus::Unknown => {
+            "One side was not seen there, so what is missing may be there: behind a link, in a folder that could not be read, on a disk that is away. Nothing of it is copied, replaced or deleted."
         }
         DiffStatus::Conflict => {
             "One side has several names that differ only in case: another system would take them for one file. They are left out of copies and deletes until one is renamed."

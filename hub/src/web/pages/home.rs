@@ -19,6 +19,7 @@ use crate::services::roots::RootStatus;
 use crate::storage::hashes::Coverage;
 use crate::storage::views::diff::{self, PairFilter};
 use crate::storage::views::folders;
+use crate::storage::views::skipped::{self, SkippedTotals};
 use crate::storage::views::space::trash;
 use crate::storage::{StorageError, roots, scans};
 use crate::web::error::Answer;
@@ -43,6 +44,7 @@ struct RootCard {
     size_bytes: u64,
     last_scan: Option<LastScan>,
     trash_bytes: u64,
+    skipped: SkippedTotals,
     n_hashed: u64,
     hashed_bytes: u64,
     space: Option<Space>,
@@ -129,6 +131,7 @@ struct Indexed {
     size_bytes: u64,
     trash_bytes: u64,
     last_scan: Option<LastScan>,
+    skipped: SkippedTotals,
 }
 
 fn indexed(connection: &Connection, root: Root) -> Result<Indexed, StorageError> {
@@ -143,11 +146,12 @@ fn indexed(connection: &Connection, root: Root) -> Result<Indexed, StorageError>
         finished_at: report.finished_at,
     });
     let trash_bytes = trash(connection, root)?.size_bytes;
-    Ok(Indexed { n_files: totals.n_files, size_bytes: totals.size_bytes, trash_bytes, last_scan })
+    let skipped = skipped::totals(connection, root)?;
+    Ok(Indexed { n_files: totals.n_files, size_bytes: totals.size_bytes, trash_bytes, last_scan, skipped })
 }
 
 fn card(services: &Services, root: Root, indexed: Indexed, coverage: &Coverage) -> RootCard {
-    let Indexed { n_files, size_bytes, trash_bytes, last_scan } = indexed;
+    let Indexed { n_files, size_bytes, trash_bytes, last_scan, skipped } = indexed;
     let status = services.roots.status(root);
     let space = match (status.total_bytes, status.free_bytes) {
         (Some(total), Some(free)) if total > 0 => Some(space(size_bytes, total, free)),
@@ -161,6 +165,7 @@ fn card(services: &Services, root: Root, indexed: Indexed, coverage: &Coverage) 
         size_bytes,
         last_scan,
         trash_bytes,
+        skipped,
         n_hashed: coverage.n_hashed,
         hashed_bytes: coverage.hashed_bytes,
         space,
@@ -213,6 +218,7 @@ pub(in crate::web) async fn status_counts(state: &WebState, filter: PairFilter) 
         DiffStatus::Same,
         DiffStatus::Unverified,
         DiffStatus::Conflict,
+        DiffStatus::Unknown,
     ];
     Ok(found.map(|totals| {
         let of = |status| totals.iter().find(|one| one.status == status).map_or((0, 0), |one| (one.n, one.size_bytes));

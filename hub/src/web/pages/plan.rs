@@ -10,9 +10,10 @@ use super::frame::{Frame, page};
 use super::library::drawer::reason;
 use crate::domain::ids::PlanId;
 use crate::domain::mirror::totals::PlanTotals;
-use crate::domain::mirror::{Action, Compare, Why};
+use crate::domain::mirror::{Action, Compare};
 use crate::domain::root::Root;
 use crate::services::mirror::{PlanState, PlanStatus};
+use crate::storage::skipped::Cover;
 use crate::storage::timestamp;
 use crate::storage::views::page::PageRequest;
 use crate::storage::views::plan_items::{self, PlanItem};
@@ -60,19 +61,19 @@ struct Row {
     size_bytes: u64,
     there_bytes: Option<u64>,
     last_copy: bool,
-    why: Option<&'static str>,
+    why: Option<String>,
 }
 
 impl From<PlanItem> for Row {
     fn from(item: PlanItem) -> Self {
         Self {
+            why: item.because(),
             action: item.action,
             path: item.path.as_str().to_owned(),
             to_path: item.to_path,
             size_bytes: item.size_bytes,
             there_bytes: item.there.map(|(size, _)| size),
             last_copy: item.last_copy,
-            why: item.why.map(Why::text),
         }
     }
 }
@@ -144,6 +145,7 @@ pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQu
         is_too_much => status.free_bytes_after.is_some_and(|free| free < 0),
         time => time(&status),
         blocked => status.blocked.as_ref().and_then(|_| roots.check_delete(to).err()).as_ref().map(reason),
+        unknown => Serde(status.unknown.iter().map(Cover::text).collect::<Vec<_>>()),
         over_a_fifth => totals.needs_confirmation().then(|| format!("{deletes_percent} %")),
         typed => typed(&status),
         action => Serde(action),

@@ -11,6 +11,7 @@ use crate::domain::ids::FileId;
 use crate::domain::root::Root;
 use crate::services::selection::Selection;
 use crate::storage::StorageError;
+use crate::storage::skipped::because;
 use crate::storage::views::diff::{self, PairEntry};
 use crate::storage::views::page::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::storage::views::{CountCache, FileEntry};
@@ -23,6 +24,7 @@ pub(in crate::web) struct PairRow {
     path: RelPath,
     selected: bool,
     moved_from: Option<RelPath>,
+    why: Option<String>,
     local: Option<Side>,
     lake: Option<Side>,
     /// The side whose details the row opens.
@@ -86,6 +88,7 @@ fn row(pair: PairEntry, selection: &Selection) -> PairRow {
         selected: selection.contains(&pair.path),
         folder: shown_path.parent().map(String::from).unwrap_or_default(),
         moved_from,
+        why: because(&pair.covers),
         shown_root,
         shown_path,
         local: side(pair.local),

@@ -13,6 +13,7 @@ use crate::domain::safetensors::SafetensorsSummary;
 use crate::fs::FileStamp;
 use crate::services::ServiceError;
 use crate::services::model_header::{self, ModelHeaderError};
+use crate::storage::skipped::because;
 use crate::storage::views::FileEntry;
 use crate::storage::views::detail::{self, FileDetail};
 use crate::web::error::Answer;
@@ -36,6 +37,7 @@ pub(in crate::web) struct Detail {
     placeholder: bool,
     conflict: bool,
     status: Option<DiffStatus>,
+    why: Option<String>,
     twin: Option<Twin>,
     can_copy: bool,
     hash: Option<Blake3>,
@@ -156,8 +158,9 @@ fn view(
         placeholder: file.placeholder,
         conflict: file.conflict,
         status: found.status,
+        why: because(&found.covers),
         twin,
-        can_copy: !file.conflict && found.status != Some(DiffStatus::Same),
+        can_copy: !file.conflict && !matches!(found.status, Some(DiffStatus::Same | DiffStatus::Unknown)),
         hash: file.hash,
         sha256: found.sha256,
         n_copies: found.n_copies + 1,

@@ -1,0 +1,174 @@
+//! What a root holds that the index does not see, and why: *absent* is only what was looked for and
+//! not found. At and below an unknown place nothing is known to be there or not to be there.
+
+use serde::{Deserialize, Serialize};
+
+/// Why something is not in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// A symbolic link or junction.
+    Link,
+    /// A name that not every system can store.
+    BadName,
+    /// A name that is not text.
+    NotUnicode,
+    /// A device, pipe or socket.
+    Special,
+    /// A folder that could not be listed.
+    Unlisted,
+    /// A file whose size and time could not be read.
+    Unreadable,
+    /// A disk was mounted on this folder at the last scan, and none is now.
+    DiskMissing,
+    /// Another disk is mounted on this folder than at the last scan.
+    DiskChanged,
+    /// It is no part of a library: left alone by rule.
+    Excluded,
+}
+
+impl SkipReason {
+    /// Every reason, in the order of their codes.
+    pub const ALL: [Self; 9] = [
+        Self::Link,
+        Self::BadName,
+        Self::NotUnicode,
+        Self::Special,
+        Self::Unlisted,
+        Self::Unreadable,
+        Self::DiskMissing,
+        Self::DiskChanged,
+        Self::Excluded,
+    ];
+
+    /// The number that stands for it in the database.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Link => 0,
+            Self::BadName => 1,
+            Self::NotUnicode => 2,
+            Self::Special => 3,
+            Self::Unlisted => 4,
+            Self::Unreadable => 5,
+            Self::DiskMissing => 6,
+            Self::DiskChanged => 7,
+            Self::Excluded => 8,
+        }
+    }
+
+    /// The reason behind a code of the database.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::BadName => "bad_name",
+            Self::NotUnicode => "not_unicode",
+            Self::Special => "special",
+            Self::Unlisted => "unlisted",
+            Self::Unreadable => "unreadable",
+            Self::DiskMissing => "disk_missing",
+            Self::DiskChanged => "disk_changed",
+            Self::Excluded => "excluded",
+        }
+    }
+
+    /// Whether it is unknown what is there and below. What is left alone by rule is known well enough:
+    /// the other root leaves it alone, too.
+    pub const fn is_unknown(self) -> bool {
+        !matches!(self, Self::Excluded)
+    }
+
+    /// Whether a person has to do something before the root is seen as a whole. Such a scan is partial.
+    pub const fn needs_help(self) -> bool {
+        matches!(self, Self::Unlisted | Self::Unreadable | Self::DiskMissing | Self::DiskChanged)
+    }
+
+    /// Whether a person may say that the place is right as it is now.
+    pub const fn can_accept(self) -> bool {
+        matches!(self, Self::DiskMissing | Self::DiskChanged)
+    }
+
+    /// The reason for people, said of the place. `detail` is what belongs to it: where a link leads,
+    /// what the system said.
+    pub fn why(self, detail: Option<&str>) -> String {
+        let with = |text: &str| detail.map_or_else(|| text.to_owned(), |detail| format!("{text}: {detail}"));
+        match self {
+            Self::Link => match detail {
+                Some(target) => format!("a link to {target}, and links are not followed"),
+                None => "a link, and links are not followed".to_owned(),
+            },
+            Self::BadName => with("a name that not every system can store"),
+            Self::NotUnicode => "a name that is not valid Unicode".to_owned(),
+            Self::Special => "neither a file nor a folder".to_owned(),
+            Self::Unlisted => with("a folder that could not be listed"),
+            Self::Unreadable => with("a file that could not be looked at"),
+            Self::DiskMissing => "the disk that was mounted here at the last scan is not mounted now".to_owned(),
+            Self::DiskChanged => "another disk is mounted here than at the last scan, and files are missing".to_owned(),
+            Self::Excluded => with("left alone: it is no part of a library"),
+        }
+    }
+
+    /// What a person can do about it.
+    pub const fn way_out(self) -> &'static str {
+        match self {
+            Self::Link => "Put the files themselves here if the hub is to manage them.",
+            Self::BadName | Self::NotUnicode => "Rename it, then scan again.",
+            Self::Special => "Move it out of the models folder, then scan again.",
+            Self::Unlisted | Self::Unreadable => {
+                "Let the hub's user read it, or repair the disk, then scan again. Until then nothing at or below it is \
+                 touched."
+            }
+            Self::DiskMissing => {
+                "Mount the disk and scan again: it comes back by itself. If it is meant to be gone, say that this is \
+                 right as it is."
+            }
+            Self::DiskChanged => {
+                "Mount the disk of before and scan again. If the new disk is meant to be here, say that this is right \
+                 as it is."
+            }
+            Self::Excluded => "Nothing has to be done.",
+        }
+    }
+}
+
+/// An entry of a folder that is not in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    /// Its name, as well as it can be shown.
+    pub name: String,
+    /// Other names under which another system may hold the same, see [`super::skipped_names`].
+    pub also: Vec<String>,
+    /// Why it is not in the index.
+    pub reason: SkipReason,
+    /// What belongs to the reason.
+    pub detail: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_and_names_lead_back() {
+        for reason in SkipReason::ALL {
+            assert_eq!(SkipReason::from_code(reason.code()), Some(reason));
+        }
+        let names: BTreeSet<_> = SkipReason::ALL.map(SkipReason::as_str).into();
+        assert_eq!(names.len(), SkipReason::ALL.len());
+    }
+
+    #[test]
+    fn only_what_a_person_can_say_yes_to_is_offered() {
+        for reason in SkipReason::ALL {
+            assert!(!reason.can_accept() || reason.is_unknown() && reason.needs_help(), "{reason:?}");
+            assert!(!reason.why(None).is_empty() && reason.way_out().ends_with('.'));
+        }
+        assert!(SkipReason::Link.why(Some("/nas/loras")).starts_with("a link to /nas/loras"));
+    }
+}

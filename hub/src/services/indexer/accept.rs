@@ -1,0 +1,32 @@
+//! A person says that a folder is right as it is, though its disk is gone or another one.
+
+use super::Indexer;
+use crate::domain::ids::ScanId;
+use crate::domain::root::Root;
+use crate::services::{ErrorKind, ServiceError};
+use crate::storage::history::{Level, NewLine};
+use crate::storage::skipped::{self, Accepted};
+
+impl Indexer {
+    /// Takes what was found in the place of a disk for what belongs there, and scans: what is missing there
+    /// is gone then. Refuses a place that nobody has to say yes to.
+    pub async fn accept(&self, root: Root, path: String) -> Result<ScanId, ServiceError> {
+        let row = self.roots.live(root)?.row;
+        let wanted = path.clone();
+        let accepted = self.database.write(move |tx| skipped::accept(tx, row, &wanted)).await?;
+        match accepted {
+            Accepted::Yes => {}
+            Accepted::NotThere => {
+                let text = format!("Nothing is skipped at \"{path}\" in {}.", root.label());
+                return Err(ServiceError::said(ErrorKind::NotFound, text));
+            }
+            Accepted::NotOffered(reason) => {
+                let text = format!("\"{path}\" is {}. {}", reason.why(None), reason.way_out());
+                return Err(ServiceError::said(ErrorKind::Impossible, text));
+            }
+        }
+        let line = format!("{path} on {} was taken as it is, without the disk of before", root.label());
+        self.history.add(NewLine::new("scan", Level::Warning, line).root(root)).await;
+        self.begin(vec![root]).await
+    }
+}

@@ -1,0 +1,99 @@
+//! What a root holds that the index does not see, by path.
+
+use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
+
+use super::page::{Page, PageRequest};
+use super::statement::{Statement, text};
+use crate::domain::root::Root;
+use crate::domain::skipped::SkipReason;
+use crate::storage::{StorageError, from_db, roots};
+
+/// Something that is not in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedEntry {
+    /// Its number.
+    pub id: i64,
+    /// Its path, as well as it can be shown.
+    pub path: String,
+    /// Why it is not in the index.
+    pub reason: SkipReason,
+    /// What belongs to the reason.
+    pub detail: Option<String>,
+    match_key: String,
+}
+
+/// How many entries a root has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct SkippedTotals {
+    /// All of them.
+    pub n: u64,
+    /// Those of which nothing is known.
+    pub n_unknown: u64,
+    /// Those that a person has to see to before the root is seen as a whole.
+    pub n_to_see_to: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Key(String, i64);
+
+/// One page, by path.
+pub fn list(connection: &Connection, root: Root, request: &PageRequest) -> Result<Page<SkippedEntry>, StorageError> {
+    let Some(row) = roots::active(connection, root)? else { return Ok(Page::empty()) };
+    let after = request.after::<Key>()?;
+    let rows = list_statement(row.id.0, after, request).rows(connection, entry)?;
+    let total = totals(connection, root)?.n;
+    Ok(request.page(rows, total, |entry| Key(entry.match_key.clone(), entry.id)))
+}
+
+fn list_statement(root: i64, after: Option<Key>, request: &PageRequest) -> Statement {
+    let mut statement = Statement::new("SELECT id, path, reason, detail, match_key FROM skipped_entries");
+    statement.add("WHERE root_id = ?", [root.into()]);
+    if let Some(Key(key, id)) = after {
+        statement.add("AND (match_key, id) > (?, ?)", [text(key), id.into()]);
+    }
+    statement.add("ORDER BY match_key, id LIMIT ?", [request.rows_to_read().into()]);
+    statement
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<SkippedEntry> {
+    Ok(SkippedEntry {
+        id: row.get(0)?,
+        path: row.get(1)?,
+        reason: SkipReason::from_code(row.get(2)?).unwrap_or(SkipReason::Unlisted),
+        detail: row.get(3)?,
+        match_key: row.get(4)?,
+    })
+}
+
+/// How many entries a root has.
+pub fn totals(connection: &Connection, root: Root) -> Result<SkippedTotals, StorageError> {
+    let Some(row) = roots::active(connection, root)? else { return Ok(SkippedTotals::default()) };
+    let mut statement = connection
+        .prepare_cached("SELECT reason, is_unknown, count(*) FROM skipped_entries WHERE root_id = ?1 GROUP BY 1, 2")?;
+    let mut rows = statement.query([row.id.0])?;
+    let mut totals = SkippedTotals::default();
+    while let Some(row) = rows.next()? {
+        let n = from_db(row.get(2)?);
+        totals.n += n;
+        totals.n_unknown += if row.get(1)? { n } else { 0 };
+        totals.n_to_see_to += SkipReason::from_code(row.get(0)?).filter(|reason| reason.needs_help()).map_or(0, |_| n);
+    }
+    Ok(totals)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+    use crate::storage::views::test_library::TestLibrary;
+
+    #[test]
+    fn every_page_is_a_range_of_the_key() {
+        let library = TestLibrary::new();
+        for after in [None, Some(Key("a".to_owned(), 1))] {
+            let plan = library.read(|c| Ok(list_statement(1, after, &PageRequest::first()).plan(c)));
+            assert!(plan.len() == 1 && plan.concat().contains("skipped_entries_by_key"), "{plan:?}");
+        }
+    }
+}

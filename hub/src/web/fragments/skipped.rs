@@ -1,0 +1,38 @@
+//! The list of what was skipped, and the button that takes a place as it is.
+
+use axum::extract::State;
+use axum::response::Response;
+use minijinja::context;
+use serde::Deserialize;
+
+use super::toast::Toast;
+use crate::domain::root::Root;
+use crate::web::error::Answer;
+use crate::web::extract::{FormBody, InPath, Params};
+use crate::web::pages::frame::fragment;
+use crate::web::pages::skipped::{self, SkippedQuery};
+use crate::web::state::WebState;
+
+/// Shows the list anew.
+pub(super) async fn show_skipped(
+    State(state): State<WebState>,
+    Params(query): Params<SkippedQuery>,
+) -> Answer<Response> {
+    fragment("fragments/_skipped.html", context! { page => skipped::list(&state, query).await? })
+}
+
+/// Which place.
+#[derive(Debug, Deserialize)]
+pub(super) struct AcceptForm {
+    path: String,
+}
+
+/// Takes a place as it is, because a person said so.
+pub(super) async fn accept(
+    State(state): State<WebState>,
+    InPath(root): InPath<Root>,
+    FormBody(form): FormBody<AcceptForm>,
+) -> Answer<Response> {
+    state.services.indexer.accept(root, form.path.clone()).await?;
+    Toast::done(format!("{} is right as it is; {} is being scanned", form.path, root.label())).answer()
+}

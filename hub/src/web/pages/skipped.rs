@@ -1,0 +1,111 @@
+//! What the scans skipped: where, why, and what can be done about it.
+
+use axum::extract::State;
+use axum::response::Response;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::{Deserialize, Serialize};
+
+use super::frame::{Frame, page};
+use crate::domain::root::Root;
+use crate::storage::views::page::PageRequest;
+use crate::storage::views::skipped::{self, SkippedEntry};
+use crate::web::address::QueryString;
+use crate::web::error::{Answer, Problem};
+use crate::web::extract::{Params, optional};
+use crate::web::state::WebState;
+
+const FRAME: Frame = Frame { section: "home", title: "Skipped", topics: "strip,scan,library" };
+
+/// Entries on one page.
+const ROWS: u32 = 200;
+
+/// Everything behind the `?` of the page.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::web) struct SkippedQuery {
+    #[serde(deserialize_with = "optional")]
+    root: Option<Root>,
+    #[serde(deserialize_with = "optional")]
+    cursor: Option<String>,
+}
+
+impl SkippedQuery {
+    /// The query of this list, or of a page of it.
+    pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
+        QueryString::new().with_some("root", self.root.map(Root::as_str)).with_some("cursor", cursor).into_text()
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Side {
+    root: Root,
+    label: &'static str,
+    link: String,
+    is_shown: bool,
+    n: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    id: i64,
+    path: String,
+    why: String,
+    way_out: &'static str,
+    is_unknown: bool,
+    needs_help: bool,
+    can_accept: bool,
+}
+
+impl From<SkippedEntry> for Row {
+    fn from(entry: SkippedEntry) -> Self {
+        let SkippedEntry { id, path, reason, detail, .. } = entry;
+        Self {
+            id,
+            path,
+            why: reason.why(detail.as_deref()),
+            way_out: reason.way_out(),
+            is_unknown: reason.is_unknown(),
+            needs_help: reason.needs_help(),
+            can_accept: reason.can_accept(),
+        }
+    }
+}
+
+/// Shows what was skipped.
+pub(super) async fn show_skipped(
+    State(state): State<WebState>,
+    Params(query): Params<SkippedQuery>,
+) -> Answer<Response> {
+    let shown = context! { page => list(&state, query).await? };
+    page(&state, FRAME, "pages/skipped.html", super::frame::join([shown, super::home::scan_progress(&state)])).await
+}
+
+/// What the page shows.
+pub(in crate::web) async fn list(state: &WebState, query: SkippedQuery) -> Answer<Value> {
+    let request =
+        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let wanted = query.root;
+    let read = move |connection: &_| {
+        let (local, lake) = (skipped::totals(connection, Root::Local)?, skipped::totals(connection, Root::Lake)?);
+        // Without a choice the side that has something.
+        let root = wanted.unwrap_or(if local.n == 0 && lake.n > 0 { Root::Lake } else { Root::Local });
+        Ok((root, [(Root::Local, local), (Root::Lake, lake)], skipped::list(connection, root, &request)?))
+    };
+    let (root, totals, rows) = state.services.database.read(read).await?;
+    let query = SkippedQuery { root: Some(root), ..query };
+    let sides = totals.map(|(side, totals)| Side {
+        root: side,
+        label: side.label(),
+        link: QueryString::new().with("root", side.as_str()).into_text(),
+        is_shown: side == root,
+        n: totals.n,
+    });
+    Ok(context! {
+        query => Serde(&query),
+        sides => Serde(sides),
+        root_label => root.label(),
+        next => rows.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
+        rows => Serde(rows.items.into_iter().map(Row::from).collect::<Vec<_>>()),
+    })
+}
