@@ -94,3 +94,63 @@ fn missing(queue: &Queue, id: TransferId) -> Option<String> {
         None => Some(ROOM_ENOUGH.to_owned()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+    use crate::domain::operation::{OnConflict, Operation};
+    use crate::domain::root::Root;
+    use crate::services::queue::{Action, TransferRequest};
+    use crate::services::{Services, Tasks};
+
+    async fn told(queue: &Queue, is_it: impl Fn(Option<&str>) -> bool) -> Option<String> {
+        for _ in 0..1_000 {
+            let paused = queue.status().await.unwrap().paused;
+            if is_it(paused.as_deref()) {
+                return paused;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it never was told: {:?}", queue.status().await);
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_told_as_it_is_now_and_not_as_it_was() {
+        let tasks = Tasks::new();
+        let services = Services::for_tests(&tasks).await;
+        let folders = Root::ALL.map(|_| tempfile::tempdir().unwrap());
+        for folder in &folders {
+            std::fs::write(folder.path().join("both.pt"), b"x").unwrap();
+        }
+        std::fs::write(folders.last().unwrap().path().join("only-lake.pt"), b"model").unwrap();
+        let paths = folders.each_ref().map(|folder| Some(folder.path().display().to_string()));
+        let names = ["LOCAL_MODELS_ROOT", "LAKE_MODELS_ROOT"].map(str::to_owned);
+        services.save_settings(names.into_iter().zip(paths).collect(), &tasks).await.unwrap();
+        let queue = services.queue.clone();
+        queue.pause_all().await.unwrap();
+        let request = TransferRequest {
+            operation: Operation::Copy,
+            from: Root::Lake,
+            to: Some(Root::Local),
+            paths: vec![shared_protocol::RelPath::parse("only-lake.pt").unwrap()],
+            on_conflict: OnConflict::Skip,
+        };
+        let mut n = 0;
+        while n == 0 {
+            // A new root is scanned by itself.
+            services.indexer.begin(Root::ALL.to_vec()).await.ok();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            n = queue.enqueue(request.clone()).await.map_or(0, |receipt| receipt.n_transfers);
+        }
+        let own = queue.clone();
+        let hold = move || own.hold_blocking("106 MiB are missing.", Some(TransferId(1)));
+        tokio::task::spawn_blocking(hold).await.unwrap().unwrap();
+        let now = told(&queue, |why| why.is_some_and(|why| why != "106 MiB are missing.")).await.unwrap();
+        assert!(now.contains("are free now") && now.contains("only-lake.pt"), "{now}");
+        queue.act(TransferId(1), Action::Cancel).await.unwrap();
+        told(&queue, |why| why == Some(ROOM_ENOUGH)).await;
+        queue.resume_all().await.unwrap();
+        assert_eq!(queue.status().await.unwrap().paused, None);
+    }
+}

@@ -22,6 +22,9 @@ use crate::storage::plans::{self, NewPlan};
 /// What a page may take here. The goal for a whole answer is 50 ms at the 99th percentile.
 const LIMIT: Duration = Duration::from_millis(10);
 
+/// The same for what has to look at every name: the goal itself.
+const SEARCH_LIMIT: Duration = Duration::from_millis(50);
+
 /// The same for views that add up or compare more: what is left is for making the page.
 const ROOM_LIMIT: Duration = Duration::from_millis(25);
 
@@ -109,6 +112,15 @@ fn every_page_of_a_big_library_is_quick() {
         }
     }
     measure(&library, "diff summary of all", |c| Ok(diff::summary(c, &PairFilter::default(), &counts)?.len() as u64));
+    for text in ["safetensors", "lake", "v3", "qq", "0007919"] {
+        let filter = PairFilter { search: Some(text.into()), ..PairFilter::default() };
+        let name = format!("diff summary of \"{text}\", never taken before");
+        // Each look is the first one: a person types another letter every time.
+        let took = measure(&library, &name, |c| Ok(diff::summary(c, &filter, &CountCache::default())?.len() as u64));
+        if took > SEARCH_LIMIT {
+            slow.push(("diff summary of a search", took));
+        }
+    }
     measure(&library, "totals of a frequent word", |c| Ok(files::totals(c, &search("safetensors"))?.n_files));
     measure(&library, "a level of folders", |c| {
         Ok(folders::level(c, Root::Lake, folder("loras").as_ref())?.unwrap().totals.n_files)

@@ -39,7 +39,9 @@ pub(super) async fn act(
 /// Drops what is left of a batch.
 pub(super) async fn cancel_batch(State(state): State<WebState>, InPath(id): InPath<BatchId>) -> Answer<Response> {
     let n = state.services.queue.cancel_batch(id).await?;
-    Toast::done(format!("Cancelled {}", format::n_files(n))).link(format!("/batches/{id}"), "Show").answer()
+    Toast::done(format!("Cancelled {}", format::n_files(n)))
+        .link(format!("/batches/{id}?state=cancelled"), "Show")
+        .answer()
 }
 
 /// Takes back what a batch did.
