@@ -52,6 +52,14 @@ impl Browser {
     /// [`Self::expect_accessible`] in both themes on a desktop and on a phone, where other things are
     /// seen, [`Self::expect_no_overflow`], [`Self::expect_quiet`], with a picture of each under a name.
     pub fn inspect(&self, name: &str) -> Result<()> {
+        let found = self.look_through(name);
+        // The next page is looked at as if this one had been fine.
+        self.prefer_dark(false)?;
+        self.resize(1280, 800)?;
+        found
+    }
+
+    fn look_through(&self, name: &str) -> Result<()> {
         for (width, height, of) in [(1440, 900, ""), (390, 844, "-390")] {
             self.resize(width, height)?;
             for (dark, theme) in [(false, "light"), (true, "dark")] {
@@ -60,9 +68,7 @@ impl Browser {
                 self.expect_accessible().with_context(|| format!("at {width} px, {theme}"))?;
             }
         }
-        self.prefer_dark(false)?;
         self.expect_no_overflow()?;
-        self.resize(1280, 800)?;
         self.expect_quiet()
     }
 
