@@ -55,6 +55,8 @@ fn is_accessible_fits_and_is_quiet() -> Result<()> {
         ("diff-different", "/diff?status=different"),
         ("diff-moved", "/diff?status=moved"),
         ("diff-conflict", "/diff?status=conflict"),
+        ("diff-unknown", "/diff?status=unknown"),
+        ("skipped", "/skipped"),
         ("duplicates", "/duplicates?view=both"),
         ("duplicates-here", "/duplicates?view=local&action=hardlink"),
         ("queue", "/queue"),

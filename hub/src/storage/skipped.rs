@@ -34,14 +34,18 @@ pub struct UnseenFolder {
 struct Entry<'a> {
     folder: Option<FolderId>,
     path: &'a str,
-    keys: &'a [String],
+    /// A JSON list.
+    keys: &'a str,
     reason: SkipReason,
     detail: Option<&'a str>,
     mount: Option<&'a str>,
 }
 
+fn text(keys: &[String]) -> Result<String, StorageError> {
+    serde_json::to_string(keys).map_err(|error| StorageError::damaged("a list of keys", error))
+}
+
 fn insert(connection: &Connection, root: RootRowId, entry: &Entry<'_>) -> Result<(), StorageError> {
-    let keys = serde_json::to_string(entry.keys).map_err(|error| StorageError::damaged("a list of keys", error))?;
     connection
         .prepare_cached(
             "INSERT INTO skipped_entries (root_id, folder_id, path, match_key, keys, reason, is_unknown, detail, mount)
@@ -52,7 +56,7 @@ fn insert(connection: &Connection, root: RootRowId, entry: &Entry<'_>) -> Result
             entry.folder.map(|folder| folder.0),
             entry.path,
             match_key(entry.path),
-            keys,
+            entry.keys,
             entry.reason.code(),
             entry.reason.is_unknown(),
             entry.detail,
@@ -60,6 +64,9 @@ fn insert(connection: &Connection, root: RootRowId, entry: &Entry<'_>) -> Result
         ])?;
     Ok(())
 }
+
+/// An entry of a folder as it is stored: path, reason, what belongs to it, and keys.
+type Known = (String, i64, Option<String>, String);
 
 /// What a listing changed in the register.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -78,30 +85,27 @@ pub fn write_listing(
     skipped: &[Skip],
 ) -> Result<Written, StorageError> {
     // Two names may be shown alike.
-    let mut known: HashMap<(String, i64, Option<String>), Vec<i64>> = HashMap::new();
+    let mut known: HashMap<Known, Vec<i64>> = HashMap::new();
     let mut statement =
-        connection.prepare_cached("SELECT path, reason, detail, id FROM skipped_entries WHERE folder_id = ?1")?;
+        connection.prepare_cached("SELECT path, reason, detail, keys, id FROM skipped_entries WHERE folder_id = ?1")?;
     let mut rows = statement.query([folder.0])?;
     while let Some(row) = rows.next()? {
-        known.entry((row.get(0)?, row.get(1)?, row.get(2)?)).or_default().push(row.get(3)?);
+        known.entry((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)).or_default().push(row.get(4)?);
     }
     let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
     let key_prefix = match_key(&prefix);
     let mut written = Written::default();
     for skip in skipped {
         let path = format!("{prefix}{}", skip.name);
-        let same = (path.clone(), skip.reason.code(), skip.detail.clone());
+        let names = std::iter::once(match_key(&skip.name)).chain(skip.also.iter().cloned());
+        let keys = text(&names.map(|name| format!("{key_prefix}{name}")).collect::<Vec<_>>())?;
+        let same = (path.clone(), skip.reason.code(), skip.detail.clone(), keys);
         if known.get_mut(&same).is_some_and(|entries| entries.pop().is_some()) {
             continue;
         }
-        let names = std::iter::once(match_key(&skip.name)).chain(skip.also.iter().cloned());
-        let keys: Vec<String> = names.map(|name| format!("{key_prefix}{name}")).collect();
+        let keys = &same.3;
         let (reason, detail) = (skip.reason, skip.detail.as_deref());
-        insert(
-            connection,
-            root,
-            &Entry { folder: Some(folder), path: &path, keys: &keys, reason, detail, mount: None },
-        )?;
+        insert(connection, root, &Entry { folder: Some(folder), path: &path, keys, reason, detail, mount: None })?;
         written.added = true;
     }
     written.gone = known.into_values().flatten().collect();
@@ -144,7 +148,7 @@ pub fn write_unseen(
             known.swap_remove(at);
             continue;
         }
-        let keys = [match_key(&folder.path)];
+        let keys = text(&[match_key(&folder.path)])?;
         let UnseenFolder { path, reason, detail, mount } = folder;
         insert(
             connection,

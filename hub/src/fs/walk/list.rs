@@ -1,11 +1,13 @@
 //! Listing one folder.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use shared_protocol::RelPath;
+use shared_protocol::rel_path::match_key;
 use walkdir::{DirEntry, WalkDir};
 
 use super::facts::Folder;
@@ -48,6 +50,7 @@ pub(super) fn list(root: &RootDir, folder: Option<&RelPath>, device_above: Optio
         }
         Err(error) => cut(&mut listing, FsError::new("list", &path, error)),
     }
+    leave_taken_names(&mut listing);
     listing.files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     listing.folders.sort_unstable();
     listing.skipped.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -109,6 +112,19 @@ fn add(listing: &mut FolderListing, folder: &Folder, entry: &DirEntry) {
         listing.folders.push(name.to_owned());
     } else {
         add_file(listing, folder, entry, name);
+    }
+}
+
+/// What a name that can't be stored is called elsewhere is no name that this folder has itself: beside
+/// `x.safetensors` lies `x.safetensors:Zone.Identifier`, and the other root's `x.safetensors` is the first.
+fn leave_taken_names(listing: &mut FolderListing) {
+    if listing.skipped.iter().all(|skip| skip.also.is_empty()) {
+        return;
+    }
+    let names = listing.files.iter().map(|file| &file.name).chain(&listing.folders);
+    let taken: HashSet<String> = names.map(|name| match_key(name)).collect();
+    for skip in &mut listing.skipped {
+        skip.also.retain(|name| !taken.contains(name));
     }
 }
 

@@ -181,6 +181,18 @@ mod unix {
     }
 
     #[test]
+    fn a_stream_beside_its_file_does_not_make_the_file_unknown() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["x.pt", "x.pt:Zone.Identifier", "y.pt:Zone.Identifier"] {
+            put(root.path(), name, 1);
+        }
+        let found = walk_all(root.path(), 1);
+        let also = |name: &str| &found[""].skipped.iter().find(|skip| skip.name == name).unwrap().also;
+        assert!(!also("x.pt:Zone.Identifier").contains(&"x.pt".to_owned()));
+        assert!(also("y.pt:Zone.Identifier").contains(&"y.pt".to_owned()));
+    }
+
+    #[test]
     fn a_root_may_be_a_link_but_no_folder_below_it() {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), "real/loras/x", 1);
