@@ -3,6 +3,7 @@
 
 pub mod doctor;
 pub mod instance;
+pub mod open_files;
 pub mod remote;
 pub mod shutdown;
 pub mod window;
@@ -80,6 +81,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listener has no address")?;
     listener.set_nonblocking(true).context("the listener can't be made asynchronous")?;
+    open_files::allow_many();
     let (database, opened) = open_database(&what.config.app_data_dir)?;
     let settings = Settings::new(what.layers, what.config);
     let tasks = Tasks::new();

@@ -2,15 +2,17 @@
 //!
 //! Everything here blocks, so callers run it on blocking threads. Nothing follows a link, nothing
 //! overwrites a name that is taken, and what a caller knew about a file (a [`FileStamp`]) is looked
-//! at again before the file is touched. Where the systems differ, one small file per concern and
+//! at again before the file is touched. What is changed is changed in an opened folder ([`entry`]). Where the systems differ, one small file per concern and
 //! system holds the difference behind the same signatures.
 
+pub mod at;
 pub mod confine;
 pub mod content;
 pub mod control;
 pub mod copy;
 pub mod demo;
 pub mod ends;
+pub mod entry;
 pub mod error;
 pub mod folders;
 pub mod hash;
@@ -26,6 +28,7 @@ pub mod parts;
 pub mod places;
 pub mod probe;
 pub mod program;
+pub mod relocate;
 pub mod rename;
 pub mod replace;
 pub mod root_dir;

@@ -20,6 +20,7 @@ pub mod client;
 pub mod corpus;
 pub mod events;
 pub mod fake_agent;
+pub mod faulty_disk;
 pub mod git_server;
 pub mod hub;
 pub mod loop_disk;

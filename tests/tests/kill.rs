@@ -132,6 +132,48 @@ fn kills_in_the_middle_of_deletes_and_moves_lose_nothing() -> Result<()> {
     Ok(())
 }
 
+/// Deletes, their undo, and moves on one disk are done in groups: each folder is synced once, and then
+/// all of a group is written down.
+#[test]
+fn kills_in_the_middle_of_grouped_deletes_and_their_undo_lose_nothing() -> Result<()> {
+    let roots = Roots::new()?;
+    for i in 0..600 {
+        roots.local_file(&format!("loras/set{}/m{i}.safetensors", i % 9), &noise(i, 2_000))?;
+    }
+    roots.local_file(MINE, b"mine")?;
+    let before = tree(&roots.local())?;
+    let setup = roots.hub()?.set("LOCAL_ALLOW_DELETE", "true");
+    let mut random = rand::rng();
+    let mut hub = setup.start()?;
+    hub.api()?.scan_both()?;
+    let request = serde_json::json!({ "operation": "delete", "from": "local", "paths": ["loras"] });
+    let mut batch = hub.api()?.enqueue(&request)?;
+    for is_undo in [false, true] {
+        if is_undo {
+            let back = hub.api()?.post(&format!("/api/batches/{batch}/undo"), &serde_json::json!({}))?;
+            batch = back["batch_id"].to_string();
+        }
+        for _ in 0..5 {
+            std::thread::sleep(Duration::from_millis(random.random_range(1..150)));
+            hub.kill()?;
+            let names = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+            let found: std::collections::BTreeSet<String> =
+                all_files(&roots.local())?.iter().map(|p| names(p)).collect();
+            for path in before.keys() {
+                ensure!(found.contains(&names(path)), "{path} is nowhere");
+            }
+            hub = setup.start()?;
+        }
+        let transfers = hub.api()?.complete(&batch)?;
+        ensure!(transfers.len() == 600, "each file once: {} transfers", transfers.len());
+        let n_trashed = number(&hub.api()?.get("/api/trash?root=local")?, "total");
+        ensure!(n_trashed == if is_undo { 0 } else { 600 }, "{n_trashed} in the trash");
+    }
+    ensure!(tree(&roots.local())? == before);
+    ensure!(!roots.local().join(".comfy-hub-trash").exists(), "an empty trash leaves no folder");
+    Ok(())
+}
+
 /// Size of the large copy: 20 GB if asked for and the disk has room for it twice, else what lets the
 /// story end soon.
 fn large_size(folder: &Path) -> Result<u64> {

@@ -76,9 +76,12 @@ fn folder(config: &Config, root: Root) -> Result<String, String> {
     };
     match probe(dir, None) {
         RootStatus::Online { space, writable, id } => Ok(format!(
-            "{}: {} GB free{}{}",
+            "{}: {}{}{}",
             dir.display(),
-            space.free_bytes / 1_000_000_000,
+            space.map_or_else(
+                || "free space unknown".to_owned(),
+                |space| format!("{} GB free", space.free_bytes / 1_000_000_000)
+            ),
             if writable { "" } else { ", read-only" },
             if id.is_some() { "" } else { ", not adopted yet" },
         )),

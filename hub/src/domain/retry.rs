@@ -9,7 +9,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 pub struct RetryPolicy {
     /// Tries after the first for failures that may go away.
     pub tries: u32,
-    /// Pause before a file that another program holds is looked at again.
+    /// Pause before a file that another program holds, or one whose disk is full, is tried again.
     pub in_use: Duration,
     /// Pause before a root that can't be reached is looked at again.
     pub offline: Duration,

@@ -9,6 +9,8 @@ pub struct FullDisk<'a> {
     pub root: &'a str,
     /// The root's folder.
     pub folder: &'a str,
+    /// It is one that is mounted inside the root: only what goes there waits.
+    pub is_mount: bool,
     /// The file that did not fit.
     pub path: &'a str,
     /// Bytes that are free, without those that others are about to write.
@@ -22,13 +24,19 @@ pub struct FullDisk<'a> {
 impl FullDisk<'_> {
     /// Which disk, how much is missing, and what to do.
     pub fn advice(&self) -> String {
-        let Self { root, folder, path, free, needed, queued } = *self;
-        let disk = format!("The disk of {root} ({folder}) is full");
+        let Self { root, folder, is_mount, path, free, needed, queued } = *self;
+        let disk = if is_mount {
+            format!("The disk mounted at {folder} in {root} is full")
+        } else {
+            format!("The disk of {root} ({folder}) is full")
+        };
+        let then =
+            if is_mount { "it is tried again every minute, and everything else goes on" } else { "resume the queue" };
         let missing = needed.saturating_sub(free);
         if missing == 0 {
             return format!(
                 "{disk}, it said, when {path} was written, though {} are free now and {} are needed. Another program \
-                 may have taken the room for a moment, or you have a quota there. Resume the queue to try again.",
+                 may have taken the room for a moment, or you have a quota there. To try again, {then}.",
                 bytes(free),
                 bytes(needed)
             );
@@ -43,7 +51,7 @@ impl FullDisk<'_> {
         };
         format!(
             "{disk}: {path} needs {} and {} are free, so {} are missing.{all} Make room there (files in its trash take \
-             room too) or cancel transfers, then resume the queue.",
+             room too) or cancel transfers, then {then}.",
             bytes(needed),
             bytes(free),
             size(missing)
@@ -58,6 +66,7 @@ mod tests {
     const FULL: FullDisk<'_> = FullDisk {
         root: "Local",
         folder: "D:\\models",
+        is_mount: false,
         path: "loras/a.safetensors",
         free: 1 << 30,
         needed: 3 << 30,
@@ -78,6 +87,13 @@ mod tests {
     fn what_the_whole_queue_needs_is_told_where_it_is_more() {
         let text = FullDisk { queued: 5 << 30, ..FULL }.advice();
         assert!(text.contains("For everything that is queued 4.00 GiB (4,294,967,296 bytes) are missing."), "{text}");
+    }
+
+    #[test]
+    fn a_disk_mounted_inside_a_root_is_named_and_nothing_else_waits() {
+        let text = FullDisk { folder: "/models/vae", is_mount: true, ..FULL }.advice();
+        assert!(text.starts_with("The disk mounted at /models/vae in Local is full: "), "{text}");
+        assert!(text.ends_with("everything else goes on.") && !text.contains("resume"), "{text}");
     }
 
     #[test]

@@ -27,6 +27,11 @@ impl Ticks {
         }
     }
 
+    /// The tick of a time as Unix tells it; the same one as [`Self::from_system_time`] gives.
+    pub const fn from_unix(seconds: i64, nanoseconds: i64) -> Self {
+        Self(seconds.saturating_mul(PER_SECOND).saturating_add(nanoseconds / 100))
+    }
+
     /// The time at which the tick begins.
     pub fn to_system_time(self) -> SystemTime {
         let duration =
@@ -65,6 +70,14 @@ mod tests {
         #[test]
         fn a_tick_survives_the_system_time(ticks in -1_000_000_000_000_000_i64..100_000_000_000_000_000) {
             prop_assert_eq!(Ticks::from_system_time(Ticks(ticks).to_system_time()), Ticks(ticks));
+        }
+
+        #[test]
+        fn both_ways_to_a_tick_agree(seconds in -10_000_000_000_i64..10_000_000_000, nanos in 0_i64..1_000_000_000) {
+            let whole = Duration::from_secs(seconds.unsigned_abs());
+            let start = if seconds < 0 { UNIX_EPOCH - whole } else { UNIX_EPOCH + whole };
+            let time = start + Duration::from_nanos(nanos.unsigned_abs());
+            prop_assert_eq!(Ticks::from_unix(seconds, nanos), Ticks::from_system_time(time));
         }
     }
 

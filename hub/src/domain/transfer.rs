@@ -91,6 +91,8 @@ pub enum Failure {
     InUse,
     /// The destination is full.
     DiskFull,
+    /// A disk that is mounted inside the destination is full: everything else goes on.
+    MountFull,
     /// A root can't be reached.
     Offline,
     /// May go away by itself.
@@ -183,7 +185,7 @@ fn stopped(from: Progress) -> (Progress, Vec<Effect>) {
 fn failed(from: Progress, failure: Failure, policy: &RetryPolicy) -> (Progress, Vec<Effect>) {
     let to = |state| Progress { state, stop: None, ..from };
     match failure {
-        Failure::InUse => (to(TransferState::Waiting), vec![Effect::WakeAfter(policy.in_use)]),
+        Failure::InUse | Failure::MountFull => (to(TransferState::Waiting), vec![Effect::WakeAfter(policy.in_use)]),
         Failure::Offline => (to(TransferState::Waiting), vec![Effect::WakeAfter(policy.offline)]),
         Failure::DiskFull => (to(TransferState::Queued), vec![Effect::PauseQueue]),
         Failure::Final => (to(TransferState::Failed), vec![Effect::RemovePart]),
@@ -208,7 +210,7 @@ mod tests {
             4 => Just(Event::Claim),
             1 => Just(Event::Succeeded),
             3 => prop_oneof![
-                Just(Failure::InUse), Just(Failure::DiskFull), Just(Failure::Offline),
+                Just(Failure::InUse), Just(Failure::DiskFull), Just(Failure::MountFull), Just(Failure::Offline),
                 Just(Failure::Transient), Just(Failure::Final)
             ].prop_map(Event::Failed),
             2 => Just(Event::Stopped),

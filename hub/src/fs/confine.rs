@@ -1,8 +1,8 @@
-//! Nothing is written or deleted through a link.
+//! Nothing is read through a link.
 //!
 //! A link or junction below a root leads where no index has looked, perhaps out of the root, perhaps
-//! into the other one. The check and what follows are two steps: it protects against links that are
-//! there, not against a program that swaps folders in between, which could touch the files itself.
+//! into the other one. The check and what follows are two steps, which is enough for reading; what is
+//! changed is changed through [`super::entry`].
 
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
@@ -26,7 +26,7 @@ pub fn ensure_no_links(root: &RootDir, path: &RelPath) -> Result<(), FsError> {
 }
 
 /// Looks at what has this name; `None` if nothing has, an error if it is a link.
-pub(super) fn look_unless_link(path: &Path) -> Result<Option<Metadata>, FsError> {
+fn look_unless_link(path: &Path) -> Result<Option<Metadata>, FsError> {
     match fs::symlink_metadata(path) {
         // On Windows this is true of symlinks and junctions alike (every name surrogate), and not of
         // deduplicated or compressed files, which are ordinary to everyone.

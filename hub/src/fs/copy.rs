@@ -6,13 +6,11 @@
 //! last synced place, after the part file's beginning was read and proved again: its length says
 //! nothing, because it is set in advance.
 
-use std::path::Path;
-
 use shared_protocol::Blake3;
 
 use crate::fs::content::{self, Buffers, ContentHash, Source};
-use crate::fs::open::stamp_path;
-use crate::fs::rename::{TouchError, remove_own_file, rename_no_clobber};
+use crate::fs::entry::{Entry, Identity, several_names};
+use crate::fs::rename::TouchError;
 use crate::fs::{FileStamp, Flow, FsError};
 
 mod large;
@@ -25,7 +23,7 @@ mod reserve;
 #[path = "copy/reserve_windows.rs"]
 mod reserve;
 
-pub use part_name::{part_path, part_token};
+pub use part_name::{part_name, part_token};
 
 use part::Part;
 
@@ -33,14 +31,14 @@ use part::Part;
 #[derive(Debug, Clone, Copy)]
 pub struct CopyRequest<'a> {
     /// The file to copy.
-    pub source: &'a Path,
+    pub source: &'a Entry,
     /// The source as it was when the copy was decided on.
     pub expected: FileStamp,
-    /// The temporary file; see [`part_path`]. Whatever has this name is the hub's own.
-    pub part: &'a Path,
+    /// The temporary file; see [`part_name`].
+    pub part: &'a Entry,
     /// Bytes of the part file that were reported as synced; 0 begins anew.
     pub resume_from: u64,
-    /// What was reported with them. Without it the part file's beginning is hashed but not proved.
+    /// What was reported with them. Without it nothing of the part file is believed.
     pub resume_proof: Option<Blake3>,
     /// SHA-256 beside BLAKE3.
     pub sha256: bool,
@@ -79,6 +77,8 @@ pub struct CopiedPart {
     pub content: ContentHash,
     /// The part file's stamp, which the final file keeps.
     pub stamp: FileStamp,
+    /// Which file it is: no other is given the final name.
+    pub identity: Identity,
 }
 
 /// Why there is no complete part file.
@@ -121,7 +121,7 @@ pub fn copy_to_part_with(
     let copied = copy(buffers, request, control);
     if matches!(copied, Err(CopyError::SourceChanged)) {
         // It can never become a copy of what is there now.
-        remove_own_file(request.part).map_err(CopyError::Destination)?;
+        request.part.clean_up();
     }
     copied
 }
@@ -138,16 +138,16 @@ fn copy(
         large::copy(buffers, &mut source, request, control)?
     };
     source.check_unchanged()?;
-    part.finish(source.modified(), request.sync).map_err(CopyError::Destination)?;
-    // By name and after closing: so it is how the next scan will see it.
-    let stamp = stamp_path(request.part).map_err(CopyError::Destination)?;
-    Ok(CopiedPart { content, stamp })
+    let identity = part.finish(source.modified(), request.sync).map_err(CopyError::Destination)?;
+    // By name and after closing: so it is how the next scan will see it, whatever became of the time.
+    let stamp = request.part.stamp().map_err(CopyError::Destination)?;
+    Ok(CopiedPart { content, stamp, identity })
 }
 
 /// A small file has no half-way: it is begun anew after every failure.
 fn copy_small<'a>(
     buffers: &mut Buffers,
-    source: &Source,
+    source: &Source<'_>,
     request: CopyRequest<'a>,
     control: &mut dyn CopyControl,
 ) -> Result<(Part<'a>, ContentHash), CopyError> {
@@ -157,7 +157,7 @@ fn copy_small<'a>(
     let mut part = Part::create(request.part).map_err(CopyError::Destination)?;
     if let Err(error) = part.write(bytes) {
         // On a full disk it would only take the room of others.
-        discard_part(request.part).ok();
+        request.part.clean_up();
         return Err(CopyError::Destination(error));
     }
     Ok((part, ContentHash::of_small(bytes, request.sha256)))
@@ -171,19 +171,18 @@ fn proceed(flow: Flow) -> Result<(), CopyError> {
 }
 
 /// Puts a part file's content on the disk for good.
-pub fn sync_part(part: &Path) -> Result<(), FsError> {
+pub fn sync_part(part: &Entry) -> Result<(), FsError> {
     part::sync(part)
 }
 
-/// Gives a complete part file its final name, unless that is taken. The folder's sync is the caller's,
-/// so that one serves many files.
-pub fn finish_part(part: &Path, dest: &Path) -> Result<(), FsError> {
-    rename_no_clobber(part, dest)
-}
-
-/// Removes a part file that nobody will go on with; that it is gone already is fine.
-pub fn discard_part(part: &Path) -> Result<(), FsError> {
-    remove_own_file(part)
+/// Gives a complete part file its final name, unless that is taken; it has to be the file that was written.
+/// The folder's sync is the caller's, so that one serves many files.
+pub fn finish_part(part: &Entry, identity: &Identity, dest: &Entry) -> Result<(), FsError> {
+    let now = part.identity()?;
+    if !now.is(identity) || now.n_links != 1 {
+        return Err(several_names(part.path()));
+    }
+    part.rename_no_clobber(dest)
 }
 
 #[cfg(test)]

@@ -1,65 +1,78 @@
 //! Making folders for what is copied, and removing those that became empty.
 
+use std::collections::HashMap;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use shared_protocol::RelPath;
 use shared_protocol::rel_path::match_key;
 
 use crate::domain::exclusion::ROOT_MARKER;
 use crate::domain::failure::FailureClass;
-use crate::fs::confine::look_unless_link;
-use crate::fs::rename::sync_folder;
+use crate::fs::entry::{Folder, OpenRoot};
 use crate::fs::{FsError, RootDir};
 
-/// Makes a folder and those above it as far as they are missing, and tells how it is spelled on disk:
-/// a volume that knows no case keeps `loras` where `Loras` was asked for. Refuses to go through links.
-pub fn ensure_folder(root: &RootDir, folder: Option<&RelPath>) -> Result<Option<RelPath>, FsError> {
-    // Never the root itself: that would fill the empty mount point of a disk that is away.
-    root.check_present()?;
-    let mut reached: Option<RelPath> = None;
+/// Makes a folder and those above it as far as they are missing. It tells how it is spelled on disk: a
+/// volume that knows no case keeps `loras` where `Loras` was asked for. Refuses to go through links.
+pub fn ensure_folder(root: &Arc<OpenRoot>, folder: Option<&RelPath>) -> Result<Arc<Folder>, FsError> {
+    let mut reached = Folder::open(root, None)?;
     for part in folder.iter().flat_map(|folder| folder.parts()) {
-        let parent = root.resolve_folder(reached.as_ref());
-        let path = parent.join(part);
-        let spelled = match look_unless_link(&path)? {
-            Some(found) if found.is_dir() => spelling_on_disk(&parent, part),
-            Some(_) => return Err(FsError::refused("create", &path, ErrorKind::AlreadyExists, "a file has this name")),
-            None => {
-                create(&path)?;
-                // Else a power cut could take the folder with all that was copied into it.
-                sync_folder(&parent)?;
-                part.to_owned()
-            }
+        reached = match reached.child(part)? {
+            Some(found) => match spelling_on_disk(&reached, part) {
+                Some(other) => reached.child(&other)?.unwrap_or(found),
+                None => found,
+            },
+            None => reached.make(part)?,
         };
-        let step = RelPath::in_folder(reached.as_ref(), &spelled);
-        reached = Some(step.map_err(|error| FsError::new("create", &path, io::Error::other(error)))?);
     }
     Ok(reached)
 }
 
-/// Someone else may make it at the same moment; a file of that name is an error.
-fn create(path: &Path) -> Result<(), FsError> {
-    match fs::create_dir(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        created => created.map_err(FsError::at("create", path)),
+/// Folders that were made, or found, for one of several files that are worked on together. The next file
+/// in them needs no second look; whoever changes a name in them asks again anyway.
+#[derive(Debug, Default)]
+pub struct Folders {
+    made: HashMap<Option<RelPath>, Arc<Folder>>,
+    found: HashMap<Option<RelPath>, Arc<Folder>>,
+}
+
+impl Folders {
+    /// As [`ensure_folder`].
+    pub fn ensure(&mut self, root: &Arc<OpenRoot>, folder: Option<RelPath>) -> Result<Arc<Folder>, FsError> {
+        if let Some(made) = self.made.get(&folder) {
+            return Ok(Arc::clone(made));
+        }
+        let made = ensure_folder(root, folder.as_ref())?;
+        self.made.insert(folder, Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// As [`Folder::open`].
+    pub fn open(&mut self, root: &Arc<OpenRoot>, folder: Option<RelPath>) -> Result<Arc<Folder>, FsError> {
+        if let Some(found) = self.found.get(&folder) {
+            return Ok(Arc::clone(found));
+        }
+        let found = Folder::open(root, folder.as_ref())?;
+        self.found.insert(folder, Arc::clone(&found));
+        Ok(found)
     }
 }
 
-/// How an existing name is really written. Only where case does not matter can it be another, and only
-/// then is the folder around it listed.
-fn spelling_on_disk(parent: &Path, name: &str) -> String {
-    let as_asked = name.to_owned();
-    if is_case_sensitive_at(parent, name) != Some(false) {
-        return as_asked;
+/// How an existing name is really written, if not as asked. Only where case does not matter can it be
+/// another, and only then is the folder around it listed.
+fn spelling_on_disk(parent: &Folder, name: &str) -> Option<String> {
+    let swapped = swap_case(name);
+    if swapped == name || !matches!(parent.has(&swapped), Ok(true)) {
+        return None;
     }
-    let Ok(entries) = fs::read_dir(parent) else { return as_asked };
-    let names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    if names.contains(&as_asked) {
-        return as_asked;
+    let names = parent.names().ok()?;
+    if names.iter().any(|found| found.text == name) {
+        return None;
     }
     let key = match_key(name);
-    names.into_iter().find(|found| match_key(found) == key).unwrap_or(as_asked)
+    names.into_iter().map(|found| found.text).find(|found| match_key(found) == key)
 }
 
 /// Whether the root tells `A` from `a`. Asks the disk by a name that is there, without making one.
@@ -75,14 +88,22 @@ pub fn case_sensitive(root: &RootDir) -> bool {
         .unwrap_or(cfg!(not(windows)))
 }
 
-/// Asks by an existing name; `None` if it is not there or has no case.
+/// Asks by an existing name; `None` if it is not there or has no case. The listing decides, not the
+/// numbers of files: some file systems make those up for each name.
 fn is_case_sensitive_at(folder: &Path, name: &str) -> Option<bool> {
     let swapped = swap_case(name);
     if swapped == name {
         return None;
     }
-    let id = file_id::get_file_id(folder.join(name)).ok()?;
-    Some(file_id::get_file_id(folder.join(swapped)).ok() != Some(id))
+    fs::symlink_metadata(folder.join(name)).ok()?;
+    match fs::symlink_metadata(folder.join(&swapped)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Some(true),
+        Err(_) => return None,
+        Ok(_) => {}
+    }
+    let names = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let both: Vec<String> = names.filter(|found| *found == name || *found == swapped).collect();
+    Some(both.len() > 1)
 }
 
 /// Only ASCII: every volume without case agrees on it.
@@ -91,31 +112,45 @@ fn swap_case(name: &str) -> String {
     name.chars().map(swap).collect()
 }
 
-/// Removes a folder if it is empty, and then each one around it that became empty, but never the root.
-/// Tells how many went.
-pub fn remove_empty_folders_up(root: &RootDir, folder: &RelPath) -> Result<usize, FsError> {
-    remove_up(root, folder, false).map(|removed| removed.len())
+/// Removes a folder if it is empty, and then each one around it that became empty, but neither `end` nor
+/// the root. Tells how many went.
+pub fn remove_empty_folders_up(
+    root: &Arc<OpenRoot>,
+    folder: &RelPath,
+    end: Option<&RelPath>,
+) -> Result<usize, FsError> {
+    remove_up(root, folder, &|folder| Some(folder) == end).map(|removed| removed.len())
 }
 
 /// The same, but a folder directly in the root stays too: it stands for a type of models. Tells which
 /// went.
-pub fn remove_emptied_folders(root: &RootDir, folder: &RelPath) -> Result<Vec<RelPath>, FsError> {
-    remove_up(root, folder, true)
+pub fn remove_emptied_folders(root: &Arc<OpenRoot>, folder: &RelPath) -> Result<Vec<RelPath>, FsError> {
+    remove_up(root, folder, &|folder| folder.parent().is_none())
 }
 
-fn remove_up(root: &RootDir, folder: &RelPath, keep_types: bool) -> Result<Vec<RelPath>, FsError> {
-    crate::fs::ensure_no_links(root, folder)?;
+fn remove_up(
+    root: &Arc<OpenRoot>,
+    folder: &RelPath,
+    stays: &dyn Fn(&RelPath) -> bool,
+) -> Result<Vec<RelPath>, FsError> {
     let mut removed = Vec::new();
     let mut next = Some(folder.clone());
-    while let Some(folder) = next.take_if(|folder| !keep_types || folder.parent().is_some()) {
-        let path = root.resolve(&folder);
-        match fs::remove_dir(&path) {
-            Ok(()) => removed.push(folder.clone()),
-            Err(error) if FailureClass::of(&error) == FailureClass::NotFound => {}
-            Err(error) if FailureClass::of(&error) == FailureClass::Exists => break,
-            Err(error) => return Err(FsError::new("remove", &path, error)),
+    while let Some(folder) = next.take_if(|folder| !stays(folder)) {
+        let around = folder.parent();
+        if let Some(parent) = Folder::find(root, around.as_ref())? {
+            let is_top = |child: Arc<Folder>| Ok::<_, FsError>(child.mount()? != parent.mount()?);
+            if parent.child(folder.name())?.map_or(Ok(false), is_top)? {
+                // A disk is mounted there, or it is a part of one that was made by a person.
+                break;
+            }
+            match parent.remove_child(folder.name()) {
+                Ok(()) => removed.push(folder),
+                Err(error) if FailureClass::of(&error) == FailureClass::NotFound => {}
+                Err(error) if matches!(FailureClass::of(&error), FailureClass::Exists | FailureClass::InUse) => break,
+                Err(error) => return Err(FsError::new("remove", &root.dir().resolve(&folder), error)),
+            }
         }
-        next = folder.parent();
+        next = around;
     }
     Ok(removed)
 }
@@ -125,8 +160,12 @@ fn remove_up(root: &RootDir, folder: &RelPath, keep_types: bool) -> Result<Vec<R
 mod tests {
     use super::*;
 
-    fn root(folder: &tempfile::TempDir) -> RootDir {
-        RootDir::open(folder.path()).unwrap()
+    fn root(folder: &tempfile::TempDir) -> Arc<OpenRoot> {
+        OpenRoot::open(&RootDir::open(folder.path()).unwrap()).unwrap()
+    }
+
+    fn made(root: &Arc<OpenRoot>, folder: &str) -> String {
+        ensure_folder(root, Some(&path(folder))).unwrap().below().unwrap().to_string()
     }
 
     fn path(text: &str) -> RelPath {
@@ -138,10 +177,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = root(&folder);
         for _ in 0..2 {
-            assert_eq!(ensure_folder(&root, Some(&path("a/b/c"))).unwrap(), Some(path("a/b/c")));
+            assert_eq!(made(&root, "a/b/c"), "a/b/c");
             assert!(folder.path().join("a/b/c").is_dir());
         }
-        assert_eq!(ensure_folder(&root, None).unwrap(), None);
+        assert_eq!(ensure_folder(&root, None).unwrap().below(), None);
         fs::write(folder.path().join("file"), b"").unwrap();
         let error = ensure_folder(&root, Some(&path("file/x"))).unwrap_err();
         assert_eq!(error.class(), FailureClass::Exists);
@@ -150,9 +189,12 @@ mod tests {
     #[test]
     fn a_root_that_is_away_is_not_made() {
         let folder = tempfile::tempdir().unwrap();
-        let away = RootDir::open(&folder.path().join("away")).unwrap();
+        let models = folder.path().join("models");
+        fs::create_dir(&models).unwrap();
+        let away = OpenRoot::open(&RootDir::open(&models).unwrap()).unwrap();
+        fs::rename(&models, folder.path().join("elsewhere")).unwrap();
         assert!(ensure_folder(&away, Some(&path("a"))).unwrap_err().is_not_found());
-        assert!(!away.path().exists());
+        assert!(!models.exists());
     }
 
     #[test]
@@ -172,9 +214,8 @@ mod tests {
         let root = root(&folder);
         fs::create_dir(folder.path().join("loras")).unwrap();
         let same = folder.path().join("LORAS").exists();
-        assert_eq!(case_sensitive(&root), !same);
-        let spelled = ensure_folder(&root, Some(&path("Loras/x"))).unwrap().unwrap();
-        assert_eq!(spelled.as_str(), if same { "loras/x" } else { "Loras/x" });
+        assert_eq!(case_sensitive(root.dir()), !same);
+        assert_eq!(made(&root, "Loras/x"), if same { "loras/x" } else { "Loras/x" });
     }
 
     #[test]
@@ -183,11 +224,11 @@ mod tests {
         let root = root(&folder);
         fs::create_dir_all(folder.path().join("a/b/c")).unwrap();
         fs::write(folder.path().join("a/x"), b"").unwrap();
-        assert_eq!(remove_empty_folders_up(&root, &path("a/b/c")).unwrap(), 2);
+        assert_eq!(remove_empty_folders_up(&root, &path("a/b/c"), None).unwrap(), 2);
         assert!(folder.path().join("a/x").exists());
-        assert_eq!(remove_empty_folders_up(&root, &path("a/b/c")).unwrap(), 0, "gone already");
+        assert_eq!(remove_empty_folders_up(&root, &path("a/b/c"), None).unwrap(), 0, "gone already");
         fs::remove_file(folder.path().join("a/x")).unwrap();
-        assert_eq!(remove_empty_folders_up(&root, &path("a")).unwrap(), 1);
+        assert_eq!(remove_empty_folders_up(&root, &path("a"), None).unwrap(), 1);
         assert!(folder.path().is_dir(), "the root stays");
     }
 
@@ -195,13 +236,13 @@ mod tests {
     #[test]
     fn nothing_is_made_or_removed_behind_a_link() {
         let folder = tempfile::tempdir().unwrap();
-        let root = RootDir::open(&folder.path().join("root")).unwrap();
         let outside = folder.path().join("outside");
         fs::create_dir_all(outside.join("empty")).unwrap();
-        fs::create_dir(root.path()).unwrap();
+        fs::create_dir(folder.path().join("root")).unwrap();
+        let root = OpenRoot::open(&RootDir::open(&folder.path().join("root")).unwrap()).unwrap();
         std::os::unix::fs::symlink(&outside, root.path().join("link")).unwrap();
         assert!(ensure_folder(&root, Some(&path("link/new"))).is_err());
-        assert!(remove_empty_folders_up(&root, &path("link/empty")).is_err());
+        assert!(remove_empty_folders_up(&root, &path("link/empty"), None).is_err());
         assert!(outside.join("empty").exists() && !outside.join("new").exists());
     }
 }

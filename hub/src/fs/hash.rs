@@ -4,10 +4,10 @@
 //! [`HashCheckpoint`]. The result is the hash of one content or none: a file that changes meanwhile is
 //! an error.
 
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
+use crate::fs::at::At;
 use crate::fs::content::{self, Buffers, ContentHash, Digests, GroupDigest, InPlace, Pool, Source, read_blocks};
 use crate::fs::rename::TouchError;
 use crate::fs::{FileStamp, Flow, FsError};
@@ -80,27 +80,27 @@ impl From<TouchError> for HashError {
 }
 
 /// Hashes one file; see [`hash_file_with`].
-pub fn hash_file(
-    path: &Path,
+pub fn hash_file<'a>(
+    at: impl Into<At<'a>>,
     expected: FileStamp,
     options: HashOptions,
     resume: Option<HashCheckpoint>,
     control: &mut dyn HashControl,
 ) -> Result<ContentHash, HashError> {
-    hash_file_with(&mut Buffers::new(), path, expected, options, resume, control)
+    hash_file_with(&mut Buffers::new(), at, expected, options, resume, control)
 }
 
 /// Hashes one file with buffers that are kept for the next. It goes on from `resume` if that belongs to
 /// the expected file, else from the beginning.
-pub fn hash_file_with(
+pub fn hash_file_with<'a>(
     buffers: &mut Buffers,
-    path: &Path,
+    at: impl Into<At<'a>>,
     expected: FileStamp,
     options: HashOptions,
     resume: Option<HashCheckpoint>,
     control: &mut dyn HashControl,
 ) -> Result<ContentHash, HashError> {
-    let mut source = Source::open(path, expected)?;
+    let mut source = Source::open(at, expected)?;
     if content::is_small(expected.size_bytes) {
         proceed(control, 0)?;
         let bytes = buffers.small(expected.size_bytes);
@@ -125,7 +125,7 @@ pub fn hash_file_with(
 
 /// Hashes group by group in this thread.
 fn hash_in_place(
-    source: &mut Source,
+    source: &mut Source<'_>,
     expected: FileStamp,
     start: checkpoint::Start,
     buffers: &mut Buffers,
@@ -149,7 +149,7 @@ fn hash_in_place(
 
 /// Hashes blocks of several groups: one thread reads ahead, one computes each digest.
 fn hash_by_threads(
-    source: &mut Source,
+    source: &mut Source<'_>,
     expected: FileStamp,
     start: checkpoint::Start,
     pool: &Pool,

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::fs::at::At;
 use crate::fs::open::{open_with_metadata, read_full};
 use crate::fs::{FileStamp, FsError};
 
@@ -50,8 +51,9 @@ pub fn read_head(path: &Path, expected: FileStamp, max_bytes: u64) -> Result<Vec
 }
 
 /// Reads a small file whole; one that is larger than `max_bytes` is an error.
-pub fn read_small(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FsError> {
-    let (file, metadata) = open_with_metadata(path)?;
+pub fn read_small<'a>(at: impl Into<At<'a>>, max_bytes: u64) -> Result<Vec<u8>, FsError> {
+    let at = at.into();
+    let (path, (file, metadata)) = (at.path(), at.open()?);
     let size_bytes = metadata.len();
     let too_large = || FsError::refused("read", path, ErrorKind::InvalidData, "it is larger than expected");
     let size = usize::try_from(size_bytes).ok().filter(|_| size_bytes <= max_bytes).ok_or_else(too_large)?;

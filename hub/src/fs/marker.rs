@@ -3,15 +3,15 @@
 //! A drive letter or mount point may hold another disk tomorrow, or nothing. A missing marker is
 //! never replaced silently: whoever adopts a folder decides to.
 
-use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared_protocol::ids::RootId;
 
 use crate::domain::exclusion::{PART_ENDING, ROOT_MARKER};
-use crate::fs::rename::{remove_own_file, rename_no_clobber, sync_folder};
+use crate::fs::at::At;
+use crate::fs::entry::{Entry, Folder, OpenRoot};
 use crate::fs::{FsError, RootDir, head};
 
 /// The version of the marker's form.
@@ -29,16 +29,25 @@ struct Marker {
 
 /// Reads a root's identity; `None` means that it has no marker. A damaged marker is an error.
 pub fn read(root: &RootDir) -> Result<Option<RootId>, FsError> {
-    let path = root.path().join(ROOT_MARKER);
-    let bytes = match head::read_small(&path, MAX_BYTES) {
+    read_at(At::Path(&root.path().join(ROOT_MARKER)))
+}
+
+/// The same of a root that is open: what it tells is of that folder, whatever its path leads to by now.
+pub fn read_in(root: &Arc<OpenRoot>) -> Result<Option<RootId>, FsError> {
+    read_at(At::Entry(&Folder::open(root, None)?.entry(ROOT_MARKER)))
+}
+
+fn read_at(at: At<'_>) -> Result<Option<RootId>, FsError> {
+    let path = at.path();
+    let bytes = match head::read_small(at, MAX_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error),
     };
     let marker: Marker = serde_json::from_slice(&bytes)
-        .map_err(|_| FsError::refused("read", &path, ErrorKind::InvalidData, "the root's marker is damaged"))?;
+        .map_err(|_| FsError::refused("read", path, ErrorKind::InvalidData, "the root's marker is damaged"))?;
     if marker.version != VERSION {
-        return Err(FsError::refused("read", &path, ErrorKind::InvalidData, "the root's marker is of a later version"));
+        return Err(FsError::refused("read", path, ErrorKind::InvalidData, "the root's marker is of a later version"));
     }
     Ok(Some(marker.root_id))
 }
@@ -50,29 +59,35 @@ pub fn adopt(root: &RootDir) -> Result<RootId, FsError> {
         return Ok(id);
     }
     let id = RootId::new();
-    let path = root.path().join(ROOT_MARKER);
+    let folder = Folder::open(&OpenRoot::open(root)?, None)?;
     // Under another name first, so that no crash leaves half a marker.
-    let part = root.path().join(format!("{ROOT_MARKER}.{id}{PART_ENDING}"));
-    let renamed = write(&part, id).and_then(|()| rename_no_clobber(&part, &path));
+    let part = folder.entry(&format!("{ROOT_MARKER}.{id}{PART_ENDING}"));
+    let renamed = write(&part, id).and_then(|()| part.rename_no_clobber(&folder.entry(ROOT_MARKER)));
     if let Err(error) = renamed {
-        remove_own_file(&part).ok();
+        part.clean_up();
         // Another hub adopted the folder at the same moment: then its marker counts.
-        return read(root)?.ok_or(error);
+        return match read(root) {
+            Ok(Some(theirs)) => Ok(theirs),
+            _ => Err(error),
+        };
     }
-    sync_folder(root.path())?;
+    folder.sync()?;
     Ok(id)
 }
 
-fn write(path: &Path, root_id: RootId) -> Result<(), FsError> {
+fn write(part: &Entry, root_id: RootId) -> Result<(), FsError> {
+    let path = part.path();
     let marker = Marker { version: VERSION, root_id, created_at: jiff::Timestamp::now() };
     let text = serde_json::to_vec_pretty(&marker).map_err(|error| FsError::new("write", path, error.into()))?;
-    let mut file = fs::File::create_new(path).map_err(FsError::at("create", path))?;
+    let mut file = part.create()?;
     file.write_all(&text).and_then(|()| file.sync_all()).map_err(FsError::at("write", path))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

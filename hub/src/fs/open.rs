@@ -45,6 +45,12 @@ pub fn open_for_reading(path: &Path) -> Result<File, FsError> {
     open_with_metadata(path).map(|(file, _)| file)
 }
 
+/// Opens what has this name for reading, unless it is a link or lies in a cloud.
+#[cfg(windows)]
+pub(super) fn open_plainly(path: &Path) -> io::Result<File> {
+    system::open(path)
+}
+
 /// The same, with the metadata that was looked at on the way.
 pub(super) fn open_with_metadata(path: &Path) -> Result<(File, Metadata), FsError> {
     let file = system::open(path).map_err(FsError::at("open", path))?;
@@ -82,14 +88,10 @@ pub fn advise_sequential(file: &File) {
     system::advise_sequential(file);
 }
 
-/// Lets the next read come from the disk, as far as the system allows: what is still on its way to
-/// the disk is written first, and what memory holds of the file is forgotten. Only a hint; where it
-/// can't be followed, the read tells what the system believes to be on the disk.
-pub fn forget_cached(path: &Path) {
-    match open_for_reading(path) {
-        Ok(file) => system::forget_cached(&file),
-        Err(error) => tracing::debug!(%error, "a file is read as the system has it"),
-    }
+/// Lets the next read of a file come from the disk, as far as the system allows: what is still on its way
+/// to the disk is written first, and what memory holds of the file is forgotten.
+pub(super) fn forget(file: &File) {
+    system::forget_cached(file);
 }
 
 /// Reads until the buffer is full or the file ends.
@@ -106,7 +108,7 @@ pub(super) fn read_full(mut file: &File, buffer: &mut [u8]) -> io::Result<usize>
     Ok(filled)
 }
 
-fn not_a_file(path: &Path) -> FsError {
+pub(super) fn not_a_file(path: &Path) -> FsError {
     FsError::refused("open", path, ErrorKind::Unsupported, "it is not a regular file")
 }
 

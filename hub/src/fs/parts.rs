@@ -1,39 +1,26 @@
 //! Cleaning up part files that no transfer will go on with.
 
-use std::fs;
-use std::path::Path;
+use std::sync::Arc;
 
 use shared_protocol::RelPath;
 
-use crate::fs::copy::{discard_part, part_token};
-use crate::fs::{FsError, RootDir, ensure_no_links};
+use crate::fs::FsError;
+use crate::fs::copy::part_token;
+use crate::fs::entry::{Folder, Kind, OpenRoot};
 
 /// Removes the part files in one folder whose token `is_ours` recognises as abandoned, and tells how
 /// many. Part files of others, and those of another hub on the same share, stay. A folder that is not
 /// there has none.
 pub fn remove_stray_parts(
-    root: &RootDir,
+    root: &Arc<OpenRoot>,
     folder: Option<&RelPath>,
     is_ours: &dyn Fn(&str) -> bool,
 ) -> Result<usize, FsError> {
-    if let Some(folder) = folder {
-        ensure_no_links(root, folder)?;
-    }
-    let path = root.resolve_folder(folder);
-    match remove_in(&path, is_ours) {
-        Err(error) if error.is_not_found() => Ok(0),
-        removed => removed,
-    }
-}
-
-fn remove_in(path: &Path, is_ours: &dyn Fn(&str) -> bool) -> Result<usize, FsError> {
+    let Some(folder) = Folder::find(root, folder)? else { return Ok(0) };
     let mut removed = 0;
-    for entry in fs::read_dir(path).map_err(FsError::at("list", path))? {
-        let entry = entry.map_err(FsError::at("list", path))?;
-        let name = entry.file_name();
-        let is_stray = name.to_str().and_then(part_token).is_some_and(is_ours);
-        if is_stray && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            discard_part(&entry.path())?;
+    for name in folder.names()? {
+        if name.kind == Kind::File && part_token(&name.text).is_some_and(is_ours) {
+            folder.entry(&name.text).discard()?;
             removed += 1;
         }
     }
@@ -43,12 +30,15 @@ fn remove_in(path: &Path, is_ours: &dyn Fn(&str) -> bool) -> Result<usize, FsErr
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::fs::RootDir;
 
     #[test]
     fn only_ours_and_only_files_go() {
         let folder = tempfile::tempdir().unwrap();
-        let root = RootDir::open(folder.path()).unwrap();
+        let root = OpenRoot::open(&RootDir::open(folder.path()).unwrap()).unwrap();
         for name in [".x.hub-1.part", ".y.hub-2.part", ".x.other-1.part", "x.part", ".part", "x"] {
             fs::write(folder.path().join(name), b"").unwrap();
         }
@@ -62,7 +52,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_gone_has_none() {
         let folder = tempfile::tempdir().unwrap();
-        let root = RootDir::open(folder.path()).unwrap();
+        let root = OpenRoot::open(&RootDir::open(folder.path()).unwrap()).unwrap();
         let gone = RelPath::parse("no/such").unwrap();
         assert_eq!(remove_stray_parts(&root, Some(&gone), &|_| true).unwrap(), 0);
     }

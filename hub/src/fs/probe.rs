@@ -2,9 +2,11 @@
 //! can be asked every few seconds and before and after any work.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use shared_protocol::ids::RootId;
 
+use crate::fs::entry::OpenRoot;
 use crate::fs::volume::{self, Space};
 use crate::fs::{FsError, RootDir, marker};
 
@@ -23,8 +25,8 @@ use windows as system;
 pub enum RootStatus {
     /// It is there and is the one that was adopted, or none was adopted yet.
     Online {
-        /// Room on its volume.
-        space: Space,
+        /// Room on its volume; none where the system does not know.
+        space: Option<Space>,
         /// Whether files can be made in it.
         writable: bool,
         /// Its identity, if it has one.
@@ -60,16 +62,32 @@ impl RootStatus {
     }
 }
 
+/// Opens a root to work in it, if it is the expected one. What is opened is what was proved.
+pub fn open(root: &RootDir, expected: Option<RootId>) -> Result<Arc<OpenRoot>, RootStatus> {
+    let opened = OpenRoot::open(root).and_then(|opened| {
+        let id = if expected.is_some() { marker::read_in(&opened)? } else { None };
+        Ok((opened, id))
+    });
+    match opened {
+        Ok((opened, id)) if id == expected => Ok(opened),
+        Ok((_, Some(found))) => Err(RootStatus::Swapped { found }),
+        Ok((_, None)) => Err(RootStatus::MarkerMissing { writable: system::is_writable(root.path()) }),
+        Err(error) => Err(not_usable(&error)),
+    }
+}
+
 /// Looks at a root. `expected` is the identity in the index, if the root was adopted.
 pub fn probe(root: &RootDir, expected: Option<RootId>) -> RootStatus {
-    look(root, expected).unwrap_or_else(|error| {
-        let why = error.to_string();
-        if error.cause.kind() == ErrorKind::InvalidData {
-            RootStatus::MarkerDamaged { why }
-        } else {
-            RootStatus::Offline { why }
-        }
-    })
+    look(root, expected).unwrap_or_else(|error| not_usable(&error))
+}
+
+fn not_usable(error: &FsError) -> RootStatus {
+    let why = error.to_string();
+    if error.cause.kind() == ErrorKind::InvalidData {
+        RootStatus::MarkerDamaged { why }
+    } else {
+        RootStatus::Offline { why }
+    }
 }
 
 fn look(root: &RootDir, expected: Option<RootId>) -> Result<RootStatus, FsError> {

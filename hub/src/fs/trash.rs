@@ -1,108 +1,211 @@
-//! The trash of a root: `<root>/.comfy-hub-trash/<date>/<batch>/<path>`.
+//! The trash of a root: `<root>/.comfy-hub-trash/<date>/<batch>/<path>`, and of each disk that is mounted
+//! inside it: `<mount>/.comfy-hub-trash/<date>/<batch>/<path below the mount>`.
 //!
-//! Deleting is a rename within the root's volume, so it is quick, frees nothing, and can be undone.
-//! Neither way overwrites: if a place in the trash is taken, the batch's folder gets a number.
+//! Deleting is a rename within a volume, so it is quick, frees nothing, and can be undone. Where no rename
+//! leads, and where no folder can be made on the disk, it is a proved copy into a trash where one can. No
+//! way overwrites: if a place in the trash is taken, the batch's folder gets a number.
+//!
+//! A place is named by its path below the root's trash folder, or, on another disk, by its path below the
+//! root with the trash folder in it.
 
 pub mod listing;
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
+mod mounted;
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use shared_protocol::RelPath;
 
 use crate::domain::exclusion::TRASH_FOLDER;
 use crate::domain::failure::FailureClass;
-use crate::fs::folders::{ensure_folder, remove_empty_folders_up};
-use crate::fs::open::stamp_if_there;
-use crate::fs::rename::{TouchError, check_unchanged, remove_own_file, rename_no_clobber, sync_folder};
-use crate::fs::{FileStamp, FsError, RootDir, ensure_no_links};
+use crate::fs::copy::{CopyControl, CopyError};
+use crate::fs::entry::{Entry, Folder, OpenRoot};
+use crate::fs::folders::{Folders, remove_empty_folders_up};
+use crate::fs::relocate::relocate;
+use crate::fs::{FileStamp, FsError};
 
 /// Places tried for one file before something must be wrong.
 const MAX_PLACES: u32 = 1000;
 
-/// Puts a file into the trash and tells where it lies below the trash folder. `expected` is the file as
-/// it was when the delete was decided on: one that has changed stays. `date` and `batch` are folder
-/// names.
-pub fn put(
-    root: &RootDir,
-    path: &RelPath,
-    expected: Option<FileStamp>,
-    date: &str,
-    batch: &str,
-) -> Result<String, TouchError> {
-    ensure_no_links(root, path)?;
-    let source = root.resolve(path);
-    for number in 1..=MAX_PLACES {
-        let batch = if number == 1 { batch.to_owned() } else { format!("{batch}~{number}") };
-        let trashed = format!("{date}/{batch}/{path}");
-        let place = place_of(root, &trashed)?;
-        if let Some(expected) = expected {
-            check_unchanged(&source, expected)?;
+/// Puts the files of one batch into the trash.
+#[derive(Debug)]
+pub struct Bin {
+    root: Arc<OpenRoot>,
+    date: String,
+    batch: String,
+    /// The outermost folder of the mount that a folder lies on.
+    tops: HashMap<Option<RelPath>, Arc<Folder>>,
+    folders: Folders,
+}
+
+/// A file that lies in the trash now. Its folders are not synced yet.
+#[derive(Debug)]
+pub struct Put {
+    /// Where it lies; see the top of this file.
+    pub trashed: String,
+    /// What it is there.
+    pub stamp: FileStamp,
+    /// The folder that it left.
+    pub from: Arc<Folder>,
+    /// The folder that it lies in.
+    pub to: Arc<Folder>,
+}
+
+impl Bin {
+    /// For a batch; `date` and `batch` are folder names.
+    pub fn new(root: &Arc<OpenRoot>, date: String, batch: String) -> Self {
+        Self { root: Arc::clone(root), date, batch, tops: HashMap::new(), folders: Folders::default() }
+    }
+
+    /// Puts a file into the trash. `expected` is the file as it was when the delete was decided on: one
+    /// that has changed stays. `token` makes the name of a temporary file, where a copy is needed.
+    pub fn put(
+        &mut self,
+        source: &Entry,
+        expected: FileStamp,
+        token: &str,
+        control: &mut dyn CopyControl,
+    ) -> Result<Put, CopyError> {
+        for number in 1..=MAX_PLACES {
+            let (trashed, folder) = match self.folder_for(source, number) {
+                Ok(found) => found,
+                // A file is in the way of a folder.
+                Err(error) if error.class() == FailureClass::Exists => continue,
+                Err(error) => return Err(CopyError::Destination(error)),
+            };
+            match relocate(source, expected, &folder.entry(source.name()), token, control) {
+                Err(CopyError::Destination(error)) if error.class() == FailureClass::Exists => {}
+                moved => {
+                    let stamp = moved?;
+                    return Ok(Put { trashed, stamp, from: Arc::clone(source.folder()), to: folder });
+                }
+            }
         }
-        match make_folder_and_rename(root, &place, &source) {
-            Err(error) if error.class() == FailureClass::Exists => {}
-            moved => {
-                sync_both(&source, &root.resolve(&place))?;
-                return Ok(moved.map(|()| trashed)?);
+        let why = "every place in it is taken";
+        Err(CopyError::Destination(FsError::refused("move to the trash", source.path(), ErrorKind::AlreadyExists, why)))
+    }
+
+    /// Where an earlier try may have put a file of this path: in the trash of its own disk, or in the root's.
+    /// `near` is its folder, or the nearest around it that is there.
+    pub fn first_places(&mut self, near: &Arc<Folder>, path: &RelPath) -> Result<Vec<String>, FsError> {
+        let top = self.top_of(near)?;
+        let (own, roots) = (self.place(top.below(), path, 1), self.place(None, path, 1));
+        Ok(if own == roots { vec![own] } else { vec![own, roots] })
+    }
+
+    fn top_of(&mut self, folder: &Arc<Folder>) -> Result<Arc<Folder>, FsError> {
+        let key = folder.below().cloned();
+        if let Some(top) = self.tops.get(&key) {
+            return Ok(Arc::clone(top));
+        }
+        let top = folder.top_of_mount()?;
+        self.tops.insert(key, Arc::clone(&top));
+        Ok(top)
+    }
+
+    /// Makes the folder in the trash of the file's own disk, or, where that can't be, in the root's.
+    fn folder_for(&mut self, source: &Entry, number: u32) -> Result<(String, Arc<Folder>), FsError> {
+        let from = source.folder();
+        let path = RelPath::in_folder(from.below(), source.name())
+            .map_err(|error| FsError::new("find", source.path(), io::Error::other(error)))?;
+        let top = self.top_of(from)?;
+        let Some(site) = top.below() else { return self.make(None, &path, number) };
+        let trash = RelPath::in_folder(Some(site), TRASH_FOLDER)
+            .map_err(|error| FsError::new("find", top.path(), io::Error::other(error)))?;
+        match self.folders.ensure(&self.root, Some(trash)) {
+            Ok(_) => self.make(Some(site), &path, number),
+            // Where nothing can be written, nothing can be removed either.
+            Err(error) if error.class() == FailureClass::ReadOnly => Err(error),
+            Err(error) => {
+                tracing::info!(%error, "the trash of the root takes what its own disk can't");
+                self.make(None, &path, number)
             }
         }
     }
-    Err(FsError::refused("move to the trash", &source, ErrorKind::AlreadyExists, "every place in it is taken").into())
+
+    fn make(&mut self, site: Option<&RelPath>, path: &RelPath, number: u32) -> Result<(String, Arc<Folder>), FsError> {
+        let trashed = self.place(site, path, number);
+        let folder = self.folders.ensure(&self.root, place_of(&trashed)?.parent())?;
+        Ok((trashed, folder))
+    }
+
+    fn place(&self, site: Option<&RelPath>, path: &RelPath, number: u32) -> String {
+        let batch = if number == 1 { self.batch.clone() } else { format!("{}~{number}", self.batch) };
+        let date = &self.date;
+        match site.and_then(|site| Some((site, path.as_str().strip_prefix(site.as_str())?.strip_prefix('/')?))) {
+            Some((site, within)) => format!("{site}/{TRASH_FOLDER}/{date}/{batch}/{within}"),
+            None => format!("{date}/{batch}/{path}"),
+        }
+    }
 }
 
-/// Puts a file from the trash to `to`, unless something has that name by now.
-pub fn restore(root: &RootDir, trashed: &str, to: &RelPath) -> Result<(), FsError> {
-    let place = place_of(root, trashed)?;
-    let source = root.resolve(&place);
-    ensure_folder(root, to.parent().as_ref())?;
-    let dest = root.resolve(to);
-    rename_no_clobber(&source, &dest)?;
-    sync_both(&source, &dest)?;
-    remove_folders_of(root, &place)
-}
-
-/// Removes a file from the trash for good. That it is gone already is fine.
-pub fn remove(root: &RootDir, trashed: &str) -> Result<(), FsError> {
-    let place = place_of(root, trashed)?;
-    let path = root.resolve(&place);
-    remove_own_file(&path)?;
-    remove_folders_of(root, &place)
+/// A file in the trash that is looked at.
+pub fn entry(root: &Arc<OpenRoot>, trashed: &str) -> Result<Option<Entry>, FsError> {
+    Entry::find(root, &place_of(trashed)?)
 }
 
 /// The stamp of a file in the trash; `None` if it is not there any more.
-pub fn stamp(root: &RootDir, trashed: &str) -> Result<Option<FileStamp>, FsError> {
-    stamp_if_there(&path_of(root, trashed)?)
-}
-
-/// Where a file in the trash lies.
-pub fn path_of(root: &RootDir, trashed: &str) -> Result<PathBuf, FsError> {
-    place_of(root, trashed).map(|place| root.resolve(&place))
-}
-
-/// The path below the root. What names a place outside the trash is no [`RelPath`].
-fn place_of(root: &RootDir, trashed: &str) -> Result<RelPath, FsError> {
-    let place = RelPath::parse(&format!("{TRASH_FOLDER}/{trashed}"))
-        .map_err(|error| FsError::new("find", Path::new(trashed), io::Error::other(error)))?;
-    ensure_no_links(root, &place)?;
-    Ok(place)
-}
-
-fn make_folder_and_rename(root: &RootDir, place: &RelPath, source: &Path) -> Result<(), FsError> {
-    ensure_folder(root, place.parent().as_ref())?;
-    rename_no_clobber(source, &root.resolve(place))
-}
-
-/// The new name first: a power cut in between leaves two names rather than none.
-fn sync_both(from: &Path, to: &Path) -> Result<(), FsError> {
-    for folder in [to.parent(), from.parent()].into_iter().flatten() {
-        sync_folder(folder)?;
+pub fn stamp(root: &Arc<OpenRoot>, trashed: &str) -> Result<Option<FileStamp>, FsError> {
+    match entry(root, trashed)? {
+        Some(entry) => entry.stamp_if_there(),
+        None => Ok(None),
     }
-    Ok(())
 }
 
-/// The trash folder goes, too, once it is empty.
-fn remove_folders_of(root: &RootDir, place: &RelPath) -> Result<(), FsError> {
-    place.parent().map_or(Ok(0), |folder| remove_empty_folders_up(root, &folder)).map(drop)
+/// Puts a file from the trash to `to`, unless something has that name by now. What comes back tells the
+/// folders that are to be synced; then [`remove_folders_of`] is due.
+pub fn restore(
+    root: &Arc<OpenRoot>,
+    trashed: &str,
+    expected: FileStamp,
+    to: &Entry,
+    token: &str,
+    control: &mut dyn CopyControl,
+) -> Result<Put, CopyError> {
+    let source = Entry::open(root, &place_of(trashed).map_err(CopyError::Source)?).map_err(CopyError::Source)?;
+    let stamp = relocate(&source, expected, to, token, control)?;
+    let (from, to) = (Arc::clone(source.folder()), Arc::clone(to.folder()));
+    Ok(Put { trashed: trashed.to_owned(), stamp, from, to })
+}
+
+/// Removes a file from the trash for good. That it is gone already is fine.
+pub fn remove(root: &Arc<OpenRoot>, trashed: &str) -> Result<(), FsError> {
+    if let Some(entry) = entry(root, trashed)? {
+        entry.remove_for_good()?;
+    }
+    remove_folders_of(root, trashed)
+}
+
+/// Removes the folders around a place that became empty; the trash folder goes, too.
+pub fn remove_folders_of(root: &Arc<OpenRoot>, trashed: &str) -> Result<(), FsError> {
+    let place = place_of(trashed)?;
+    let site = place_of_site(&place);
+    place.parent().map_or(Ok(0), |folder| remove_empty_folders_up(root, &folder, site.as_ref())).map(drop)
+}
+
+/// Whether the disk of a place in the trash is there, so that a file which is not found there is gone.
+pub fn is_there(root: &Arc<OpenRoot>, trashed: &str) -> Result<bool, FsError> {
+    let Some(site) = place_of_site(&place_of(trashed)?) else { return Ok(true) };
+    let Some(folder) = Folder::find(root, Some(&site))? else { return Ok(false) };
+    // An empty mount point lies on the disk around it.
+    Ok(folder.top_of_mount()?.below() == Some(&site))
+}
+
+/// The path below the root. What names a place outside a trash is no [`RelPath`], or has no trash in it.
+fn place_of(trashed: &str) -> Result<RelPath, FsError> {
+    let is_elsewhere = trashed.contains(&format!("/{TRASH_FOLDER}/"));
+    let text = if is_elsewhere { trashed.to_owned() } else { format!("{TRASH_FOLDER}/{trashed}") };
+    RelPath::parse(&text).map_err(|error| FsError::new("find", Path::new(trashed), io::Error::other(error)))
+}
+
+/// The folder in which the trash of a place lies; none is the root.
+fn place_of_site(place: &RelPath) -> Option<RelPath> {
+    let (site, _) = place.as_str().split_once(&format!("/{TRASH_FOLDER}/"))?;
+    RelPath::parse(site).ok()
 }
 
 #[cfg(test)]
@@ -111,35 +214,51 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::fs::open::stamp_path;
+    use crate::fs::RootDir;
+    use crate::fs::entry::testing::entry as name;
+    use crate::fs::relocate::unwatched;
 
     const DATE: &str = "2024-05-01";
 
-    fn place(files: &[&str]) -> (tempfile::TempDir, RootDir) {
+    fn place(files: &[&str]) -> (tempfile::TempDir, Arc<OpenRoot>) {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
             let path = folder.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, file).unwrap();
         }
-        let root = RootDir::open(folder.path()).unwrap();
+        let root = OpenRoot::open(&RootDir::open(folder.path()).unwrap()).unwrap();
         (folder, root)
     }
 
-    fn path(text: &str) -> RelPath {
-        RelPath::parse(text).unwrap()
+    fn put(root: &Arc<OpenRoot>, path: &str) -> String {
+        try_put(root, path, name(root.path(), path).stamp().unwrap()).unwrap()
+    }
+
+    fn try_put(root: &Arc<OpenRoot>, path: &str, expected: FileStamp) -> Result<String, CopyError> {
+        let source = Entry::open(root, &RelPath::parse(path).unwrap()).unwrap();
+        let mut bin = Bin::new(root, DATE.to_owned(), "7".to_owned());
+        bin.put(&source, expected, "t1", &mut unwatched).map(|put| put.trashed)
+    }
+
+    fn back(root: &Arc<OpenRoot>, trashed: &str, to: &str) -> Result<(), CopyError> {
+        let to = RelPath::parse(to).unwrap();
+        let folder = Folders::default().ensure(root, to.parent()).unwrap();
+        let expected = stamp(root, trashed).map_err(CopyError::Source)?.unwrap();
+        restore(root, trashed, expected, &folder.entry(to.name()), "t1", &mut unwatched)?;
+        remove_folders_of(root, trashed).map_err(CopyError::Source)
     }
 
     #[test]
     fn there_and_back() {
         let (folder, root) = place(&["loras/x"]);
-        let stamp_before = stamp_path(&folder.path().join("loras/x")).unwrap();
-        let trashed = put(&root, &path("loras/x"), Some(stamp_before), DATE, "7").unwrap();
+        let stamp_before = name(folder.path(), "loras/x").stamp().unwrap();
+        let trashed = put(&root, "loras/x");
         assert_eq!(trashed, "2024-05-01/7/loras/x");
         assert!(folder.path().join(".comfy-hub-trash/2024-05-01/7/loras/x").exists());
         assert!(!folder.path().join("loras/x").exists());
         assert_eq!(stamp(&root, &trashed).unwrap(), Some(stamp_before));
-        restore(&root, &trashed, &path("loras/x")).unwrap();
+        back(&root, &trashed, "loras/x").unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("loras/x")).unwrap(), "loras/x");
         assert!(!folder.path().join(TRASH_FOLDER).exists(), "an empty trash leaves no folder");
         assert_eq!(stamp(&root, &trashed).unwrap(), None);
@@ -148,48 +267,49 @@ mod tests {
     #[test]
     fn a_file_that_changed_stays() {
         let (folder, root) = place(&["x"]);
-        let before = stamp_path(&folder.path().join("x")).unwrap();
+        let before = name(folder.path(), "x").stamp().unwrap();
         fs::write(folder.path().join("x"), b"something longer").unwrap();
-        assert!(matches!(put(&root, &path("x"), Some(before), DATE, "7"), Err(TouchError::Changed)));
+        assert!(matches!(try_put(&root, "x", before), Err(CopyError::SourceChanged)));
         assert!(folder.path().join("x").exists());
     }
 
     #[test]
     fn the_same_path_twice_keeps_both() {
         let (folder, root) = place(&["a/x"]);
-        let first = put(&root, &path("a/x"), None, DATE, "7").unwrap();
+        let first = put(&root, "a/x");
         fs::write(folder.path().join("a/x"), b"second").unwrap();
-        let second = put(&root, &path("a/x"), None, DATE, "7").unwrap();
+        let second = put(&root, "a/x");
         assert_eq!(second, "2024-05-01/7~2/a/x");
-        assert_eq!(fs::read(path_of(&root, &first).unwrap()).unwrap(), b"a/x");
-        assert_eq!(fs::read(path_of(&root, &second).unwrap()).unwrap(), b"second");
+        assert_eq!(fs::read(entry(&root, &first).unwrap().unwrap().path()).unwrap(), b"a/x");
+        assert_eq!(fs::read(entry(&root, &second).unwrap().unwrap().path()).unwrap(), b"second");
     }
 
     #[test]
     fn a_file_where_a_folder_is_needed_is_another_place_too() {
         let (folder, root) = place(&["a"]);
-        put(&root, &path("a"), None, DATE, "7").unwrap();
+        put(&root, "a");
         fs::create_dir(folder.path().join("a")).unwrap();
         fs::write(folder.path().join("a/x"), b"").unwrap();
-        assert_eq!(put(&root, &path("a/x"), None, DATE, "7").unwrap(), "2024-05-01/7~2/a/x");
+        assert_eq!(put(&root, "a/x"), "2024-05-01/7~2/a/x");
     }
 
     #[test]
     fn a_restore_overwrites_nothing() {
         let (folder, root) = place(&["a/x"]);
-        let trashed = put(&root, &path("a/x"), None, DATE, "7").unwrap();
+        let trashed = put(&root, "a/x");
         fs::write(folder.path().join("a/x"), b"new").unwrap();
-        assert_eq!(restore(&root, &trashed, &path("a/x")).unwrap_err().class(), FailureClass::Exists);
+        let refused = back(&root, &trashed, "a/x").unwrap_err();
+        assert!(matches!(refused, CopyError::Destination(error) if error.class() == FailureClass::Exists));
         assert_eq!(fs::read(folder.path().join("a/x")).unwrap(), b"new");
-        restore(&root, &trashed, &path("b/c/y")).unwrap();
+        back(&root, &trashed, "b/c/y").unwrap();
         assert_eq!(fs::read(folder.path().join("b/c/y")).unwrap(), b"a/x");
     }
 
     #[test]
     fn removing_frees_the_place_and_only_that() {
         let (folder, root) = place(&["a/x", "a/y"]);
-        let x = put(&root, &path("a/x"), None, DATE, "7").unwrap();
-        let y = put(&root, &path("a/y"), None, DATE, "7").unwrap();
+        let x = put(&root, "a/x");
+        let y = put(&root, "a/y");
         remove(&root, &x).unwrap();
         remove(&root, &x).unwrap();
         assert!(stamp(&root, &y).unwrap().is_some());
@@ -202,22 +322,23 @@ mod tests {
         let (folder, root) = place(&["x", ".comfy-hub-trash/1/2/y"]);
         for outside in ["../x", "1/../../x", "/x", "", "..", "1/2\\..\\..\\x"] {
             assert!(remove(&root, outside).is_err(), "{outside}");
-            assert!(restore(&root, outside, &path("z")).is_err(), "{outside}");
+            assert!(entry(&root, outside).is_err(), "{outside}");
             assert!(stamp(&root, outside).is_err(), "{outside}");
         }
-        assert!(put(&root, &path("x"), None, "../..", "7").is_err());
+        let source = Entry::open(&root, &RelPath::parse("x").unwrap()).unwrap();
+        let mut bin = Bin::new(&root, "../..".to_owned(), "7".to_owned());
+        assert!(bin.put(&source, source.stamp().unwrap(), "t1", &mut unwatched).is_err());
         assert!(folder.path().join("x").exists());
     }
 
     #[cfg(unix)]
     #[test]
     fn a_trash_that_is_a_link_is_refused() {
-        let (folder, root) = place(&["root/x"]);
-        drop(root);
-        let root = RootDir::open(&folder.path().join("root")).unwrap();
+        let (folder, _) = place(&["root/x"]);
+        let root = OpenRoot::open(&RootDir::open(&folder.path().join("root")).unwrap()).unwrap();
         fs::create_dir(folder.path().join("outside")).unwrap();
         std::os::unix::fs::symlink(folder.path().join("outside"), root.path().join(TRASH_FOLDER)).unwrap();
-        assert!(put(&root, &path("x"), None, DATE, "7").is_err());
+        assert!(try_put(&root, "x", name(root.path(), "x").stamp().unwrap()).is_err());
         assert!(root.path().join("x").exists());
     }
 }

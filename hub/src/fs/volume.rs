@@ -27,6 +27,14 @@ pub struct Space {
     pub total_bytes: u64,
 }
 
+impl Space {
+    /// What the system said of a volume, if that means anything: of some network and FUSE mounts it says 0
+    /// of 0, which is no full disk.
+    pub(super) const fn known(free_bytes: u64, total_bytes: u64) -> Option<Self> {
+        if total_bytes == 0 { None } else { Some(Self { free_bytes, total_bytes }) }
+    }
+}
+
 /// What kind of disk a folder lies on; it decides how many files are read at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VolumeKind {
@@ -42,9 +50,21 @@ pub enum VolumeKind {
     Unknown,
 }
 
-/// Room on the volume of a folder.
-pub fn space(folder: &Path) -> Result<Space, FsError> {
+/// Room on the volume of a folder; none where the system does not know.
+pub fn space(folder: &Path) -> Result<Option<Space>, FsError> {
     system::space(folder).map_err(FsError::at("measure", folder))
+}
+
+/// Where other volumes are mounted below a folder, as paths relative to it.
+pub fn mounts_below(folder: &Path) -> Vec<PathBuf> {
+    #[cfg(target_os = "linux")]
+    return mounts::points_below(folder);
+    #[cfg(not(target_os = "linux"))]
+    {
+        // What is mounted in a folder is a junction to Windows, and not followed.
+        let _ = folder;
+        Vec::new()
+    }
 }
 
 /// What kind of disk a folder, which need not exist yet, lies or would lie on.
@@ -69,17 +89,6 @@ pub fn volume_id(folder: &Path) -> Result<String, FsError> {
     })
 }
 
-/// Whether a file can be renamed from one folder to the other, as far as the system tells in advance.
-pub fn same_volume(a: &Path, b: &Path) -> Result<bool, FsError> {
-    Ok(match (file_id(a)?, file_id(b)?) {
-        (FileId::Inode { device_id: a, .. }, FileId::Inode { device_id: b, .. })
-        | (FileId::HighRes { volume_serial_number: a, .. }, FileId::HighRes { volume_serial_number: b, .. }) => a == b,
-        (FileId::LowRes { volume_serial_number: a, .. }, FileId::LowRes { volume_serial_number: b, .. }) => a == b,
-        // Two kinds of ids are two kinds of file systems.
-        _ => false,
-    })
-}
-
 fn file_id(path: &Path) -> Result<FileId, FsError> {
     file_id::get_file_id(path).map_err(FsError::at("look at", path))
 }
@@ -97,13 +106,24 @@ mod tests {
     #[test]
     fn a_folder_has_room_and_a_volume() {
         let folder = tempfile::tempdir().unwrap();
-        let space = space(folder.path()).unwrap();
+        let space = space(folder.path()).unwrap().unwrap();
         assert!(space.total_bytes > 0 && space.free_bytes <= space.total_bytes);
         assert!(!volume_id(folder.path()).unwrap().is_empty());
         let inner = folder.path().join("inner");
         std::fs::create_dir(&inner).unwrap();
-        assert!(same_volume(folder.path(), &inner).unwrap());
         assert_eq!(volume_id(folder.path()).unwrap(), volume_id(&inner).unwrap());
+    }
+
+    #[test]
+    fn nothing_of_nothing_is_unknown_and_nothing_of_something_is_full() {
+        assert_eq!(Space::known(0, 0), None);
+        assert_eq!(Space::known(0, 9), Some(Space { free_bytes: 0, total_bytes: 9 }));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_system_without_room_of_its_own_is_unknown() {
+        assert_eq!(super::space(Path::new("/proc")).unwrap(), None);
     }
 
     #[test]
@@ -121,6 +141,5 @@ mod tests {
         let shm = Path::new("/dev/shm");
         assert_eq!(kind(shm), VolumeKind::Memory, "/dev/shm is a tmpfs on every Linux");
         assert!(!is_network(shm));
-        assert!(!same_volume(shm, Path::new("/proc")).unwrap());
     }
 }

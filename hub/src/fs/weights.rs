@@ -6,8 +6,7 @@ use std::path::Path;
 use shared_protocol::Blake3;
 
 use crate::fs::hash::HashError;
-use crate::fs::open::{open_with_metadata, read_full, stamp};
-use crate::fs::rename::check_unchanged;
+use crate::fs::open::{open_with_metadata, read_full, stamp, stamp_path};
 use crate::fs::{FileStamp, Flow, FsError};
 
 /// Bytes read at once.
@@ -42,7 +41,9 @@ pub fn hash_from(
     if stamp(&file).map_err(failed)? != expected {
         return Err(HashError::Changed);
     }
-    check_unchanged(path, expected)?;
+    if stamp_path(path).map_err(HashError::Fs)? != expected {
+        return Err(HashError::Changed);
+    }
     Ok(Blake3::from_bytes(*hasher.finalize().as_bytes()))
 }
 
@@ -52,7 +53,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::fs::open::stamp_path;
 
     #[test]
     fn only_what_follows_counts_and_a_changed_file_has_none() {

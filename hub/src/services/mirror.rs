@@ -176,13 +176,9 @@ impl Mirror {
 
     /// Both roots, which are there and are the adopted ones; the destination can be written.
     fn ends(&self, from: Root, to: Root) -> Result<(LiveRoot, LiveRoot), ServiceError> {
-        let (from, to) = (self.roots.live(from)?, self.roots.live(to)?);
+        let (from, to) = (self.roots.live(from)?, self.roots.live_writable(to)?);
         for live in [&from, &to] {
             self.roots.check_blocking(live)?;
-        }
-        if !to.writable {
-            let text = format!("{} can't be written.", to.root.label());
-            return Err(ServiceError::said(ErrorKind::Impossible, text));
         }
         Ok((from, to))
     }

@@ -16,6 +16,7 @@ mod evictions;
 mod failure;
 mod held;
 mod landed;
+mod landing;
 mod live;
 mod place;
 mod plan_guard;

@@ -13,10 +13,11 @@ use parking_lot::RwLock;
 use serde::Serialize;
 use shared_protocol::ids::RootId;
 
-use super::{Event, Events, History, ServiceError, Settings, Tasks};
+use super::{ErrorKind, Event, Events, History, ServiceError, Settings, Tasks};
 use crate::domain::ids::RootRowId;
 use crate::domain::root::{PerRoot, Root};
 use crate::fs::RootDir;
+use crate::fs::entry::OpenRoot;
 use crate::storage::Database;
 
 /// A root that can be worked on.
@@ -159,6 +160,22 @@ impl Roots {
         })
     }
 
+    /// Opens a root to work in it, on this thread: it is still the one that `live` was. What is opened is
+    /// what was proved.
+    pub fn open_blocking(&self, live: &LiveRoot) -> Result<Arc<OpenRoot>, ServiceError> {
+        watch::open(live).map_err(|why| {
+            self.look_now.notify_one();
+            ServiceError::Offline { root: live.root, why }
+        })
+    }
+
+    /// The root, if the last look found it and files can be made there: whoever is to change something
+    /// asks before anything is promised.
+    pub fn live_writable(&self, root: Root) -> Result<LiveRoot, ServiceError> {
+        let live = self.live(root)?;
+        if live.writable { Ok(live) } else { Err(read_only(root)) }
+    }
+
     /// Looks at both roots anew soon, because something about them was changed.
     pub fn look_again(&self) {
         self.look_now.notify_one();
@@ -177,4 +194,13 @@ impl Roots {
         self.events.send(Event::RootChanged(root));
         Ok(())
     }
+}
+
+/// Nothing can be changed in a root, whatever is asked for.
+fn read_only(root: Root) -> ServiceError {
+    let text = format!(
+        "{} can't be written: its disk is mounted read-only, or the hub's user may not write there. Nothing was done.",
+        root.label()
+    );
+    ServiceError::said(ErrorKind::Impossible, text)
 }

@@ -17,6 +17,7 @@ use super::queue::SkippedPath;
 use super::roots::LiveRoot;
 use super::{ErrorKind, Event, Events, History, Indexer, Roots, ServiceError, Tasks};
 use crate::domain::root::{PerRoot, Root};
+use crate::fs::entry::OpenRoot;
 use crate::fs::{FileStamp, trash as files};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::trash::{self as rows, TrashFilter, TrashRow};
@@ -99,7 +100,7 @@ impl Trash {
         expected: Option<ToEmpty>,
     ) -> Result<Emptied, ServiceError> {
         self.roots.check_delete(root)?;
-        let live = self.roots.live(root)?;
+        let live = self.roots.live_writable(root)?;
         let _turn = Arc::clone(self.turns.get(root)).lock_owned().await;
         let this = self.clone();
         let work = move || this.empty_blocking(&live, &filter(&request), expected);
@@ -137,9 +138,11 @@ impl Trash {
         }
         let mut emptied = Emptied::default();
         let done = self.remove_marked(live, &mut emptied);
-        if done.is_err() {
+        if done.is_err()
             // Whatever is still there is listed again.
-            self.settle_blocking(live)?;
+            && let Err(error) = self.settle_blocking(live)
+        {
+            tracing::warn!(root = live.root.as_str(), %error, "the trash is looked through again later");
         }
         done.map(|()| emptied)
     }
@@ -155,10 +158,10 @@ impl Trash {
             }
             // Between two steps the disk may have gone, and leave may have been taken back.
             self.roots.check_delete(live.root)?;
-            self.roots.check_blocking(live)?;
+            let root = self.roots.open_blocking(live)?;
             let (mut gone, mut kept) = (Vec::new(), Vec::new());
             for row in &next {
-                match remove(live, row) {
+                match remove(&root, row) {
                     Ok(()) => {
                         gone.push(row.id);
                         emptied.n += 1;
@@ -181,12 +184,15 @@ impl Trash {
 }
 
 /// Removes one file, if it is still the one that was deleted.
-fn remove(live: &LiveRoot, row: &TrashRow) -> Result<(), String> {
+fn remove(root: &Arc<OpenRoot>, row: &TrashRow) -> Result<(), String> {
     let expected = FileStamp { size_bytes: row.size_bytes, modified: row.modified };
-    match files::stamp(&live.dir, &row.trash_path).map_err(|error| error.to_string())? {
+    match files::stamp(root, &row.trash_path).map_err(|error| error.to_string())? {
         Some(found) if found != expected => Err("it has changed in the trash: scan, then look again".to_owned()),
+        None if !files::is_there(root, &row.trash_path).map_err(|error| error.to_string())? => {
+            Err("the disk that its trash lies on is not mounted".to_owned())
+        }
         // The folders around it may still be there.
-        Some(_) | None => files::remove(&live.dir, &row.trash_path).map_err(|error| error.to_string()),
+        Some(_) | None => files::remove(root, &row.trash_path).map_err(|error| error.to_string()),
     }
 }
 

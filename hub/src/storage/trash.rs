@@ -146,14 +146,24 @@ pub fn folders(connection: &Connection, root: RootRowId) -> Result<Vec<String>, 
     let mut found: Vec<String> = Vec::new();
     while let Some(row) = rows.next()? {
         let path = row.get_ref(0)?.as_str().unwrap_or_default();
-        let end = path.match_indices('/').nth(1).map_or(path.len(), |(at, _)| at);
-        let folder = path.get(..end).unwrap_or(path);
+        let folder = folder_of(path);
         if found.last().is_none_or(|last| last != folder) {
             found.push(folder.to_owned());
         }
     }
     Ok(found)
 }
+
+/// `date/batch` of a place in the trash, behind the path of the trash if that lies on another disk.
+fn folder_of(place: &str) -> &str {
+    let inner = place.find(IN_TRASH).map_or(0, |at| at + IN_TRASH.len());
+    let within = place.get(inner..).unwrap_or_default();
+    let end = within.match_indices('/').nth(1).map_or(within.len(), |(at, _)| at);
+    place.get(..inner + end).unwrap_or(place)
+}
+
+/// What stands in a place on another disk than the root's own.
+const IN_TRASH: &str = "/.comfy-hub-trash/";
 
 /// A file that was found in the trash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,4 +199,18 @@ pub fn adopt(connection: &Connection, root: RootRowId, file: &Found) -> Result<(
             file.deleted_at,
         ))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::exclusion::TRASH_FOLDER;
+
+    #[test]
+    fn the_batch_of_a_place_is_told_on_any_disk() {
+        assert_eq!(folder_of("2024-05-01/7/loras/a/x"), "2024-05-01/7");
+        assert_eq!(folder_of("vae/nas/.comfy-hub-trash/2024-05-01/7~2/a/x"), "vae/nas/.comfy-hub-trash/2024-05-01/7~2");
+        assert_eq!(folder_of("odd"), "odd");
+        assert_eq!(IN_TRASH, format!("/{TRASH_FOLDER}/"));
+    }
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use anyhow::{Result, ensure};
 use stories::bench::table::Table;
-use stories::bench::{BenchPlan, check, content, duplicates, plans, room, walk};
+use stories::bench::{BenchPlan, check, content, duplicates, names as only_names, plans, room, walk};
 
 /// Measures some of the work and adds its rows.
 type Part = fn(&BenchPlan, &mut Table) -> Result<()>;
@@ -27,6 +27,7 @@ fn main() -> Result<()> {
         ("check", check::measure),
         ("duplicates", duplicates::measure),
         ("room", room::measure),
+        ("names", only_names::measure),
         #[cfg(unix)]
         ("download", stories::bench::download::measure),
         #[cfg(unix)]

@@ -3,14 +3,15 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::Scope;
 use std::time::SystemTime;
 
 use crossbeam_channel::{Receiver, bounded};
 
 use super::{BLOCK_BYTES, Block, Pool};
-use crate::fs::open::{advise_sequential, open_with_metadata, read_full, stamp, stamp_path};
+use crate::fs::at::At;
+use crate::fs::open::{advise_sequential, read_full, stamp};
 use crate::fs::rename::TouchError;
 use crate::fs::{FileStamp, FsError};
 
@@ -19,8 +20,8 @@ use crate::fs::{FileStamp, FsError};
 const BYTES_PER_HANDLE: u64 = if cfg!(windows) { 256 << 20 } else { u64::MAX };
 
 /// A file that must stay as it is while it is read.
-pub(in crate::fs) struct Source {
-    path: PathBuf,
+pub(in crate::fs) struct Source<'a> {
+    at: At<'a>,
     expected: FileStamp,
     /// As exact as the system keeps it, for a copy.
     modified: Option<SystemTime>,
@@ -29,15 +30,16 @@ pub(in crate::fs) struct Source {
     bytes_per_handle: u64,
 }
 
-impl Source {
+impl<'a> Source<'a> {
     /// Opens the file and checks that it is the one that was looked at before.
-    pub(in crate::fs) fn open(path: &Path, expected: FileStamp) -> Result<Self, TouchError> {
-        let (file, metadata) = open_with_metadata(path)?;
+    pub(in crate::fs) fn open(at: impl Into<At<'a>>, expected: FileStamp) -> Result<Self, TouchError> {
+        let at = at.into();
+        let (file, metadata) = at.open()?;
         if FileStamp::of(&metadata) != expected {
             return Err(TouchError::Changed);
         }
         Ok(Self {
-            path: path.to_owned(),
+            at,
             expected,
             modified: metadata.modified().ok(),
             file,
@@ -47,18 +49,11 @@ impl Source {
     }
 
     /// A file of the hub's own, through a handle that it has already.
-    pub(in crate::fs) fn own(path: &Path, file: File) -> Result<Self, FsError> {
+    pub(in crate::fs) fn own(path: &'a Path, file: File) -> Result<Self, FsError> {
         let metadata = file.metadata().map_err(FsError::at("look at", path))?;
         let expected = FileStamp::of(&metadata);
         // To open it again would fail on Windows, where it is open for writing.
-        Ok(Self {
-            path: path.to_owned(),
-            expected,
-            modified: None,
-            file,
-            read_by_handle: 0,
-            bytes_per_handle: u64::MAX,
-        })
+        Ok(Self { at: At::Path(path), expected, modified: None, file, read_by_handle: 0, bytes_per_handle: u64::MAX })
     }
 
     pub(in crate::fs) fn file(&self) -> &File {
@@ -71,21 +66,31 @@ impl Source {
 
     /// Reads the whole of a small file.
     pub(in crate::fs) fn read_small(&self, buffer: &mut [u8]) -> Result<(), TouchError> {
-        let read = read_full(&self.file, buffer).map_err(FsError::at("read", &self.path))?;
+        let read = read_full(&self.file, buffer).map_err(|error| self.unreadable(error))?;
         if read == buffer.len() { Ok(()) } else { Err(TouchError::Changed) }
+    }
+
+    /// What was read before the error is behind the file's position: that is where the trouble is.
+    fn unreadable(&self, error: std::io::Error) -> FsError {
+        let offset = (&self.file).stream_position().ok();
+        let error = FsError::new("read", self.at.path(), error);
+        match offset {
+            Some(offset) => error.at_offset(offset),
+            None => error,
+        }
     }
 
     /// Checks at the end that the open file has not changed. Enough for what was read at once: a file that takes its
     /// name just now is found by the next scan, as one that takes it a moment later is.
     pub(in crate::fs) fn check_open_file(&self) -> Result<(), TouchError> {
-        let now = stamp(&self.file).map_err(FsError::at("look at", &self.path))?;
+        let now = stamp(&self.file).map_err(FsError::at("look at", self.at.path()))?;
         if now == self.expected { Ok(()) } else { Err(TouchError::Changed) }
     }
 
     /// Checks at the end that neither the open file nor the one of that name has changed.
     pub(in crate::fs) fn check_unchanged(&self) -> Result<(), TouchError> {
         self.check_open_file()?;
-        match stamp_path(&self.path) {
+        match self.at.stamp() {
             Ok(now) if now == self.expected => Ok(()),
             Err(error) if !error.is_not_found() => Err(error.into()),
             _ => Err(TouchError::Changed),
@@ -93,7 +98,7 @@ impl Source {
     }
 
     pub(in crate::fs) fn seek(&mut self, offset: u64) -> Result<(), TouchError> {
-        self.file.seek(SeekFrom::Start(offset)).map_err(FsError::at("read", &self.path))?;
+        self.file.seek(SeekFrom::Start(offset)).map_err(FsError::at("read", self.at.path()))?;
         advise_sequential(&self.file);
         Ok(())
     }
@@ -101,7 +106,7 @@ impl Source {
     pub(in crate::fs) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), TouchError> {
         if self.read_by_handle >= self.bytes_per_handle {
             self.check_unchanged()?;
-            let again = Self::open(&self.path, self.expected)?;
+            let again = Self::open(self.at, self.expected)?;
             self.file = again.file;
             self.read_by_handle = 0;
             self.seek(offset)?;
@@ -116,7 +121,7 @@ impl Source {
 /// start of a group. An error is the last that comes.
 pub(in crate::fs) fn read_blocks<'scope>(
     scope: &'scope Scope<'scope, '_>,
-    source: &'scope mut Source,
+    source: &'scope mut Source<'_>,
     range: Range<u64>,
     pool: &Pool,
 ) -> Receiver<Result<Block, TouchError>> {
@@ -149,8 +154,9 @@ pub(in crate::fs) fn read_blocks<'scope>(
 mod tests {
     use super::*;
     use crate::fs::Buffers;
+    use crate::fs::open::stamp_path;
 
-    fn read_all(source: &mut Source, size: u64) -> Result<Vec<u8>, TouchError> {
+    fn read_all(source: &mut Source<'_>, size: u64) -> Result<Vec<u8>, TouchError> {
         let pool = Buffers::new().lend(size);
         std::thread::scope(|scope| {
             let mut all = Vec::new();

@@ -13,7 +13,7 @@ use shared_protocol::Blake3;
 use shared_protocol::groups::GROUP_BYTES;
 
 use super::part::Part;
-use super::{CopyControl, CopyError, CopyRequest, discard_part, proceed};
+use super::{CopyControl, CopyError, CopyRequest, proceed};
 use crate::fs::content::{Buffers, ContentHash, Digests, GroupDigest, Pool, Source, read_blocks};
 use crate::fs::rename::TouchError;
 use crate::fs::{Flow, FsError};
@@ -31,7 +31,7 @@ const NOTHING: Beginning = Beginning { bytes: 0, proof: None };
 
 pub(super) fn copy<'a>(
     buffers: &mut Buffers,
-    source: &mut Source,
+    source: &mut Source<'_>,
     request: CopyRequest<'a>,
     control: &mut dyn CopyControl,
 ) -> Result<(Part<'a>, ContentHash), CopyError> {
@@ -52,18 +52,18 @@ pub(super) fn copy<'a>(
 }
 
 /// Opens the part file: as it was left, as a clone, or fresh.
-fn begin<'a>(source: &Source, request: CopyRequest<'a>) -> Result<(Part<'a>, Beginning), FsError> {
+fn begin<'a>(source: &Source<'_>, request: CopyRequest<'a>) -> Result<(Part<'a>, Beginning), FsError> {
     let size_bytes = request.expected.size_bytes;
     let bytes = request.resume_from;
     if bytes > 0
         && bytes < size_bytes
         && bytes.is_multiple_of(GROUP_BYTES)
+        && request.resume_proof.is_some()
         && let Some(part) = Part::reopen(request.part, bytes)?
     {
-        part.reserve(size_bytes)?;
         return Ok((part, Beginning { bytes, proof: request.resume_proof }));
     }
-    if request.may_share && may_share_blocks(request.source, request.part) {
+    if request.may_share && may_share_blocks(request.source.path(), request.part.path()) {
         let part = Part::create(request.part)?;
         if part.clone_from(source.file()) {
             return Ok((part, Beginning { bytes: size_bytes, proof: None }));
@@ -83,7 +83,7 @@ fn fresh(request: CopyRequest<'_>) -> Result<Part<'_>, FsError> {
     let part = Part::create(request.part)?;
     if let Err(error) = part.reserve(request.expected.size_bytes) {
         // Some of the room may be taken already.
-        discard_part(request.part).ok();
+        request.part.clean_up();
         return Err(error);
     }
     Ok(part)
@@ -93,7 +93,7 @@ fn fresh(request: CopyRequest<'_>) -> Result<Part<'_>, FsError> {
 fn fill(
     part: &mut Part<'_>,
     beginning: Beginning,
-    source: &mut Source,
+    source: &mut Source<'_>,
     request: CopyRequest<'_>,
     pool: &Pool,
     control: &mut dyn CopyControl,
@@ -108,12 +108,16 @@ fn fill(
             // A clone is there at once: reading it is the whole work.
             let is_clone = beginning.bytes == size_bytes;
             for block in read_blocks(scope, written, 0..beginning.bytes, pool) {
-                let block = Arc::new(block.map_err(|error| part_error(request.part, error))?);
+                let block = Arc::new(block.map_err(|error| part_error(request.part.path(), error))?);
                 digests.take(&block);
                 proceed(if is_clone { control.progress(block.end()) } else { control.checked(block.end()) })?;
             }
             if beginning.proof.is_some() && digests.groups(GroupDigest::proof) != beginning.proof {
                 return Ok(None);
+            }
+            if !is_clone {
+                // Only now it is known to be what was written: nothing else may grow.
+                part.reserve(size_bytes).map_err(CopyError::Destination)?;
             }
         }
         part.seek(beginning.bytes).map_err(CopyError::Destination)?;

@@ -1,69 +1,86 @@
 //! The temporary file of a copy.
+//!
+//! It is a file of the hub's own and of nobody else: made new, with one name. A second name, or another
+//! file in its place, would let what is written here grow a file that lies elsewhere; so that is looked at
+//! before every write, and once more before it gets its final name.
 
-use std::fs::{self, File, FileTimes, OpenOptions};
+use std::fs::{File, FileTimes};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
-use std::path::Path;
 use std::time::SystemTime;
 
 use super::reserve;
+use crate::domain::failure::FailureClass;
 use crate::fs::FsError;
 use crate::fs::content::Source;
-use crate::fs::rename::remove_own_file;
+use crate::fs::entry::{Entry, Found, Identity, Kind, identity, several_names};
 
 /// An open part file.
 pub(super) struct Part<'a> {
-    path: &'a Path,
+    entry: &'a Entry,
     file: File,
+    identity: Identity,
 }
 
 impl<'a> Part<'a> {
     /// Makes an empty one. What an earlier try left under this name goes.
-    pub(super) fn create(path: &'a Path) -> Result<Self, FsError> {
-        let create = || OpenOptions::new().read(true).write(true).create_new(true).open(path);
-        let file = match create() {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                remove_own_file(path)?;
-                create()
+    pub(super) fn create(entry: &'a Entry) -> Result<Self, FsError> {
+        let file = match entry.create() {
+            Err(error) if error.class() == FailureClass::Exists => {
+                entry.discard()?;
+                entry.create()
             }
             created => created,
         };
-        Ok(Self { path, file: file.map_err(FsError::at("create", path))? })
+        Self::of(entry, file?)
     }
 
-    /// Opens one that has at least so many bytes; `None` if there is no such one.
-    pub(super) fn reopen(path: &'a Path, at_least: u64) -> Result<Option<Self>, FsError> {
-        let metadata = match fs::symlink_metadata(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            found => found.map_err(FsError::at("look at", path))?,
-        };
-        if !metadata.is_file() || metadata.len() < at_least {
-            return Ok(None);
+    /// Opens one that has at least so many bytes; `None` if there is no such one that is only ours.
+    pub(super) fn reopen(entry: &'a Entry, at_least: u64) -> Result<Option<Self>, FsError> {
+        match entry.look()? {
+            Some(Found { kind: Kind::File, stamp }) if stamp.size_bytes >= at_least => {}
+            _ => return Ok(None),
         }
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(FsError::at("open", path))?;
-        Ok(Some(Self { path, file }))
+        match entry.reopen() {
+            Ok(file) => Self::of(entry, file).map(Some),
+            Err(error) if error.cause.kind() == ErrorKind::InvalidData => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn of(entry: &'a Entry, file: File) -> Result<Self, FsError> {
+        let identity = identity(&file, entry.path())?;
+        Ok(Self { entry, file, identity })
+    }
+
+    /// Fails if the file got a second name.
+    fn check_ours(&self) -> Result<(), FsError> {
+        let now = identity(&self.file, self.entry.path())?;
+        if now.n_links <= 1 { Ok(()) } else { Err(several_names(self.entry.path())) }
     }
 
     /// Takes the room for the whole file now, so that a full disk is known before hours of copying.
     pub(super) fn reserve(&self, size_bytes: u64) -> Result<(), FsError> {
-        reserve::reserve(&self.file, size_bytes).map_err(FsError::at("make room for", self.path))
+        self.check_ours()?;
+        reserve::reserve(&self.file, size_bytes).map_err(FsError::at("make room for", self.entry.path()))
     }
 
     /// For reading what it has. The two share one position in the file, so they are used in turns.
-    pub(super) fn as_source(&self) -> Result<Source, FsError> {
-        let file = self.file.try_clone().map_err(FsError::at("open", self.path))?;
-        Source::own(self.path, file)
+    pub(super) fn as_source(&self) -> Result<Source<'a>, FsError> {
+        let file = self.file.try_clone().map_err(FsError::at("open", self.entry.path()))?;
+        Source::own(self.entry.path(), file)
     }
 
     pub(super) fn seek(&mut self, offset: u64) -> Result<(), FsError> {
-        self.file.seek(SeekFrom::Start(offset)).map(drop).map_err(FsError::at("write", self.path))
+        self.file.seek(SeekFrom::Start(offset)).map(drop).map_err(FsError::at("write", self.entry.path()))
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
-        self.file.write_all(bytes).map_err(FsError::at("write", self.path))
+        self.check_ours()?;
+        self.file.write_all(bytes).map_err(FsError::at("write", self.entry.path()))
     }
 
     pub(super) fn sync_data(&self) -> Result<(), FsError> {
-        self.file.sync_data().map_err(FsError::at("sync", self.path))
+        self.file.sync_data().map_err(FsError::at("sync", self.entry.path()))
     }
 
     /// Shares the source's blocks where the file system can; says whether it did.
@@ -72,17 +89,21 @@ impl<'a> Part<'a> {
     }
 
     /// Sets the time last, because every write sets it too, and closes the file.
-    pub(super) fn finish(self, modified: Option<SystemTime>, sync: bool) -> Result<(), FsError> {
+    pub(super) fn finish(self, modified: Option<SystemTime>, sync: bool) -> Result<Identity, FsError> {
         if let Some(modified) = modified {
-            let times = FileTimes::new().set_modified(modified);
-            self.file.set_times(times).map_err(FsError::at("set the time of", self.path))?;
+            // Both: some file systems drop a change of one alone.
+            let times = FileTimes::new().set_modified(modified).set_accessed(SystemTime::now());
+            self.file.set_times(times).map_err(FsError::at("set the time of", self.entry.path()))?;
         }
-        if sync { self.file.sync_all().map_err(FsError::at("sync", self.path)) } else { Ok(()) }
+        self.check_ours()?;
+        if sync {
+            self.file.sync_all().map_err(FsError::at("sync", self.entry.path()))?;
+        }
+        Ok(self.identity)
     }
 }
 
 /// Syncs a part file that was closed without. Windows wants the right to write for that.
-pub(super) fn sync(path: &Path) -> Result<(), FsError> {
-    let file = OpenOptions::new().write(true).open(path).map_err(FsError::at("open", path))?;
-    file.sync_all().map_err(FsError::at("sync", path))
+pub(super) fn sync(entry: &Entry) -> Result<(), FsError> {
+    entry.reopen()?.sync_all().map_err(FsError::at("sync", entry.path()))
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use proptest::prelude::*;
 use sha2::Digest as _;
@@ -11,14 +11,16 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::failure::FailureClass;
+use crate::fs::entry::testing::entry;
+use crate::fs::open::stamp_path;
 
 const MIB: usize = 1 << 20;
 
 /// A source and a place for its part file.
 struct Place {
     folder: TempDir,
-    source: PathBuf,
-    part: PathBuf,
+    source: Entry,
+    part: Entry,
     bytes: Vec<u8>,
     expected: FileStamp,
 }
@@ -26,14 +28,14 @@ struct Place {
 impl Place {
     fn new(size: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("source");
+        let source = entry(folder.path(), "source");
         let mut bytes = vec![0; size];
         blake3::Hasher::new().finalize_xof().fill(&mut bytes);
-        fs::write(&source, &bytes).unwrap();
+        fs::write(source.path(), &bytes).unwrap();
         let old = std::time::UNIX_EPOCH + std::time::Duration::new(1_600_000_000, 123_456_700);
-        fs::File::options().write(true).open(&source).unwrap().set_modified(old).unwrap();
-        let expected = stamp_path(&source).unwrap();
-        let part = part_path(folder.path(), "dest", "t1");
+        fs::File::options().write(true).open(source.path()).unwrap().set_modified(old).unwrap();
+        let expected = source.stamp().unwrap();
+        let part = entry(folder.path(), &part_name("dest", "t1"));
         Self { folder, source, part, bytes, expected }
     }
 
@@ -52,10 +54,10 @@ impl Place {
     }
 
     fn check(&self, copied: &CopiedPart) {
-        assert!(fs::read(&self.part).unwrap() == self.bytes, "every byte is there");
+        assert!(fs::read(self.part.path()).unwrap() == self.bytes, "every byte is there");
         assert_eq!(copied.content.blake3, Blake3::from_bytes(*blake3::hash(&self.bytes).as_bytes()));
         assert_eq!(copied.content.sha256, Some(Sha256::from_bytes(sha2::Sha256::digest(&self.bytes).into())));
-        assert_eq!(copied.stamp, stamp_path(&self.part).unwrap());
+        assert_eq!(copied.stamp, stamp_path(self.part.path()).unwrap());
         assert_eq!(copied.stamp, self.expected, "size and time are the source's");
     }
 
@@ -108,26 +110,26 @@ fn sizes_around_every_seam() {
 #[test]
 fn a_part_becomes_the_file_unless_the_name_is_taken() {
     let place = Place::new(10);
-    let dest = place.folder.path().join("dest");
-    copy_to_part(CopyRequest { sync: false, ..place.request() }, &mut on).unwrap();
+    let dest = entry(place.folder.path(), "dest");
+    let copied = copy_to_part(CopyRequest { sync: false, ..place.request() }, &mut on).unwrap();
     sync_part(&place.part).unwrap();
-    fs::write(&dest, b"taken").unwrap();
-    assert_eq!(finish_part(&place.part, &dest).unwrap_err().class(), FailureClass::Exists);
-    assert_eq!(fs::read(&dest).unwrap(), b"taken");
-    fs::remove_file(&dest).unwrap();
-    finish_part(&place.part, &dest).unwrap();
-    assert_eq!(fs::read(&dest).unwrap(), place.bytes);
-    assert_eq!(stamp_path(&dest).unwrap(), place.expected);
-    discard_part(&place.part).unwrap();
+    fs::write(dest.path(), b"taken").unwrap();
+    assert_eq!(finish_part(&place.part, &copied.identity, &dest).unwrap_err().class(), FailureClass::Exists);
+    assert_eq!(fs::read(dest.path()).unwrap(), b"taken");
+    fs::remove_file(dest.path()).unwrap();
+    finish_part(&place.part, &copied.identity, &dest).unwrap();
+    assert_eq!(fs::read(dest.path()).unwrap(), place.bytes);
+    assert_eq!(dest.stamp().unwrap(), place.expected);
+    place.part.discard().unwrap();
 }
 
 #[test]
 fn a_name_of_255_bytes_is_copied() {
     let place = Place::new(10);
     let name = "é".repeat(127) + "x";
-    let part = part_path(place.folder.path(), &name, "token");
-    copy_to_part(CopyRequest { part: &part, ..place.request() }, &mut on).unwrap();
-    finish_part(&part, &place.folder.path().join(&name)).unwrap();
+    let part = entry(place.folder.path(), &part_name(&name, "token"));
+    let copied = copy_to_part(CopyRequest { part: &part, ..place.request() }, &mut on).unwrap();
+    finish_part(&part, &copied.identity, &entry(place.folder.path(), &name)).unwrap();
     assert_eq!(fs::read(place.folder.path().join(&name)).unwrap(), place.bytes);
 }
 
@@ -138,7 +140,7 @@ proptest! {
         let place = Place::new(size);
         let (resume_from, resume_proof) = place.stop_at(at.min((size as u64 - 1) >> 22 << 22));
         prop_assert!(resume_from > 0);
-        prop_assert_eq!(fs::metadata(&place.part).unwrap().len(), size as u64, "its length says nothing");
+        prop_assert_eq!(fs::metadata(place.part.path()).unwrap().len(), size as u64, "its length says nothing");
         let mut control = Watch::default();
         let copied = copy_to_part(CopyRequest { resume_from, resume_proof, ..place.request() }, &mut control).unwrap();
         place.check(&copied);
@@ -156,10 +158,10 @@ fn nothing_of_the_beginning_is_read_from_the_source_again() {
     // Same size and time, other bytes: only a reader of the source's beginning could tell.
     let mut other = place.bytes.clone();
     other[..8 * MIB].fill(0);
-    fs::write(&place.source, other).unwrap();
+    fs::write(place.source.path(), other).unwrap();
     fs::File::options()
         .write(true)
-        .open(&place.source)
+        .open(place.source.path())
         .unwrap()
         .set_modified(place.expected.modified.to_system_time())
         .unwrap();
@@ -185,22 +187,53 @@ fn a_part_that_lost_its_beginning_is_begun_anew() {
     for damage in damages {
         let place = Place::new(13 * MIB + 1);
         let (resume_from, resume_proof) = place.stop_at(8 << 20);
-        damage(&place.part);
+        damage(place.part.path());
         place.check(&copy_to_part(CopyRequest { resume_from, resume_proof, ..place.request() }, &mut on).unwrap());
     }
 }
 
 #[test]
-fn without_a_proof_the_hash_still_tells_what_was_written() {
+fn without_a_proof_nothing_of_the_part_is_believed() {
     let place = Place::new(9 * MIB);
     let (resume_from, _) = place.stop_at(4 << 20);
-    let mut bytes = fs::read(&place.part).unwrap();
+    let mut bytes = fs::read(place.part.path()).unwrap();
     bytes[7] ^= 1;
-    fs::write(&place.part, bytes).unwrap();
-    let copied = copy_to_part(CopyRequest { resume_from, ..place.request() }, &mut on).unwrap();
-    let written = blake3::hash(&fs::read(&place.part).unwrap());
-    assert_eq!(copied.content.blake3, Blake3::from_bytes(*written.as_bytes()));
-    assert_ne!(copied.content.blake3, Blake3::from_bytes(*blake3::hash(&place.bytes).as_bytes()));
+    fs::write(place.part.path(), bytes).unwrap();
+    place.check(&copy_to_part(CopyRequest { resume_from, ..place.request() }, &mut on).unwrap());
+}
+
+/// What is written would otherwise grow a file that lies elsewhere.
+#[cfg(unix)]
+#[test]
+fn a_part_swapped_for_a_hard_link_grows_nothing() {
+    let place = Place::new(13 * MIB);
+    let victim = place.folder.path().join("victim");
+    // When a copy is gone on with …
+    let (resume_from, resume_proof) = place.stop_at(8 << 20);
+    let begun = fs::read(place.part.path()).unwrap()[..8 * MIB].to_vec();
+    fs::write(&victim, &begun).unwrap();
+    fs::remove_file(place.part.path()).unwrap();
+    fs::hard_link(&victim, place.part.path()).unwrap();
+    place.check(&copy_to_part(CopyRequest { resume_from, resume_proof, ..place.request() }, &mut on).unwrap());
+    assert!(fs::read(&victim).unwrap() == begun);
+    // … in its middle …
+    let other = place.folder.path().join("other");
+    let mut link = |done: u64| {
+        if done == 8 << 20 {
+            fs::hard_link(place.part.path(), &other).unwrap();
+        }
+        Flow::Continue
+    };
+    let error = copy_to_part(place.request(), &mut link).unwrap_err();
+    assert!(matches!(error, CopyError::Destination(_)), "{error}");
+    fs::remove_file(&other).unwrap();
+    // … and before it gets its name.
+    let copied = copy_to_part(place.request(), &mut on).unwrap();
+    fs::remove_file(place.part.path()).unwrap();
+    fs::hard_link(&victim, place.part.path()).unwrap();
+    let dest = entry(place.folder.path(), "dest");
+    assert!(finish_part(&place.part, &copied.identity, &dest).is_err());
+    assert!(!dest.path().exists());
 }
 
 /// Windows keeps writers off meanwhile.
@@ -210,11 +243,11 @@ fn a_source_that_changes_leaves_nothing() {
     for size in [1000, 20 * MIB] {
         let place = Place::new(size);
         let mut grow = |_: u64| {
-            fs::File::options().write(true).open(&place.source).unwrap().set_len(size as u64 + 1).unwrap();
+            fs::File::options().write(true).open(place.source.path()).unwrap().set_len(size as u64 + 1).unwrap();
             Flow::Continue
         };
         assert!(matches!(copy_to_part(place.request(), &mut grow), Err(CopyError::SourceChanged)));
-        assert!(!place.part.exists());
+        assert!(!place.part.path().exists());
         assert!(matches!(copy_to_part(place.request(), &mut on), Err(CopyError::SourceChanged)), "before it begins");
     }
 }
@@ -222,10 +255,13 @@ fn a_source_that_changes_leaves_nothing() {
 #[test]
 fn whose_fault_it_is() {
     let place = Place::new(10);
-    let nowhere = place.folder.path().join("no/such/.dest.t1.part");
+    let gone = place.folder.path().join("gone");
+    fs::create_dir(&gone).unwrap();
+    let nowhere = entry(&gone, ".dest.t1.part");
+    fs::remove_dir(&gone).unwrap();
     let error = copy_to_part(CopyRequest { part: &nowhere, ..place.request() }, &mut on).unwrap_err();
     assert!(matches!(error, CopyError::Destination(error) if error.is_not_found()));
-    fs::remove_file(&place.source).unwrap();
+    fs::remove_file(place.source.path()).unwrap();
     let error = copy_to_part(place.request(), &mut on).unwrap_err();
     assert!(matches!(error, CopyError::Source(error) if error.is_not_found()));
 }
@@ -237,10 +273,10 @@ fn what_may_not_be_read_or_written_is_told_apart() {
     crate::fs::ordinary_user::as_ordinary_user(|| {
         let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         let place = Place::new(10);
-        mode(&place.source, 0o000);
+        mode(place.source.path(), 0o000);
         let error = copy_to_part(place.request(), &mut on).unwrap_err();
         assert!(matches!(error, CopyError::Source(error) if error.class() == FailureClass::PermissionDenied));
-        mode(&place.source, 0o600);
+        mode(place.source.path(), 0o600);
         mode(place.folder.path(), 0o500);
         let error = copy_to_part(place.request(), &mut on).unwrap_err();
         assert!(matches!(error, CopyError::Destination(error) if error.class() == FailureClass::PermissionDenied));
@@ -252,7 +288,7 @@ fn what_may_not_be_read_or_written_is_told_apart() {
 fn what_is_left_under_the_parts_name_is_replaced() {
     for size in [10, 2 * MIB] {
         let place = Place::new(size);
-        fs::write(&place.part, b"left behind, and longer than ten bytes").unwrap();
+        fs::write(place.part.path(), b"left behind, and longer than ten bytes").unwrap();
         place.check(&copy_to_part(place.request(), &mut on).unwrap());
     }
 }
@@ -264,7 +300,7 @@ fn a_part_that_is_a_link_leads_nowhere() {
         let place = Place::new(3 * MIB);
         let victim = place.folder.path().join("victim");
         fs::write(&victim, vec![5; 4 * MIB]).unwrap();
-        std::os::unix::fs::symlink(&victim, &place.part).unwrap();
+        std::os::unix::fs::symlink(&victim, place.part.path()).unwrap();
         place.check(&copy_to_part(CopyRequest { resume_from, ..place.request() }, &mut on).unwrap());
         assert!(fs::read(&victim).unwrap() == vec![5; 4 * MIB]);
     }
@@ -303,16 +339,16 @@ fn a_full_disk_is_known_before_anything_is_written() {
         return;
     };
     let place = Place::new(9 * MIB);
-    let part = part_path(disk.0.path(), "dest", "t1");
+    let part = entry(disk.0.path(), &part_name("dest", "t1"));
     let mut control = Watch::default();
     let error = copy_to_part(CopyRequest { part: &part, ..place.request() }, &mut control).unwrap_err();
     assert!(matches!(error, CopyError::Destination(error) if error.class() == FailureClass::DiskFull));
     assert_eq!(control.progress, [0]);
-    assert!(!part.exists(), "it takes nobody's room");
+    assert!(!part.path().exists(), "it takes nobody's room");
 
     fs::write(disk.0.path().join("filler"), vec![0; 8 * MIB - 4096]).unwrap();
     let place = Place::new(MIB);
     let error = copy_to_part(CopyRequest { part: &part, ..place.request() }, &mut on).unwrap_err();
     assert!(matches!(error, CopyError::Destination(error) if error.class() == FailureClass::DiskFull));
-    assert!(!part.exists());
+    assert!(!part.path().exists());
 }

@@ -1,24 +1,27 @@
 //! What lies in a trash, read from the disk: the folders tell when and with which batch a file was
 //! deleted and where it was, so that it can be put back even if the database that knew is lost.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use shared_protocol::RelPath;
-use walkdir::WalkDir;
 
-use crate::domain::exclusion::TRASH_FOLDER;
-use crate::fs::{FileStamp, FsError, RootDir, ensure_no_links};
+use crate::domain::exclusion::{PART_ENDING, TRASH_FOLDER};
+use crate::fs::entry::{Folder, Kind, OpenRoot};
+use crate::fs::{FileStamp, FsError, volume};
 
-/// The folder of one batch in the trash.
+/// The folder of one batch in a trash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchFolder {
-    /// `date/batch`.
+    /// `date/batch`, behind the path of the trash if that lies on another disk.
     pub name: String,
     /// The day of the delete, in UTC.
     pub date: Date,
+    /// The folder that the trash lies in; none is the root.
+    site: Option<RelPath>,
 }
 
 /// A file in the trash.
@@ -32,87 +35,94 @@ pub struct Lying {
     pub stamp: FileStamp,
 }
 
-/// The folders of all batches; what has no date for a name is none of ours.
-pub fn batch_folders(root: &RootDir) -> Result<Vec<BatchFolder>, FsError> {
+/// The folders of all batches, of the root's trash and of those on disks mounted inside it; what has no
+/// date for a name is none of ours. `known` names such folders that are known by other ways.
+pub fn batch_folders(root: &Arc<OpenRoot>, known: &[String]) -> Result<Vec<BatchFolder>, FsError> {
     let mut found = Vec::new();
-    for day in folder_names(root, TRASH_FOLDER)? {
-        let Ok(date) = day.parse::<Date>() else { continue };
-        for batch in folder_names(root, &format!("{TRASH_FOLDER}/{day}"))? {
-            found.push(BatchFolder { name: format!("{day}/{batch}"), date });
+    for site in sites(root, known) {
+        let Some(around) = Folder::find(root, site.as_ref())? else { continue };
+        let Some(trash) = around.child(TRASH_FOLDER)? else { continue };
+        let above = site.as_ref().map(|site| format!("{site}/{TRASH_FOLDER}/")).unwrap_or_default();
+        for day in folders_in(&trash)? {
+            let (Ok(date), Some(folder)) = (day.parse::<Date>(), trash.child(&day)?) else { continue };
+            for batch in folders_in(&folder)? {
+                found.push(BatchFolder { name: format!("{above}{day}/{batch}"), date, site: site.clone() });
+            }
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
-/// Every file of a batch. Links, and names that not every system can store, are left alone.
-pub fn files_in(root: &RootDir, folder: &BatchFolder) -> Result<Vec<Lying>, FsError> {
-    let top = parse(&format!("{TRASH_FOLDER}/{}", folder.name))?;
-    ensure_no_links(root, &top)?;
-    let top = root.resolve(&top);
+/// The folders in which there may be a trash: the root, where disks are mounted, and where one is known.
+fn sites(root: &OpenRoot, known: &[String]) -> BTreeSet<Option<RelPath>> {
+    let mounted = volume::mounts_below(root.path());
+    let mounted = mounted.iter().filter_map(|path| relative(path));
+    let known = known.iter().filter_map(|name| name.split_once(&format!("/{TRASH_FOLDER}/")));
+    let known = known.filter_map(|(site, _)| RelPath::parse(site).ok());
+    std::iter::once(None).chain(mounted.chain(known).map(Some)).collect()
+}
+
+/// Every file of a batch. Links, names that not every system can store, and what is still being written
+/// are left alone.
+pub fn files_in(root: &Arc<OpenRoot>, folder: &BatchFolder) -> Result<Vec<Lying>, FsError> {
+    let text = if folder.site.is_some() { folder.name.clone() } else { format!("{TRASH_FOLDER}/{}", folder.name) };
+    let top = RelPath::parse(&text).map_err(|error| FsError::new("list", Path::new(&text), io::Error::other(error)))?;
     let mut found = Vec::new();
-    for entry in WalkDir::new(&top).min_depth(1).sort_by_file_name() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            // Put back or removed since its folder was listed.
-            Err(error) if error.io_error().is_some_and(|error| error.kind() == ErrorKind::NotFound) => continue,
-            Err(error) => {
-                let error = error.into_io_error().unwrap_or_else(|| io::Error::other("the folder contains itself"));
-                return Err(FsError::new("list", &top, error));
+    let mut waiting: Vec<(Option<RelPath>, Arc<Folder>)> = Vec::new();
+    waiting.extend(Folder::find(root, Some(&top))?.map(|top| (None, top)));
+    while let Some((within, open)) = waiting.pop() {
+        for name in open.names()? {
+            let Ok(below) = RelPath::in_folder(within.as_ref(), &name.text) else { continue };
+            match name.kind {
+                Kind::Folder => waiting.extend(open.child(&name.text)?.map(|folder| (Some(below), folder))),
+                Kind::File if !name.text.ends_with(PART_ENDING) => {
+                    // Put back or removed since its folder was listed.
+                    let Some(stamp) = open.entry(&name.text).stamp_if_there()? else { continue };
+                    let trashed = format!("{}/{below}", folder.name);
+                    let path = match &folder.site {
+                        Some(site) => RelPath::parse(&format!("{site}/{below}")),
+                        None => Ok(below),
+                    };
+                    found.extend(path.map(|path| Lying { trashed, path, stamp }));
+                }
+                _ => {}
             }
-        };
-        if !entry.file_type().is_file() {
-            continue;
         }
-        let Some(path) = relative(&top, entry.path()) else { continue };
-        let Ok(metadata) = fs::symlink_metadata(entry.path()) else { continue };
-        found.push(Lying { trashed: format!("{}/{path}", folder.name), path, stamp: FileStamp::of(&metadata) });
     }
+    found.sort_by(|a, b| a.trashed.cmp(&b.trashed));
     Ok(found)
 }
 
-fn relative(top: &Path, path: &Path) -> Option<RelPath> {
-    let parts: Option<Vec<&str>> = path.strip_prefix(top).ok()?.iter().map(|part| part.to_str()).collect();
+fn relative(path: &Path) -> Option<RelPath> {
+    let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
     RelPath::parse(&parts?.join("/")).ok()
 }
 
-/// Names of the folders in a folder; none if it is not there.
-fn folder_names(root: &RootDir, folder: &str) -> Result<Vec<String>, FsError> {
-    let Ok(folder) = RelPath::parse(folder) else { return Ok(Vec::new()) };
-    ensure_no_links(root, &folder)?;
-    let path = root.resolve(&folder);
-    let entries = match fs::read_dir(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(FsError::at("list", &path))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(FsError::at("list", &path))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            names.extend(entry.file_name().into_string());
-        }
-    }
-    Ok(names)
-}
-
-fn parse(path: &str) -> Result<RelPath, FsError> {
-    RelPath::parse(path).map_err(|error| FsError::new("list", Path::new(path), io::Error::other(error)))
+fn folders_in(folder: &Folder) -> Result<Vec<String>, FsError> {
+    let names = folder.names()?.into_iter();
+    Ok(names.filter(|name| name.kind == Kind::Folder).map(|name| name.text).collect())
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
-    use super::*;
-    use crate::fs::trash;
+    use std::fs;
 
-    fn place(files: &[&str]) -> (tempfile::TempDir, RootDir) {
+    use super::*;
+    use crate::fs::RootDir;
+    use crate::fs::entry::Entry;
+    use crate::fs::relocate::unwatched;
+    use crate::fs::trash::Bin;
+
+    fn place(files: &[&str]) -> (tempfile::TempDir, Arc<OpenRoot>) {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
             let path = folder.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, file).unwrap();
         }
-        let root = RootDir::open(folder.path()).unwrap();
+        let root = OpenRoot::open(&RootDir::open(folder.path()).unwrap()).unwrap();
         (folder, root)
     }
 
@@ -120,10 +130,13 @@ mod tests {
     fn what_was_put_there_is_found_with_its_path() {
         let (_folder, root) = place(&["loras/sub/x", "y"]);
         for path in ["loras/sub/x", "y"] {
-            trash::put(&root, &RelPath::parse(path).unwrap(), None, "2024-05-01", "7").unwrap();
+            let source = Entry::open(&root, &RelPath::parse(path).unwrap()).unwrap();
+            let mut bin = Bin::new(&root, "2024-05-01".to_owned(), "7".to_owned());
+            bin.put(&source, source.stamp().unwrap(), "t1", &mut unwatched).unwrap();
         }
-        let folders = batch_folders(&root).unwrap();
-        assert_eq!(folders, [BatchFolder { name: "2024-05-01/7".to_owned(), date: jiff::civil::date(2024, 5, 1) }]);
+        let folders = batch_folders(&root, &[]).unwrap();
+        let date = jiff::civil::date(2024, 5, 1);
+        assert_eq!(folders, [BatchFolder { name: "2024-05-01/7".to_owned(), date, site: None }]);
         let files: Vec<_> = files_in(&root, folders.first().unwrap())
             .unwrap()
             .into_iter()
@@ -141,10 +154,10 @@ mod tests {
     #[test]
     fn without_a_trash_there_is_nothing_and_strangers_are_left_alone() {
         let (_folder, root) = place(&["x"]);
-        assert_eq!(batch_folders(&root).unwrap(), []);
+        assert_eq!(batch_folders(&root, &[]).unwrap(), []);
         let (_folder, root) =
             place(&[".comfy-hub-trash/mine/7/x", ".comfy-hub-trash/2024-05-01/x", ".comfy-hub-trash/y"]);
-        assert_eq!(batch_folders(&root).unwrap(), []);
+        assert_eq!(batch_folders(&root, &[]).unwrap(), []);
     }
 
     #[cfg(unix)]
@@ -154,7 +167,7 @@ mod tests {
         let batch = folder.path().join(".comfy-hub-trash/2024-05-01/7");
         std::os::unix::fs::symlink(folder.path().join("outside"), batch.join("link")).unwrap();
         std::os::unix::fs::symlink(folder.path().join("outside/secret"), batch.join("y")).unwrap();
-        let folders = batch_folders(&root).unwrap();
+        let folders = batch_folders(&root, &[]).unwrap();
         assert_eq!(files_in(&root, folders.first().unwrap()).unwrap().len(), 1);
     }
 }

@@ -10,12 +10,9 @@ use rustix::fs::{major, minor, statfs, statvfs};
 use super::mounts::{Mount, mount_of};
 use super::{Space, VolumeKind};
 
-pub(super) fn space(folder: &Path) -> io::Result<Space> {
+pub(super) fn space(folder: &Path) -> io::Result<Option<Space>> {
     let facts = statvfs(folder)?;
-    Ok(Space {
-        free_bytes: facts.f_bavail.saturating_mul(facts.f_frsize),
-        total_bytes: facts.f_blocks.saturating_mul(facts.f_frsize),
-    })
+    Ok(Space::known(facts.f_bavail.saturating_mul(facts.f_frsize), facts.f_blocks.saturating_mul(facts.f_frsize)))
 }
 
 /// The file system's own number, which survives a restart where the device's does not.

@@ -20,6 +20,14 @@ pub(super) fn mount_of(folder: &Path) -> Option<Mount> {
     find(&fs::read_to_string("/proc/self/mountinfo").ok()?, &folder)
 }
 
+/// The mount points below a folder.
+pub(super) fn points_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(folder) = fs::canonicalize(folder) else { return Vec::new() };
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = table.lines().filter_map(parse).map(|(point, _)| point);
+    points.filter_map(|point| point.strip_prefix(&folder).ok().map(Path::to_owned)).collect()
+}
+
 /// The deepest mount point around the folder; of several on one point the last counts.
 fn find(table: &str, folder: &Path) -> Option<Mount> {
     let around = table.lines().filter_map(parse).filter(|(point, _)| folder.starts_with(point));

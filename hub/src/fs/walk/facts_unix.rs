@@ -73,7 +73,7 @@ impl Folder {
         let identity = FileIdentity { device: stat.st_dev, inode: stat.st_ino, n_links: stat.st_nlink };
         Ok(Facts {
             size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
-            modified: ticks(stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
+            modified: Ticks::from_unix(stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
             placeholder: false,
             identity: Some(identity),
         })
@@ -86,28 +86,5 @@ fn is_mount_root(folder: &File) -> io::Result<bool> {
         Ok(facts) => Ok(facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)),
         Err(Errno::NOSYS | Errno::PERM) => Ok(false),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// The same tick as [`Ticks::from_system_time`] gives: both round down.
-const fn ticks(seconds: i64, nanoseconds: i64) -> Ticks {
-    Ticks(seconds.saturating_mul(10_000_000).saturating_add(nanoseconds / 100))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn ticks_agree_with_the_system_time(seconds in -10_000_000_000_i64..10_000_000_000, nanos in 0_i64..1_000_000_000) {
-            use std::time::{Duration, UNIX_EPOCH};
-            let whole = Duration::from_secs(seconds.unsigned_abs());
-            let start = if seconds < 0 { UNIX_EPOCH - whole } else { UNIX_EPOCH + whole };
-            let time = start + Duration::from_nanos(nanos.unsigned_abs());
-            prop_assert_eq!(ticks(seconds, nanos), Ticks::from_system_time(time));
-        }
     }
 }

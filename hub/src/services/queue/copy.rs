@@ -3,22 +3,22 @@
 use shared_protocol::Blake3;
 
 use super::Queue;
-use super::ending;
 use super::failure::Trouble;
 use super::landed;
+use super::landing::{self, Stage};
 use super::place::{self, Place};
-use super::result::{self, Ends, Success};
+use super::result::{End, Ends, Success};
 use super::room;
 use super::verified::{self, Placed};
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
-use crate::fs::copy::{CopiedPart, CopyControl, CopyRequest, copy_to_part_with, discard_part, finish_part};
-use crate::fs::rename::{move_within_volume, sync_folder};
-use crate::fs::{CancelFlag, ContentHash, Flow, volume};
+use crate::fs::copy::{CopyControl, CopyRequest, copy_to_part_with};
+use crate::fs::rename::{TouchError, move_within_volume};
+use crate::fs::{CancelFlag, ContentHash, Flow, FsError};
 use crate::services::Event;
 use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self};
-use crate::storage::queue::outcome::{self, Made};
+use crate::storage::queue::outcome;
 use crate::storage::queue::{TransferRow, waypoint};
 use crate::storage::{Connection, StorageError, index};
 
@@ -31,17 +31,22 @@ const WORTH_A_COMMIT: u64 = 256 << 20;
 
 pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
     place::check_allowed(queue, transfer)?;
-    let to = ends.to()?;
-    queue.roots.check_blocking(&ends.from)?;
-    queue.roots.check_blocking(to)?;
     if let Some(success) = landed::find(queue, transfer, ends)? {
         return Ok(success);
     }
     let place = place::prepare(queue, transfer, ends, &mut place::Trodden::default())?;
-    if transfer.operation == Operation::Move && can_rename(ends, &place)? {
-        return rename(queue, transfer, ends, &place);
-    }
-    check_space(queue, transfer, ends, &place)?;
+    let stage = if renamed(queue, transfer, ends, &place)? {
+        Stage::Renamed(place)
+    } else {
+        write(queue, transfer, ends, place)?
+    };
+    let landed = landing::land(queue, vec![(transfer, stage)], ends).pop();
+    landed.map_or(Err(Trouble::Stopped), |(_, result)| result)
+}
+
+/// Writes the part file of a big file, with way points.
+pub(super) fn write(queue: &Queue, transfer: &TransferRow, ends: &Ends, place: Place) -> Result<Stage, Trouble> {
+    check_space(queue, transfer, &place)?;
     let mut control = Control { queue, transfer, stop: queue.live.flag(transfer.id) };
     let request = CopyRequest {
         source: &place.source,
@@ -62,11 +67,7 @@ pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<
             waypoint::part_complete(tx, transfer.id, &copied.content.blake3, copied.content.sha256.as_ref())
         })?;
     }
-    land(queue, transfer, ends, &place)?;
-    if let Some(folder) = place.dest.parent() {
-        sync_folder(folder)?;
-    }
-    finish(queue, transfer, ends, &place, &copied)
+    Ok(Stage::Written(place, copied))
 }
 
 /// SHA-256 is taken on the way unless the source's is known already.
@@ -103,7 +104,7 @@ pub(super) fn check_known(
 ) -> Result<(), Trouble> {
     match known {
         Some(known) if known != content.blake3 => {
-            discard_part(&place.part)?;
+            place.part.clean_up();
             let detail = format!(
                 "What was read of {} is {}, but its known hash is {known}, with the same size and time: the file or \
                  its disk may be damaged. Nothing was copied. Hash it again to see.",
@@ -115,62 +116,38 @@ pub(super) fn check_known(
     }
 }
 
-fn can_rename(ends: &Ends, place: &Place) -> Result<bool, Trouble> {
-    let folder = place.dest.parent().unwrap_or(&place.dest);
-    Ok(volume::same_volume(ends.from.dir.path(), folder)?)
-}
-
-/// A move on one volume: nothing is read or written but the name.
-pub(super) fn rename(queue: &Queue, transfer: &TransferRow, ends: &Ends, place: &Place) -> Result<Success, Trouble> {
-    place::make_way(queue, transfer, ends.to()?.root, &place.to_path)?;
-    place::touch_while_in_use(|| move_within_volume(&place.source, place.expected, &place.dest))?;
-    for folder in [place.dest.parent(), place.source.parent()].into_iter().flatten() {
-        sync_folder(folder)?;
+/// A move on one volume: nothing is read or written but the name. `false` if it has to be copied.
+pub(super) fn renamed(queue: &Queue, transfer: &TransferRow, ends: &Ends, place: &Place) -> Result<bool, Trouble> {
+    let is_near = || Ok::<_, FsError>(place.source.folder().mount()? == place.dest.folder().mount()?);
+    if transfer.operation != Operation::Move || !is_near()? {
+        return Ok(false);
     }
-    ending::renamed(queue, transfer, ends, &place.to_path, place.expected)
+    place::make_way(queue, transfer, ends.to()?, &place.dest, &place.to_path)?;
+    match place::touch_while_in_use(|| move_within_volume(&place.source, place.expected, &place.dest)) {
+        Ok(()) => Ok(true),
+        // Some file systems are made of several disks that look like one.
+        Err(TouchError::Fs(error)) if error.is_across_volumes() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn check_space(queue: &Queue, transfer: &TransferRow, ends: &Ends, place: &Place) -> Result<(), Trouble> {
-    if transfer.synced_bytes > 0 && place.part.exists() {
+fn check_space(queue: &Queue, transfer: &TransferRow, place: &Place) -> Result<(), Trouble> {
+    if transfer.synced_bytes > 0 && place.part.look()?.is_some() {
         // Its room was taken when it was begun.
         return Ok(());
     }
-    room::check(queue, transfer, ends)
-}
-
-/// Gives the finished part file its name.
-pub(super) fn land(queue: &Queue, transfer: &TransferRow, ends: &Ends, place: &Place) -> Result<(), Trouble> {
-    place::make_way(queue, transfer, ends.to()?.root, &place.to_path)?;
-    Ok(place::while_in_use(|| finish_part(&place.part, &place.dest))?)
-}
-
-/// Ends a copy; a move's source goes only now, after the copy's hash is committed and the source was
-/// looked at again.
-fn finish(
-    queue: &Queue,
-    transfer: &TransferRow,
-    ends: &Ends,
-    place: &Place,
-    copied: &CopiedPart,
-) -> Result<Success, Trouble> {
-    let mut changes = ending::landed_changes(transfer, ends, place, copied)?;
-    if transfer.operation == Operation::Move {
-        result::commit(queue, transfer, &changes)?;
-        changes = ending::drop_source(transfer, ends, place)?;
-    }
-    let made = Made {
-        size_bytes: copied.stamp.size_bytes,
-        modified: copied.stamp.modified,
-        hash: Some(copied.content.blake3),
-    };
-    Ok(Success { changes, made: Some(made) })
+    room::check(queue, transfer, place.dest.folder())
 }
 
 /// Removes the part files of transfers that will not go on, as far as their roots can be reached.
 pub(super) fn discard_left(queue: &Queue) -> Result<(), StorageError> {
-    let roots: Vec<LiveRoot> = Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok()).collect();
-    let rows: Vec<_> = roots.iter().map(|root| root.row).collect();
+    let live: Vec<LiveRoot> = Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok()).collect();
+    let rows: Vec<_> = live.iter().map(|root| root.row).collect();
     let left = queue.database.read_blocking(|connection| outcome::with_part_left(connection, &rows))?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let roots: Vec<End> = live.into_iter().filter_map(|live| End::open(queue, live).ok()).collect();
     let mut gone = Vec::new();
     for transfer in &left {
         let Some(root) = roots.iter().find(|root| Some(root.row) == transfer.to_row) else { continue };
@@ -182,7 +159,8 @@ pub(super) fn discard_left(queue: &Queue) -> Result<(), StorageError> {
                 continue;
             }
         }
-        match discard_part(&place::part_of(queue, transfer, &root.dir)) {
+        let part = place::part_of(queue, transfer, root);
+        match part.and_then(|part| part.map_or(Ok(()), |part| part.discard())) {
             Ok(()) => gone.push(transfer.id),
             Err(error) => tracing::warn!(%error, id = transfer.id.0, "a part file could not be removed"),
         }

@@ -1,57 +1,133 @@
-//! Deleting: files go into their root's trash.
+//! Deleting: files go into the trash of their disk. The renames of a group come first, then each folder is
+//! synced once, and only what is on the disk for good is told the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Queue;
 use super::failure::{Trouble, explain};
+use super::landing::{self, Syncs};
 use super::place::{self, expected};
-use super::result::{self, Change, Ends, Success, Tried};
-use crate::fs::open::stamp_if_there;
-use crate::fs::{ensure_no_links, trash};
+use super::result::{Change, Ends, Success, Tried};
+use crate::domain::ids::BatchId;
+use crate::fs::FileStamp;
+use crate::fs::entry::{Entry, Folder};
+use crate::fs::folders::Folders;
+use crate::fs::hash::{HashOptions, hash_file};
+use crate::fs::rename::remove_source;
+use crate::fs::trash::{self, Bin, Put};
 use crate::storage::queue::TransferRow;
 
+/// What a group has in common.
+#[derive(Default)]
+struct Common {
+    folders: Folders,
+    bins: BTreeMap<BatchId, Bin>,
+}
+
 pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
-    let mut tried: Vec<Tried<'a>> = Vec::with_capacity(group.len());
-    let mut left = BTreeSet::new();
+    let (mut common, mut syncs) = (Common::default(), Syncs::default());
+    let mut put = Vec::with_capacity(group.len());
     for transfer in group {
-        let result = if queue.live.flag(transfer.id).is_cancelled() {
+        let done = if queue.live.flag(transfer.id).is_cancelled() {
             Err(Trouble::Stopped)
         } else {
-            delete(queue, transfer, ends).map_err(|trouble| explain(queue, &ends.all(), trouble))
+            put_away(queue, transfer, ends, &mut common)
         };
-        if result.is_ok() {
+        if let Ok(put) = &done {
+            syncs.came(&put.to);
+            syncs.went(&put.from);
+        }
+        put.push((transfer, done));
+    }
+    let unsynced = syncs.run();
+    let mut left = BTreeSet::new();
+    let mut tried: Vec<Tried<'a>> = Vec::with_capacity(group.len());
+    for (transfer, done) in put {
+        let done = done.and_then(|put| unsynced.check(&[&put.to, &put.from]).map(|()| put));
+        if done.is_ok() {
             left.extend(transfer.path.parent());
         }
-        tried.push((transfer, result));
+        let told = done.map(|put| told(transfer, ends, put)).map_err(|trouble| explain(queue, &ends.all(), trouble));
+        tried.push((transfer, told));
     }
-    let emptied = result::remove_emptied(&ends.from.dir, ends.from.row, &left);
-    if let Some(success) = tried.iter_mut().rev().find_map(|(_, result)| result.as_mut().ok()) {
-        // Stored last, when no file of the folders is left in the index.
-        success.changes.extend(emptied);
-    }
+    landing::remove_emptied(&mut tried, ends, &left);
     tried
 }
 
-fn delete(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
-    place::check_allowed(queue, transfer)?;
-    let root = &ends.from;
-    let (date, batch) = place::trash_folder(queue, transfer)?;
-    let stamp = expected(transfer);
-    ensure_no_links(&root.dir, &transfer.path)?;
-    let source = root.dir.resolve(&transfer.path);
-    let trash_path = if stamp_if_there(&source)?.is_none() && transfer.begun {
-        // Perhaps an earlier try was killed before its commit.
-        let place = format!("{date}/{batch}/{}", transfer.path);
-        match trash::stamp(&root.dir, &place)? {
-            Some(found) if found == stamp => place,
-            _ => return Err(Trouble::last("missing", format!("{} is not there any more.", transfer.path))),
-        }
-    } else {
-        place::touch_while_in_use(|| trash::put(&root.dir, &transfer.path, Some(stamp), &date, &batch))?
-    };
+fn told(transfer: &TransferRow, ends: &Ends, put: Put) -> Success {
+    let (root, path) = (ends.from.row, transfer.path.clone());
     let changes = vec![
-        Change::Trashed { root: root.row, path: transfer.path.clone(), trash_path, stamp },
-        Change::Gone { root: root.row, path: transfer.path.clone() },
+        Change::Trashed { root, path: path.clone(), trash_path: put.trashed, stamp: put.stamp },
+        Change::Gone { root, path },
     ];
-    Ok(Success { changes, made: None })
+    Success { changes, made: None }
+}
+
+fn put_away(queue: &Queue, transfer: &TransferRow, ends: &Ends, common: &mut Common) -> Result<Put, Trouble> {
+    place::check_allowed(queue, transfer)?;
+    let Common { folders, bins } = common;
+    let bin = match bins.entry(transfer.batch_id) {
+        std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+        std::collections::btree_map::Entry::Vacant(new) => new.insert(place::bin(queue, transfer, &ends.from)?),
+    };
+    let stamp = expected(transfer);
+    let folder = match folders.open(&ends.from.open, transfer.path.parent()) {
+        Err(error) if error.is_not_found() => None,
+        opened => Some(opened?),
+    };
+    let source = folder.as_ref().map(|folder| folder.entry(transfer.path.name()));
+    let there = source.as_ref().map_or(Ok(None), Entry::stamp_if_there)?;
+    if transfer.begun
+        && let Some(put) = earlier(queue, transfer, ends, bin, folder.as_ref(), there)?
+    {
+        return Ok(put);
+    }
+    match source {
+        Some(source) if there.is_some() => Ok(place::put_into(queue, transfer, bin, &source, stamp)?),
+        _ => Err(Trouble::last("missing", format!("{} is not there any more.", transfer.path))),
+    }
+}
+
+/// What an earlier try did that was killed before its commit: the file lies in the trash. If it had to be
+/// copied there, it may still have its name, too; then the two have to be proved to be one content.
+fn earlier(
+    queue: &Queue,
+    transfer: &TransferRow,
+    ends: &Ends,
+    bin: &mut Bin,
+    folder: Option<&Arc<Folder>>,
+    there: Option<FileStamp>,
+) -> Result<Option<Put>, Trouble> {
+    let root = &ends.from.open;
+    // A folder went with the last file in it.
+    let from = folder.map_or_else(|| Folder::nearest(root, &transfer.path), |folder| Ok(Arc::clone(folder)))?;
+    for trashed in bin.first_places(&from, &transfer.path)? {
+        let Some(lying) = trash::entry(root, &trashed)? else { continue };
+        let Some(stamp) = lying.stamp_if_there()? else { continue };
+        let looks_right = stamp.size_bytes == transfer.size_bytes && (there.is_some() || stamp == expected(transfer));
+        if !looks_right {
+            continue;
+        }
+        if there.is_some() {
+            let source = from.entry(transfer.path.name());
+            if hash(queue, transfer, &lying, stamp)? != hash(queue, transfer, &source, expected(transfer))? {
+                continue;
+            }
+            place::touch_while_in_use(|| remove_source(&source, expected(transfer)))?;
+        }
+        return Ok(Some(Put { trashed, stamp, from, to: Arc::clone(lying.folder()) }));
+    }
+    Ok(None)
+}
+
+fn hash(
+    queue: &Queue,
+    transfer: &TransferRow,
+    file: &Entry,
+    stamp: FileStamp,
+) -> Result<shared_protocol::Blake3, Trouble> {
+    let stop = queue.live.flag(transfer.id);
+    let options = HashOptions { sha256: false, threads: true };
+    Ok(hash_file(file, stamp, options, None, &mut |_| stop.flow())?.blake3)
 }

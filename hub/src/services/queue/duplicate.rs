@@ -5,8 +5,6 @@ use super::failure::{Trouble, explain};
 use super::place::{self, expected};
 use super::result::{self, Change, Ends, Success, Tried};
 use super::verified::{self, Placed};
-use crate::fs::ensure_no_links;
-use crate::fs::open::stamp_if_there;
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::{Made, Reason};
 
@@ -23,11 +21,9 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
 fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
     place::check_allowed(queue, transfer)?;
     let (from, to) = (&ends.from, ends.to()?);
-    ends.all().into_iter().try_for_each(|root| queue.roots.check_blocking(root))?;
-    ensure_no_links(&from.dir, &transfer.path)?;
     let file = Placed { root: from, path: &transfer.path };
     let stays = Placed { root: to, path: &transfer.to_path };
-    let proved = if stamp_if_there(&from.dir.resolve(&transfer.path))?.is_none() {
+    let proved = if place::stamp_at(from, &transfer.path)?.is_none() {
         let gone = || Trouble::last("missing", format!("{} is not there any more.", transfer.path));
         verified::was_removed(queue, transfer, file, stays)?.ok_or_else(gone)?
     } else {
@@ -35,7 +31,7 @@ fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success,
     };
     let mut changes = vec![Change::Gone { root: from.row, path: transfer.path.clone() }];
     let left = transfer.path.parent().into_iter().collect();
-    changes.extend(result::remove_emptied(&from.dir, from.row, &left));
+    changes.extend(result::remove_emptied(from, &left));
     let made = Made { size_bytes: proved.stamp.size_bytes, modified: proved.stamp.modified, hash: Some(proved.blake3) };
     Ok(Success { changes, made: Some(made) })
 }

@@ -5,7 +5,7 @@ use shared_protocol::RelPath;
 use super::Queue;
 use super::failure::Trouble;
 use super::place::{self, Place};
-use super::result::{self, Change, Ends, Success};
+use super::result::{Change, Ends, Success};
 use crate::fs::copy::CopiedPart;
 use crate::fs::rename::remove_source;
 use crate::fs::{ContentHash, FileStamp};
@@ -40,11 +40,6 @@ pub(super) fn renamed(
     if let Some(content) = known {
         changes.push(Change::Content { root: to.row, path: to_path.clone(), modified: stamp.modified, content });
     }
-    changes.extend(result::remove_emptied(
-        &ends.from.dir,
-        ends.from.row,
-        &transfer.path.parent().into_iter().collect(),
-    ));
     Ok(Success { changes, made: Some(Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash }) })
 }
 
@@ -72,15 +67,9 @@ pub(super) fn landed_changes(
 }
 
 /// Removes the source of a move whose copy is committed.
-pub(super) fn drop_source(transfer: &TransferRow, ends: &Ends, place: &Place) -> Result<Vec<Change>, Trouble> {
+pub(super) fn drop_source(transfer: &TransferRow, ends: &Ends, place: &Place) -> Result<Change, Trouble> {
     place::touch_while_in_use(|| remove_source(&place.source, place.expected))?;
-    let mut changes = vec![Change::Gone { root: ends.from.row, path: transfer.path.clone() }];
-    changes.extend(result::remove_emptied(
-        &ends.from.dir,
-        ends.from.row,
-        &transfer.path.parent().into_iter().collect(),
-    ));
-    Ok(changes)
+    Ok(Change::Gone { root: ends.from.row, path: transfer.path.clone() })
 }
 
 pub(super) fn known(content: &ContentHash) -> KnownContent {

@@ -79,14 +79,13 @@ fn check(queue: &Queue, request: &TransferRequest) -> Result<(LiveRoot, Option<L
     if let (Some(to), OnConflict::Replace) = (to, request.on_conflict) {
         queue.roots.check_delete(to)?;
     }
-    let from = queue.roots.live(request.from)?;
-    let to = to.map(|to| queue.roots.live(to)).transpose()?;
-    if let Some(to) = &to
-        && !to.writable
-    {
-        let text = format!("{} can't be written.", to.root.label());
-        return Err(ServiceError::said(ErrorKind::Impossible, text));
-    }
+    // Where something is taken away, a name has to be changed.
+    let from = if request.operation.takes_away() {
+        queue.roots.live_writable(request.from)?
+    } else {
+        queue.roots.live(request.from)?
+    };
+    let to = to.map(|to| queue.roots.live_writable(to)).transpose()?;
     Ok((from, to))
 }
 

@@ -10,8 +10,6 @@ use super::failure::{Trouble, explain};
 use super::place::{self, expected};
 use super::result::{self, Change, Ends, Success, Tried};
 use super::verified::{self, Placed, Proved};
-use crate::fs::ensure_no_links;
-use crate::fs::open::stamp_if_there;
 use crate::storage::StorageError;
 use crate::storage::queue::outcome::Made;
 use crate::storage::queue::{TransferRow, row};
@@ -29,17 +27,14 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
 fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
     place::check_allowed(queue, transfer)?;
     let to = ends.to()?;
-    ends.all().into_iter().try_for_each(|root| queue.roots.check_blocking(root))?;
-    ensure_no_links(&ends.from.dir, &transfer.path)?;
     let stays = Placed { root: to, path: &transfer.to_path };
-    if stamp_if_there(&ends.from.dir.resolve(&transfer.path))?.is_none() {
+    if place::stamp_at(&ends.from, &transfer.path)?.is_none() {
         let gone = || Trouble::last("missing", format!("{} is not there any more.", transfer.path));
         let file = Placed { root: &ends.from, path: &transfer.path };
         let proved = verified::was_removed(queue, transfer, file, stays)?.ok_or_else(gone)?;
         return Ok(evicted(transfer, ends, stays, &proved));
     }
-    ensure_no_links(&to.dir, &transfer.to_path)?;
-    if stamp_if_there(&to.dir.resolve(&transfer.to_path))?.is_some() {
+    if place::stamp_at(to, &transfer.to_path)?.is_some() {
         return remove(queue, transfer, ends, stays);
     }
     let copied = copy::run(queue, transfer, ends)?;
@@ -72,7 +67,7 @@ fn evicted(transfer: &TransferRow, ends: &Ends, stays: Placed<'_>, proved: &Prov
         },
     ];
     let left = transfer.path.parent().into_iter().collect();
-    changes.extend(result::remove_emptied(&ends.from.dir, ends.from.row, &left));
+    changes.extend(result::remove_emptied(&ends.from, &left));
     let made = Made { size_bytes: proved.stamp.size_bytes, modified: proved.stamp.modified, hash };
     Success { changes, made: Some(made) }
 }

@@ -72,7 +72,8 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
     if paths.is_empty() {
         return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one file in \"paths\"."));
     }
-    let (local, lake) = (queue.roots.live(Root::Local)?, queue.roots.live(Root::Lake)?);
+    // Names go from Local, or come there.
+    let (local, lake) = (queue.roots.live_writable(Root::Local)?, queue.roots.live(Root::Lake)?);
     Ok(queue.database.write_blocking(|tx| {
         let mut asked = Asked {
             connection: tx,

@@ -41,14 +41,14 @@ impl From<FsError> for Trouble {
         let (failure, code) = match error.class() {
             FailureClass::InUse => (Failure::InUse, "in_use"),
             FailureClass::DiskFull => (Failure::DiskFull, "disk_full"),
-            FailureClass::Offline => (Failure::Offline, "offline"),
             FailureClass::NotFound => (Failure::Final, "missing"),
             FailureClass::PermissionDenied => (Failure::Final, "permission_denied"),
             FailureClass::ReadOnly => (Failure::Final, "read_only"),
             FailureClass::Exists => (Failure::Final, "exists"),
             FailureClass::NotSupported => (Failure::Final, "not_supported"),
             FailureClass::NameTooLong => (Failure::Final, "name_too_long"),
-            FailureClass::Other => (Failure::Transient, "io"),
+            // Whether the disk or the server is away, only the root can tell: `explain` asks it.
+            FailureClass::Offline | FailureClass::Other => (Failure::Transient, "io"),
         };
         Self::Failed(failure, Reason { code, detail: error.to_string() })
     }

@@ -6,11 +6,11 @@ use super::Queue;
 use super::ending;
 use super::failure::Trouble;
 use super::place::{self, expected};
-use super::result::{Change, Ends, Success};
+use super::result::{self, Change, Ends, Success};
 use crate::domain::operation::Operation;
+use crate::fs::entry::{Entry, Folder};
 use crate::fs::hash::{HashOptions, hash_file};
-use crate::fs::open::stamp_if_there;
-use crate::fs::{ContentHash, FileStamp, volume};
+use crate::fs::{ContentHash, FileStamp};
 use crate::services::Event;
 use crate::storage::index;
 use crate::storage::queue::TransferRow;
@@ -22,51 +22,58 @@ pub(super) fn find(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result
         return Ok(None);
     }
     let to = ends.to()?;
-    let dest = to.dir.resolve(&transfer.to_path);
-    let Some(stamp) = stamp_if_there(&dest)? else { return Ok(None) };
-    let looks_like_ours = stamp.size_bytes == transfer.size_bytes && stamp.modified.same(transfer.modified);
-    if !looks_like_ours {
+    let Some(dest) = Entry::find(&to.open, &transfer.to_path)? else { return Ok(None) };
+    // Its time may be another one: not every file system keeps it. The content decides.
+    let Some(stamp) = dest.stamp_if_there()?.filter(|stamp| stamp.size_bytes == transfer.size_bytes) else {
         return Ok(None);
-    }
-    let source = ends.from.dir.resolve(&transfer.path);
-    let source_is_there = stamp_if_there(&source)? == Some(expected(transfer));
-    let one_volume = volume::same_volume(ends.from.dir.path(), to.dir.path())?;
-    if transfer.operation == Operation::Move && !source_is_there && one_volume && transfer.part.is_none() {
-        // A rename is all or nothing.
+    };
+    let source = Entry::find(&ends.from.open, &transfer.path)?;
+    let there = source.as_ref().map_or(Ok(None), Entry::stamp_if_there)?;
+    let source = source.filter(|_| there == Some(expected(transfer)));
+    let is_move = transfer.operation == Operation::Move;
+    let keeps_time = stamp.modified.same(transfer.modified);
+    if is_move && source.is_none() && transfer.part.is_none() && keeps_time && is_near(transfer, ends, &dest)? {
+        // A rename is all or nothing; that it lasts was not made sure of.
+        Folder::nearest(&ends.from.open, &transfer.path)?.sync()?;
+        dest.folder().sync()?;
         return ending::renamed(queue, transfer, ends, &transfer.to_path, stamp).map(Some);
     }
     let found = hash(queue, transfer, &dest, stamp)?;
-    let is_ours = match transfer.part {
-        Some((blake3, _)) => blake3 == found.blake3,
-        None if source_is_there => hash(queue, transfer, &source, expected(transfer))?.blake3 == found.blake3,
-        None => known_hash(queue, transfer, ends)? == Some(found.blake3),
+    let is_ours = match (transfer.part, &source) {
+        (Some((blake3, _)), _) => blake3 == found.blake3,
+        (None, Some(source)) => hash(queue, transfer, source, expected(transfer))?.blake3 == found.blake3,
+        (None, None) => known_hash(queue, transfer, ends)? == Some(found.blake3),
     };
     if !is_ours {
         return Ok(None);
     }
+    dest.folder().sync()?;
     let content = ending::known(&found);
     let hash = Some(found.blake3);
     let mut changes = vec![
         Change::Put { root: to.row, path: transfer.to_path.clone(), stamp, hash },
         Change::Content { root: to.row, path: transfer.to_path.clone(), modified: stamp.modified, content },
     ];
-    if transfer.operation == Operation::Move {
-        super::result::commit(queue, transfer, &changes)?;
+    if is_move {
+        result::commit(queue, transfer, &changes)?;
         changes.clear();
-        if source_is_there {
-            let place = place::Place {
-                source,
-                expected: expected(transfer),
-                to_path: transfer.to_path.clone(),
-                dest: dest.clone(),
-                part: place::part_of(queue, transfer, &to.dir),
-            };
-            changes.extend(ending::drop_source(transfer, ends, &place)?);
-        } else {
-            changes.push(Change::Gone { root: ends.from.row, path: transfer.path.clone() });
+        match source {
+            Some(source) => {
+                let part = place::part_in(queue, transfer, dest.folder());
+                let to_path = transfer.to_path.clone();
+                let place = place::Place { source, expected: expected(transfer), to_path, dest, part };
+                changes.push(ending::drop_source(transfer, ends, &place)?);
+            }
+            None => changes.push(Change::Gone { root: ends.from.row, path: transfer.path.clone() }),
         }
+        changes.extend(result::remove_emptied(&ends.from, &transfer.path.parent().into_iter().collect()));
     }
     Ok(Some(Success { changes, made: Some(Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash }) }))
+}
+
+/// Whether the file can have come by a rename.
+fn is_near(transfer: &TransferRow, ends: &Ends, dest: &Entry) -> Result<bool, Trouble> {
+    Ok(Folder::nearest(&ends.from.open, &transfer.path)?.mount()? == dest.folder().mount()?)
 }
 
 fn known_hash(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Option<shared_protocol::Blake3>, Trouble> {
@@ -75,15 +82,10 @@ fn known_hash(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Opti
     })?)
 }
 
-fn hash(
-    queue: &Queue,
-    transfer: &TransferRow,
-    path: &std::path::Path,
-    stamp: FileStamp,
-) -> Result<ContentHash, Trouble> {
+fn hash(queue: &Queue, transfer: &TransferRow, file: &Entry, stamp: FileStamp) -> Result<ContentHash, Trouble> {
     let stop = queue.live.flag(transfer.id);
     let options = HashOptions { sha256: false, threads: true };
-    Ok(hash_file(path, stamp, options, None, &mut |done: u64| {
+    Ok(hash_file(file, stamp, options, None, &mut |done: u64| {
         queue.live.checking(transfer.id, done);
         queue.events.progress(Event::TransferChanged(transfer.id));
         stop.flow()

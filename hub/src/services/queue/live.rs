@@ -16,6 +16,7 @@ pub use groups::GroupView;
 use crate::domain::ids::TransferId;
 use crate::domain::rate::Rate;
 use crate::fs::CancelFlag;
+use crate::fs::entry::Mount;
 use crate::services::pace::Pace;
 
 /// How a running transfer is going.
@@ -40,6 +41,8 @@ struct Running {
     rate: Rate,
     last: Instant,
     stop: CancelFlag,
+    /// Where it writes, once that is known.
+    mount: Option<Mount>,
 }
 
 impl Running {
@@ -52,6 +55,7 @@ impl Running {
             rate: Rate::default(),
             last: now,
             stop: CancelFlag::new(),
+            mount: None,
         }
     }
 
@@ -178,10 +182,18 @@ impl Live {
         self.running.lock().values().map(|r| r.bytes_done.saturating_sub(r.bytes_stored)).sum()
     }
 
-    /// Bytes that running transfers will still write.
-    pub(super) fn bytes_to_come(&self, except: TransferId) -> u64 {
+    /// A transfer writes to this mount.
+    pub(super) fn goes_to(&self, id: TransferId, mount: Mount) {
+        if let Some(running) = self.running.lock().get_mut(&id) {
+            running.mount = Some(mount);
+        }
+    }
+
+    /// Bytes that running transfers will still write to a mount.
+    pub(super) fn bytes_to_come(&self, except: TransferId, mount: Mount) -> u64 {
         let all = self.running.lock();
-        all.iter().filter(|(id, _)| **id != except).map(|(_, r)| r.size_bytes.saturating_sub(r.bytes_done)).sum()
+        let theirs = all.iter().filter(|(id, running)| **id != except && running.mount == Some(mount));
+        theirs.map(|(_, r)| r.size_bytes.saturating_sub(r.bytes_done)).sum()
     }
 
     /// How fast everything goes together.
@@ -243,10 +255,13 @@ mod tests {
     #[test]
     fn what_is_read_again_counts_neither_as_copied_nor_as_to_come() {
         let (live, id) = (Live::default(), TransferId(1));
+        let mount = |device| Mount { device, mount: 0 };
         live.begin(id, 100, 40);
+        live.goes_to(id, mount(1));
         let before = live.total.lock().clone();
         live.checking(id, 30);
-        assert_eq!((live.bytes_to_come(TransferId(2)), live.bytes_ahead()), (60, 0));
+        assert_eq!((live.bytes_to_come(TransferId(2), mount(1)), live.bytes_ahead()), (60, 0));
+        assert_eq!(live.bytes_to_come(TransferId(2), mount(2)), 0, "another disk");
         assert_eq!(*live.total.lock(), before);
     }
 }

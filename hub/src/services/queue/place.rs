@@ -1,23 +1,24 @@
 //! Where a copy goes, and what to do if something is there already.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use backon::BlockingRetryable as _;
 use shared_protocol::RelPath;
 
 use super::Queue;
 use super::failure::Trouble;
-use super::result::{Change, Ends};
+use super::result::{Change, End, Ends};
 use super::unknown;
 use crate::domain::failure::FailureClass;
 use crate::domain::operation::{OnConflict, Operation, other_name};
 use crate::domain::retry::in_use_backoff;
-use crate::domain::root::Root;
-use crate::fs::copy::part_path;
-use crate::fs::open::{stamp_if_there, stamp_path};
+use crate::fs::copy::{CopyError, part_name};
+use crate::fs::entry::{Entry, Folder};
+use crate::fs::folders::Folders;
 use crate::fs::rename::TouchError;
-use crate::fs::{FileStamp, FsError, RootDir, ensure_no_links, folders, trash};
+use crate::fs::trash::{Bin, Put};
+use crate::fs::{FileStamp, Flow, FsError};
+use crate::services::Event;
 use crate::storage::queue::{TransferRow, batches, waypoint};
 
 /// Other names tried before giving up.
@@ -26,40 +27,19 @@ const MOST_NAMES: u32 = 200;
 /// Everything that is known before the first byte moves.
 #[derive(Debug)]
 pub(super) struct Place {
-    pub(super) source: PathBuf,
+    pub(super) source: Entry,
     pub(super) expected: FileStamp,
     pub(super) to_path: RelPath,
-    pub(super) dest: PathBuf,
-    pub(super) part: PathBuf,
+    pub(super) dest: Entry,
+    pub(super) part: Entry,
 }
 
-/// Folders that were looked at for one of the transfers claimed together. The next file in them needs
-/// no second look: the group takes no longer than a big file does.
+/// Folders that were opened for one of the transfers claimed together. The next file in them needs no
+/// second look: the group takes no longer than a big file does.
 #[derive(Debug, Default)]
 pub(super) struct Trodden {
-    /// The source's folders without a link on the way.
-    sources: HashSet<Option<RelPath>>,
-    /// The destination's folders as they are spelled on disk.
-    made: HashMap<Option<RelPath>, Option<RelPath>>,
-}
-
-impl Trodden {
-    fn source(&mut self, dir: &RootDir, folder: Option<RelPath>) -> Result<(), FsError> {
-        if !self.sources.contains(&folder) {
-            folder.iter().try_for_each(|folder| ensure_no_links(dir, folder))?;
-            self.sources.insert(folder);
-        }
-        Ok(())
-    }
-
-    fn made(&mut self, dir: &RootDir, folder: Option<RelPath>) -> Result<Option<RelPath>, FsError> {
-        if let Some(spelled) = self.made.get(&folder) {
-            return Ok(spelled.clone());
-        }
-        let spelled = folders::ensure_folder(dir, folder.as_ref())?;
-        self.made.insert(folder, spelled.clone());
-        Ok(spelled)
-    }
+    pub(super) sources: Folders,
+    pub(super) dests: Folders,
 }
 
 /// The name of a transfer's part file, without the file's own.
@@ -86,6 +66,14 @@ pub(super) const fn expected(transfer: &TransferRow) -> FileStamp {
     FileStamp { size_bytes: transfer.size_bytes, modified: transfer.modified }
 }
 
+/// The stamp of a file below a root; none if it, or its folder, is not there.
+pub(super) fn stamp_at(root: &End, path: &RelPath) -> Result<Option<FileStamp>, FsError> {
+    match Entry::find(&root.open, path)? {
+        Some(entry) => entry.stamp_if_there(),
+        None => Ok(None),
+    }
+}
+
 /// Finds out where the file goes and makes its folder.
 pub(super) fn prepare(
     queue: &Queue,
@@ -94,58 +82,59 @@ pub(super) fn prepare(
     trodden: &mut Trodden,
 ) -> Result<Place, Trouble> {
     let to = ends.to()?;
-    trodden.source(&ends.from.dir, transfer.path.parent())?;
-    let source = ends.from.dir.resolve(&transfer.path);
+    let source = trodden.sources.open(&ends.from.open, transfer.path.parent())?.entry(transfer.path.name());
     // Of a link this is an error, too.
-    if stamp_path(&source)? != expected(transfer) {
+    if source.stamp()? != expected(transfer) {
         return Err(Trouble::changed());
     }
-    let folder = trodden.made(&to.dir, transfer.to_path.parent())?;
-    let spelled = RelPath::in_folder(folder.as_ref(), transfer.to_path.name())
-        .map_err(|error| Trouble::last("name", error.to_string()))?;
-    let to_path = free_name(&to.dir, &spelled, transfer.on_conflict)?;
+    let folder = trodden.dests.ensure(&to.open, transfer.to_path.parent())?;
+    let name = free_name(&folder, transfer.to_path.name(), transfer.on_conflict)?;
+    let to_path =
+        RelPath::in_folder(folder.below(), &name).map_err(|error| Trouble::last("name", error.to_string()))?;
+    let dest = folder.entry(&name);
     if transfer.on_conflict == OnConflict::Replace {
         // Seen now, it costs no copy; it is looked at again when it makes way.
-        check_occupant(transfer, stamp_if_there(&to.dir.resolve(&to_path))?)?;
+        check_occupant(transfer, dest.stamp_if_there()?)?;
     }
     if to_path != transfer.to_path {
         queue.database.write_blocking(|tx| waypoint::renamed(tx, transfer.id, &to_path))?;
     }
-    Ok(place(queue, transfer, source, &to.dir, to_path))
-}
-
-fn place(queue: &Queue, transfer: &TransferRow, source: PathBuf, dir: &RootDir, to_path: RelPath) -> Place {
-    let dest = dir.resolve(&to_path);
     // The part file keeps its name when the destination's changes, so that a resume finds it.
-    let folder = dir.resolve_folder(to_path.parent().as_ref());
-    let part = part_path(&folder, transfer.path.name(), &token(queue, transfer));
-    Place { source, expected: expected(transfer), to_path, dest, part }
+    let part = part_in(queue, transfer, &folder);
+    Ok(Place { source, expected: expected(transfer), to_path, dest, part })
 }
 
-/// Where the part file of a transfer lies, whether or not it is there.
-pub(super) fn part_of(queue: &Queue, transfer: &TransferRow, dir: &RootDir) -> PathBuf {
+/// The part file of a transfer in a folder, whether or not it is there.
+pub(super) fn part_in(queue: &Queue, transfer: &TransferRow, folder: &Arc<Folder>) -> Entry {
+    folder.entry(&part_name(transfer.path.name(), &token(queue, transfer)))
+}
+
+/// Where the part file of a transfer lies, if its folder is there.
+pub(super) fn part_of(queue: &Queue, transfer: &TransferRow, root: &End) -> Result<Option<Entry>, FsError> {
     let beside = if transfer.operation.replaces_in_place() { &transfer.path } else { &transfer.to_path };
-    place(queue, transfer, PathBuf::new(), dir, beside.clone()).part
+    let folder = Folder::find(&root.open, beside.parent().as_ref())?;
+    Ok(folder.map(|folder| part_in(queue, transfer, &folder)))
 }
 
-/// The path that the choice leads to, given what is there now.
-fn free_name(dir: &RootDir, path: &RelPath, choice: OnConflict) -> Result<RelPath, Trouble> {
-    let is_taken = |path: &RelPath| stamp_if_there(&dir.resolve(path)).map(|stamp| stamp.is_some());
-    if !is_taken(path)? {
-        return Ok(path.clone());
+/// The name that the choice leads to, given what is there now.
+fn free_name(folder: &Arc<Folder>, name: &str, choice: OnConflict) -> Result<String, Trouble> {
+    let is_taken = |name: &str| folder.entry(name).stamp_if_there().map(|stamp| stamp.is_some());
+    let shown = || RelPath::in_folder(folder.below(), name).map_or_else(|_| name.to_owned(), |path| path.to_string());
+    if !is_taken(name)? {
+        return Ok(name.to_owned());
     }
     match choice {
-        OnConflict::Skip => Err(Trouble::exists(path.as_str())),
-        OnConflict::Replace => Ok(path.clone()),
+        OnConflict::Skip => Err(Trouble::exists(&shown())),
+        OnConflict::Replace => Ok(name.to_owned()),
         OnConflict::KeepBoth => {
             for n in 1..MOST_NAMES {
-                let other = RelPath::in_folder(path.parent().as_ref(), &other_name(path.name(), n))
-                    .map_err(|error| Trouble::last("name", error.to_string()))?;
+                let other = other_name(name, n);
+                RelPath::in_folder(folder.below(), &other).map_err(|error| Trouble::last("name", error.to_string()))?;
                 if !is_taken(&other)? {
                     return Ok(other);
                 }
             }
-            Err(Trouble::exists(path.as_str()))
+            Err(Trouble::exists(&shown()))
         }
     }
 }
@@ -162,11 +151,43 @@ pub(super) fn touch_while_in_use<T>(work: impl FnMut() -> Result<T, TouchError>)
         .call()
 }
 
-/// The folder names of a batch in the trash; the same after a restart.
-pub(super) fn trash_folder(queue: &Queue, transfer: &TransferRow) -> Result<(String, String), Trouble> {
+/// The same where it may have to be copied.
+pub(super) fn relocate_while_in_use<T>(work: impl FnMut() -> Result<T, CopyError>) -> Result<T, CopyError> {
+    let is_in_use = |error: &CopyError| match error {
+        CopyError::Source(error) | CopyError::Destination(error) => error.class() == FailureClass::InUse,
+        CopyError::SourceChanged | CopyError::Stopped => false,
+    };
+    work.retry(in_use_backoff()).when(is_in_use).call()
+}
+
+/// Tells how far a file is that has to be copied after all, and stops it when asked.
+pub(super) fn watch(queue: &Queue, transfer: &TransferRow) -> impl FnMut(u64) -> Flow {
+    let (queue, id) = (queue.clone(), transfer.id);
+    let stop = queue.live.flag(id);
+    move |bytes| {
+        queue.live.progress(id, bytes);
+        queue.events.progress(Event::TransferChanged(id));
+        stop.flow()
+    }
+}
+
+/// The trash for what a transfer's batch deletes; its folders have the same names after a restart.
+pub(super) fn bin(queue: &Queue, transfer: &TransferRow, root: &End) -> Result<Bin, Trouble> {
     let made = queue.database.read_blocking(|connection| batches::created_at(connection, transfer.batch_id))?;
     let date = crate::storage::timestamp(made).strftime("%Y-%m-%d").to_string();
-    Ok((date, transfer.batch_id.to_string()))
+    Ok(Bin::new(&root.open, date, transfer.batch_id.to_string()))
+}
+
+/// Puts a file into the trash.
+pub(super) fn put_into(
+    queue: &Queue,
+    transfer: &TransferRow,
+    bin: &mut Bin,
+    file: &Entry,
+    expected: FileStamp,
+) -> Result<Put, CopyError> {
+    let token = token(queue, transfer);
+    relocate_while_in_use(|| bin.put(file, expected, &token, &mut watch(queue, transfer)))
 }
 
 /// What is to make way has to be what was seen when that was decided.
@@ -181,19 +202,25 @@ fn check_occupant(transfer: &TransferRow, found: Option<FileStamp>) -> Result<()
 
 /// Puts what has the destination's name into the trash, if the choice is to replace it. The index
 /// learns it at once: from here on the old file is found in the trash whatever happens.
-pub(super) fn make_way(queue: &Queue, transfer: &TransferRow, root: Root, path: &RelPath) -> Result<(), Trouble> {
+pub(super) fn make_way(
+    queue: &Queue,
+    transfer: &TransferRow,
+    root: &End,
+    dest: &Entry,
+    path: &RelPath,
+) -> Result<(), Trouble> {
     if transfer.on_conflict != OnConflict::Replace {
         return Ok(());
     }
-    let live = queue.roots.live(root)?;
-    let Some(stamp) = stamp_if_there(&live.dir.resolve(path))? else { return Ok(()) };
-    queue.roots.check_delete(root)?;
+    let Some(stamp) = dest.stamp_if_there()? else { return Ok(()) };
+    queue.roots.check_delete(root.root)?;
     check_occupant(transfer, Some(stamp))?;
-    let (date, batch) = trash_folder(queue, transfer)?;
-    let trash_path = touch_while_in_use(|| trash::put(&live.dir, path, Some(stamp), &date, &batch))?;
+    let put = put_into(queue, transfer, &mut bin(queue, transfer, root)?, dest, stamp)?;
+    put.to.sync()?;
+    put.from.sync()?;
     let changes = [
-        Change::Trashed { root: live.row, path: path.clone(), trash_path, stamp },
-        Change::Gone { root: live.row, path: path.clone() },
+        Change::Trashed { root: root.row, path: path.clone(), trash_path: put.trashed, stamp: put.stamp },
+        Change::Gone { root: root.row, path: path.clone() },
     ];
     Ok(super::result::commit(queue, transfer, &changes)?)
 }

@@ -83,7 +83,9 @@ impl Plan<'_> {
 
     fn add(&mut self, live: &LiveRoot, row: TrashRow) -> Result<(), StorageError> {
         let key = row.path.match_key();
-        if !index::files_at_key(self.connection, live.row, &key)?.is_empty() {
+        if !live.writable {
+            self.skip(row.path.to_string(), "its root can't be written");
+        } else if !index::files_at_key(self.connection, live.row, &key)?.is_empty() {
             self.skip(row.path.to_string(), "something has this name now");
         } else if !self.open.insert((live.row, key)) {
             self.skip(row.path.to_string(), "another transfer to the same place has not ended yet");

@@ -12,7 +12,8 @@ use crate::domain::duplicates::Action;
 use crate::domain::ids::RootRowId;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
-use crate::fs::{share, volume};
+use crate::fs::entry::{Folder, OpenRoot};
+use crate::fs::share;
 use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::index::{self, FileRow};
@@ -53,18 +54,16 @@ impl Queue {
 /// The root, if the action can be taken there.
 fn able(queue: &Queue, action: Action, root: Root) -> Result<LiveRoot, ServiceError> {
     queue.roots.check_delete(root)?;
-    let live = queue.roots.live(root)?;
+    let live = queue.roots.live_writable(root)?;
     let cannot = |what: &str| {
         let text = format!("The disk of {} {what}.", root.label());
         Err(ServiceError::said(ErrorKind::Impossible, text))
     };
-    if !live.writable {
-        return cannot("can't be written");
-    }
     if action == Action::Delete {
         return Ok(live);
     }
-    let able = share::abilities(&live.dir).map_err(|error| ServiceError::Offline { root, why: error.to_string() })?;
+    let opened = queue.roots.open_blocking(&live)?;
+    let able = share::abilities(&opened).map_err(|error| ServiceError::Offline { root, why: error.to_string() })?;
     match action {
         Action::Hardlink if !able.hardlink => cannot("has no hard links"),
         Action::Reflink if !able.reflink => cannot("can't let files share their bytes: Btrfs, XFS and ReFS can"),
@@ -221,11 +220,14 @@ impl<'a> Plan<'a> {
         if self.action.works_across() {
             return Ok(());
         }
-        let folder = |live: &LiveRoot, file: &FileRow| live.dir.resolve_folder(file.path.parent().as_ref());
-        match volume::same_volume(&folder(live, file), &folder(keeps, keeper)) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("it lies on another volume than the file that stays: no link leads there".to_owned()),
-            Err(error) => Err(error.to_string()),
+        let mount = |live: &LiveRoot, file: &FileRow| {
+            let root = OpenRoot::open(&live.dir)?;
+            Folder::open(&root, file.path.parent().as_ref())?.mount()
+        };
+        match (mount(live, file), mount(keeps, keeper)) {
+            (Ok(one), Ok(other)) if one == other => Ok(()),
+            (Ok(_), Ok(_)) => Err("it lies on another volume than the file that stays: no link leads there".to_owned()),
+            (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
         }
     }
 

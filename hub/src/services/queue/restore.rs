@@ -1,50 +1,109 @@
-//! Bringing files back from the trash, to the exact path they had.
+//! Bringing files back from the trash, to the exact path they had. The renames of a group come first, then
+//! each folder is synced once, and only what is on the disk for good is told the database.
+
+use std::sync::Arc;
+
+use shared_protocol::Blake3;
 
 use super::Queue;
 use super::failure::{Trouble, explain};
+use super::landing::Syncs;
 use super::place::{self, expected};
 use super::result::{Change, Ends, Success, Tried};
-use crate::fs::open::stamp_if_there;
-use crate::fs::{ensure_no_links, trash};
+use crate::fs::FileStamp;
+use crate::fs::entry::{Entry, Folder};
+use crate::fs::folders::Folders;
+use crate::fs::trash;
 use crate::storage::hashes;
 use crate::storage::queue::outcome::Made;
 use crate::storage::queue::{TransferRow, waypoint};
 
-pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
-    let one = |transfer: &'a TransferRow| {
-        if queue.live.flag(transfer.id).is_cancelled() {
-            return (transfer, Err(Trouble::Stopped));
-        }
-        (transfer, restore(queue, transfer, ends).map_err(|trouble| explain(queue, &ends.all(), trouble)))
-    };
-    group.iter().map(one).collect()
+/// A file that is back.
+struct Back {
+    trash_path: String,
+    stamp: FileStamp,
+    hash: Option<Blake3>,
+    to: Arc<Folder>,
+    /// Where it was in the trash; none if that folder is gone already.
+    from: Option<Arc<Folder>>,
 }
 
-fn restore(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
+pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
+    let (mut folders, mut syncs) = (Folders::default(), Syncs::default());
+    let mut back = Vec::with_capacity(group.len());
+    for transfer in group {
+        let done = if queue.live.flag(transfer.id).is_cancelled() {
+            Err(Trouble::Stopped)
+        } else {
+            bring_back(queue, transfer, ends, &mut folders)
+        };
+        if let Ok(back) = &done {
+            syncs.came(&back.to);
+            back.from.iter().for_each(|from| syncs.went(from));
+        }
+        back.push((transfer, done));
+    }
+    let unsynced = syncs.run();
+    let tried = back.into_iter().map(|(transfer, done)| {
+        let told = done.and_then(|back| {
+            unsynced.check(&std::iter::once(&back.to).chain(&back.from).collect::<Vec<_>>())?;
+            tidy(ends, &back.trash_path);
+            told(queue, transfer, ends, back)
+        });
+        (transfer, told.map_err(|trouble| explain(queue, &ends.all(), trouble)))
+    });
+    tried.collect()
+}
+
+fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, folders: &mut Folders) -> Result<Back, Trouble> {
     place::check_allowed(queue, transfer)?;
     let root = &ends.from;
     let Some(trash_path) = transfer.trash_path.clone() else {
         return Err(Trouble::last("missing", "It is not known where in the trash the file lies."));
     };
-    ensure_no_links(&root.dir, &transfer.path)?;
-    let dest = root.dir.resolve(&transfer.path);
-    let in_trash = trash::stamp(&root.dir, &trash_path)?;
-    let is_back = in_trash.is_none() && transfer.begun && stamp_if_there(&dest)? == Some(expected(transfer));
+    let in_trash = trash::entry(&root.open, &trash_path)?;
+    let lying = in_trash.as_ref().map_or(Ok(None), Entry::stamp_if_there)?;
     let known = queue.database.read_blocking(|connection| waypoint::find_trashed(connection, root.row, &trash_path))?;
     if known.is_some_and(|known| known.leaving) {
         return Err(Trouble::last("missing", "The trash is being emptied of this file."));
     }
-    if !is_back {
-        match in_trash {
-            Some(stamp) if stamp == expected(transfer) => {}
-            Some(_) => return Err(Trouble::changed()),
-            None => return Err(Trouble::last("missing", "The file is not in the trash any more.")),
+    let hash = known.and_then(|known| known.hash);
+    let from = in_trash.map(|entry| Arc::clone(entry.folder()));
+    match lying {
+        None if transfer.begun && place::stamp_at(root, &transfer.path)? == Some(expected(transfer)) => {
+            // An earlier try was killed before its commit.
+            let to = Folder::open(&root.open, transfer.path.parent().as_ref())?;
+            return Ok(Back { trash_path, stamp: expected(transfer), hash, to, from });
         }
-        place::make_way(queue, transfer, root.root, &transfer.path)?;
-        place::while_in_use(|| trash::restore(&root.dir, &trash_path, &transfer.path))?;
+        None if !trash::is_there(&root.open, &trash_path)? => {
+            let detail = "The disk that its trash lies on is not mounted.";
+            return Err(Trouble::last("missing", detail));
+        }
+        None => return Err(Trouble::last("missing", "The file is not in the trash any more.")),
+        Some(stamp) if stamp == expected(transfer) => {}
+        Some(_) => return Err(Trouble::changed()),
     }
-    let stamp = expected(transfer);
-    let hash = match known.and_then(|known| known.hash) {
+    let dest = folders.ensure(&root.open, transfer.path.parent())?.entry(transfer.path.name());
+    place::make_way(queue, transfer, root, &dest, &transfer.path)?;
+    let token = place::token(queue, transfer);
+    let put = place::relocate_while_in_use(|| {
+        let control = &mut place::watch(queue, transfer);
+        trash::restore(&root.open, &trash_path, expected(transfer), &dest, &token, control)
+    })?;
+    Ok(Back { trash_path, stamp: put.stamp, hash, to: put.to, from: Some(put.from) })
+}
+
+/// The folders in the trash that became empty go; that one stays is no failure.
+fn tidy(ends: &Ends, trash_path: &str) {
+    if let Err(error) = trash::remove_folders_of(&ends.from.open, trash_path) {
+        tracing::info!(%error, "an empty folder stays in the trash");
+    }
+}
+
+fn told(queue: &Queue, transfer: &TransferRow, ends: &Ends, back: Back) -> Result<Success, Trouble> {
+    let Back { trash_path, stamp, hash, .. } = back;
+    let root = &ends.from;
+    let hash = match hash {
         Some(hash) => Some(hash),
         None => queue
             .database

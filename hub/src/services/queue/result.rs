@@ -2,6 +2,8 @@
 //! belong to it.
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use shared_protocol::{Blake3, RelPath};
 
@@ -9,7 +11,8 @@ use super::Queue;
 use super::failure::Trouble;
 use crate::domain::ids::RootRowId;
 use crate::domain::ticks::Ticks;
-use crate::fs::{FileStamp, RootDir, folders};
+use crate::fs::entry::OpenRoot;
+use crate::fs::{FileStamp, folders};
 use crate::services::ServiceError;
 use crate::services::roots::LiveRoot;
 use crate::storage::duplicates;
@@ -21,11 +24,33 @@ use crate::storage::queue::outcome::Made;
 use crate::storage::queue::waypoint::{self, Trashed};
 use crate::storage::{Connection, StorageError};
 
+/// A root that is open, proved to be the one that is meant.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    live: LiveRoot,
+    pub(super) open: Arc<OpenRoot>,
+}
+
+impl End {
+    pub(super) fn open(queue: &Queue, live: LiveRoot) -> Result<Self, ServiceError> {
+        let open = queue.roots.open_blocking(&live)?;
+        Ok(Self { live, open })
+    }
+}
+
+impl Deref for End {
+    type Target = LiveRoot;
+
+    fn deref(&self) -> &LiveRoot {
+        &self.live
+    }
+}
+
 /// The roots that a transfer touches, as they are now.
 #[derive(Debug, Clone)]
 pub(super) struct Ends {
-    pub(super) from: LiveRoot,
-    pub(super) to: Option<LiveRoot>,
+    pub(super) from: End,
+    pub(super) to: Option<End>,
 }
 
 impl Ends {
@@ -37,15 +62,16 @@ impl Ends {
         if from.row != transfer.from_row || to.as_ref().map(|to| to.row) != transfer.to_row {
             return Err(changed());
         }
-        Ok(Self { from, to })
+        let to = to.map(|to| End::open(queue, to)).transpose()?;
+        Ok(Self { from: End::open(queue, from)?, to })
     }
 
-    pub(super) fn to(&self) -> Result<&LiveRoot, Trouble> {
+    pub(super) fn to(&self) -> Result<&End, Trouble> {
         self.to.as_ref().ok_or_else(|| Trouble::last("impossible", "The transfer has no destination."))
     }
 
     pub(super) fn all(&self) -> Vec<&LiveRoot> {
-        std::iter::once(&self.from).chain(&self.to).collect()
+        std::iter::once(&self.from).chain(&self.to).map(Deref::deref).collect()
     }
 }
 
@@ -150,15 +176,15 @@ pub(super) fn commit(queue: &Queue, transfer: &TransferRow, changes: &[Change]) 
 }
 
 /// Removes the folders that a move or delete left empty, except those that stand for a type.
-pub(super) fn remove_emptied(dir: &RootDir, row: RootRowId, left: &BTreeSet<RelPath>) -> Vec<Change> {
+pub(super) fn remove_emptied(root: &End, left: &BTreeSet<RelPath>) -> Vec<Change> {
     left.iter()
-        .flat_map(|folder| match folders::remove_emptied_folders(dir, folder) {
+        .flat_map(|folder| match folders::remove_emptied_folders(&root.open, folder) {
             Ok(removed) => removed,
             Err(error) => {
                 tracing::info!(%error, "an empty folder stays");
                 Vec::new()
             }
         })
-        .map(|path| Change::FolderGone { root: row, path })
+        .map(|path| Change::FolderGone { root: root.row, path })
         .collect()
 }

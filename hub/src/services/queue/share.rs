@@ -10,13 +10,14 @@ use super::ending::known;
 use super::failure::{Trouble, explain};
 use super::place::{self, expected};
 use super::result::{Change, Ends, Success, Tried};
+use super::room;
 use super::verified::{self, Pair, Placed};
 use crate::domain::operation::Operation;
 use crate::domain::transfer::Failure;
-use crate::fs::copy::{CopyRequest, copy_to_part, discard_part};
+use crate::fs::copy::{CopyRequest, copy_to_part};
+use crate::fs::entry::Entry;
 use crate::fs::hash::{HashOptions, hash_file};
-use crate::fs::open::{stamp_if_there, stamp_path};
-use crate::fs::{FileStamp, ensure_no_links, identity, share, volume};
+use crate::fs::{FileStamp, share};
 use crate::services::Event;
 use crate::storage::hashes::KnownContent;
 use crate::storage::queue::TransferRow;
@@ -40,7 +41,6 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
 fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
     place::check_allowed(queue, transfer)?;
     let (from, to) = (&ends.from, ends.to()?);
-    queue.roots.check_blocking(from)?;
     if from.row != to.row {
         return Err(Trouble::last(
             "impossible",
@@ -49,54 +49,53 @@ fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, T
     }
     let file = Placed { root: from, path: &transfer.path };
     let stays = Placed { root: to, path: &transfer.to_path };
-    ensure_no_links(&from.dir, file.path)?;
-    ensure_no_links(&to.dir, stays.path)?;
-    let (path, keeper) = (from.dir.resolve(file.path), to.dir.resolve(stays.path));
-    if transfer.operation == Operation::Hardlink && transfer.begun && is_linked(&path, &keeper)? {
+    let (name, keeper) = (Entry::open(&from.open, file.path)?, Entry::open(&to.open, stays.path)?);
+    if transfer.operation == Operation::Hardlink && transfer.begun && is_linked(&name, &keeper)? {
         // An earlier try was killed behind its last step. Both names are one file: it is what it is.
-        let pair_stamp = stamp_path(&keeper)?;
+        let pair_stamp = keeper.stamp()?;
         if let Some((blake3, _)) = transfer.part {
             return Ok(joined(transfer, ends, pair_stamp, blake3));
         }
     }
     let pair = verified::prove(queue, transfer, file, expected(transfer), stays)?;
-    let part = place::part_of(queue, transfer, &from.dir);
+    let part = place::part_in(queue, transfer, pair.file.folder());
     let made = make(queue, transfer, &pair, &part);
     let put = made.and_then(|()| {
         verified::check_still(queue, transfer, &pair, stays)?;
         Ok(place::touch_while_in_use(|| share::replace(&part, &pair.file, expected(transfer)))?)
     });
     if put.is_err() {
-        discard_part(&part)?;
+        part.clean_up();
     }
     put?;
-    let stamp = stamp_path(&pair.file)?;
-    if transfer.operation == Operation::Hardlink && !identity::is_same_file(&pair.file, &pair.survivor)? {
+    let stamp = pair.file.stamp()?;
+    if transfer.operation == Operation::Hardlink && !pair.file.identity()?.is(&pair.survivor.identity()?) {
         let detail = format!("{} was linked, but is not the same file as {} afterwards.", file.path, stays.path);
         return Err(Trouble::last("not_linked", detail));
     }
     Ok(joined(transfer, ends, stamp, pair.proved.blake3))
 }
 
-fn is_linked(path: &std::path::Path, keeper: &std::path::Path) -> Result<bool, Trouble> {
-    Ok(stamp_if_there(path)?.is_some() && stamp_if_there(keeper)?.is_some() && identity::is_same_file(path, keeper)?)
+fn is_linked(name: &Entry, keeper: &Entry) -> Result<bool, Trouble> {
+    let both = name.stamp_if_there()?.is_some() && keeper.stamp_if_there()?.is_some();
+    Ok(both && name.identity()?.is(&keeper.identity()?))
 }
 
 /// Makes what takes the file's place.
-fn make(queue: &Queue, transfer: &TransferRow, pair: &Pair, part: &std::path::Path) -> Result<(), Trouble> {
-    discard_part(part)?;
+fn make(queue: &Queue, transfer: &TransferRow, pair: &Pair, part: &Entry) -> Result<(), Trouble> {
+    part.discard()?;
     let cannot = |trouble: Trouble| match trouble {
         // What the file system can't do at all it will not do at the next try.
         Trouble::Failed(Failure::Transient, Reason { detail, .. }) => Trouble::last("not_supported", detail),
         other => other,
     };
     if transfer.operation == Operation::Hardlink {
-        return share::link(&pair.survivor, part).map_err(|error| cannot(error.into()));
+        return pair.survivor.link(part).map_err(|error| cannot(error.into()));
     }
     share::clone(&pair.survivor, part, &pair.file).map_err(|error| cannot(error.into()))?;
     let stop = queue.live.flag(transfer.id);
     let options = HashOptions { sha256: false, threads: true };
-    let content = hash_file(part, stamp_path(part)?, options, None, &mut |_| stop.flow())?;
+    let content = hash_file(part, part.stamp()?, options, None, &mut |_| stop.flow())?;
     if content.blake3 == pair.proved.blake3 {
         return Ok(());
     }
@@ -118,13 +117,12 @@ fn joined(transfer: &TransferRow, ends: &Ends, stamp: FileStamp, blake3: shared_
 /// Copies a file's bytes and puts the copy in its place.
 fn separate(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
     let root = &ends.from;
-    queue.roots.check_blocking(root)?;
-    ensure_no_links(&root.dir, &transfer.path)?;
-    let (path, part) = (root.dir.resolve(&transfer.path), place::part_of(queue, transfer, &root.dir));
-    check_space(queue, transfer, ends)?;
+    let file = Entry::open(&root.open, &transfer.path)?;
+    let part = place::part_in(queue, transfer, file.folder());
+    room::check(queue, transfer, file.folder())?;
     let stop = queue.live.flag(transfer.id);
     let request = CopyRequest {
-        source: &path,
+        source: &file,
         expected: expected(transfer),
         part: &part,
         resume_from: 0,
@@ -140,14 +138,14 @@ fn separate(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Succes
         stop.flow()
     });
     let put = copied.map_err(Trouble::from).and_then(|copied| {
-        place::touch_while_in_use(|| share::replace(&part, &path, expected(transfer)))?;
+        place::touch_while_in_use(|| share::replace(&part, &file, expected(transfer)))?;
         Ok(copied)
     });
     if put.is_err() {
-        discard_part(&part)?;
+        part.clean_up();
     }
     let copied = put?;
-    let stamp = stamp_path(&path)?;
+    let stamp = file.stamp()?;
     let (row, hash) = (root.row, Some(copied.content.blake3));
     let changes = vec![
         Change::Put { root: row, path: transfer.path.clone(), stamp, hash },
@@ -159,13 +157,4 @@ fn separate(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Succes
         },
     ];
     Ok(Success { changes, made: Some(Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash }) })
-}
-
-fn check_space(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<(), Trouble> {
-    let free = volume::space(ends.from.dir.path())?.free_bytes;
-    if free.saturating_sub(queue.live.bytes_to_come(transfer.id)) >= transfer.size_bytes {
-        return Ok(());
-    }
-    let detail = format!("{} needs {} bytes, but only {free} are free.", transfer.path, transfer.size_bytes);
-    Err(Trouble::Failed(Failure::DiskFull, Reason { code: "disk_full", detail }))
 }

@@ -154,7 +154,7 @@ fn restore(
     path: &RelPath,
     occupant: Option<(u64, Ticks)>,
 ) -> Result<NewTransfer, ServiceError> {
-    let live = queue.roots.live(root)?;
+    let live = queue.roots.live_writable(root)?;
     if occupant.is_some() {
         queue.roots.check_delete(root)?;
     }
@@ -180,7 +180,7 @@ fn restore(
 /// A file that a copy or a restore made goes into the trash, if it is unchanged when its turn comes.
 fn taken_away(queue: &Queue, done: &TransferRow, root: Root, path: &RelPath) -> Result<NewTransfer, ServiceError> {
     queue.roots.check_delete(root)?;
-    let live = queue.roots.live(root)?;
+    let live = queue.roots.live_writable(root)?;
     let (size_bytes, modified) = result(done);
     Ok(NewTransfer {
         operation: Operation::Delete,
@@ -199,7 +199,7 @@ fn taken_away(queue: &Queue, done: &TransferRow, root: Root, path: &RelPath) -> 
 
 /// A file that shares its bytes gets its own again.
 fn separated(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer, ServiceError> {
-    let live = queue.roots.live(to)?;
+    let live = queue.roots.live_writable(to)?;
     let (size_bytes, modified) = result(done);
     Ok(NewTransfer {
         operation: Operation::Separate,
@@ -218,7 +218,7 @@ fn separated(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer,
 
 /// What left Local comes back from where its content was proved to be.
 fn copied_back(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer, ServiceError> {
-    let (now, back) = (queue.roots.live(to)?, queue.roots.live(done.from)?);
+    let (now, back) = (queue.roots.live(to)?, queue.roots.live_writable(done.from)?);
     let (size_bytes, modified) = result(done);
     Ok(NewTransfer {
         operation: Operation::Copy,
@@ -237,7 +237,7 @@ fn copied_back(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfe
 
 fn moved_back(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer, ServiceError> {
     queue.roots.check_delete(to)?;
-    let (now, back) = (queue.roots.live(to)?, queue.roots.live(done.from)?);
+    let (now, back) = (queue.roots.live_writable(to)?, queue.roots.live_writable(done.from)?);
     let (size_bytes, modified) = result(done);
     Ok(NewTransfer {
         operation: Operation::Move,

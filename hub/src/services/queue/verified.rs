@@ -7,28 +7,26 @@
 //! The two paths may be one file in a way that no number tells: two names of one server's share. So the
 //! file is set aside under a temporary name first, and goes only if the other is still in its place.
 
-use std::path::{Path, PathBuf};
-
 use shared_protocol::{Blake3, RelPath};
 
 use super::Queue;
 use super::ending;
 use super::failure::Trouble;
 use super::place;
-use super::result::{self, Change};
-use crate::fs::copy::{discard_part, part_path};
+use super::result::{self, Change, End};
+use crate::fs::at::forget_cached;
+use crate::fs::copy::part_name;
+use crate::fs::entry::Entry;
 use crate::fs::hash::{HashOptions, hash_file};
-use crate::fs::open::{forget_cached, stamp_if_there};
-use crate::fs::rename::{check_unchanged, rename_no_clobber, set_aside, sync_folder};
-use crate::fs::{ContentHash, FileStamp, ensure_no_links, identity};
+use crate::fs::rename::{check_unchanged, set_aside};
+use crate::fs::{ContentHash, FileStamp};
 use crate::services::Event;
-use crate::services::roots::LiveRoot;
 use crate::storage::queue::{TransferRow, waypoint};
 
 /// A file with the root it lies in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed<'a> {
-    pub(super) root: &'a LiveRoot,
+    pub(super) root: &'a End,
     pub(super) path: &'a RelPath,
 }
 
@@ -42,8 +40,8 @@ pub(super) struct Proved {
 /// Two files that hold the same, as they were read in this run.
 #[derive(Debug)]
 pub(super) struct Pair {
-    pub(super) file: PathBuf,
-    pub(super) survivor: PathBuf,
+    pub(super) file: Entry,
+    pub(super) survivor: Entry,
     pub(super) proved: Proved,
 }
 
@@ -58,15 +56,13 @@ pub(super) fn remove(
 ) -> Result<Proved, Trouble> {
     let pair = prove(queue, transfer, file, expected, stays)?;
     check_still(queue, transfer, &pair, stays)?;
-    let aside = aside(queue, transfer, file);
-    let other = (pair.survivor.as_path(), pair.proved.stamp);
+    let aside = aside(queue, transfer, &pair.file);
+    let other = (&pair.survivor, pair.proved.stamp);
     if !place::touch_while_in_use(|| set_aside(&pair.file, expected, &aside, other))? {
         return Err(no_copy(stays));
     }
-    place::while_in_use(|| discard_part(&aside))?;
-    if let Some(folder) = pair.file.parent() {
-        sync_folder(folder)?;
-    }
+    place::while_in_use(|| aside.remove_for_good())?;
+    pair.file.folder().sync()?;
     Ok(pair.proved)
 }
 
@@ -80,9 +76,9 @@ pub(super) fn prove(
     stays: Placed<'_>,
 ) -> Result<Pair, Trouble> {
     let (source, survivor) = (resolve(file)?, resolve(stays)?);
-    let Some(stamp) = stamp_if_there(&survivor)? else { return Err(no_copy(stays)) };
+    let Some(stamp) = survivor.stamp_if_there()? else { return Err(no_copy(stays)) };
     check_unchanged(&source, expected)?;
-    if identity::is_same_file(&source, &survivor)? {
+    if source.identity()?.is(&survivor.identity()?) {
         let detail = format!("{} and {} are one file under two names: nothing would be freed.", file.path, stays.path);
         return Err(Trouble::last("same_file", detail));
     }
@@ -124,7 +120,9 @@ pub(super) fn was_removed(
 ) -> Result<Option<Proved>, Trouble> {
     let proved = survives(queue, transfer, stays)?;
     if proved.is_some() {
-        discard_part(&aside(queue, transfer, file))?;
+        if let Some(name) = Entry::find(&file.root.open, file.path)? {
+            aside(queue, transfer, &name).remove_for_good()?;
+        }
     } else if put_back(queue, transfer, file)? {
         return Err(no_copy(stays));
     }
@@ -133,8 +131,8 @@ pub(super) fn was_removed(
 
 fn survives(queue: &Queue, transfer: &TransferRow, stays: Placed<'_>) -> Result<Option<Proved>, Trouble> {
     let Some((blake3, _)) = transfer.part.filter(|_| transfer.begun) else { return Ok(None) };
-    let survivor = resolve(stays)?;
-    let Some(stamp) = stamp_if_there(&survivor)? else { return Ok(None) };
+    let Some(survivor) = Entry::find(&stays.root.open, stays.path)? else { return Ok(None) };
+    let Some(stamp) = survivor.stamp_if_there()? else { return Ok(None) };
     forget_cached(&survivor);
     let copy = read(queue, transfer, &survivor, stamp, transfer.size_bytes)?;
     Ok((copy.blake3 == blake3).then_some(Proved { stamp, blake3 }))
@@ -142,35 +140,34 @@ fn survives(queue: &Queue, transfer: &TransferRow, stays: Placed<'_>) -> Result<
 
 /// Gives a file that was set aside by a try that was killed its name again; `false` if there is none.
 pub(super) fn put_back(queue: &Queue, transfer: &TransferRow, file: Placed<'_>) -> Result<bool, Trouble> {
-    let aside = aside(queue, transfer, file);
-    if stamp_if_there(&aside)?.is_none() {
+    let Some(name) = Entry::find(&file.root.open, file.path)? else { return Ok(false) };
+    let aside = aside(queue, transfer, &name);
+    if aside.stamp_if_there()?.is_none() {
         return Ok(false);
     }
-    rename_no_clobber(&aside, &resolve(file)?)?;
+    aside.rename_no_clobber(&name)?;
     Ok(true)
 }
 
 /// Where the file waits to go: a name of its own, so that it is taken for no part of a copy.
-fn aside(queue: &Queue, transfer: &TransferRow, file: Placed<'_>) -> PathBuf {
-    let folder = file.root.dir.resolve_folder(file.path.parent().as_ref());
-    part_path(&folder, file.path.name(), &format!("{}-aside", place::token(queue, transfer)))
+fn aside(queue: &Queue, transfer: &TransferRow, file: &Entry) -> Entry {
+    file.folder().entry(&part_name(file.name(), &format!("{}-aside", place::token(queue, transfer))))
 }
 
-fn resolve(file: Placed<'_>) -> Result<PathBuf, Trouble> {
-    ensure_no_links(&file.root.dir, file.path)?;
-    Ok(file.root.dir.resolve(file.path))
+fn resolve(file: Placed<'_>) -> Result<Entry, Trouble> {
+    Ok(Entry::open(&file.root.open, file.path)?)
 }
 
 /// Reads a file whole. Two files are read, so each is half of what there is to do.
 fn read(
     queue: &Queue,
     transfer: &TransferRow,
-    path: &Path,
+    file: &Entry,
     stamp: FileStamp,
     before: u64,
 ) -> Result<ContentHash, Trouble> {
     let stop = queue.live.flag(transfer.id);
-    let content = hash_file(path, stamp, HashOptions { sha256: false, threads: true }, None, &mut |done: u64| {
+    let content = hash_file(file, stamp, HashOptions { sha256: false, threads: true }, None, &mut |done: u64| {
         queue.live.progress(transfer.id, u64::midpoint(before, done));
         queue.events.progress(Event::TransferChanged(transfer.id));
         stop.flow()

@@ -1,5 +1,6 @@
 //! Looking at the roots every few seconds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared_protocol::ids::RootId;
@@ -7,7 +8,8 @@ use shared_protocol::ids::RootId;
 use super::{Known, LiveRoot, RootStatus, Roots, adopt};
 use crate::domain::root::Root;
 use crate::fs::RootDir;
-use crate::fs::probe::{RootStatus as Found, probe};
+use crate::fs::entry::OpenRoot;
+use crate::fs::probe::{self, RootStatus as Found, probe};
 use crate::fs::volume::Space;
 use crate::services::{Event, Tasks};
 use crate::storage::history::{Level, NewLine};
@@ -52,6 +54,11 @@ pub(super) fn check(live: &LiveRoot) -> Result<(), String> {
         Found::Online { .. } => Ok(()),
         other => Err(reason(&other)),
     }
+}
+
+/// Opens the root, if it is still the one it was.
+pub(super) fn open(live: &LiveRoot) -> Result<Arc<OpenRoot>, String> {
+    probe::open(&live.dir, live.marker).map_err(|found| reason(&found))
 }
 
 /// What one look found.
@@ -101,7 +108,7 @@ fn look_blocking(roots: &Roots, root: Root, dir: &RootDir) -> Look {
         Found::Online { space, writable, id } => match known(roots, root, dir, writable, id)
             .map_or_else(|| adopt::row_of(&roots.database, root, dir, writable, id), Ok)
         {
-            Ok(live) => Look { live: Some(live), space: Some(space), writable, why: None, can_adopt: false },
+            Ok(live) => Look { live: Some(live), space, writable, why: None, can_adopt: false },
             Err(why) => Look::failed(why, false),
         },
         other => {

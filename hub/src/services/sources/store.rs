@@ -1,6 +1,5 @@
 //! Reading and changing the Lake's file of addresses.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use crate::domain::exclusion::SOURCES_FILE;
 use crate::domain::failure::FailureClass;
 use crate::domain::root::Root;
 use crate::domain::sources::{SourcesError, SourcesFile};
-use crate::fs::open::stamp_if_there;
+use crate::fs::entry::{Entry, Folder, OpenRoot};
 use crate::fs::rename::TouchError;
 use crate::fs::{FileStamp, FsError, RootDir, replace};
 use crate::services::{ErrorKind, ServiceError};
@@ -42,13 +41,13 @@ impl Sources {
     }
 
     fn read_blocking(&self, dir: &RootDir) -> Result<Arc<SourcesFile>, ServiceError> {
-        let path = dir.path().join(SOURCES_FILE);
-        let stamp = stamp_if_there(&path).map_err(|error| trouble(&error))?;
+        let there = OpenRoot::open(dir).and_then(|root| file_in(&root)).map_err(|error| trouble(&error))?;
+        let stamp = there.stamp_if_there().map_err(|error| trouble(&error))?;
         let is_cached = |cached: &&Cached| Some(cached.stamp) == stamp && cached.dir == *dir;
         if let Some(cached) = self.cached.lock().as_ref().filter(is_cached) {
             return Ok(Arc::clone(&cached.file));
         }
-        let Some(seen) = replace::read(&path, MAX_BYTES).map_err(|error| trouble(&error))? else {
+        let Some(seen) = replace::read(&there, MAX_BYTES).map_err(|error| trouble(&error))? else {
             return Ok(Arc::default());
         };
         let file = Arc::new(SourcesFile::parse(&seen.bytes).map_err(|error| unusable(&error))?);
@@ -71,8 +70,8 @@ impl Sources {
         patiently(PATIENCE_TO_WRITE, move || {
             let _alone = this.writing.lock();
             // The folder of a mount that is gone would take the file, and hide it.
-            this.roots.check_blocking(&live)?;
-            let done = edit_blocking(&live.dir.path().join(SOURCES_FILE), &change);
+            let root = this.roots.open_blocking(&live)?;
+            let done = file_in(&root).map_err(|error| trouble(&error)).and_then(|file| edit_blocking(&file, &change));
             // Two changes within one tick of the disk's clock would look like one.
             *this.cached.lock() = None;
             done
@@ -81,12 +80,16 @@ impl Sources {
     }
 }
 
+fn file_in(root: &Arc<OpenRoot>) -> Result<Entry, FsError> {
+    Ok(Folder::open(root, None)?.entry(SOURCES_FILE))
+}
+
 fn edit_blocking<T>(
-    path: &Path,
+    there: &Entry,
     change: &impl Fn(&mut SourcesFile) -> Result<T, ServiceError>,
 ) -> Result<T, ServiceError> {
     for _ in 0..TRIES {
-        let seen = replace::read(path, MAX_BYTES).map_err(|error| trouble(&error))?;
+        let seen = replace::read(there, MAX_BYTES).map_err(|error| trouble(&error))?;
         let mut file = match &seen {
             Some(seen) => SourcesFile::parse(&seen.bytes).map_err(|error| unusable(&error))?,
             None => SourcesFile::default(),
@@ -97,7 +100,7 @@ fn edit_blocking<T>(
         if bytes == before {
             return Ok(result);
         }
-        match replace::replace(path, &bytes, seen.as_ref()) {
+        match replace::replace(there, &bytes, seen.as_ref()) {
             Ok(()) => return Ok(result),
             Err(TouchError::Changed) => tracing::info!("the file of addresses was changed by others meanwhile"),
             Err(TouchError::Fs(error)) => return Err(trouble(&error)),

@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::Trash;
 use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
+use crate::fs::entry::OpenRoot;
 use crate::fs::trash::listing::{self, BatchFolder, Lying};
 use crate::fs::{FileStamp, trash as files};
 use crate::services::roots::LiveRoot;
@@ -80,17 +81,18 @@ impl Trash {
     pub(super) fn settle_blocking(&self, live: &LiveRoot) -> Result<bool, ServiceError> {
         // What is listed after these are read may have been put there since: it is no news.
         let mut known = self.database.read_blocking(|connection| rows::folders(connection, live.row))?;
-        let folders = listing::batch_folders(&live.dir).map_err(|error| unreadable(live, &error))?;
+        let root = self.roots.open_blocking(live)?;
+        let folders = listing::batch_folders(&root, &known).map_err(|error| unreadable(live, &error))?;
         known.retain(|name| folders.iter().all(|folder| folder.name != *name));
         let mut differs = false;
         for folder in &folders {
             let rows = self.database.read_blocking(|connection| rows::in_folder(connection, live.row, &folder.name))?;
-            let lying = listing::files_in(&live.dir, folder).map_err(|error| unreadable(live, &error))?;
-            differs |= self.settle_folder(live, folder, rows, lying)?;
+            let lying = listing::files_in(&root, folder).map_err(|error| unreadable(live, &error))?;
+            differs |= self.settle_folder(live, &root, folder, rows, lying)?;
         }
         for name in &known {
             let rows = self.database.read_blocking(|connection| rows::in_folder(connection, live.row, name))?;
-            differs |= self.settle_missing(live, &rows)?;
+            differs |= self.settle_missing(live, &root, &rows)?;
         }
         Ok(differs)
     }
@@ -98,6 +100,7 @@ impl Trash {
     fn settle_folder(
         &self,
         live: &LiveRoot,
+        root: &Arc<OpenRoot>,
         folder: &BatchFolder,
         rows: Vec<TrashRow>,
         lying: Vec<Lying>,
@@ -121,17 +124,20 @@ impl Trash {
             })?;
         }
         let missing: Vec<TrashRow> = rows.into_values().collect();
-        Ok(self.settle_missing(live, &missing)? || !news.is_empty() || !stay.is_empty())
+        Ok(self.settle_missing(live, root, &missing)? || !news.is_empty() || !stay.is_empty())
     }
 
     /// Forgets files that are not there: each is looked for by itself, with the root there before
-    /// and after.
-    fn settle_missing(&self, live: &LiveRoot, rows: &[TrashRow]) -> Result<bool, ServiceError> {
+    /// and after. One whose disk is not mounted is not gone.
+    fn settle_missing(&self, live: &LiveRoot, root: &Arc<OpenRoot>, rows: &[TrashRow]) -> Result<bool, ServiceError> {
         if rows.is_empty() {
             return Ok(false);
         }
         self.roots.check_blocking(live)?;
-        let is_gone = |row: &&TrashRow| matches!(files::stamp(&live.dir, &row.trash_path), Ok(None));
+        let is_gone = |row: &&TrashRow| {
+            matches!(files::stamp(root, &row.trash_path), Ok(None))
+                && matches!(files::is_there(root, &row.trash_path), Ok(true))
+        };
         let gone: Vec<i64> = rows.iter().filter(is_gone).map(|row| row.id).collect();
         self.roots.check_blocking(live)?;
         if gone.is_empty() {

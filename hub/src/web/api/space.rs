@@ -95,7 +95,10 @@ pub struct SpaceView {
     pub trash: SpaceTotals,
     /// What was evicted and is not back; of Local only.
     pub evicted: SpaceTotals,
-    /// Bytes that can still be written; unknown while the root can't be reached.
+    /// Whether the root can be reached.
+    pub online: bool,
+    /// Bytes that can still be written; unknown while the root can't be reached, and where its disk does not
+    /// tell.
     pub free_bytes: Option<u64>,
     /// Bytes of the whole disk.
     pub total_bytes: Option<u64>,
@@ -138,6 +141,7 @@ pub(in crate::web) async fn show(state: &WebState, root: Root) -> Answer<SpaceVi
         ages: ages.into_iter().map(|(age, totals)| SpaceAge { age, totals: totals.into() }).collect(),
         trash: space.trash.into(),
         evicted: space.evicted.into(),
+        online: status.online,
         free_bytes: status.free_bytes,
         total_bytes: status.total_bytes,
         over_time: space

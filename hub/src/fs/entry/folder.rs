@@ -1,0 +1,237 @@
+//! A folder below a root that is open.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use shared_protocol::RelPath;
+
+use super::root::elsewhere;
+use super::{Entry, Found, Identity, Kind, OpenRoot, absent, is_link, system};
+use crate::fs::FsError;
+use crate::fs::volume::Space;
+
+/// A folder that was reached through no link, opened.
+#[derive(Debug)]
+pub struct Folder {
+    root: Arc<OpenRoot>,
+    below: Option<RelPath>,
+    handle: system::Handle,
+    identity: Identity,
+    path: PathBuf,
+}
+
+/// Which mount, and which volume within it, something lies on: renames stay within one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mount {
+    /// The device; parts of one disk may have numbers of their own.
+    pub device: u64,
+    /// The mount; 0 where the system does not tell.
+    pub mount: u64,
+}
+
+/// A name in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The name, as well as it can be written.
+    pub text: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Folder {
+    /// Opens a folder below a root; none is the root's own.
+    pub fn open(root: &Arc<OpenRoot>, below: Option<&RelPath>) -> Result<Arc<Self>, FsError> {
+        let handle = reach(root, root.handle(), below)?;
+        Self::of(root, below.cloned(), handle)
+    }
+
+    /// The same; none if it is not there.
+    pub fn find(root: &Arc<OpenRoot>, below: Option<&RelPath>) -> Result<Option<Arc<Self>>, FsError> {
+        match Self::open(root, below) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(error) if below.is_some() && error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The folder that a path lies in, or the nearest around it that is there.
+    pub fn nearest(root: &Arc<OpenRoot>, path: &RelPath) -> Result<Arc<Self>, FsError> {
+        let mut around = path.parent();
+        while let Some(folder) = around {
+            if let Some(found) = Self::find(root, Some(&folder))? {
+                return Ok(found);
+            }
+            around = folder.parent();
+        }
+        Self::open(root, None)
+    }
+
+    fn of(root: &Arc<OpenRoot>, below: Option<RelPath>, handle: system::Handle) -> Result<Arc<Self>, FsError> {
+        let path = root.dir().resolve_folder(below.as_ref());
+        let identity = system::folder_identity(&handle).map_err(FsError::at("look at", &path))?;
+        Ok(Arc::new(Self { root: Arc::clone(root), below, handle: system::keep(handle), identity, path }))
+    }
+
+    /// A name in it.
+    pub fn entry(self: &Arc<Self>, name: &str) -> Entry {
+        Entry::new(self, name)
+    }
+
+    /// Where it lies, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its path below the root; none is the root's own.
+    pub const fn below(&self) -> Option<&RelPath> {
+        self.below.as_ref()
+    }
+
+    /// The root.
+    pub const fn root(&self) -> &Arc<OpenRoot> {
+        &self.root
+    }
+
+    pub(super) const fn handle(&self) -> &system::Handle {
+        &self.handle
+    }
+
+    /// Which folder it is.
+    pub const fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Reaches it anew from the root's path: that still has to lead to this folder, through no link. What
+    /// comes back is what to work with.
+    pub(super) fn confirm(&self) -> Result<system::Handle, FsError> {
+        let root = self.root.confirm()?;
+        let handle = reach(&self.root, &root, self.below.as_ref())?;
+        let identity = system::folder_identity(&handle).map_err(FsError::at("look at", &self.path))?;
+        if identity.is(&self.identity) { Ok(handle) } else { Err(elsewhere(&self.path)) }
+    }
+
+    /// A folder in it; none if there is none of that name.
+    pub fn child(&self, name: &str) -> Result<Option<Arc<Self>>, FsError> {
+        let below = self.name_below(name)?;
+        let handle = absent(system::open_folder(&self.handle, name));
+        match handle.map_err(|error| why_not(&self.handle, name, &self.path.join(name), error))? {
+            Some(handle) => Self::of(&self.root, Some(below), handle).map(Some),
+            None => match system::look(&self.handle, name) {
+                Ok(found) => Err(no_folder(&self.path.join(name), found)),
+                Err(_) => Ok(None),
+            },
+        }
+    }
+
+    /// Whether anything has this name.
+    pub(in crate::fs) fn has(&self, name: &str) -> Result<bool, FsError> {
+        let found = absent(system::look(&self.handle, name));
+        Ok(found.map_err(FsError::at("look at", &self.path.join(name)))?.is_some())
+    }
+
+    /// Makes a folder in it; that someone else just made it is fine.
+    pub fn make(&self, name: &str) -> Result<Arc<Self>, FsError> {
+        let path = self.path.join(name);
+        let here = self.confirm()?;
+        match system::make_folder(&here, name) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => made.map_err(FsError::at("create", &path))?,
+        }
+        // Else a power cut could take the folder with all that is put into it.
+        self.sync()?;
+        self.child(name)?.ok_or_else(|| FsError::new("create", &path, ErrorKind::NotFound.into()))
+    }
+
+    /// Removes a folder in it if that is empty.
+    pub(in crate::fs) fn remove_child(&self, name: &str) -> io::Result<()> {
+        let here = self.confirm().map_err(|error| error.cause)?;
+        system::remove_folder(&here, name)
+    }
+
+    /// The folder around it; none is around the root.
+    pub fn parent(&self) -> Result<Option<Arc<Self>>, FsError> {
+        match &self.below {
+            None => Ok(None),
+            Some(below) => Self::open(&self.root, below.parent().as_ref()).map(Some),
+        }
+    }
+
+    /// Everything in it.
+    pub fn names(&self) -> Result<Vec<Listed>, FsError> {
+        system::names(&self.handle).map_err(FsError::at("list", &self.path))
+    }
+
+    /// Makes what happened to names in it survive a power cut.
+    pub fn sync(&self) -> Result<(), FsError> {
+        system::sync_folder(&self.handle).map_err(FsError::at("sync", &self.path))
+    }
+
+    /// Room on the volume that it lies on; none where the system does not know.
+    pub fn space(&self) -> Result<Option<Space>, FsError> {
+        system::space(&self.handle).map_err(FsError::at("measure", &self.path))
+    }
+
+    /// Which mount it lies on.
+    pub fn mount(&self) -> Result<Mount, FsError> {
+        system::mount(&self.handle).map_err(FsError::at("look at", &self.path))
+    }
+
+    /// The outermost folder around it, itself included, that lies on the same mount.
+    pub fn top_of_mount(self: &Arc<Self>) -> Result<Arc<Self>, FsError> {
+        let mount = self.mount()?;
+        let mut top = Arc::clone(self);
+        while let Some(around) = top.parent()? {
+            if around.mount()? != mount {
+                break;
+            }
+            top = around;
+        }
+        Ok(top)
+    }
+
+    fn name_below(&self, name: &str) -> Result<RelPath, FsError> {
+        RelPath::in_folder(self.below.as_ref(), name)
+            .map_err(|error| FsError::new("find", &self.path.join(name), io::Error::other(error)))
+    }
+}
+
+/// The way from a root to a folder below it: the one place that decides what a path may pass through.
+/// The quick way answers for almost all; where it fails, the way step by step finds out which part is to
+/// blame.
+fn reach(root: &OpenRoot, from: &system::Handle, below: Option<&RelPath>) -> Result<system::Handle, FsError> {
+    let Some(below) = below else {
+        return system::again(from).map_err(FsError::at("open", root.path()));
+    };
+    match system::open_at_once(from, below.as_str()) {
+        Some(handle) => Ok(handle),
+        None => step_by_step(root, from, below),
+    }
+}
+
+pub(super) fn step_by_step(root: &OpenRoot, from: &system::Handle, below: &RelPath) -> Result<system::Handle, FsError> {
+    let mut path = root.path().to_owned();
+    let mut reached: Option<system::Handle> = None;
+    for part in below.parts() {
+        path.push(part);
+        let around = reached.as_ref().unwrap_or(from);
+        let next = system::open_folder(around, part);
+        reached = Some(next.map_err(|error| why_not(around, part, &path, error))?);
+    }
+    reached.ok_or_else(|| FsError::new("open", root.path(), ErrorKind::NotFound.into()))
+}
+
+/// Why a folder could not be entered: what the system says of links differs.
+fn why_not(around: &system::Handle, name: &str, path: &Path, error: io::Error) -> FsError {
+    match system::look(around, name) {
+        Ok(Found { kind: Kind::Link, .. }) => is_link(path),
+        _ => FsError::new("open", path, error),
+    }
+}
+
+fn no_folder(path: &Path, found: Found) -> FsError {
+    match found.kind {
+        Kind::Link => is_link(path),
+        _ => FsError::refused("create", path, ErrorKind::AlreadyExists, "a file has this name"),
+    }
+}
