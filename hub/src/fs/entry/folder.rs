@@ -174,7 +174,7 @@ impl Folder {
 
     /// Which mount it lies on.
     pub fn mount(&self) -> Result<Mount, FsError> {
-        system::mount(&self.handle).map_err(FsError::at("look at", &self.path))
+        system::mount(&self.handle, &self.identity).map_err(FsError::at("look at", &self.path))
     }
 
     /// The outermost folder around it, itself included, that lies on the same mount.

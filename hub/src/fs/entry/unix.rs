@@ -193,13 +193,13 @@ pub(super) fn space(folder: &Handle) -> io::Result<Option<Space>> {
 }
 
 /// Two mounts of one disk share the device's number, parts of one Btrfs share the mount's.
-pub(super) fn mount(folder: &Handle) -> io::Result<Mount> {
-    let device = fstat(folder)?.st_dev;
+#[allow(clippy::unnecessary_wraps, reason = "the other system's can fail")]
+pub(super) fn mount(folder: &Handle, identity: &Identity) -> io::Result<Mount> {
     let mount = statx(folder, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
         .ok()
         .filter(|facts| StatxFlags::from_bits_retain(facts.stx_mask).contains(StatxFlags::MNT_ID))
         .map_or(0, |facts| facts.stx_mnt_id);
-    Ok(Mount { device, mount })
+    Ok(Mount { device: identity.device, mount })
 }
 
 #[cfg(test)]

@@ -59,9 +59,8 @@ pub(super) fn keep(folder: Handle) -> Handle {
     Handle { held: Vec::new(), ..folder }
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "the other system's can fail")]
 pub(super) fn again(folder: &Handle) -> io::Result<Handle> {
-    Ok(folder.clone())
+    if folder.held.is_empty() { open_root(&folder.path) } else { Ok(folder.clone()) }
 }
 
 /// There is no such call.
@@ -222,6 +221,7 @@ pub(super) fn space(folder: &Handle) -> io::Result<Option<Space>> {
 }
 
 /// What is mounted in a folder is a junction to Windows, and not followed.
-pub(super) fn mount(folder: &Handle) -> io::Result<Mount> {
-    Ok(Mount { device: folder_identity(folder)?.device, mount: 0 })
+#[allow(clippy::unnecessary_wraps, reason = "the other system's can fail")]
+pub(super) const fn mount(_: &Handle, identity: &Identity) -> io::Result<Mount> {
+    Ok(Mount { device: identity.device, mount: 0 })
 }
