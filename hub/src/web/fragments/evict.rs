@@ -19,7 +19,7 @@ use crate::storage::views::picked;
 use crate::web::error::Answer;
 use crate::web::extract::{FormBody, Params};
 use crate::web::pages::evict::{self, EvictQuery};
-use crate::web::pages::frame::fragment;
+use crate::web::pages::frame::{fragment, render};
 use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
 use crate::web::templates::format;
@@ -36,8 +36,12 @@ pub(super) async fn show_evict(
     headers: HeaderMap,
     Params(query): Params<EvictQuery>,
 ) -> Answer<Response> {
-    let response = fragment("fragments/_evict.html", context! { page => evict::list(&state, &query).await? })?;
-    Ok(followed(response, &headers, "filter", || format!("/evict{}", query.address(None))))
+    let page = evict::list(&state, &query).await?;
+    let mut html = render("fragments/_evict.html", context! { page => page.clone() })?;
+    if query.is_chosen() {
+        html.push_str(&partial("asked", "innerHTML", "fragments/_evict_asked.html", context! { page })?);
+    }
+    Ok(followed(respond(html), &headers, "filter", || format!("/evict{}", query.address(None))))
 }
 
 #[derive(Debug, Serialize)]
@@ -131,9 +135,8 @@ pub(super) async fn create(
             let undo = format!("/ui/batches/{}/cancel", receipt.batch_id);
             let toast = told(&receipt, "Evicting", "evicted").undo(undo, "Cancel").piece()?;
             // How much was to be freed is done with: the list goes on without it.
-            let query = context! { free => (), by => (), folder => (), q => (), cursor => () };
-            let from = context! { page => context! { tab => "choose", query } };
-            Ok(respond(toast + &partial("from", "innerHTML", "fragments/_evict_from.html", from)?))
+            let nothing = context! { page => context! { query => context! { free => () } } };
+            Ok(respond(toast + &partial("asked", "innerHTML", "fragments/_evict_asked.html", nothing)?))
         }
         Err(error) => refused(&reason(&error)),
     }

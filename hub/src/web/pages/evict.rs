@@ -185,6 +185,11 @@ impl From<EvictedEntry> for Evicted {
 }
 
 impl EvictQuery {
+    /// Whether someone asked for a choice just now.
+    pub(in crate::web) const fn is_chosen(&self) -> bool {
+        self.choose.is_some()
+    }
+
     /// The query of this list, or of a page of it. How much is to be freed is said once and not kept.
     pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
         QueryString::new()
