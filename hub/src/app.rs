@@ -16,16 +16,19 @@ use anyhow::{Context as _, bail};
 use tokio_util::sync::CancellationToken;
 
 use crate::allocator;
-use crate::config::{Config, Layers};
-use crate::fs::volume;
+use crate::config::{self, Config, Layers};
+use crate::fs::{private, volume};
 use crate::services::{Logs, Services, Settings, Tasks};
-use crate::storage::Database;
 use crate::storage::history::{Level, NewLine};
 use crate::storage::open::Opened;
+use crate::storage::{Database, StorageError, backups};
 use crate::web::{self, LaunchToken, WebState};
 
 /// Name of the database in the data folder.
 pub const DATABASE: &str = "hub.db";
+
+/// Name of the logs' folder in the data folder.
+pub const LOGS: &str = "logs";
 
 /// Between two times that free memory is given back to the system.
 const BETWEEN_TRIMS: Duration = Duration::from_secs(15);
@@ -34,7 +37,13 @@ const BETWEEN_TRIMS: Duration = Duration::from_secs(15);
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// How long background work may take to stop; what does not is as if killed, which is safe.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(8);
+
+/// How long what still reads or writes is waited for when the database is closed.
+const CLOSING: Duration = Duration::from_secs(3);
+
+/// When the process ends, whatever hangs: behind all of the above.
+pub const LAST_MOMENT: Duration = Duration::from_secs(15);
 
 /// What to serve.
 pub struct Serve {
@@ -57,8 +66,20 @@ pub fn prepare_data_dir(config: &Config) -> anyhow::Result<()> {
             dir.display()
         );
     }
-    std::fs::create_dir_all(dir.join("logs"))
-        .with_context(|| format!("APP_DATA_DIR = \"{}\": expected a folder that can be written", dir.display()))
+    private::make_folder(dir)
+        .and_then(|()| private::make_folder(&dir.join(LOGS)))
+        .with_context(|| format!("APP_DATA_DIR = \"{}\": expected a folder that can be written", dir.display()))?;
+    private::tighten_files(dir, is_own_file);
+    private::tighten_files(&dir.join(LOGS), |_| true);
+    private::tighten_files(&dir.join(backups::FOLDER), |_| true);
+    Ok(())
+}
+
+/// Whether a file of the data folder is the hub's, by its name.
+fn is_own_file(name: &str) -> bool {
+    name.starts_with(DATABASE)
+        || name.starts_with(config::file::NAME)
+        || [instance::LOCK, instance::WHERE].contains(&name)
 }
 
 /// Binds the interface's port, on this computer only.
@@ -85,7 +106,7 @@ pub async fn serve(
     let (database, opened) = open_database(&what.config.app_data_dir)?;
     let settings = Settings::new(what.layers, what.config);
     let tasks = Tasks::new();
-    let services = Services::start(settings, database, what.logs, &tasks, what.demo).await?;
+    let services = Services::start(settings, database.clone(), what.logs, &tasks, what.demo).await?;
     services.hash_demo_by_itself(&tasks);
     tell(&services, &opened).await;
     remote::start(&services, &tasks);
@@ -109,7 +130,24 @@ pub async fn serve(
     if !tasks.shut_down(DEADLINE).await {
         tracing::warn!("some work did not stop in time; it goes on at the next start");
     }
-    server.await?.context("the listener failed")
+    // What comes after the answers under way have ended is nobody's.
+    let served = tokio::time::timeout(DRAIN, server).await;
+    close(database).await;
+    match served {
+        Ok(ended) => ended?.context("the listener failed"),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Puts all that was committed into the database's own file, so that a copy of it holds everything.
+async fn close(database: Database) {
+    let closing = tokio::task::spawn_blocking(move || database.close_blocking(CLOSING));
+    match tokio::time::timeout(CLOSING + DRAIN, closing).await {
+        Ok(Ok(Ok(()))) => tracing::info!("the database is closed"),
+        Ok(Ok(Err(error))) => tracing::warn!(%error, "the database could not be closed: its log stays beside it"),
+        Ok(Err(error)) => tracing::error!(%error, "closing the database broke off"),
+        Err(_) => tracing::warn!("the database could not be closed in time: its log stays beside it"),
+    }
 }
 
 /// Gives back, from time to time, what a large piece of work has left.
@@ -127,15 +165,39 @@ fn keep_memory_small(tasks: &Tasks) {
 
 fn open_database(app_data_dir: &Path) -> anyhow::Result<(Database, Opened)> {
     let path = app_data_dir.join(DATABASE);
-    Database::open(&path).with_context(|| format!("the database {} can't be opened", path.display()))
+    let room = || volume::space(app_data_dir).ok().flatten().map(|space| space.free_bytes);
+    // Made here, so that it is nobody else's from its first byte on. Where that can't be done, opening
+    // it says why.
+    private::open(&path).ok();
+    Database::open_with_room(&path, &room).map_err(|error| match error {
+        // It names the file itself.
+        StorageError::Unopenable { .. } => error.into(),
+        error => anyhow::Error::new(error).context(format!("the database {} can't be opened", path.display())),
+    })
 }
 
 async fn tell(services: &Services, opened: &Opened) {
-    if let Opened::Replaced(aside) = opened {
-        let summary = "The database was broken and has been begun anew: scan both roots again";
-        let detail = format!("The old file was kept as {}. Hashes have to be taken again.", aside.display());
-        services.history.add(NewLine::new("database", Level::Error, summary).detail(detail)).await;
-    }
+    let (summary, detail) = match opened {
+        Opened::Sound | Opened::New => return,
+        Opened::Replaced(aside) => (
+            "The database was broken and has been begun anew: scan both roots again".to_owned(),
+            format!("The old file was kept as {}. Hashes have to be taken again.", aside.display()),
+        ),
+        Opened::Restored { aside, backup } => {
+            let was = if aside.is_some() { "was broken" } else { "was gone" };
+            let made = backup.made_at.strftime("%Y-%m-%d %H:%M UTC");
+            let kept = aside.as_ref().map(|aside| format!("The old file was kept as {}. ", aside.display()));
+            (
+                format!("The database {was}: its copy of {made} has taken its place"),
+                format!(
+                    "{}The roots are scanned again. What happened after {made} is not in history; work that was \
+                     queued then waits until you resume the queue.",
+                    kept.unwrap_or_default()
+                ),
+            )
+        }
+    };
+    services.history.add(NewLine::new("database", Level::Error, summary).detail(detail)).await;
 }
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]

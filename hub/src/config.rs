@@ -9,7 +9,7 @@ pub mod parse;
 pub mod problem;
 
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -102,6 +102,10 @@ pub struct Config {
     pub scan_interval: Option<Duration>,
     /// Whether SHA-256 is taken beside BLAKE3.
     pub hash_sha256: bool,
+    /// Days that history and finished transfers are kept.
+    pub history_days: NonZeroU32,
+    /// Transfers kept at the most.
+    pub history_rows: NonZeroU32,
     /// The remote side.
     pub remote: RemoteConfig,
 }

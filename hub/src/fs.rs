@@ -26,6 +26,7 @@ pub mod open;
 mod ordinary_user;
 pub mod parts;
 pub mod places;
+pub mod private;
 pub mod probe;
 pub mod program;
 pub mod relocate;

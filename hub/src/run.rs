@@ -117,7 +117,7 @@ fn serve(layers: Layers, config: Config, open: bool, demo: bool) -> anyhow::Resu
         }
         Err(error) => return Err(error.into()),
     };
-    let (logs, _guard) = telemetry::start(&config.app_data_dir.join("logs"))?;
+    let (logs, _guard) = telemetry::start(&config.app_data_dir.join(app::LOGS))?;
     let listener = app::bind(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -125,8 +125,9 @@ fn serve(layers: Layers, config: Config, open: bool, demo: bool) -> anyhow::Resu
         .thread_name("hub")
         .build()
         .context("the threads can't be started")?;
-    runtime.block_on(async move {
+    let served = runtime.block_on(async move {
         let shutdown = shutdown::token().context("signals can't be heard")?;
+        shutdown::insist(&shutdown, app::LAST_MOMENT);
         let ready = |address: std::net::SocketAddr| {
             let url = format!("http://127.0.0.1:{}/", address.port());
             instance.announce(&url).context("hub.pid.json can't be written")?;
@@ -137,7 +138,10 @@ fn serve(layers: Layers, config: Config, open: bool, demo: bool) -> anyhow::Resu
             Ok(())
         };
         app::serve(Serve { layers, config, demo, logs }, listener, shutdown, ready).await
-    })
+    });
+    // What hangs in the system, as a dead NAS lets it, is not waited for.
+    runtime.shutdown_background();
+    served
 }
 
 fn examine(config: &Config) -> ExitCode {

@@ -5,6 +5,7 @@ mod bundle;
 pub mod busy;
 pub mod comparer;
 pub mod duplicates;
+pub mod ends;
 pub mod error;
 pub mod events;
 pub mod hasher;
@@ -28,9 +29,11 @@ mod space;
 pub mod tasks;
 pub mod throughput;
 pub mod trash;
+pub mod upkeep;
 
 pub use comparer::Comparer;
 pub use duplicates::Duplicates;
+pub use ends::Ends;
 pub use error::{ErrorKind, ServiceError};
 pub use events::{Event, Events};
 pub use hasher::Hasher;
@@ -90,6 +93,10 @@ pub struct Services {
     pub throughput: Throughput,
     /// What everyone hears of.
     pub events: Events,
+    /// The list on Local of what left it.
+    pub evictions_list: upkeep::EvictionsList,
+    /// The ends of jobs, until they are stored.
+    pub ends: Ends,
     /// What happened, for people.
     pub history: History,
     /// The latest log lines.
@@ -110,19 +117,10 @@ impl Services {
         demo: bool,
     ) -> Result<Self, ServiceError> {
         let events = Events::new();
+        let ends = Ends::new(database.clone(), tasks.clone());
         let history = History::new(database.clone(), events.clone());
         let roots = Roots::start(settings.clone(), database.clone(), events.clone(), history.clone(), tasks).await;
         let comparer = Comparer::start(database.clone(), events.clone(), tasks);
-        let indexer = Indexer::start(
-            settings.clone(),
-            database.clone(),
-            roots.clone(),
-            events.clone(),
-            history.clone(),
-            comparer.clone(),
-            tasks.clone(),
-        )
-        .await?;
         let needs = Needs {
             settings: settings.clone(),
             database: database.clone(),
@@ -130,9 +128,13 @@ impl Services {
             events: events.clone(),
             history: history.clone(),
             comparer: comparer.clone(),
+            ends: ends.clone(),
             tasks: tasks.clone(),
             busy: Busy::new(),
         };
+        let indexer = Indexer::start(needs.clone()).await?;
+        upkeep::start(&needs);
+        let evictions_list = upkeep::EvictionsList::start(&needs);
         let queue = Queue::start(needs.clone()).await?;
         let hasher = Hasher::start_service(needs.clone());
         let duplicates = Duplicates::start_service(needs.clone());
@@ -160,6 +162,8 @@ impl Services {
             serving,
             throughput,
             events,
+            evictions_list,
+            ends,
             history,
             logs,
             selections,

@@ -5,6 +5,7 @@
 //! blocking thread and no transaction stays open while other work runs.
 
 pub mod agents;
+pub mod backups;
 pub mod duplicates;
 pub mod error;
 pub mod evictions;
@@ -13,6 +14,7 @@ pub mod hash_jobs;
 pub mod hashes;
 pub mod history;
 pub mod index;
+mod inspect;
 pub mod jobs;
 pub mod open;
 pub mod pairs;
@@ -20,6 +22,7 @@ pub mod plans;
 pub mod pool;
 pub mod queue;
 pub mod remote_sessions;
+pub mod retention;
 pub mod roots;
 pub mod scans;
 pub mod search;
@@ -27,7 +30,9 @@ pub mod skipped;
 pub mod space;
 pub mod stale;
 pub mod trash;
+pub mod trouble;
 pub mod views;
+pub mod words;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
@@ -36,6 +41,7 @@ mod pairs_tests;
 pub use error::StorageError;
 pub use open::{check_file, look_into};
 pub use pool::Database;
+pub use trouble::Trouble;
 
 /// A connection, for callers that hand it on to functions of this module.
 pub use rusqlite::Connection;

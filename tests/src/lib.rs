@@ -29,6 +29,7 @@ pub mod mirror;
 pub mod public_site;
 pub mod remote;
 pub mod roots;
+pub mod shim;
 pub mod wait;
 
 pub use api::{Answer, Api};

@@ -72,6 +72,11 @@ pub fn interrupt(process: u32) -> Result<()> {
     signal(process, "-INT")
 }
 
+/// What the end of a terminal sends.
+pub fn hang_up(process: u32) -> Result<()> {
+    signal(process, "-HUP")
+}
+
 fn signal(process: u32, signal: &str) -> Result<()> {
     ensure!(cfg!(unix), "signals are sent on Unix only");
     run("kill", [signal, &process.to_string()])

@@ -11,8 +11,9 @@ use super::instance::{Instance, InstanceError};
 use super::{DATABASE, bind, prepare_data_dir};
 use crate::config::Config;
 use crate::domain::root::Root;
+use crate::fs::private;
 use crate::fs::probe::{RootStatus, probe};
-use crate::storage::{check_file, look_into, remote_sessions};
+use crate::storage::{StorageError, check_file, look_into, remote_sessions};
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,16 @@ pub struct Check {
 /// Makes all checks; nothing is changed but that the data folder is made.
 pub fn examine(config: &Config) -> Vec<Check> {
     let mut checks = vec![Check { what: "configuration".into(), verdict: Ok("valid".into()) }];
-    let data = prepare_data_dir(config).map(|()| config.app_data_dir.display().to_string());
+    let data = prepare_data_dir(config).map(|()| {
+        let dir = &config.app_data_dir;
+        let open = if private::is_open_to_others(dir) {
+            ". Other users of this computer may be able to read it, with the tokens in config.toml: choose a folder \
+             of your own, or take their rights away"
+        } else {
+            ""
+        };
+        format!("{}{open}", dir.display())
+    });
     checks.push(Check { what: "data folder".into(), verdict: data.map_err(|error| format!("{error:#}")) });
     let running = Instance::take(&config.app_data_dir).err();
     checks.push(database(config, running.is_some()));
@@ -60,9 +70,11 @@ fn database(config: &Config, running: bool) -> Check {
     let verdict = if running {
         Ok("in use by a running hub, which checked it at its start".into())
     } else if path.exists() {
-        check_file(&path)
-            .map(|()| "sound".into())
-            .map_err(|error| format!("{error}: the next start sets it aside and begins anew"))
+        check_file(&path).map(|()| "sound".into()).map_err(|error| match error {
+            // What is to be done is said already.
+            StorageError::Unopenable { .. } => error.to_string(),
+            error => format!("{error}: the next start sets it aside and takes the newest copy of the folder backups"),
+        })
     } else {
         Ok("not made yet: the first start makes it".into())
     };

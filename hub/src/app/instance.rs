@@ -2,14 +2,18 @@
 //! running hub listens, for whoever comes second.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-const LOCK: &str = "hub.lock";
-const WHERE: &str = "hub.pid.json";
+use crate::fs::private;
+
+/// Name of the lock in the data folder.
+pub const LOCK: &str = "hub.lock";
+/// Name of the file that says where the hub listens.
+pub const WHERE: &str = "hub.pid.json";
 
 /// A hub that was killed a moment ago may still be ending: its lock goes with it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -52,7 +56,7 @@ impl Instance {
     pub fn take(app_data_dir: &Path) -> Result<Self, InstanceError> {
         let path = app_data_dir.join(LOCK);
         let failed = |source| InstanceError::File { path: path.display().to_string(), source };
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let lock = private::open(&path).map_err(failed)?;
         let file = app_data_dir.join(WHERE);
         let mut patience = PATIENCE;
         loop {
@@ -74,7 +78,7 @@ impl Instance {
     /// Says where this hub listens.
     pub fn announce(&self, url: &str) -> io::Result<()> {
         let running = Running { pid: std::process::id(), url: url.to_owned() };
-        fs::write(&self.file, serde_json::to_vec(&running)?)
+        private::create(&self.file)?.write_all(&serde_json::to_vec(&running)?)
     }
 }
 

@@ -11,7 +11,7 @@ mod validity;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsAcceptor;
@@ -30,29 +30,36 @@ const GRACE: Duration = Duration::from_millis(400);
 /// Until a listener that failed is tried again, while the session lives.
 const RETRY: Duration = Duration::from_secs(3);
 
+/// How long the hub's own listener of the session before may take to let its port go, and between two
+/// looks whether it did.
+const OWN: Duration = Duration::from_secs(5);
+const OWN_PAUSE: Duration = Duration::from_millis(20);
+
 /// For a request's headers.
 const HEADERS: Duration = Duration::from_secs(15);
 
 /// Listens whenever there is a session, until the program ends.
 pub fn start(services: &Services, tasks: &Tasks) {
-    let (services, own) = (services.clone(), tasks.clone());
+    let (services, this) = (services.clone(), tasks.clone());
     tasks.spawn(async move {
+        let tasks = this;
         let mut sessions = services.remote.sessions.watch();
+        let mut own = Own::default();
         loop {
             let session = sessions.borrow_and_update().clone().filter(|session| session.is_over().is_none());
             if let Some(session) = session {
-                serve(&services, &own, &session).await;
+                serve(&services, &tasks, &session, &mut own).await;
             }
             tokio::select! {
                 changed = sessions.changed() => if changed.is_err() { return },
-                () = own.token().cancelled() => return,
+                () = tasks.token().cancelled() => return,
             }
         }
     });
 }
 
 /// Listens for one session, until it is over or the program ends.
-async fn serve(services: &Services, tasks: &Tasks, session: &LiveSession) {
+async fn serve(services: &Services, tasks: &Tasks, session: &LiveSession, own: &mut Own) {
     let over = async {
         tokio::select! {
             () = session.token().cancelled() => {}
@@ -63,9 +70,18 @@ async fn serve(services: &Services, tasks: &Tasks, session: &LiveSession) {
     let sessions = &services.remote.sessions;
     loop {
         let config = services.settings.current().remote.clone();
-        let ended = match open(&config, services, tasks) {
+        let bound = tokio::select! {
+            bound = own.bind(&config) => bound,
+            () = &mut over => {
+                sessions.set_listening(Listening::Closed);
+                return;
+            }
+        };
+        let ended = match bound.and_then(|listener| open(&config, listener, services, tasks)) {
             Ok(Open { handle, mut server, _closed }) => {
                 if let Some(address) = handle.listening().await {
+                    own.closed = None;
+                    own.address = Some(config.bind);
                     tracing::info!(%address, "the remote listener is open");
                     sessions.set_listening(Listening::At(address));
                 }
@@ -73,6 +89,7 @@ async fn serve(services: &Services, tasks: &Tasks, session: &LiveSession) {
                     () = &mut over => {
                         handle.graceful_shutdown(Some(GRACE));
                         server.await.ok();
+                        own.closed = Some(Instant::now());
                         tracing::info!("the remote listener is closed");
                         sessions.set_listening(Listening::Closed);
                         return;
@@ -94,6 +111,31 @@ async fn serve(services: &Services, tasks: &Tasks, session: &LiveSession) {
     }
 }
 
+/// The listener of the session before. Its port may be ours for a moment longer than the session.
+#[derive(Default)]
+struct Own {
+    address: Option<SocketAddr>,
+    closed: Option<Instant>,
+}
+
+impl Own {
+    /// Binds the remote listener's address; that it is taken is no other program's doing while the
+    /// hub's own old listener may still have it.
+    async fn bind(&self, config: &RemoteConfig) -> Result<TcpListener, String> {
+        loop {
+            let error = match TcpListener::bind(config.bind) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => error,
+            };
+            let is_own = self.address == Some(config.bind) && self.closed.is_some_and(|closed| closed.elapsed() < OWN);
+            if error.kind() != io::ErrorKind::AddrInUse || !is_own {
+                return Err(why_unbound(config.bind, &error));
+            }
+            tokio::time::sleep(OWN_PAUSE).await;
+        }
+    }
+}
+
 fn said(ended: io::Result<()>) -> String {
     ended.err().map_or_else(|| "The remote listener ended by itself.".to_owned(), |error| error.to_string())
 }
@@ -106,11 +148,10 @@ struct Open {
     _closed: DropGuard,
 }
 
-/// Binds and serves; why not, in words for people.
-fn open(config: &RemoteConfig, services: &Services, tasks: &Tasks) -> Result<Open, String> {
+/// Serves on a bound listener; why not, in words for people.
+fn open(config: &RemoteConfig, listener: TcpListener, services: &Services, tasks: &Tasks) -> Result<Open, String> {
     let tls = config.tls.as_ref().map(|(certificate, key)| tls::load(certificate, key)).transpose();
     let tls = tls.map_err(|error| error.to_string())?;
-    let listener = bind(config)?;
     let failed = |error: io::Error| format!("The remote listener can't be used: {error}.");
     let mut server = axum_server::from_tcp(listener).map_err(failed)?;
     server.http_builder().http1().header_read_timeout(HEADERS);
@@ -129,11 +170,6 @@ fn open(config: &RemoteConfig, services: &Services, tasks: &Tasks) -> Result<Ope
     Ok(Open { handle, server, _closed: closed.drop_guard() })
 }
 
-/// Binds the remote listener's address; why not, in words for people.
-pub fn bind(config: &RemoteConfig) -> Result<TcpListener, String> {
-    TcpListener::bind(config.bind).map_err(|error| why_unbound(config.bind, &error))
-}
-
 /// Why the remote listener's address can't be had, in words for people.
 pub fn why_unbound(address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
@@ -147,5 +183,38 @@ pub fn why_unbound(address: SocketAddr, error: &io::Error) -> String {
             format!("The hub may not listen at {address}: set REMOTE_BIND to a port above 1023.")
         }
         _ => format!("The hub can't listen at {address}: {error}. Set REMOTE_BIND to another address."),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::{Key, Layers};
+
+    fn config(address: SocketAddr) -> RemoteConfig {
+        let data = std::env::temp_dir().display().to_string();
+        let flags = BTreeMap::from([(Key::AppDataDir, data), (Key::RemoteBind, address.to_string())]);
+        Layers { flags, ..Layers::default() }.resolve().unwrap().remote
+    }
+
+    #[tokio::test]
+    async fn the_own_old_listener_is_waited_for_and_another_program_is_told() {
+        let old = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = old.local_addr().unwrap();
+        let config = config(address);
+        assert!(Own::default().bind(&config).await.unwrap_err().contains("Another program"));
+        let own = Own { address: Some(address), closed: Some(Instant::now()) };
+        let going = tokio::spawn(async move {
+            tokio::time::sleep(OWN_PAUSE * 3).await;
+            drop(old);
+        });
+        own.bind(&config).await.unwrap();
+        going.await.unwrap();
+        let _other = TcpListener::bind(address).unwrap();
+        let long_ago = Own { address: Some(address), closed: Instant::now().checked_sub(OWN) };
+        assert!(long_ago.bind(&config).await.unwrap_err().contains("Another program"));
     }
 }

@@ -3,15 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use toml_edit::{DocumentMut, Item, Value};
 
 use super::{Key, Problem};
+use crate::fs::private;
 
 /// Its name in the data folder.
 pub const NAME: &str = "config.toml";
+/// Its name while it is written.
+pub const TEMPORARY: &str = "config.toml.new";
 
 /// Reads the file; none is an empty one.
 pub fn read(app_data_dir: &Path) -> Result<BTreeMap<Key, String>, Vec<Problem>> {
@@ -74,9 +77,11 @@ pub fn write(app_data_dir: &Path, changes: &BTreeMap<Key, Option<String>>) -> st
             }
         }
     }
-    let temporary = app_data_dir.join(format!("{NAME}.new"));
-    fs::write(&temporary, document.to_string())?;
-    fs::File::options().write(true).open(&temporary)?.sync_all()?;
+    let temporary = app_data_dir.join(TEMPORARY);
+    // It may hold tokens: never readable for others, not even for a moment.
+    let mut file = private::create(&temporary)?;
+    file.write_all(document.to_string().as_bytes())?;
+    file.sync_all()?;
     fs::rename(&temporary, &path)
 }
 

@@ -16,6 +16,8 @@ pub enum Key {
     HashSha256,
     LocalHashReaders,
     LakeHashReaders,
+    HistoryDays,
+    HistoryRows,
     AppDataDir,
     HubPort,
     RemoteBaseUrl,
@@ -35,7 +37,7 @@ pub enum Key {
 }
 
 /// `(key, name, default, help)`; an empty default means none.
-const TABLE: [(Key, &str, &str, &str); 26] = [
+const TABLE: [(Key, &str, &str, &str); 28] = [
     (Key::LocalModelsRoot, "LOCAL_MODELS_ROOT", "", "The fast, small models folder"),
     (Key::LakeModelsRoot, "LAKE_MODELS_ROOT", "", "The big models folder, usually on a NAS"),
     (Key::LocalAllowDelete, "LOCAL_ALLOW_DELETE", "false", "May anything be deleted in Local"),
@@ -46,6 +48,8 @@ const TABLE: [(Key, &str, &str, &str); 26] = [
     (Key::HashSha256, "HASH_SHA256", "true", "Take SHA-256 beside BLAKE3"),
     (Key::LocalHashReaders, "LOCAL_HASH_READERS", "", "Files of Local hashed at once, guessed if not set"),
     (Key::LakeHashReaders, "LAKE_HASH_READERS", "", "Files of the Lake hashed at once, guessed if not set"),
+    (Key::HistoryDays, "HISTORY_DAYS", "90", "Days that history and finished transfers are kept"),
+    (Key::HistoryRows, "HISTORY_ROWS", "200000", "Transfers kept at the most; the oldest finished ones go first"),
     (Key::AppDataDir, "APP_DATA_DIR", "", "Folder of the database, configuration and logs"),
     (Key::HubPort, "HUB_PORT", "8420", "Port of the interface on 127.0.0.1, 0 for any free one"),
     (Key::RemoteBaseUrl, "REMOTE_BASE_URL", "", "Fixed public https address of this hub"),

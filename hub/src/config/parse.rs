@@ -2,7 +2,7 @@
 //! expected.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -62,6 +62,12 @@ impl Reader<'_> {
         self.read(key, |text| text.trim().parse().map_err(|_| expected.to_owned()))
     }
 
+    /// A whole number from 1 to `most`.
+    fn count(&mut self, key: Key, most: u64) -> NonZeroU32 {
+        let read = self.read(key, |text| bounded(text, 1, most));
+        read.and_then(|n| NonZeroU32::new(u32::try_from(n).ok()?)).unwrap_or(NonZeroU32::MIN)
+    }
+
     fn path(&mut self, key: Key) -> Option<PathBuf> {
         let text = self.text(key)?;
         match folder(key, &text) {
@@ -110,6 +116,8 @@ fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
         hub_port: reader.number(Key::HubPort, "a port from 0 to 65535").unwrap_or(0),
         scan_interval: (minutes > 0).then(|| Duration::from_secs(minutes.saturating_mul(60))),
         hash_sha256: reader.flag(Key::HashSha256),
+        history_days: reader.count(Key::HistoryDays, 36_500),
+        history_rows: reader.count(Key::HistoryRows, 100_000_000),
         remote: remote(&mut reader),
         app_data_dir,
     };

@@ -7,6 +7,8 @@ pub const ROOT_MARKER: &str = ".comfy-hub-root.json";
 pub const TRASH_FOLDER: &str = ".comfy-hub-trash";
 /// Addresses of models, kept on the Lake.
 pub const SOURCES_FILE: &str = ".model_sources.json";
+/// What was evicted from a root, kept on it for the day that the database is lost.
+pub const EVICTIONS_FILE: &str = ".comfy-hub-evictions.json";
 /// Ending of every file that is still being written.
 pub const PART_ENDING: &str = ".part";
 
@@ -37,10 +39,11 @@ pub fn is_excluded(name: &str) -> bool {
         || is_own(name)
 }
 
-/// Whether this is the hub's own: the marker with its temporary name, the sources file with its copy, the
-/// trash. Nobody has to hear of it.
+/// Whether this is the hub's own: the marker with its temporary name, the sources file and the list of what was
+/// evicted with their copies, the trash. Nobody has to hear of it.
 pub fn is_own(name: &str) -> bool {
-    name.starts_with(ROOT_MARKER) || name.starts_with(SOURCES_FILE) || name.eq_ignore_ascii_case(TRASH_FOLDER)
+    [ROOT_MARKER, SOURCES_FILE, EVICTIONS_FILE].iter().any(|own| name.starts_with(own))
+        || name.eq_ignore_ascii_case(TRASH_FOLDER)
 }
 
 #[cfg(test)]
@@ -64,6 +67,8 @@ mod tests {
             ".model_sources.json.bak",
             ".comfy-hub-root.json",
             ".comfy-hub-trash",
+            ".comfy-hub-evictions.json",
+            ".comfy-hub-evictions.json.bak",
         ] {
             assert!(is_excluded(name), "{name}");
         }

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use super::busy::Busy;
 use super::needs::Needs;
-use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
+use super::{Comparer, Ends, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{DuplicateScanId, FileId};
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
@@ -87,6 +87,7 @@ pub struct Duplicates {
     events: Events,
     history: History,
     comparer: Comparer,
+    ends: Ends,
     tasks: Tasks,
     busy: Busy,
     running: Arc<Mutex<Option<Running>>>,
@@ -106,7 +107,7 @@ struct Running {
 impl Duplicates {
     /// Goes on with the searches that the last run left.
     pub(super) fn start_service(needs: Needs) -> Self {
-        let Needs { settings, database, roots, events, history, comparer, tasks, busy } = needs;
+        let Needs { settings, database, roots, events, history, comparer, ends, tasks, busy } = needs;
         let duplicates = Self {
             settings,
             database,
@@ -114,6 +115,7 @@ impl Duplicates {
             events,
             history,
             comparer,
+            ends,
             tasks,
             busy,
             running: Arc::default(),
@@ -166,10 +168,18 @@ impl Duplicates {
             .database
             .write(move |tx| {
                 let Some(mut scan) = duplicates::show(tx, id)? else { return Ok(None) };
-                let runs = this.running.lock().as_ref().filter(|r| r.scan.id == id).map(|r| r.cancel.clone());
-                if let Some(cancel) = runs {
-                    cancel.cancel();
-                    return Ok(Some(true));
+                let runs = this
+                    .running
+                    .lock()
+                    .as_ref()
+                    .filter(|r| r.scan.id == id)
+                    .map(|r| (r.cancel.clone(), r.scan.state.is_final()));
+                if let Some((cancel, has_ended)) = runs {
+                    // An end that waits for the database is one, too.
+                    if !has_ended {
+                        cancel.cancel();
+                    }
+                    return Ok(Some(!has_ended));
                 }
                 if scan.state.is_final() {
                     return Ok(Some(false));

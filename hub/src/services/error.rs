@@ -67,7 +67,7 @@ impl ServiceError {
     }
 
     /// What kind of "no" it is.
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Said { kind, .. } => *kind,
             Self::NotConfigured(_) => ErrorKind::Impossible,
@@ -75,6 +75,8 @@ impl ServiceError {
             Self::DeleteForbidden(_) => ErrorKind::Forbidden,
             Self::Storage(StorageError::Missing(_)) => ErrorKind::NotFound,
             Self::Storage(StorageError::Cursor) => ErrorKind::Malformed,
+            // Its disk is full, for example: what to do is told, and then it can be asked again.
+            Self::Storage(error) if error.passing().is_some() => ErrorKind::Unavailable,
             Self::Storage(_) => ErrorKind::Internal,
         }
     }

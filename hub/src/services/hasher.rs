@@ -19,7 +19,7 @@ use super::busy::Busy;
 use super::needs::Needs;
 use super::pace::Pace;
 use super::roots::LiveRoot;
-use super::{Comparer, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
+use super::{Comparer, Ends, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{HashJobId, RootRowId};
 use crate::domain::rate::Rate;
 use crate::domain::root::{PerRoot, Root};
@@ -77,6 +77,7 @@ pub struct Hasher {
     roots: Roots,
     events: Events,
     comparer: Comparer,
+    ends: Ends,
     tasks: Tasks,
     busy: Busy,
     running: Arc<Mutex<PerRoot<Option<Running>>>>,
@@ -125,13 +126,14 @@ impl Running {
 impl Hasher {
     /// Goes on with the jobs that the last run left.
     pub(super) fn start_service(needs: Needs) -> Self {
-        let Needs { settings, database, roots, events, comparer, tasks, busy, .. } = needs;
+        let Needs { settings, database, roots, events, comparer, ends, tasks, busy, .. } = needs;
         let hasher = Self {
             settings,
             database,
             roots,
             events,
             comparer,
+            ends,
             tasks,
             busy,
             running: Arc::new(Mutex::new(PerRoot { local: None, lake: None })),
@@ -175,10 +177,17 @@ impl Hasher {
         if job.state.is_final() {
             return Err(ServiceError::said(ErrorKind::Conflict, "This hash job has ended already."));
         }
-        let runs = self.running.lock().get(job.root).as_ref().filter(|r| r.job.id == id).map(|r| r.cancel.clone());
-        if let Some(cancel) = runs {
-            cancel.cancel();
-            return Ok(());
+        let runs = self.running.lock().get(job.root).clone().filter(|running| running.job.id == id);
+        match runs {
+            Some(running) if running.job.state.is_final() => {
+                let text = "This hash job has ended already; that is stored as soon as the database can be written.";
+                return Err(ServiceError::said(ErrorKind::Conflict, text));
+            }
+            Some(running) => {
+                running.cancel.cancel();
+                return Ok(());
+            }
+            None => {}
         }
         job.state = WorkState::Cancelled;
         job.finished_at = Some(timestamp(now_ms()));

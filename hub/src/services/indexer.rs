@@ -18,7 +18,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::events::until_roots_change;
-use super::{Comparer, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
+use super::needs::Needs;
+use super::{Comparer, Ends, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{RootRowId, ScanId};
 use crate::domain::root::Root;
 use crate::domain::scan::{ScanReport, WorkState};
@@ -38,6 +39,7 @@ pub struct Indexer {
     events: Events,
     history: History,
     comparer: Comparer,
+    ends: Ends,
     tasks: Tasks,
     running: Arc<Mutex<Option<Running>>>,
     /// Scans that wait for their turn, with their roots: at most one per set of roots.
@@ -59,15 +61,8 @@ enum Stopped {
 }
 
 impl Indexer {
-    pub(super) async fn start(
-        settings: Settings,
-        database: Database,
-        roots: Roots,
-        events: Events,
-        history: History,
-        comparer: Comparer,
-        tasks: Tasks,
-    ) -> Result<Self, ServiceError> {
+    pub(super) async fn start(needs: Needs) -> Result<Self, ServiceError> {
+        let Needs { settings, database, roots, events, history, comparer, ends, tasks, .. } = needs;
         database.write(|tx| scans::close_interrupted(tx)).await?;
         let indexer = Self {
             settings,
@@ -76,6 +71,7 @@ impl Indexer {
             events,
             history,
             comparer,
+            ends,
             tasks,
             running: Arc::default(),
             pending: Arc::default(),
@@ -104,6 +100,7 @@ impl Indexer {
         }
         // A root without a folder takes no part; one that can't be reached does, and fails.
         wanted.retain(|root| !matches!(self.roots.live(*root), Err(ServiceError::NotConfigured(_))));
+        self.ends.check_writable()?;
         if let Some(id) = self.join(&wanted) {
             return Ok(id);
         }
@@ -189,7 +186,8 @@ impl Indexer {
             return Some(Stopped::Waiting);
         }
         let running = self.running.lock();
-        let scan = running.as_ref().filter(|running| running.report.lock().id == id)?;
+        let is_open = |report: &ScanReport| report.id == id && !report.state.is_final();
+        let scan = running.as_ref().filter(|running| is_open(&running.report.lock()))?;
         scan.cancel.cancel();
         Some(Stopped::Running)
     }
@@ -220,26 +218,39 @@ impl Indexer {
             report
         };
         let id = report.id;
-        self.tell_history(&report).await;
+        let shown = report.clone();
+        let (this, kept) = (self.clone(), report.clone());
         let saved = self
-            .database
-            .write(move |tx| {
-                scans::save(tx, &report)?;
-                for (root, part) in &report.roots {
-                    if let Some(row) = crate::storage::roots::active(tx, *root)? {
-                        scans::note_for_root(tx, row.id, report.id, part.state)?;
+            .ends
+            .store(
+                "a scan",
+                move || this.show_end(&kept),
+                move |tx| {
+                    scans::save(tx, &report)?;
+                    for (root, part) in &report.roots {
+                        if let Some(row) = crate::storage::roots::active(tx, *root)? {
+                            scans::note_for_root(tx, row.id, report.id, part.state)?;
+                        }
                     }
-                }
-                Ok(())
-            })
+                    Ok(())
+                },
+            )
             .await;
         if let Err(error) = saved {
             tracing::error!(%error, "the report of a scan could not be stored");
         }
+        self.tell_history(&shown).await;
         *self.running.lock() = None;
         self.comparer.index_changed();
         self.settle.notify_one();
         self.events.send(Event::ScanChanged(id));
+    }
+
+    /// Whoever looks at a scan while its end waits for the database sees how it ended.
+    fn show_end(&self, report: &ScanReport) {
+        if let Some(running) = self.running.lock().as_ref() {
+            running.report.lock().clone_from(report);
+        }
     }
 
     /// People hear of a scan that found something; one that found nothing new leaves no line.
@@ -280,7 +291,7 @@ impl Indexer {
                 let never = this.never_recorded(&mut asked).await;
                 let due = this.settings.current().scan_interval.is_some_and(|interval| last.elapsed() >= interval);
                 let wanted = if due { Root::ALL.to_vec() } else { never };
-                if !wanted.is_empty() && this.current().is_none() {
+                if !wanted.is_empty() && this.current().is_none() && this.ends.check_writable().is_ok() {
                     last = std::time::Instant::now();
                     if let Err(error) = this.begin(wanted).await {
                         tracing::info!(%error, "a scan did not start by itself");

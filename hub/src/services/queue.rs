@@ -40,7 +40,7 @@ use parking_lot::Mutex;
 
 use super::busy::Busy;
 use super::needs::Needs;
-use super::{Comparer, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
+use super::{Comparer, Ends, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::root::Root;
@@ -65,6 +65,7 @@ pub struct Queue {
     roots: Roots,
     events: Events,
     comparer: Comparer,
+    ends: Ends,
     tasks: Tasks,
     busy: Busy,
     live: live::Live,
@@ -83,7 +84,7 @@ pub struct Queue {
 impl Queue {
     /// Goes on where the last run ended.
     pub(super) async fn start(needs: Needs) -> Result<Self, ServiceError> {
-        let Needs { settings, database, roots, events, comparer, tasks, busy, .. } = needs;
+        let Needs { settings, database, roots, events, comparer, ends, tasks, busy, .. } = needs;
         let policy = RetryPolicy::with_tries(settings.current().queue_retry_count);
         let (token, (held, short), recovered) = database
             .write(move |tx| {
@@ -98,6 +99,7 @@ impl Queue {
             roots,
             events,
             comparer,
+            ends,
             tasks,
             busy,
             live: live::Live::default(),
@@ -202,7 +204,8 @@ impl Queue {
         let running = claimed.min(self.at_work().len() as u64);
         let queued = of(TransferState::Queued).0 + (claimed - running);
         let idle = claimed == 0 && held.is_none() && queued + waiting > 0;
-        let waiting_for = idle.then(|| self.unreachable()).flatten();
+        let trouble = self.database.troubles().now().map(|trouble| trouble.sentence());
+        let waiting_for = trouble.or_else(|| idle.then(|| self.unreachable()).flatten());
         let rate = self.live.rate();
         Ok(QueueStatus {
             is_paused: held.is_some(),

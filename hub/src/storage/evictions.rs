@@ -1,6 +1,7 @@
 //! What left Local because the Lake holds it.
 
 use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
 
 use super::{StorageError, digest_column, folder_range, from_db, now_ms, to_db};
@@ -62,6 +63,84 @@ pub fn any_returned(connection: &Connection) -> Result<bool, StorageError> {
 /// Forgets all that a scan found to be there again.
 pub fn forget_returned(connection: &Connection) -> Result<usize, StorageError> {
     Ok(connection.execute(&format!("DELETE FROM evictions WHERE {RETURNED}"), [])?)
+}
+
+/// How much was evicted from a root; another extent is another list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// How many files.
+    pub n_files: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// When the latest of them left, milliseconds since 1970 UTC.
+    pub latest: i64,
+}
+
+/// How much was evicted from a root.
+pub fn extent(connection: &Connection, root: RootRowId) -> Result<Extent, StorageError> {
+    let sql = "SELECT count(*), coalesce(sum(size_bytes), 0), coalesce(max(evicted_at), 0)
+               FROM evictions WHERE root_id = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([root.0], |row| {
+        Ok(Extent { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?), latest: row.get(2)? })
+    })?)
+}
+
+/// An eviction as the list on the root has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedEviction {
+    /// Where the file was.
+    pub path: RelPath,
+    /// Where its content was proved to be.
+    pub lake_path: RelPath,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its time, ticks of 100 ns since 1970 UTC.
+    pub modified: i64,
+    /// Its content.
+    pub hash: Blake3,
+    /// When it left, milliseconds since 1970 UTC.
+    pub evicted_at: i64,
+}
+
+/// What was evicted from a root, the latest first.
+pub fn listed(connection: &Connection, root: RootRowId, limit: u32) -> Result<Vec<ListedEviction>, StorageError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT path, lake_path, size_bytes, blake3, modified, evicted_at FROM evictions
+         WHERE root_id = ?1 ORDER BY evicted_at DESC, match_key, path LIMIT ?2",
+    )?;
+    let found = statement.query_map((root.0, limit), |row| {
+        let EvictedRow { path, lake_path, size_bytes, hash } = evicted(row)?;
+        Ok(ListedEviction { path, lake_path, size_bytes, modified: row.get(4)?, hash, evicted_at: row.get(5)? })
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Whether a path is one that was evicted, or is there.
+pub fn is_known(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<bool, StorageError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM evictions WHERE root_id = ?1 AND match_key = ?2 AND path = ?3)
+                   OR EXISTS (SELECT 1 FROM files WHERE root_id = ?1 AND match_key = ?2 AND path = ?3)";
+    Ok(connection.prepare_cached(sql)?.query_row((root.0, path.match_key(), path.as_str()), |row| row.get(0))?)
+}
+
+/// Takes in what the list on a root names; `false` if it was known.
+pub fn take_back(connection: &Connection, root: RootRowId, one: &ListedEviction) -> Result<bool, StorageError> {
+    if is_known(connection, root, &one.path)? {
+        return Ok(false);
+    }
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO evictions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)")?
+        .execute((
+            root.0,
+            one.path.as_str(),
+            one.path.match_key(),
+            one.lake_path.as_str(),
+            to_db(one.size_bytes),
+            one.modified,
+            one.hash.as_bytes(),
+            FileKind::of(one.path.name()).code(),
+            one.evicted_at,
+        ))?;
+    Ok(true)
 }
 
 /// An eviction as it is stored.

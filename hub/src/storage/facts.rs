@@ -10,6 +10,10 @@ pub const SEARCH_INDEXED_TO: &str = "search_indexed_to";
 pub const QUEUE_PAUSED: &str = "queue_paused";
 /// The transfer that did not fit, if the queue is held for that.
 pub const QUEUE_SHORT_OF_ROOM: &str = "queue_short_of_room";
+/// A folder that another database knew was taken into this one while it was empty.
+pub const LOST: &str = "lost";
+/// In front of a root's row: this database keeps the list of what was evicted from it.
+pub const EVICTIONS_LISTED: &str = "evictions_listed:";
 /// A random text in the names of this database's part files, so that a part of another
 /// installation is never taken for ours.
 const TOKEN: &str = "token";

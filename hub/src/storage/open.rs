@@ -8,6 +8,8 @@ use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
 use super::StorageError;
+use super::backups::{self, Backup};
+use super::inspect::{self, Room};
 
 const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0001_library.sql")),
@@ -23,33 +25,86 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0011_first_hashes.sql")),
     M::up(include_str!("../../migrations/0012_batch_story.sql")),
     M::up(include_str!("../../migrations/0013_unknown_places.sql")),
+    M::up(include_str!("../../migrations/0014_retention.sql")),
 ];
 
 /// What opening found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened {
-    /// A database that was there and is sound, or a new one.
+    /// A database that was there and is sound.
     Sound,
+    /// There was none: this one is new and empty.
+    New,
     /// The old file was broken and lies here now; this one is new and empty.
     Replaced(PathBuf),
+    /// A copy made earlier took the place of a database that was broken (and lies at `aside` now) or
+    /// was gone.
+    Restored {
+        /// Where the broken one lies.
+        aside: Option<PathBuf>,
+        /// The copy.
+        backup: Backup,
+    },
 }
 
-/// Opens the writing connection, after setting a broken file aside.
-pub(super) fn writer(path: &Path) -> Result<(Connection, Opened), StorageError> {
-    match try_writer(path) {
-        Ok(connection) => Ok((connection, Opened::Sound)),
-        Err(error) if is_broken(&error) => {
-            tracing::error!(%error, "the database is broken: it is set aside and begun anew");
-            let aside = set_aside(path)?;
-            Ok((try_writer(path)?, Opened::Replaced(aside)))
+/// Opens the writing connection. A copy made earlier takes the place of a broken or lost file; where
+/// there is none, a new database is begun.
+pub(super) fn writer(path: &Path, room: Room<'_>) -> Result<(Connection, Opened), StorageError> {
+    let broken = match there(path, room) {
+        Ok(Some(connection)) => return Ok((connection, Opened::Sound)),
+        Ok(None) => None,
+        Err(error) if is_broken(&error) => Some(error),
+        Err(error) => return Err(error),
+    };
+    let aside = match &broken {
+        Some(error) => {
+            tracing::error!(%error, "the database is broken: it is set aside");
+            Some(set_aside(path)?)
         }
-        Err(error) => Err(error),
+        // A log without its file would be played into whatever takes the file's place.
+        None if with_ending(path, "-wal").metadata().is_ok_and(|log| log.len() > 0) => Some(set_aside(path)?),
+        None => None,
+    };
+    while let Some(backup) = backups::newest_usable(path, MIGRATIONS.len()) {
+        backups::take(&backup, path)?;
+        match there(path, room) {
+            Ok(Some(mut connection)) => {
+                backups::settle_restored(&mut connection, &backup)?;
+                return Ok((connection, Opened::Restored { aside, backup }));
+            }
+            // A copy that turns out to be no good is not taken twice.
+            Ok(None) => backups::discard(&backup),
+            Err(error) if is_broken(&error) => {
+                tracing::error!(%error, "a copy of the database is broken, too");
+                drop(set_aside(path)?);
+                backups::discard(&backup);
+            }
+            Err(error) => return Err(error),
+        }
     }
+    let connection = prepared(path, room)?;
+    Ok((connection, aside.map_or(Opened::New, Opened::Replaced)))
+}
+
+/// Opens the database that is there, if one is, after a look at its file.
+fn there(path: &Path, room: Room<'_>) -> Result<Option<Connection>, StorageError> {
+    if !inspect::file(path)? {
+        return Ok(None);
+    }
+    inspect::owner(path, MIGRATIONS.len())?;
+    prepared(path, room).map(Some)
 }
 
 /// Looks through a database file without changing it.
 pub fn check_file(path: &Path) -> Result<(), StorageError> {
-    check(&Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+    inspect::file(path)?;
+    inspect::owner(path, MIGRATIONS.len())?;
+    inspect::pages(&Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
+/// The schema that this program knows.
+pub const fn schema() -> usize {
+    MIGRATIONS.len()
 }
 
 /// Reads from a database file without changing it, also while a hub works with it.
@@ -67,7 +122,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StorageError> {
     Ok(connection)
 }
 
-fn try_writer(path: &Path) -> Result<Connection, StorageError> {
+fn prepared(path: &Path, room: Room<'_>) -> Result<Connection, StorageError> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -78,15 +133,25 @@ fn try_writer(path: &Path) -> Result<Connection, StorageError> {
     // What every large commit changes is carried over into the database only after some of them.
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
-    check(&connection)?;
+    // What a killed hub left in the log belongs into the file: only then can its length be judged.
+    fold_in(&connection)?;
+    inspect::length(path)?;
+    inspect::pages(&connection)?;
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let version = version as usize;
+    if version > 0 && version < MIGRATIONS.len() {
+        backups::before_migration(&connection, path, version, MIGRATIONS.len(), room);
+    }
     Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;
+    fold_in(&connection)?;
     prepare(&connection)?;
     Ok(connection)
 }
 
-fn check(connection: &Connection) -> Result<(), StorageError> {
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" { Ok(()) } else { Err(StorageError::damaged("a page", verdict)) }
+/// Carries the log over into the database's own file.
+pub(super) fn fold_in(connection: &Connection) -> Result<(), StorageError> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
 }
 
 fn prepare(connection: &Connection) -> Result<(), StorageError> {
@@ -111,14 +176,9 @@ fn set_aside(path: &Path) -> Result<PathBuf, StorageError> {
     let free = (1..=10_000).map(|n| path.with_file_name(format!("{name}.broken-{n}"))).find(|p| !p.exists());
     let aside = free.unwrap_or_else(|| path.with_extension("broken"));
     for ending in ["", "-wal", "-shm"] {
-        let with_ending = |path: &Path| {
-            let mut text = path.as_os_str().to_owned();
-            text.push(ending);
-            PathBuf::from(text)
-        };
-        let from = with_ending(path);
+        let from = with_ending(path, ending);
         if from.exists() {
-            fs::rename(&from, with_ending(&aside)).map_err(|source| StorageError::File {
+            fs::rename(&from, with_ending(&aside, ending)).map_err(|source| StorageError::File {
                 verb: "set aside the broken database",
                 path: from.display().to_string(),
                 source,
@@ -128,48 +188,13 @@ fn set_aside(path: &Path) -> Result<PathBuf, StorageError> {
     Ok(aside)
 }
 
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut text = path.as_os_str().to_owned();
+    text.push(ending);
+    PathBuf::from(text)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn migrations_are_sound() {
-        Migrations::from_slice(MIGRATIONS).validate().unwrap();
-    }
-
-    #[test]
-    fn a_broken_file_is_set_aside_and_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("hub.db");
-        fs::write(&path, b"this has never been a database, only a text of some length".repeat(200)).unwrap();
-        let (_, opened) = writer(&path).unwrap();
-        let aside = match opened {
-            Opened::Replaced(aside) => Some(aside),
-            Opened::Sound => None,
-        };
-        assert!(fs::read(aside.unwrap()).unwrap().starts_with(b"this has never"));
-        assert_eq!(writer(&path).unwrap().1, Opened::Sound);
-    }
-
-    #[test]
-    fn a_torn_page_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("hub.db");
-        drop(writer(&path).unwrap());
-        let mut bytes = fs::read(&path).unwrap();
-        let middle = bytes.len() / 2;
-        bytes.get_mut(middle - 3000..middle + 3000).unwrap().fill(0xa5);
-        fs::write(&path, bytes).unwrap();
-        assert!(matches!(writer(&path).unwrap().1, Opened::Replaced(_)));
-    }
-
-    #[test]
-    fn a_reader_cannot_write() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("hub.db");
-        let (_writer, _) = writer(&path).unwrap();
-        let reader = reader(&path).unwrap();
-        assert!(reader.execute("INSERT INTO facts VALUES ('a', 'b')", []).is_err());
-    }
-}
+#[path = "open_tests.rs"]
+mod tests;

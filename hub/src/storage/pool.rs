@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::StorageError;
+use super::inspect::Room;
 use super::open::{self, Opened};
+use super::trouble::Troubles;
 
 /// Reading connections kept open; one more caller waits.
 const READERS: usize = 4;
@@ -20,25 +24,39 @@ pub struct Database {
 
 struct Inner {
     path: PathBuf,
-    writer: Mutex<Connection>,
+    /// None when the database was closed.
+    writer: Mutex<Option<Connection>>,
     readers: Mutex<Readers>,
     returned: Condvar,
+    troubles: Troubles,
+    /// Commits so far, and those that are in the file itself for sure.
+    n_commits: AtomicU64,
+    n_folded: AtomicU64,
 }
 
 struct Readers {
     idle: Vec<Connection>,
     n_open: usize,
+    closed: bool,
 }
 
 impl Database {
     /// Opens or makes the database; a broken one is set aside, and the answer says so.
     pub fn open(path: &Path) -> Result<(Self, Opened), StorageError> {
-        let (writer, opened) = open::writer(path)?;
+        Self::open_with_room(path, &|| None)
+    }
+
+    /// The same where somebody knows how much room there is for copies.
+    pub fn open_with_room(path: &Path, room: Room<'_>) -> Result<(Self, Opened), StorageError> {
+        let (writer, opened) = open::writer(path, room).map_err(|error| error.about_file(path))?;
         let inner = Inner {
             path: path.to_owned(),
-            writer: Mutex::new(writer),
-            readers: Mutex::new(Readers { idle: Vec::new(), n_open: 0 }),
+            writer: Mutex::new(Some(writer)),
+            readers: Mutex::new(Readers { idle: Vec::new(), n_open: 0, closed: false }),
             returned: Condvar::new(),
+            troubles: Troubles::default(),
+            n_commits: AtomicU64::new(0),
+            n_folded: AtomicU64::new(0),
         };
         Ok((Self { inner: Arc::new(inner) }, opened))
     }
@@ -79,7 +97,11 @@ impl Database {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        self.write_or_refuse_blocking(work)
+        let written = self.write_or_refuse_blocking(work);
+        if let Err(error) = &written {
+            self.inner.troubles.failed(error);
+        }
+        written
     }
 
     /// The same where the work may be refused halfway for a reason of its own: that rolls it back, too.
@@ -88,16 +110,83 @@ impl Database {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut writer = self.inner.writer.lock();
-        let transaction =
-            writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StorageError::from)?;
+        let writer = writer.as_mut().ok_or(StorageError::Closed)?;
+        let noted = |error: rusqlite::Error| {
+            let error = StorageError::from(error);
+            self.inner.troubles.failed(&error);
+            error
+        };
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(noted)?;
         let result = work(&transaction)?;
-        transaction.commit().map_err(StorageError::from)?;
+        transaction.commit().map_err(noted)?;
+        self.inner.n_commits.fetch_add(1, Ordering::Relaxed);
+        self.inner.troubles.written();
         Ok(result)
+    }
+
+    /// Whether the database can be written, and since when not.
+    pub fn troubles(&self) -> &Troubles {
+        &self.inner.troubles
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Carries what was committed over from the log into the file itself, beside all other work: nobody
+    /// waits for it. Without commits since the last time nothing is done.
+    pub fn fold_in_blocking(&self) -> Result<(), StorageError> {
+        let n_commits = self.inner.n_commits.load(Ordering::Relaxed);
+        if n_commits == self.inner.n_folded.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.inner.path, flags)?;
+        let (in_log, carried): (i64, i64) =
+            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))?;
+        if in_log == carried {
+            self.inner.n_folded.store(n_commits, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Closes the database with all of it in its own file. From now on it answers that it is closed.
+    /// Whoever still reads or writes is waited for, but no longer than this.
+    pub fn close_blocking(&self, patience: Duration) -> Result<(), StorageError> {
+        let end = Instant::now() + patience;
+        let writer = self.inner.writer.try_lock_until(end).and_then(|mut writer| writer.take());
+        let Some(writer) = writer else { return Err(StorageError::Closed) };
+        let mut readers = self.inner.readers.lock();
+        readers.closed = true;
+        readers.n_open -= readers.idle.len();
+        readers.idle.clear();
+        while readers.n_open > 0 {
+            if self.inner.returned.wait_until(&mut readers, end).timed_out() {
+                break;
+            }
+        }
+        drop(readers);
+        writer.busy_timeout(end.saturating_duration_since(Instant::now()))?;
+        open::fold_in(&writer)?;
+        writer.close().map_err(|(_, error)| StorageError::from(error))
+    }
+
+    /// Lets the file take no more pages, as on a full disk; or any number again.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+    pub(crate) fn limit_pages_for_tests(&self, full: bool) {
+        let writer = self.inner.writer.lock();
+        let writer = writer.as_ref().unwrap();
+        let n: i64 = writer.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let most = if full { n } else { 1_000_000_000 };
+        writer.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
     }
 
     /// Lets `SQLite` look at its statistics; cheap, and worth it after much has changed.
     pub fn optimize_blocking(&self) -> Result<(), StorageError> {
         let writer = self.inner.writer.lock();
+        let writer = writer.as_ref().ok_or(StorageError::Closed)?;
         writer.execute_batch("PRAGMA analysis_limit = 400; PRAGMA optimize;")?;
         Ok(())
     }
@@ -105,6 +194,9 @@ impl Database {
     fn take_reader(&self) -> Result<Reader<'_>, StorageError> {
         let mut readers = self.inner.readers.lock();
         loop {
+            if readers.closed {
+                return Err(StorageError::Closed);
+            }
             if let Some(connection) = readers.idle.pop() {
                 return Ok(Reader { inner: &self.inner, connection: Some(connection) });
             }
@@ -140,8 +232,14 @@ impl Reader<'_> {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.inner.readers.lock().idle.push(connection);
-            self.inner.returned.notify_one();
+            let mut readers = self.inner.readers.lock();
+            if readers.closed {
+                readers.n_open -= 1;
+                drop(connection);
+            } else {
+                readers.idle.push(connection);
+            }
+            self.inner.returned.notify_all();
         }
     }
 }
@@ -184,6 +282,49 @@ mod tests {
             .read_blocking(|c| Ok(c.query_row("SELECT count(*) FROM facts WHERE name = 'a'", [], |r| r.get(0))?))
             .unwrap();
         assert_eq!(n, 0);
+    }
+
+    /// Rows that a copy of the file alone holds, without the log beside it.
+    fn in_the_file_alone(folder: &tempfile::TempDir) -> i64 {
+        let copy = folder.path().join("copy.db");
+        std::fs::copy(folder.path().join("hub.db"), &copy).unwrap();
+        let copy = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        copy.query_row("SELECT count(*) FROM facts WHERE name LIKE 'test%'", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_was_committed_is_in_the_file_after_it_was_folded_in_and_after_the_end() {
+        let (folder, database) = database();
+        let add = |name: &str| {
+            database
+                .write_blocking(|tx| Ok(tx.execute("INSERT INTO facts VALUES (?1, '')", [name]).map(drop)?))
+                .unwrap();
+        };
+        add("test1");
+        assert_eq!(in_the_file_alone(&folder), 0, "it is in the log");
+        // Somebody reads meanwhile: he keeps what he sees, and nobody waits for him.
+        let reader = database.take_reader().unwrap();
+        database.fold_in_blocking().unwrap();
+        assert_eq!(in_the_file_alone(&folder), 1);
+        add("test2");
+        drop(reader);
+        database.close_blocking(Duration::from_secs(5)).unwrap();
+        assert_eq!(in_the_file_alone(&folder), 2);
+        assert!(!folder.path().join("hub.db-wal").exists());
+        let refused: Result<(), _> = database.write_blocking(|_| Ok(()));
+        assert!(matches!(refused, Err(StorageError::Closed)));
+        assert!(matches!(database.read_blocking(|_| Ok(())), Err(StorageError::Closed)));
+    }
+
+    #[test]
+    fn a_reader_that_never_comes_back_does_not_hold_up_the_end() {
+        let (folder, database) = database();
+        let _reader = database.take_reader().unwrap();
+        database.write_blocking(|tx| Ok(tx.execute("INSERT INTO facts VALUES ('test', '')", []).map(drop)?)).unwrap();
+        let began = Instant::now();
+        database.close_blocking(Duration::from_millis(200)).ok();
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        assert_eq!(in_the_file_alone(&folder), 1);
     }
 
     #[test]

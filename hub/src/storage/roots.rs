@@ -60,6 +60,11 @@ pub fn at_path(connection: &Connection, root: Root, path: &str) -> Result<Option
     Ok(connection.prepare_cached(&sql)?.query_row([root.as_str(), path], row).optional()?)
 }
 
+/// Whether no folder was ever adopted.
+pub fn is_empty(connection: &Connection) -> Result<bool, StorageError> {
+    Ok(connection.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM roots)")?.query_row([], |row| row.get(0))?)
+}
+
 /// Makes this folder the root, adopting it if it is new. The index of another folder that was the
 /// root before is dropped, since a scan brings it back; its hashes stay.
 pub fn activate(

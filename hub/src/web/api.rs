@@ -4,6 +4,7 @@
 //! promises is written down in the description and tested against it.
 
 pub mod batches;
+pub mod database;
 pub mod diff;
 pub mod duplicates;
 pub mod evictions;
@@ -68,6 +69,8 @@ struct Description;
 fn described() -> OpenApiRouter<WebState> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(health::show_health))
+        .routes(routes!(database::show_database))
+        .routes(routes!(database::answer_lost))
         .routes(routes!(settings::show_settings, settings::update_settings))
         .routes(routes!(scans::create_scan, scans::list_scans))
         .routes(routes!(scans::show_scan))

@@ -4,6 +4,7 @@
 pub(super) mod bulk;
 pub(super) mod choose;
 pub(super) mod confirm;
+pub(super) mod database;
 pub(super) mod duplicates;
 pub(super) mod evict;
 pub(super) mod lists;
@@ -42,6 +43,8 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/diff/results", get(lists::show_diff))
         .route("/ui/diff/rows", get(lists::show_diff_rows))
         .route("/ui/diff/verify", post(work::verify))
+        .route("/ui/database/lost/take", post(database::take))
+        .route("/ui/database/lost/anew", post(database::begin_anew))
         .route("/ui/duplicates/results", get(duplicates::show_duplicates))
         .route("/ui/duplicates/confirm", get(duplicates::confirm))
         .route("/ui/duplicates/resolve", post(duplicates::resolve))

@@ -28,6 +28,9 @@ pub(super) fn start(duplicates: &Duplicates) {
     let this = duplicates.clone();
     duplicates.tasks.spawn(async move {
         loop {
+            if !this.ends.until_writable().await {
+                return;
+            }
             match this.database.read(duplicates::next).await {
                 Ok(Some(scan)) => {
                     if !run(&this, scan).await {
@@ -109,11 +112,14 @@ async fn begin(duplicates: &Duplicates, scan: DuplicateScanRow, cancel: &CancelF
 }
 
 /// Stores the result with the end of the search, and tells of it.
-async fn end(duplicates: &Duplicates, mut scan: DuplicateScanRow, groups: Option<Vec<NewGroup>>) {
+async fn end(duplicates: &Duplicates, scan: DuplicateScanRow, groups: Option<Vec<NewGroup>>) {
     let id = scan.id;
+    let (this, kept) = (duplicates.clone(), scan.clone());
+    let show_end = move || this.update(|running| running.scan = kept);
     let stored = duplicates
-        .database
-        .write(move |tx| {
+        .ends
+        .store("a search for duplicates", show_end, move |tx| {
+            let mut scan = scan.clone();
             if let Some(groups) = &groups {
                 duplicates::replace(tx, scan.id, groups)?;
                 (scan.n_groups, scan.reclaimable_bytes) = duplicates::n_groups(tx, GroupKind::Content)?;

@@ -113,22 +113,27 @@ fn commit(hasher: &Hasher, root: Root, batch: &[Found]) -> Result<(), StorageErr
             }
         }
     }
-    hasher.database.write_blocking(|tx| {
-        let mut edits = Edits::new(tx);
-        for Found { live, file, result } in batch {
-            if let Ok(content) = result {
-                let known = KnownContent {
-                    size_bytes: content.size_bytes,
-                    blake3: content.blake3,
-                    sha256: content.sha256,
-                    groups: content.groups.clone(),
-                };
-                edits.know(live.row, Some(file.id), &file.path, file.modified, &known)?;
+    // What was read is not read again because the disk was full.
+    hasher.ends.store_blocking(
+        "hashes",
+        || {},
+        |tx| {
+            let mut edits = Edits::new(tx);
+            for Found { live, file, result } in batch {
+                if let Ok(content) = result {
+                    let known = KnownContent {
+                        size_bytes: content.size_bytes,
+                        blake3: content.blake3,
+                        sha256: content.sha256,
+                        groups: content.groups.clone(),
+                    };
+                    edits.know(live.row, Some(file.id), &file.path, file.modified, &known)?;
+                }
             }
-        }
-        edits.finish()?;
-        hash_jobs::save(tx, &job)
-    })?;
+            edits.finish()?;
+            hash_jobs::save(tx, &job)
+        },
+    )?;
     hasher.update(root, |running| running.committed(job));
     Ok(())
 }

@@ -22,6 +22,9 @@ pub(super) fn start(hasher: &Hasher, root: Root) {
     let this = hasher.clone();
     hasher.tasks.spawn(async move {
         loop {
+            if !this.ends.until_writable().await {
+                return;
+            }
             let next = this.database.read(move |connection| hash_jobs::next(connection, root)).await;
             match next {
                 Ok(Some(job)) => {
@@ -68,8 +71,8 @@ async fn run(hasher: &Hasher, job: HashJobRow) -> bool {
     let stopping = hasher.tasks.token().is_cancelled();
     let finished = {
         let mut running = hasher.running.lock();
-        let Some(running) = running.get_mut(root).take() else { return !stopping };
-        let mut job = running.job;
+        let Some(running) = running.get_mut(root).as_mut() else { return !stopping };
+        let mut job = running.job.clone();
         job.state = match end {
             Some(Ok(())) if cancel.is_cancelled() => WorkState::Cancelled,
             Some(Ok(())) if job.n_failed > 0 => WorkState::Partial,
@@ -81,18 +84,23 @@ async fn run(hasher: &Hasher, job: HashJobRow) -> bool {
             None => WorkState::Failed,
         };
         job.finished_at = Some(timestamp(now_ms()));
+        running.files.clear();
         job
     };
     if stopping {
+        hasher.running.lock().get_mut(root).take();
         return false;
     }
-    let stored = hasher.database.write(move |tx| {
+    let (this, kept) = (hasher.clone(), finished.clone());
+    let show_end = move || this.update(root, |running| running.job = kept);
+    let stored = hasher.ends.store("a hash job", show_end, move |tx| {
         hash_jobs::save(tx, &finished)?;
         line(&finished).map_or(Ok(()), |line| history::add(tx, &line).map(drop))
     });
     if let Err(error) = stored.await {
         tracing::error!(%error, "the end of a hash job could not be stored");
     }
+    hasher.running.lock().get_mut(root).take();
     hasher.events.send(Event::HistoryAdded);
     hasher.comparer.index_changed();
     hasher.events.send(Event::IndexChanged(root));

@@ -5,11 +5,11 @@ use super::failure::{Trouble, explain};
 use super::result::{Applied, Ends, Tried};
 use super::{Queue, copy, delete, duplicate, evict, plan_guard, restore, room, share, small, story};
 use crate::domain::operation::Operation;
-use crate::domain::transfer;
+use crate::domain::transfer::{self, Failure};
 use crate::services::Event;
 use crate::storage::StorageError;
 use crate::storage::queue::TransferRow;
-use crate::storage::queue::outcome::{self, Stepped};
+use crate::storage::queue::outcome::{self, Reason, Stepped};
 
 /// Makes the transfers known as running, so that they can be stopped.
 pub(super) fn begin(queue: &Queue, group: &[TransferRow]) {
@@ -73,26 +73,31 @@ fn run_steps<'a>(queue: &Queue, group: &'a [TransferRow]) -> Vec<Tried<'a>> {
 /// Stores all results in one commit, then does what they ask for.
 fn store(queue: &Queue, tried: &[Tried<'_>]) {
     let policy = queue.policy();
-    let stored = queue.database.write_blocking(|tx| {
-        let mut stepped = Vec::new();
-        let mut applied = Applied::new(tx);
-        for (transfer, result) in tried {
-            let next = match result {
-                Ok(success) => {
-                    applied.add(transfer, &success.changes)?;
-                    outcome::complete(tx, transfer.id, success.made, &policy)?
-                }
-                Err(Trouble::Stopped) => outcome::apply(tx, transfer.id, transfer::Event::Stopped, None, &policy)?,
-                Err(Trouble::Failed(failure, reason)) => {
-                    outcome::apply(tx, transfer.id, transfer::Event::Failed(*failure), Some(reason), &policy)?
-                }
-            };
-            stepped.extend(next);
-        }
-        applied.finish()?;
-        let told = story::tell(tx, &stepped)?;
-        Ok((stepped, told))
-    });
+    // The files are as they are: that is kept until the database takes it.
+    let stored = queue.ends.store_blocking(
+        "transfers",
+        || {},
+        |tx| {
+            let mut stepped = Vec::new();
+            let mut applied = Applied::new(tx);
+            for (transfer, result) in tried {
+                let next = match result {
+                    Ok(success) => {
+                        applied.add(transfer, &success.changes)?;
+                        outcome::complete(tx, transfer.id, success.made, &policy)?
+                    }
+                    Err(Trouble::Stopped) => outcome::apply(tx, transfer.id, transfer::Event::Stopped, None, &policy)?,
+                    Err(Trouble::Failed(failure, reason)) => {
+                        outcome::apply(tx, transfer.id, transfer::Event::Failed(*failure), Some(reason), &policy)?
+                    }
+                };
+                stepped.extend(next);
+            }
+            applied.finish()?;
+            let told = story::tell(tx, &stepped)?;
+            Ok((stepped, told))
+        },
+    );
     match stored {
         Ok((stepped, told)) => {
             for one in &stepped {
@@ -111,13 +116,16 @@ fn store(queue: &Queue, tried: &[Tried<'_>]) {
     }
 }
 
-/// The files are as they are; the database will learn it when it can be written again. Until then
-/// the transfers go back into the order, and find their own results there.
+/// The results don't fit the database, by a fault of the hub, or the hub ends: the transfers go back
+/// into the order and find their own results there.
 fn not_stored(queue: &Queue, tried: &[Tried<'_>], error: &StorageError) {
     tracing::error!(%error, "results of transfers could not be stored");
-    let full = error.is_disk_full().then(|| room::full_data_folder(queue, &error.to_string())).flatten();
-    let why = full.unwrap_or_else(|| "The database can't be written. See the log, then resume.".to_owned());
-    if let Err(error) = queue.hold_blocking(&why, None) {
+    if matches!(error, StorageError::Closed) {
+        return;
+    }
+    if let Err(error) =
+        queue.hold_blocking("What came of transfers could not be stored. See the log, then resume.", None)
+    {
         tracing::error!(%error, "the queue could not be held");
     }
     let policy = queue.policy();
@@ -128,5 +136,32 @@ fn not_stored(queue: &Queue, tried: &[Tried<'_>], error: &StorageError) {
         if let Err(error) = back {
             tracing::error!(%error, id = transfer.id.0, "a transfer stays as it is until the next start");
         }
+    }
+}
+
+/// A worker that broke off by a fault of the hub leaves nothing running behind: each of its transfers
+/// that has not ended counts as tried.
+pub(super) fn broke_off(queue: &Queue, group: &[TransferRow]) {
+    tracing::error!(n = group.len(), "a worker broke off");
+    let policy = queue.policy();
+    let reason = Reason { code: "broke_off", detail: "The hub stumbled over this file. Its log says why.".to_owned() };
+    let event = transfer::Event::Failed(Failure::Transient);
+    let stored = queue.ends.store_blocking(
+        "transfers that broke off",
+        || {},
+        |tx| {
+            let mut stepped = Vec::new();
+            for one in group {
+                stepped.extend(outcome::apply(tx, one.id, event, Some(&reason), &policy)?);
+            }
+            story::tell(tx, &stepped)
+        },
+    );
+    if let Err(error) = stored {
+        tracing::error!(%error, "transfers stay as they are until the next start");
+    }
+    for transfer in group {
+        queue.live.end(transfer.id);
+        queue.events.send(Event::TransferChanged(transfer.id));
     }
 }

@@ -99,8 +99,11 @@ impl From<ServiceError> for Trouble {
 
 impl From<StorageError> for Trouble {
     fn from(error: StorageError) -> Self {
-        let failure = if error.is_disk_full() { Failure::DiskFull } else { Failure::Transient };
-        Self::Failed(failure, Reason { code: "database", detail: error.to_string() })
+        // The database can't be written: the work waits for it, and has not failed.
+        if error.passing().is_some() || matches!(error, StorageError::Closed) {
+            return Self::Stopped;
+        }
+        Self::Failed(Failure::Transient, Reason { code: "database", detail: error.to_string() })
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn explain(queue: &Queue, transfer: &TransferRow, trouble: Trouble) -
             None => Trouble::Failed(Failure::DiskFull, reason),
         },
         Trouble::Failed(Failure::DiskFull, reason) => {
-            let detail = full_data_folder(queue, &reason.detail);
+            let detail = full_root(queue, transfer);
             Trouble::Failed(Failure::DiskFull, Reason { detail: detail.unwrap_or(reason.detail), ..reason })
         }
         other => other,
@@ -86,15 +86,4 @@ fn full_disk(queue: &Queue, transfer: &TransferRow) -> Option<(Failure, String)>
         queued,
     };
     Some((if is_mount { Failure::MountFull } else { Failure::DiskFull }, full.advice()))
-}
-
-/// The database is what can't be written.
-pub(super) fn full_data_folder(queue: &Queue, why: &str) -> Option<String> {
-    let folder = &queue.settings.current().app_data_dir;
-    let free = volume::space(folder).ok()??.free_bytes;
-    Some(format!(
-        "The disk of the hub's own data ({}) is full, with {} free: {why}. Make room there, then resume the queue.",
-        folder.display(),
-        crate::domain::size::bytes(free)
-    ))
 }

@@ -3,6 +3,7 @@
 //! A place is for work on files. What a worker writes down afterwards needs none, and small files are
 //! claimed a little ahead: so the disks need not wait for the database.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -29,6 +30,9 @@ const GROUP_FILES: std::ops::RangeInclusive<usize> = 16..=512;
 
 /// Groups up to this size end soon enough for the next to be claimed meanwhile.
 const QUICK_BYTES: u64 = 256 << 20;
+
+/// Between two looks whether the database can be written again.
+const UNTIL_WRITABLE: Duration = Duration::from_secs(1);
 
 /// Looked again after this long even if nobody called: a root may have come back.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -110,10 +114,10 @@ impl Crew {
 
     fn start(&mut self, queue: &Queue, group: Vec<TransferRow>) {
         self.is_quick = group.iter().map(|transfer| transfer.size_bytes).sum::<u64>() <= QUICK_BYTES;
-        self.at_work.fetch_add(1, Ordering::AcqRel);
+        let at_work = AtWork::new(&self.at_work);
         // From here on it can be stopped.
         attempt::begin(queue, &group);
-        let (queue, places, at_work) = (queue.clone(), self.places.clone(), self.at_work.clone());
+        let (queue, places) = (queue.clone(), self.places.clone());
         let n_together = self.n_together.clone();
         self.running.spawn(async move {
             let place = places.acquire_owned().await;
@@ -125,12 +129,34 @@ impl Crew {
                 let asked = n_together.load(Ordering::Relaxed);
                 n_together.store(next_group(asked, n_files, began.elapsed()), Ordering::Relaxed);
                 head.inspect(|head| live.ends(*head));
-                drop(place);
-                at_work.fetch_sub(1, Ordering::AcqRel);
+                drop((place, at_work));
                 wake.notify_one();
             };
-            tasks.blocking(move || work(&queue, &group, files_done)).await;
+            tasks
+                .blocking(move || {
+                    let done = std::panic::catch_unwind(AssertUnwindSafe(|| work(&queue, &group, files_done)));
+                    if done.is_err() {
+                        attempt::broke_off(&queue, &group);
+                    }
+                })
+                .await;
         });
+    }
+}
+
+/// Counts a group as at work until it is dropped, also by a worker that breaks off.
+struct AtWork(Arc<AtomicUsize>);
+
+impl AtWork {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -146,6 +172,10 @@ fn next_group(asked: usize, n_files: usize, took: Duration) -> usize {
 
 /// Starts workers while places are free; tells how long nothing can change by itself.
 async fn fill(queue: &Queue, crew: &mut Crew) -> Result<Duration, ServiceError> {
+    // What could not be written down is not begun.
+    if queue.ends.check_writable().is_err() {
+        return Ok(UNTIL_WRITABLE);
+    }
     let due = queue.database.read(claim::next_due).await?;
     if due == Some(0) {
         queue.database.write(|tx| claim::wake_due(tx)).await?;

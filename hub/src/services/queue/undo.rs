@@ -15,7 +15,7 @@ use crate::services::{ErrorKind, ServiceError};
 use crate::storage::queue::batches::{self, GrowingBatch, NewBatch, NewTransfer};
 use crate::storage::queue::row::{self, Of};
 use crate::storage::queue::{TransferRow, waypoint};
-use crate::storage::{Connection, StorageError};
+use crate::storage::{Connection, StorageError, retention};
 
 /// Transfers read at once. A batch may have more of them than memory should hold.
 const PAGE: u32 = 500;
@@ -29,6 +29,11 @@ pub(super) fn undo(queue: &Queue, batch: BatchId) -> Result<BatchReceipt, Servic
         }
         if let Some(done) = batches::undone_by(tx, batch)? {
             return Err(conflict(&format!("This batch was undone already, by batch {done}.")));
+        }
+        if retention::outcomes(tx, batch)?.is_some() {
+            return Err(conflict(
+                "This batch ended so long ago that its files are no longer listed: it can't be undone.",
+            ));
         }
         if batches::is_open(tx, batch)? {
             return Err(conflict("This batch has not ended: cancel what is left of it, then undo it."));

@@ -7,7 +7,7 @@ use crate::fs::{RootDir, marker, volume};
 use crate::services::{ErrorKind, ServiceError, Tasks};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::roots::{self as rows, RootRow};
-use crate::storage::{Database, StorageError};
+use crate::storage::{Database, StorageError, facts};
 
 use super::{LiveRoot, Roots};
 
@@ -37,8 +37,19 @@ pub(super) fn row_of(
         None => format!("volume:{}:{}", volume::volume_id(dir.path()).map_err(|e| e.to_string())?, dir.display()),
     };
     let case_sensitive = case_sensitive(dir);
+    if found.is_some() {
+        ask_whether_lost(database).map_err(|error| error.to_string())?;
+    }
     let row = activate(database, root, &identity, &dir.display(), case_sensitive).map_err(|error| error.to_string())?;
     Ok(LiveRoot { root, row: row.id, dir: dir.clone(), marker: id, writable, case_sensitive })
+}
+
+/// A folder that carries a mark was known to a database. One that knows no folder at all is another.
+fn ask_whether_lost(database: &Database) -> Result<(), StorageError> {
+    if database.read_blocking(rows::is_empty)? {
+        database.write_blocking(|tx| facts::set(tx, facts::LOST, &crate::storage::now_ms().to_string()))?;
+    }
+    Ok(())
 }
 
 fn activate(

@@ -9,6 +9,7 @@ use super::transfers::root;
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
 use crate::domain::transfer::TransferState;
+use crate::storage::retention::{self, Outcome};
 use crate::storage::{StorageError, from_db, timestamp};
 
 /// A request with the state of its transfers.
@@ -35,6 +36,8 @@ pub struct BatchEntry {
     pub undone_by: Option<BatchId>,
     /// When it was asked for.
     pub created_at: jiff::Timestamp,
+    /// Its files are no longer listed: it ended long ago, and can't be undone any more.
+    pub forgotten: bool,
     /// Its transfers.
     pub progress: BatchProgress,
 }
@@ -60,8 +63,9 @@ pub struct BatchProgress {
     pub completed_bytes: u64,
 }
 
-const COLUMNS: &str = "id, operation, from_root, to_root, on_conflict, json_array_length(skipped), undo_of, created_at,
-     (SELECT max(u.id) FROM batches u WHERE u.undo_of = b.id)";
+const COLUMNS: &str =
+    "id, operation, from_root, to_root, on_conflict, n_skipped + json_array_length(skipped), undo_of, created_at,
+     (SELECT max(u.id) FROM batches u WHERE u.undo_of = b.id), outcomes IS NOT NULL";
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<BatchEntry> {
     Ok(BatchEntry {
@@ -75,6 +79,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<BatchEntry> {
         undo_of: row.get::<_, Option<i64>>(6)?.map(BatchId),
         undone_by: row.get::<_, Option<i64>>(8)?.map(BatchId),
         created_at: timestamp(row.get(7)?),
+        forgotten: row.get(9)?,
         progress: BatchProgress::default(),
     })
 }
@@ -83,7 +88,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<BatchEntry> {
 pub fn show(connection: &Connection, id: BatchId) -> Result<Option<BatchEntry>, StorageError> {
     let sql = format!("SELECT {COLUMNS}, skipped FROM batches b WHERE id = ?1");
     let read = |row: &Row<'_>| {
-        let skipped: String = row.get(9)?;
+        let skipped: String = row.get(10)?;
         Ok(BatchEntry { skipped: serde_json::from_str(&skipped).unwrap_or(Json::Null), ..entry(row)? })
     };
     let found = connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?;
@@ -105,16 +110,11 @@ pub fn list(connection: &Connection, request: &PageRequest) -> Result<Page<Batch
 }
 
 fn with_progress(connection: &Connection, batch: BatchEntry) -> Result<BatchEntry, StorageError> {
-    let mut statement = connection
-        .prepare_cached("SELECT state, count(*), sum(size_bytes) FROM transfers WHERE batch_id = ?1 GROUP BY state")?;
     let mut progress = BatchProgress::default();
-    let mut rows = statement.query([batch.id.0])?;
-    while let Some(row) = rows.next()? {
-        let (name, n, size_bytes): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let (n, size_bytes) = (from_db(n), from_db(size_bytes));
+    for Outcome { state, n, size_bytes } in outcomes(connection, &batch)? {
         progress.n_transfers += n;
         progress.size_bytes += size_bytes;
-        match TransferState::from_name(&name) {
+        match TransferState::from_name(&state) {
             Some(TransferState::Completed) => {
                 progress.n_completed += n;
                 progress.completed_bytes += size_bytes;
@@ -129,6 +129,14 @@ fn with_progress(connection: &Connection, batch: BatchEntry) -> Result<BatchEntr
         }
     }
     Ok(BatchEntry { progress, ..batch })
+}
+
+/// What came of a batch so far: of its transfers, or as it was written down before they were removed.
+fn outcomes(connection: &Connection, batch: &BatchEntry) -> Result<Vec<Outcome>, StorageError> {
+    if batch.forgotten {
+        return Ok(retention::outcomes(connection, batch.id)?.unwrap_or_default());
+    }
+    retention::count(connection, batch.id)
 }
 
 #[cfg(test)]

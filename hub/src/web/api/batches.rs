@@ -55,6 +55,9 @@ pub struct BatchView {
     pub size_bytes: u64,
     /// Bytes of what is done.
     pub completed_bytes: u64,
+    /// It ended so long ago that its files are no longer listed (`HISTORY_DAYS`, `HISTORY_ROWS`): the
+    /// numbers stay, and it can't be undone.
+    pub forgotten: bool,
 }
 
 impl From<BatchEntry> for BatchView {
@@ -78,6 +81,7 @@ impl From<BatchEntry> for BatchView {
             n_cancelled: progress.n_cancelled,
             size_bytes: progress.size_bytes,
             completed_bytes: progress.completed_bytes,
+            forgotten: batch.forgotten,
         }
     }
 }

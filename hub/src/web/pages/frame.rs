@@ -85,6 +85,19 @@ pub(in crate::web) async fn strip(state: &WebState) -> Answer<Value> {
 
 fn notices(services: &Services) -> Vec<Notice> {
     let mut notices = Vec::new();
+    if let Some(trouble) = services.database.troubles().now() {
+        let since = format::since(trouble.since, Timestamp::now());
+        notices.push(Notice {
+            icon: "triangle-alert",
+            text: format!(
+                "The database can't be written since {since}: {}. {} Nothing new begins until then, and nothing that \
+                 was done is lost.",
+                trouble.why, trouble.todo
+            ),
+            link: None,
+            link_text: "",
+        });
+    }
     for root in Root::ALL {
         let status = services.roots.status(root);
         if !status.configured || status.online {

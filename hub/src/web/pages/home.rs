@@ -97,7 +97,8 @@ struct RunningSide {
 pub(super) async fn show_home(State(state): State<WebState>) -> Answer<Response> {
     let set_up = state.services.settings.current().is_set_up();
     let some = Root::ALL.into_iter().any(|root| state.services.roots.status(root).configured);
-    let shown = [context! { set_up, can_scan => some }, root_cards(&state).await?, comparison(&state).await?];
+    let lost = Serde(state.services.evictions_list.lost().await?);
+    let shown = [context! { set_up, can_scan => some, lost }, root_cards(&state).await?, comparison(&state).await?];
     let content = join([
         context! { page => join(shown) },
         scan_progress(&state),

@@ -11,6 +11,8 @@ use crate::web::test_hub::TestHub;
 /// Routes that other programs rely on. One that is built has to stand here, and the other way round.
 const PROMISED: &[&str] = &[
     "GET /api/health",
+    "GET /api/database",
+    "POST /api/database/lost",
     "GET /api/settings",
     "PUT /api/settings",
     "POST /api/scans",

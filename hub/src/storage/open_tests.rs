@@ -1,0 +1,205 @@
+//! Opening: what is taken, what is set aside, what is refused, and what comes back from a copy.
+
+use super::*;
+
+/// Nobody knows how much room there is.
+const NO_ROOM: Room<'static> = &|| None;
+
+#[test]
+fn migrations_are_sound() {
+    Migrations::from_slice(MIGRATIONS).validate().unwrap();
+}
+
+#[test]
+fn a_broken_file_is_set_aside_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    fs::write(&path, b"this has never been a database, only a text of some length".repeat(200)).unwrap();
+    let (_, opened) = writer(&path, NO_ROOM).unwrap();
+    let aside = match opened {
+        Opened::Replaced(aside) => Some(aside),
+        _ => None,
+    };
+    assert!(fs::read(aside.unwrap()).unwrap().starts_with(b"this has never"));
+    assert_eq!(writer(&path, NO_ROOM).unwrap().1, Opened::Sound);
+}
+
+#[test]
+fn a_torn_page_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    drop(writer(&path, NO_ROOM).unwrap());
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes.get_mut(middle - 3000..middle + 3000).unwrap().fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+    assert!(matches!(writer(&path, NO_ROOM).unwrap().1, Opened::Replaced(_)));
+}
+
+#[test]
+fn a_reader_cannot_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    let (_writer, _) = writer(&path, NO_ROOM).unwrap();
+    let reader = reader(&path).unwrap();
+    assert!(reader.execute("INSERT INTO facts VALUES ('a', 'b')", []).is_err());
+}
+
+fn backup_of(path: &Path) -> PathBuf {
+    backups::daily(path, MIGRATIONS.len(), jiff::SignedDuration::ZERO, NO_ROOM).unwrap().unwrap()
+}
+
+fn put(path: &Path, name: &str) {
+    let (connection, _) = writer(path, NO_ROOM).unwrap();
+    connection.execute("INSERT INTO facts VALUES (?1, '')", [name]).unwrap();
+}
+
+fn has(connection: &Connection, name: &str) -> bool {
+    connection.query_row("SELECT count(*) FROM facts WHERE name = ?1", [name], |row| row.get::<_, i64>(0)).unwrap() == 1
+}
+
+/// A database with something in it, a copy of it, and more in it since.
+fn with_backup() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    put(&path, "early");
+    let backup = backup_of(&path);
+    put(&path, "late");
+    (folder, path, backup)
+}
+
+#[test]
+fn a_broken_or_lost_database_comes_back_from_its_newest_copy() {
+    for breaks in ["garbage", "lost", "short", "lost with its log there"] {
+        let (folder, path, _) = with_backup();
+        match breaks {
+            "garbage" => fs::write(&path, vec![0x5a; 50_000]).unwrap(),
+            "lost" => fs::remove_file(&path).unwrap(),
+            "short" => {
+                let file = fs::File::options().write(true).open(&path).unwrap();
+                file.set_len(file.metadata().unwrap().len() - 100).unwrap();
+            }
+            _ => {
+                fs::remove_file(&path).unwrap();
+                fs::write(folder.path().join("hub.db-wal"), b"of another file").unwrap();
+            }
+        }
+        let (connection, opened) = writer(&path, NO_ROOM).unwrap();
+        assert!(matches!(opened, Opened::Restored { .. }), "{breaks}: {opened:?}");
+        assert!(has(&connection, "early") && !has(&connection, "late"), "{breaks}");
+        let aside = fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains(".broken-"));
+        assert_eq!(aside.count(), usize::from(breaks != "lost"), "{breaks}");
+    }
+}
+
+#[test]
+fn a_broken_copy_is_passed_over() {
+    let (_folder, path, backup) = with_backup();
+    let older = backup.with_file_name("hub-20200101T000000Z-schema-1.db");
+    fs::rename(&backup, &older).unwrap();
+    let newest = backup_of(&path);
+    let mut bytes = fs::read(&newest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes.get_mut(middle - 3000..middle + 3000).unwrap().fill(0xa5);
+    fs::write(&newest, bytes).unwrap();
+    fs::remove_file(&path).unwrap();
+    let (connection, _) = writer(&path, NO_ROOM).unwrap();
+    assert!(has(&connection, "early") && !has(&connection, "late"));
+}
+
+#[test]
+fn copies_are_kept_few_and_never_fill_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    put(&path, "a");
+    assert_eq!(
+        backups::daily(&path, MIGRATIONS.len(), jiff::SignedDuration::ZERO, &|| Some(1 << 20)).unwrap(),
+        None,
+        "no room"
+    );
+    for year in 2001..2010 {
+        let backup = backup_of(&path);
+        fs::rename(&backup, backup.with_file_name(format!("hub-{year}0101T000000Z-schema-1.db"))).unwrap();
+    }
+    drop(backup_of(&path));
+    let years: Vec<_> = backups::list(&path).iter().map(|backup| backup.made_at.to_string()).collect();
+    assert_eq!(years.len(), 3, "{years:?}");
+    assert!(years.iter().any(|year| year.starts_with("2009")), "the oldest go first: {years:?}");
+    assert_eq!(
+        backups::daily(&path, MIGRATIONS.len(), jiff::SignedDuration::from_hours(20), NO_ROOM).unwrap(),
+        None,
+        "one a day"
+    );
+}
+
+/// What is said of a file that can't be the database, and that it was left as it was.
+#[test]
+fn what_is_no_database_of_ours_is_refused_in_words_and_not_touched() {
+    type Make = fn(&Path);
+    let table: [(&str, Make, &str, &str); 4] = [
+        (
+            "later",
+            |path| {
+                drop(writer(path, NO_ROOM).unwrap());
+                Connection::open(path).unwrap().pragma_update(None, "user_version", 9_999).unwrap();
+            },
+            "later version of the hub (schema 9999",
+            "Install that version",
+        ),
+        (
+            "foreign",
+            |path| Connection::open(path).unwrap().execute_batch("CREATE TABLE songs (name TEXT)").unwrap(),
+            "database of another program",
+            "Move it away",
+        ),
+        (
+            "foreign with an id",
+            |path| {
+                drop(writer(path, NO_ROOM).unwrap());
+                Connection::open(path).unwrap().pragma_update(None, "application_id", 7).unwrap();
+            },
+            "database of another program",
+            "Move it away",
+        ),
+        ("folder", |path| fs::create_dir(path).unwrap(), "is a folder", "Move it away"),
+    ];
+    for (name, make, why, todo) in table {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hub.db");
+        make(&path);
+        let before = fs::read(&path).ok();
+        let said = writer(&path, NO_ROOM).unwrap_err().to_string();
+        assert!(said.contains(why) && said.contains(todo) && said.contains("hub.db"), "{name}: {said}");
+        assert_eq!(fs::read(&path).ok(), before, "{name} was changed");
+        let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = left.filter(|name| !name.to_string_lossy().starts_with("hub.db")).collect();
+        assert!(left.is_empty(), "{name}: {left:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_short_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    drop(writer(&path, NO_ROOM).unwrap());
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 100).unwrap();
+    assert!(matches!(writer(&path, NO_ROOM).unwrap().1, Opened::Replaced(_)));
+}
+
+#[test]
+fn a_copy_is_made_before_the_schema_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    let mut connection = Connection::open(&path).unwrap();
+    let old = MIGRATIONS.len() - 1;
+    Migrations::from_slice(MIGRATIONS).to_version(&mut connection, old).unwrap();
+    drop(connection);
+    assert_eq!(writer(&path, NO_ROOM).unwrap().1, Opened::Sound);
+    let copies = backups::list(&path);
+    assert!(matches!(copies.as_slice(), [copy] if copy.before_change && copy.schema == old), "{copies:?}");
+    drop(writer(&path, NO_ROOM).unwrap());
+    assert_eq!(backups::list(&path).len(), 1);
+}
