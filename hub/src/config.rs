@@ -21,6 +21,9 @@ pub use problem::Problem;
 use crate::domain::root::{PerRoot, Root};
 use crate::fs::RootDir;
 
+/// Name of the demo library's folder in the data folder: the one place there that may hold roots.
+pub const DEMO_FOLDER: &str = "demo";
+
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretString(String);

@@ -24,6 +24,7 @@ pub mod open;
 #[cfg(all(test, target_os = "linux"))]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod ordinary_user;
+pub mod own_folder;
 pub mod parts;
 pub mod places;
 pub mod private;
@@ -36,6 +37,7 @@ pub mod root_dir;
 pub mod served;
 pub mod share;
 pub mod trash;
+pub mod unfinished;
 pub mod verbatim;
 pub mod volume;
 pub mod walk;
@@ -46,4 +48,5 @@ pub use content::{Buffers, ContentHash};
 pub use control::{CancelFlag, Flow};
 pub use error::FsError;
 pub use open::FileStamp;
+pub use own_folder::OwnFolder;
 pub use root_dir::RootDir;

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use crate::app::instance::{Instance, InstanceError};
 use crate::app::{self, Serve, doctor, shutdown, window};
 use crate::cli::{self, Action};
-use crate::config::{Config, Key, Layers, Problem};
+use crate::config::{Config, DEMO_FOLDER, Key, Layers, Problem};
 use crate::{fs, telemetry, web};
 
 /// Wrong usage or configuration.
@@ -85,7 +85,7 @@ fn demo_layers(mut layers: Layers, dir: Option<PathBuf>) -> Result<Layers, Vec<P
                 expected: format!("a folder ({error})"),
             }]
         })?,
-        None => own.join("demo"),
+        None => own.join(DEMO_FOLDER),
     };
     let text = |path: PathBuf| path.display().to_string();
     if !layers.flags.contains_key(&Key::AppDataDir) && !layers.environment.contains_key(&Key::AppDataDir) {

@@ -88,7 +88,7 @@ fn folder(config: &Config, root: Root) -> Result<String, String> {
     };
     match probe(dir, None) {
         RootStatus::Online { space, writable, id } => Ok(format!(
-            "{}: {}{}{}",
+            "{}: {}{}{}{}",
             dir.display(),
             space.map_or_else(
                 || "free space unknown".to_owned(),
@@ -96,6 +96,7 @@ fn folder(config: &Config, root: Root) -> Result<String, String> {
             ),
             if writable { "" } else { ", read-only" },
             if id.is_some() { "" } else { ", not adopted yet" },
+            dir.own_below().map(|own| format!(", without the hub's own data in {own}")).unwrap_or_default(),
         )),
         RootStatus::Offline { why } | RootStatus::MarkerDamaged { why } => Err(why),
         RootStatus::Swapped { .. } | RootStatus::MarkerMissing { .. } => Err("it changed just now: try again".into()),
@@ -127,7 +128,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let flags = BTreeMap::from([
-            (Key::AppDataDir, folder.path().display().to_string()),
+            (Key::AppDataDir, folder.path().join("data").display().to_string()),
             (Key::HubPort, taken.local_addr().unwrap().port().to_string()),
             (Key::LocalModelsRoot, folder.path().join("none").display().to_string()),
             (Key::RemoteBind, "127.0.0.1:0".to_owned()),

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Config, Key, Layers, Problem, RemoteConfig, RootConfig, SecretString};
+use super::{Config, DEMO_FOLDER, Key, Layers, Problem, RemoteConfig, RootConfig, SecretString};
 use crate::domain::root::{PerRoot, Root};
-use crate::fs::RootDir;
-use crate::fs::root_dir::check_apart;
+use crate::fs::root_dir::{check_apart, check_outside_data};
+use crate::fs::{OwnFolder, RootDir};
 
 impl Layers {
     /// Where database, configuration and logs lie: needed before the file can be read.
@@ -102,6 +103,7 @@ fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
         let expected = format!("a folder apart from LOCAL_MODELS_ROOT \"{}\" ({error})", local.display());
         reader.problems.push(Problem::new(Key::LakeModelsRoot, &lake.display(), expected));
     }
+    let roots = keep_out_data(&mut reader, &roots, &app_data_dir);
     let minutes: u64 = reader.number(Key::ScanIntervalMinutes, "a whole number of minutes, 0 for none").unwrap_or(0);
     let config = Config {
         roots,
@@ -122,6 +124,23 @@ fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
         app_data_dir,
     };
     if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+}
+
+/// The data folder is no root, and no part of the library where it lies in one.
+fn keep_out_data(reader: &mut Reader<'_>, roots: &PerRoot<RootConfig>, data: &Path) -> PerRoot<RootConfig> {
+    for (key, root) in [(Key::LocalModelsRoot, &roots.local), (Key::LakeModelsRoot, &roots.lake)] {
+        if let Some(dir) = &root.dir
+            && let Err(error) = check_outside_data(dir, data, &data.join(DEMO_FOLDER))
+        {
+            let expected = format!("a folder outside of APP_DATA_DIR ({error})");
+            reader.problems.push(Problem::new(key, &dir.display(), expected));
+        }
+    }
+    let own = Arc::new(OwnFolder::new(data.to_owned()));
+    PerRoot::from_fn(|root| {
+        let config = roots.get(root).clone();
+        RootConfig { dir: config.dir.map(|dir| dir.keeping_out(Arc::clone(&own))), ..config }
+    })
 }
 
 fn remote(reader: &mut Reader<'_>) -> RemoteConfig {
@@ -277,6 +296,30 @@ mod tests {
                 layers(&[(Key::LocalModelsRoot, "/models"), (Key::LakeModelsRoot, lake)]).resolve().unwrap_err();
             assert!(problems.first().unwrap().to_string().contains("LAKE_MODELS_ROOT"), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn the_data_folder_is_no_root_and_is_kept_out_of_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        for (root, data) in [("data", "data"), ("data/models", "data"), ("data/demo", "data")] {
+            for key in [Key::LocalModelsRoot, Key::LakeModelsRoot] {
+                let problems = layers(&[(Key::AppDataDir, &path(data)), (key, &path(root))]).resolve().unwrap_err();
+                let line = problems.first().unwrap().to_string();
+                assert!(line.contains(key.name()) && line.contains("outside of APP_DATA_DIR"), "{line}");
+            }
+        }
+        for root in ["models", "data/demo/local", "database"] {
+            let layers = layers(&[(Key::AppDataDir, &path("data")), (Key::LocalModelsRoot, &path(root))]);
+            assert!(layers.resolve().is_ok(), "{root}");
+        }
+        let config = layers(&[(Key::AppDataDir, &path("models/data")), (Key::LocalModelsRoot, &path("models"))])
+            .resolve()
+            .unwrap();
+        std::fs::create_dir_all(folder.path().join("models/data")).unwrap();
+        let dir = config.roots.local.dir.unwrap();
+        let inside = shared_protocol::RelPath::parse("data/hub.db").unwrap();
+        assert!(crate::fs::ensure_no_links(&dir, &inside).is_err(), "no part of the library");
     }
 
     #[test]

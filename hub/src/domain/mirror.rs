@@ -53,6 +53,8 @@ pub struct Rules {
     pub deletes: bool,
     /// Whether files that differ are replaced.
     pub overwrites: bool,
+    /// Whether a damaged file may replace another one.
+    pub damaged: bool,
 }
 
 /// What happens with one file, in the order in which plans are shown.
@@ -139,11 +141,13 @@ pub enum Why {
     SourceUnknown,
     /// The destination was not seen there.
     DestUnknown,
+    /// It differs, and the source's file is damaged.
+    Damaged,
 }
 
 impl Why {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SourceUnhashed,
         Self::DestUnhashed,
         Self::BothUnhashed,
@@ -153,6 +157,7 @@ impl Why {
         Self::Differs,
         Self::SourceUnknown,
         Self::DestUnknown,
+        Self::Damaged,
     ];
 
     /// The number that stands for it in the database.
@@ -167,6 +172,7 @@ impl Why {
             Self::Differs => 6,
             Self::SourceUnknown => 7,
             Self::DestUnknown => 8,
+            Self::Damaged => 9,
         }
     }
 
@@ -180,7 +186,7 @@ impl Why {
         match self {
             Self::SourceUnhashed | Self::DestUnhashed | Self::BothUnhashed => Action::Unverified,
             Self::CaseConflict | Self::InTheWay => Action::Conflict,
-            Self::InCloud | Self::Differs | Self::SourceUnknown | Self::DestUnknown => Action::LeftOut,
+            Self::InCloud | Self::Differs | Self::SourceUnknown | Self::DestUnknown | Self::Damaged => Action::LeftOut,
         }
     }
 
@@ -196,6 +202,7 @@ impl Why {
             Self::Differs => "it differs, and this plan replaces nothing",
             Self::SourceUnknown => "the source was not seen here",
             Self::DestUnknown => "the destination was not seen here",
+            Self::Damaged => "it is damaged: its size is not what its header says, and it would replace another file",
         }
     }
 }
@@ -211,6 +218,8 @@ pub struct PlanFile {
     pub content: Content,
     /// Its content is not here but in a cloud.
     pub placeholder: bool,
+    /// It is known not to be whole.
+    pub damaged: bool,
 }
 
 /// What has to happen with one name.
@@ -254,6 +263,7 @@ fn judge_pair(source: &PlanFile, dest: &PlanFile, rules: Rules) -> Verdict {
     match differs {
         false => Verdict::Nothing,
         true if source.placeholder => Verdict::Leave(Why::InCloud),
+        true if rules.overwrites && source.damaged && !rules.damaged => Verdict::Leave(Why::Damaged),
         true if rules.overwrites => Verdict::Do(Action::Overwrite),
         true => Verdict::Leave(Why::Differs),
     }

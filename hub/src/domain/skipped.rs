@@ -25,11 +25,15 @@ pub enum SkipReason {
     DiskChanged,
     /// It is no part of a library: left alone by rule.
     Excluded,
+    /// A file or folder of a right name that is still being downloaded.
+    Unfinished,
+    /// The hub's own data folder.
+    HubData,
 }
 
 impl SkipReason {
     /// Every reason, in the order of their codes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Link,
         Self::BadName,
         Self::NotUnicode,
@@ -39,6 +43,8 @@ impl SkipReason {
         Self::DiskMissing,
         Self::DiskChanged,
         Self::Excluded,
+        Self::Unfinished,
+        Self::HubData,
     ];
 
     /// The number that stands for it in the database.
@@ -53,6 +59,8 @@ impl SkipReason {
             Self::DiskMissing => 6,
             Self::DiskChanged => 7,
             Self::Excluded => 8,
+            Self::Unfinished => 9,
+            Self::HubData => 10,
         }
     }
 
@@ -73,6 +81,8 @@ impl SkipReason {
             Self::DiskMissing => "disk_missing",
             Self::DiskChanged => "disk_changed",
             Self::Excluded => "excluded",
+            Self::Unfinished => "unfinished",
+            Self::HubData => "hub_data",
         }
     }
 
@@ -109,6 +119,8 @@ impl SkipReason {
             Self::DiskMissing => "the disk that was mounted here at the last scan is not mounted now".to_owned(),
             Self::DiskChanged => "another disk is mounted here than at the last scan, and files are missing".to_owned(),
             Self::Excluded => with("left alone: it is no part of a library"),
+            Self::Unfinished => with("not downloaded whole"),
+            Self::HubData => "the data folder of a hub".to_owned(),
         }
     }
 
@@ -130,7 +142,11 @@ impl SkipReason {
                 "Mount the disk of before and scan again. If the new disk is meant to be here, say that this is right \
                  as it is."
             }
-            Self::Excluded => "Nothing has to be done.",
+            Self::Excluded | Self::HubData => "Nothing has to be done.",
+            Self::Unfinished => {
+                "Let the download end, or remove it with its control file, then scan again. Until then the other root's \
+                 file of this name stays as it is."
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use shared_protocol::RelPath;
 
+use crate::domain::exclusion::DATA_FOLDER;
 use crate::fs::{FsError, RootDir};
 
 /// Refuses a path that is a link or passes through one below the root. What does not exist yet is no
@@ -18,21 +19,43 @@ pub fn ensure_no_links(root: &RootDir, path: &RelPath) -> Result<(), FsError> {
     let mut full = root.path().to_owned();
     for part in path.parts() {
         full.push(part);
-        if look_unless_link(&full)?.is_none() {
+        if look_within(root, &full)?.is_none() {
             return Ok(());
         }
     }
     Ok(())
 }
 
-/// Looks at what has this name; `None` if nothing has, an error if it is a link.
-fn look_unless_link(path: &Path) -> Result<Option<Metadata>, FsError> {
+/// Refuses a folder that is the hub's own data folder or lies in it. Nothing else is judged.
+pub(super) fn ensure_not_own(root: &RootDir, folder: &RelPath) -> Result<(), FsError> {
+    let Some(own) = root.own() else { return Ok(()) };
+    let mut full = root.path().to_owned();
+    for part in folder.parts() {
+        full.push(part);
+        match fs::symlink_metadata(&full) {
+            Ok(metadata) if own.is(&full, &metadata) => return Err(is_own(&full)),
+            Ok(_) => {}
+            // Whoever opens it finds out why.
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+fn is_own(path: &Path) -> FsError {
+    FsError::refused("go into", path, ErrorKind::Unsupported, DATA_FOLDER.why)
+}
+
+/// Looks at what has this name below a root; `None` if nothing has. A link is an error, and so is the
+/// hub's own data folder.
+fn look_within(root: &RootDir, path: &Path) -> Result<Option<Metadata>, FsError> {
     match fs::symlink_metadata(path) {
         // On Windows this is true of symlinks and junctions alike (every name surrogate), and not of
         // deduplicated or compressed files, which are ordinary to everyone.
         Ok(metadata) if metadata.file_type().is_symlink() => {
             Err(FsError::refused("go through", path, ErrorKind::Unsupported, "it is a link"))
         }
+        Ok(metadata) if root.own().is_some_and(|own| own.is(path, &metadata)) => Err(is_own(path)),
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(FsError::new("look at", path, error)),
@@ -46,6 +69,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::fs::OwnFolder;
 
     #[test]
     fn a_link_anywhere_on_the_way_is_refused() {
@@ -62,6 +86,30 @@ mod tests {
         for path in ["real/link", "real/link/x", "dangling"] {
             let error = check(path).unwrap_err();
             assert!(error.to_string().ends_with("it is a link"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_hubs_data_folder_is_refused_whatever_way_leads_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inside, data) = (folder.path().join("root"), folder.path().join("root/deep/hub-data"));
+        fs::create_dir_all(data.join("logs")).unwrap();
+        symlink(&data, folder.path().join("data link")).unwrap();
+        for given in [data, folder.path().join("data link")] {
+            let root = RootDir::open(&inside).unwrap().keeping_out(std::sync::Arc::new(OwnFolder::new(given)));
+            let check = |path: &str| ensure_no_links(&root, &RelPath::parse(path).unwrap());
+            check("deep/other").unwrap();
+            for path in ["deep/hub-data", "deep/hub-data/hub.db", "deep/hub-data/logs/new"] {
+                assert!(check(path).unwrap_err().to_string().ends_with("own data folder"), "{path}");
+            }
+            let opened = crate::fs::entry::OpenRoot::open(&root).unwrap();
+            let open = |path: &str| crate::fs::entry::Folder::open(&opened, Some(&RelPath::parse(path).unwrap()));
+            open("deep").unwrap();
+            for path in ["deep/hub-data", "deep/hub-data/logs"] {
+                assert!(open(path).unwrap_err().to_string().ends_with("own data folder"), "{path}");
+            }
+            let made = RelPath::parse("deep/hub-data/new").unwrap();
+            assert!(crate::fs::folders::ensure_folder(&opened, Some(&made)).is_err(), "nothing is made in it");
         }
     }
 

@@ -20,6 +20,9 @@ pub enum HeadError {
     /// The length in front is longer than the file, or the file has none.
     #[error("this is not a safetensors file")]
     NotSafetensors,
+    /// The file ends before its header does.
+    #[error("the file is cut off within its header")]
+    CutShort,
     /// A header longer than anyone needs.
     #[error("the header has {0} bytes, more than is read")]
     TooLong(u64),
@@ -40,7 +43,10 @@ pub fn read_head(path: &Path, expected: FileStamp, max_bytes: u64) -> Result<Vec
     }
     let length = u64::from_le_bytes(length);
     if expected.size_bytes.checked_sub(LENGTH_BYTES).is_none_or(|rest| rest < length) {
-        return Err(HeadError::NotSafetensors);
+        // What begins like a header is one; any eight bytes are a length.
+        let mut first = [0];
+        let begins = read_full(&file, &mut first).map_err(FsError::at("read", path))? == 1 && first == *b"{";
+        return Err(if begins && length <= max_bytes { HeadError::CutShort } else { HeadError::NotSafetensors });
     }
     let bytes = usize::try_from(length).ok().filter(|_| length <= max_bytes).ok_or(HeadError::TooLong(length))?;
     let mut header = vec![0; bytes];
@@ -93,10 +99,12 @@ mod tests {
     #[test]
     fn lies_about_the_length_are_found() {
         let folder = tempfile::tempdir().unwrap();
-        for bytes in [model(10, b"{}"), model(u64::MAX, b"{}"), b"short".to_vec(), Vec::new()] {
+        for bytes in [model(10, b"[]"), model(u64::MAX, b"{}"), b"short".to_vec(), Vec::new()] {
             let (path, stamp) = file(&folder, &bytes);
             assert!(matches!(read_head(&path, stamp, 100), Err(HeadError::NotSafetensors)), "{bytes:?}");
         }
+        let (path, stamp) = file(&folder, model(10, b"{}").get(..10).unwrap());
+        assert!(matches!(read_head(&path, stamp, 100), Err(HeadError::CutShort)));
         let (path, stamp) = file(&folder, &model(8, b"{\"a\": 1}"));
         assert!(matches!(read_head(&path, stamp, 7), Err(HeadError::TooLong(8))));
     }

@@ -7,16 +7,20 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use shared_protocol::RelPath;
 
-use crate::fs::{FsError, verbatim};
+use crate::domain::exclusion::DATA_FOLDER;
+use crate::fs::{FsError, OwnFolder, verbatim};
 
 /// The absolute folder of one root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootDir {
     /// Absolute, without `.` and `..`, UTF-8; verbatim on Windows.
     path: PathBuf,
+    /// The hub's data folder, which may lie below and is no part of the library.
+    own: Option<Arc<OwnFolder>>,
 }
 
 /// Why a folder can't be a root.
@@ -40,6 +44,14 @@ pub enum RootDirError {
     /// Both roots are one folder.
     #[error("both roots are the same folder: {0} and {1}")]
     Same(String, String),
+    /// The folder is the hub's data folder or lies in it.
+    #[error("the hub keeps its database in {data}, and {root} is that folder or lies in it")]
+    InDataFolder {
+        /// The folder.
+        root: String,
+        /// The data folder.
+        data: String,
+    },
     /// One root lies in the other.
     #[error("one root lies inside the other: {inner} in {outer}")]
     Nested {
@@ -69,9 +81,28 @@ impl RootDir {
         let path: PathBuf = absolute.components().collect();
         if cfg!(windows) {
             let verbatim = path.to_str().and_then(verbatim::verbatim_text);
-            return verbatim.map(|text| Self { path: text.into() }).ok_or(RootDirError::NoFolder(shown));
+            return verbatim.map(|text| Self { path: text.into(), own: None }).ok_or(RootDirError::NoFolder(shown));
         }
-        Ok(Self { path })
+        Ok(Self { path, own: None })
+    }
+
+    /// The same root, in which the hub's data folder is no part of the library.
+    #[must_use]
+    pub fn keeping_out(self, data: Arc<OwnFolder>) -> Self {
+        Self { own: Some(data), ..self }
+    }
+
+    /// The hub's data folder, wherever it lies.
+    pub fn own(&self) -> Option<&OwnFolder> {
+        self.own.as_deref()
+    }
+
+    /// Where the hub's data folder lies below this root, with `/`; none if it lies elsewhere.
+    pub fn own_below(&self) -> Option<String> {
+        let own = real(self.own()?.path());
+        let below = own.strip_prefix(real(&self.path)).ok()?;
+        let parts: Vec<_> = below.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        (!parts.is_empty()).then(|| parts.join("/"))
     }
 
     /// The folder itself.
@@ -101,6 +132,9 @@ impl RootDir {
     /// Whether the folder is there now and can be looked at.
     pub fn check_present(&self) -> Result<(), FsError> {
         let metadata = fs::metadata(&self.path).map_err(FsError::at("find", &self.path))?;
+        if self.own().is_some_and(|own| own.is(&self.path, &metadata)) {
+            return Err(FsError::refused("use", &self.path, ErrorKind::Unsupported, DATA_FOLDER.why));
+        }
         if metadata.is_dir() {
             return Ok(());
         }
@@ -122,6 +156,17 @@ pub fn check_apart(a: &RootDir, b: &RootDir) -> Result<(), RootDirError> {
     }
 }
 
+/// Refuses a root that is the hub's data folder or lies in it. `spared` is the one folder there that may
+/// hold roots.
+pub fn check_outside_data(root: &RootDir, data: &Path, spared: &Path) -> Result<(), RootDirError> {
+    let holds = |outer: &Path| contains(outer, root.path()) || contains(&real(outer), &real(root.path()));
+    let is_spared = holds(spared) && !contains(root.path(), spared) && !contains(&real(root.path()), &real(spared));
+    if holds(data) && !is_spared {
+        return Err(RootDirError::InDataFolder { root: root.display(), data: verbatim::shown(data) });
+    }
+    Ok(())
+}
+
 /// Whether `inner` is `outer` or lies below it, by text or because one of its parents is the same
 /// folder on disk.
 fn contains(outer: &Path, inner: &Path) -> bool {
@@ -134,7 +179,7 @@ fn contains(outer: &Path, inner: &Path) -> bool {
 
 /// How a path is compared as text: without regard to case where the system has none.
 fn key(path: &Path) -> PathBuf {
-    if cfg!(windows) { path.to_string_lossy().to_lowercase().into() } else { path.to_owned() }
+    if cfg!(windows) { verbatim::shown(path).to_lowercase().into() } else { path.to_owned() }
 }
 
 /// The path without links as far as it exists, so that its parents are the real ones.
@@ -204,10 +249,43 @@ mod tests {
     }
 
     #[test]
+    fn the_data_folder_is_no_root_but_may_lie_in_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, models) = (folder.path().join("data"), folder.path().join("models"));
+        fs::create_dir_all(data.join("demo/local")).unwrap();
+        fs::create_dir_all(models.join("hub-data")).unwrap();
+        let check = |path: &Path, data: &Path| check_outside_data(&root(path), data, &data.join("demo"));
+        for inside in [data.clone(), data.join("logs"), data.join("not/yet"), data.join("demolition")] {
+            assert!(matches!(check(&inside, &data), Err(RootDirError::InDataFolder { .. })), "{}", inside.display());
+        }
+        assert!(check(&data.join("demo/local"), &data).is_ok(), "the demo library");
+        assert!(check(&data.join("demo"), &data).is_err());
+        assert!(check(&models, &data).is_ok() && check(&models, &models.join("hub-data")).is_ok());
+        let kept_out = root(&models).keeping_out(Arc::new(OwnFolder::new(models.join("hub-data"))));
+        assert_eq!(kept_out.own_below().as_deref(), Some("hub-data"));
+        assert_eq!(root(&models).keeping_out(Arc::new(OwnFolder::new(data.clone()))).own_below(), None);
+    }
+
+    #[test]
     fn folders_that_are_not_there_yet_are_compared_by_text() {
         let outer = if cfg!(windows) { r"Z:\no\such" } else { "/no/such" };
         let inner = Path::new(outer).join("inner");
         assert!(matches!(check_apart(&root(Path::new(outer)), &root(&inner)), Err(RootDirError::Nested { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_root_that_leads_to_the_data_folder_by_now_is_not_worked_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (models, data, link) = (folder.path().join("a"), folder.path().join("data"), folder.path().join("link"));
+        fs::create_dir(&models).unwrap();
+        fs::create_dir(&data).unwrap();
+        std::os::unix::fs::symlink(&models, &link).unwrap();
+        let root = root(&link).keeping_out(Arc::new(OwnFolder::new(data.clone())));
+        root.check_present().unwrap();
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&data, &link).unwrap();
+        assert!(root.check_present().unwrap_err().to_string().ends_with("own data folder"));
     }
 
     #[cfg(unix)]

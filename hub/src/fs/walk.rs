@@ -15,6 +15,7 @@ use crate::fs::{CancelFlag, FsError, RootDir, ensure_no_links};
 
 mod list;
 mod stack;
+mod unfinished;
 
 #[cfg(unix)]
 #[path = "walk/facts_unix.rs"]

@@ -25,7 +25,7 @@ use crate::domain::root::Root;
 use crate::domain::scan::{ScanReport, WorkState};
 use crate::fs::CancelFlag;
 use crate::storage::history::{Level, NewLine};
-use crate::storage::{Database, now_ms, scans, timestamp};
+use crate::storage::{Database, index, now_ms, scans, timestamp};
 
 /// Scans that have not begun, with their roots.
 type Pending = Vec<(ScanId, Vec<Root>)>;
@@ -64,6 +64,12 @@ impl Indexer {
     pub(super) async fn start(needs: Needs) -> Result<Self, ServiceError> {
         let Needs { settings, database, roots, events, history, comparer, ends, tasks, .. } = needs;
         database.write(|tx| scans::close_interrupted(tx)).await?;
+        let n_left_out = database.write(|tx| index::leave_out_excluded(tx)).await?;
+        if n_left_out > 0 {
+            let summary =
+                format!("{n_left_out} files left the index: trashes, snapshots and half downloads are no library");
+            history.add(NewLine::new("scan", Level::Info, summary)).await;
+        }
         let indexer = Self {
             settings,
             database,

@@ -4,6 +4,7 @@
 //! out makes one batch of the queue. Every guard is asked three times: when the plan is made, when
 //! it is carried out, and by the queue when each file's turn comes.
 
+mod damaged;
 mod guards;
 
 use shared_protocol::RelPath;
@@ -171,7 +172,8 @@ impl Mirror {
             rules: request.rules,
         };
         self.database.read_blocking(|connection| guards::check_index(connection, &new))??;
-        Ok(self.database.write_blocking(|tx| plans::build(tx, &new))?)
+        let damaged = damaged::find(&self.database, &from, &new)?;
+        Ok(self.database.write_blocking(|tx| plans::build(tx, &new, &damaged))?)
     }
 
     /// Both roots, which are there and are the adopted ones; the destination can be written.

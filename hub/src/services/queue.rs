@@ -7,12 +7,14 @@
 mod attempt;
 mod bulk;
 mod copy;
+mod damage;
 mod delete;
 mod duplicate;
 mod ending;
 mod enqueue;
 mod evict;
 mod evictions;
+mod exclusions;
 mod failure;
 mod held;
 mod landed;
@@ -129,7 +131,7 @@ impl Queue {
     }
 
     /// Begins with a batch that was put into the database.
-    pub(super) fn begin(&self, batch: BatchId) {
+    pub(crate) fn begin(&self, batch: BatchId) {
         self.changed(batch);
     }
 

@@ -11,14 +11,11 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::hasher::HashScope;
 use super::{Event, ServiceError, Services, SettingsError, Tasks};
-use crate::config::Key;
+use crate::config::{DEMO_FOLDER, Key};
 use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
 use crate::fs::{RootDir, demo};
 use crate::storage::{hashes, roots};
-
-/// Name of the demo library's folder in the data folder.
-const DEMO: &str = "demo";
 
 /// Returns when a scan went on or ended, or the folders are others.
 async fn until_scanned(listener: &mut broadcast::Receiver<Event>) {
@@ -117,7 +114,7 @@ impl Services {
     }
 
     fn demo_folder(&self) -> PathBuf {
-        self.settings.current().app_data_dir.join(DEMO)
+        self.settings.current().app_data_dir.join(DEMO_FOLDER)
     }
 }
 

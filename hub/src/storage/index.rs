@@ -6,6 +6,7 @@
 
 pub mod bulk;
 pub mod edits;
+pub mod excluded;
 pub mod folders;
 pub mod listing;
 pub mod single;
@@ -13,6 +14,7 @@ pub mod totals;
 pub mod unhashed;
 
 pub use edits::{Edits, put_file, remove_file};
+pub use excluded::leave_out_excluded;
 pub use folders::{KnownFolder, known_folders, mounted_folders, set_mounts};
 pub use listing::{Changes, ListedFile, Listing, apply, apply_all};
 pub use single::{

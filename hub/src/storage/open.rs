@@ -26,6 +26,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0012_batch_story.sql")),
     M::up(include_str!("../../migrations/0013_unknown_places.sql")),
     M::up(include_str!("../../migrations/0014_retention.sql")),
+    M::up(include_str!("../../migrations/0015_damaged.sql")),
 ];
 
 /// What opening found out.

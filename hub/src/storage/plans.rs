@@ -7,11 +7,13 @@
 mod apply;
 mod build;
 mod last_copies;
+mod overwrites;
 mod renames;
 mod rows;
 
 pub use apply::{Refused, enqueue, refusal};
 pub use build::build;
+pub use overwrites::{Candidate, candidates};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::RelPath;
@@ -57,7 +59,7 @@ pub struct PlanRecord {
 }
 
 const COLUMNS: &str = "id, from_root, from_root_id, from_generation, to_root, to_root_id, to_generation, folder, \
-     compare, with_deletes, with_overwrites, totals, batch_id, created_at";
+     compare, with_deletes, with_overwrites, totals, batch_id, created_at, include_damaged";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<PlanRecord> {
     let wrong = |column: usize, what: String| {
@@ -84,6 +86,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PlanRecord> {
                 compare: Compare::from_name(&compare).ok_or_else(|| wrong(8, compare))?,
                 deletes: row.get(9)?,
                 overwrites: row.get(10)?,
+                damaged: row.get(14)?,
             },
         },
         generations: (row.get(3)?, row.get(6)?),

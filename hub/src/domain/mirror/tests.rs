@@ -41,6 +41,7 @@ fn file(id: i64, path: &str, (content, time): (u8, i64), hashed: bool) -> PlanFi
             hash: hashed.then(|| Blake3::from_bytes([content; 32])),
         },
         placeholder: false,
+        damaged: false,
     }
 }
 
@@ -143,7 +144,7 @@ fn contents(tree: &Tree) -> BTreeMap<&String, u8> {
     tree.iter().map(|(path, (content, _))| (path, *content)).collect()
 }
 
-const ALL: Rules = Rules { compare: Compare::Hash, deletes: true, overwrites: true };
+const ALL: Rules = Rules { compare: Compare::Hash, deletes: true, overwrites: true, damaged: false };
 
 proptest! {
     #[test]
@@ -255,4 +256,17 @@ fn codes_and_names_lead_back() {
     for way in [Compare::SizeMtime, Compare::Hash] {
         assert_eq!(Compare::from_name(way.as_str()), Some(way));
     }
+}
+
+#[test]
+fn a_damaged_file_replaces_another_one_only_if_that_was_said() {
+    let (whole, mut broken) = (file(1, "x", (1, 10), false), file(2, "x", (2, 90), false));
+    broken.content.size_bytes += 7;
+    broken.damaged = true;
+    let size = Rules { compare: Compare::SizeMtime, ..ALL };
+    assert_eq!(judge(Some(&broken), Some(&whole), size), Verdict::Leave(Why::Damaged));
+    assert_eq!(judge(Some(&broken), Some(&whole), Rules { damaged: true, ..size }), Verdict::Do(Action::Overwrite));
+    assert_eq!(judge(Some(&broken), None, size), Verdict::Do(Action::Copy), "there is nothing to lose");
+    let none = Rules { overwrites: false, ..size };
+    assert_eq!(judge(Some(&broken), Some(&whole), none), Verdict::Leave(Why::Differs));
 }

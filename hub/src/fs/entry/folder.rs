@@ -9,6 +9,7 @@ use shared_protocol::RelPath;
 use super::root::elsewhere;
 use super::{Entry, Found, Identity, Kind, OpenRoot, absent, is_link, system};
 use crate::fs::FsError;
+use crate::fs::confine::ensure_not_own;
 use crate::fs::volume::Space;
 
 /// A folder that was reached through no link, opened.
@@ -42,6 +43,7 @@ pub struct Listed {
 impl Folder {
     /// Opens a folder below a root; none is the root's own.
     pub fn open(root: &Arc<OpenRoot>, below: Option<&RelPath>) -> Result<Arc<Self>, FsError> {
+        below.map_or(Ok(()), |below| ensure_not_own(root.dir(), below))?;
         let handle = reach(root, root.handle(), below)?;
         Self::of(root, below.cloned(), handle)
     }
@@ -116,7 +118,10 @@ impl Folder {
         let below = self.name_below(name)?;
         let handle = absent(system::open_folder(&self.handle, name));
         match handle.map_err(|error| why_not(&self.handle, name, &self.path.join(name), error))? {
-            Some(handle) => Self::of(&self.root, Some(below), handle).map(Some),
+            Some(handle) => {
+                ensure_not_own(self.root.dir(), &below)?;
+                Self::of(&self.root, Some(below), handle).map(Some)
+            }
             None => match system::look(&self.handle, name) {
                 Ok(found) => Err(no_folder(&self.path.join(name), found)),
                 Err(_) => Ok(None),

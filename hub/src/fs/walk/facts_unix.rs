@@ -12,6 +12,7 @@ use walkdir::DirEntry;
 
 use super::{FileIdentity, NO_MOUNT};
 use crate::domain::ticks::Ticks;
+use crate::fs::OwnFolder;
 
 /// An open folder.
 pub(super) struct Folder(File);
@@ -62,6 +63,13 @@ impl Folder {
         let flags = if may_be_link { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
         let (opened, found) = (fstat(&self.0)?, statat(CWD, path, flags)?);
         Ok((opened.st_dev, opened.st_ino) == (found.st_dev, found.st_ino))
+    }
+
+    /// Whether a folder in this one is the hub's data folder, perhaps mounted here once more.
+    pub(super) fn is_own(&self, entry: &DirEntry, own: &OwnFolder) -> bool {
+        let Some(identity) = own.identity() else { return false };
+        statat(&self.0, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| stat.st_dev == identity.device && stat.st_ino == identity.file)
     }
 
     /// The facts of a file in this folder. One that is no regular file any more counts as gone.

@@ -8,6 +8,7 @@ use walkdir::DirEntry;
 
 use super::{FileIdentity, NO_MOUNT};
 use crate::domain::ticks::Ticks;
+use crate::fs::OwnFolder;
 use crate::fs::open::{FileStamp, is_placeholder};
 
 /// A folder to be listed.
@@ -45,6 +46,12 @@ impl Folder {
     #[allow(clippy::unused_self, reason = "the other system asks the open folder")]
     pub(super) fn is_still_at(&self, path: &Path, may_be_link: bool) -> io::Result<bool> {
         Self::open(path, may_be_link).map(|_| true)
+    }
+
+    /// Whether a folder in this one is the hub's data folder.
+    #[allow(clippy::unused_self, reason = "the other system looks into the open folder")]
+    pub(super) fn is_own(&self, entry: &DirEntry, own: &OwnFolder) -> bool {
+        entry.metadata().is_ok_and(|metadata| own.is(entry.path(), &metadata))
     }
 
     /// The listing has no identity: that would need each file opened.

@@ -11,8 +11,8 @@ use shared_protocol::rel_path::match_key;
 use walkdir::{DirEntry, WalkDir};
 
 use super::facts::Folder;
-use super::{FolderListing, FoundFile, NO_MOUNT};
-use crate::domain::exclusion::{is_excluded, is_own};
+use super::{FolderListing, FoundFile, NO_MOUNT, unfinished};
+use crate::domain::exclusion::{Entry, Exclusion, Kind, of_entry};
 use crate::domain::skipped::{Skip, SkipReason};
 use crate::domain::skipped_names::other_names;
 use crate::fs::{FsError, RootDir, verbatim};
@@ -34,7 +34,7 @@ pub(super) fn list(root: &RootDir, folder: Option<&RelPath>, device_above: Optio
     for entry in WalkDir::new(&path).min_depth(1).max_depth(1) {
         is_empty = false;
         match entry {
-            Ok(entry) => add(&mut listing, &opened, &entry),
+            Ok(entry) => add(&mut listing, root, &opened, &entry),
             Err(error) => cut(&mut listing, FsError::new("list", &path, into_io(error))),
         }
     }
@@ -50,6 +50,7 @@ pub(super) fn list(root: &RootDir, folder: Option<&RelPath>, device_above: Optio
         }
         Err(error) => cut(&mut listing, FsError::new("list", &path, error)),
     }
+    unfinished::take_out(&mut listing);
     leave_taken_names(&mut listing);
     listing.files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     listing.folders.sort_unstable();
@@ -87,7 +88,7 @@ fn check_there(path: &Path) -> Result<(), FsError> {
     Err(FsError::refused("list", path, ErrorKind::NotADirectory, "it is no folder any more"))
 }
 
-fn add(listing: &mut FolderListing, folder: &Folder, entry: &DirEntry) {
+fn add(listing: &mut FolderListing, root: &RootDir, folder: &Folder, entry: &DirEntry) {
     let os_name = entry.file_name();
     let Some(name) = os_name.to_str() else {
         let is_link = entry.file_type().is_symlink();
@@ -95,20 +96,26 @@ fn add(listing: &mut FolderListing, folder: &Folder, entry: &DirEntry) {
         skip(listing, os_name, reason, detail);
         return;
     };
-    if is_own(name) {
-        return;
-    }
     let file_type = entry.file_type();
-    if is_excluded(name) {
-        skip(listing, os_name, SkipReason::Excluded, None);
+    let is_folder = file_type.is_dir();
+    // What is neither, a link for one, is left alone if either of that name is.
+    let kind = match (is_folder, file_type.is_file()) {
+        (true, _) => Entry::Folder,
+        (false, true) => Entry::File,
+        (false, false) => Entry::Either,
+    };
+    if let Some(exclusion) = of_entry(listing.folder.as_ref().map(RelPath::name), name, kind) {
+        exclude(listing, os_name, exclusion);
+    } else if is_folder && root.own().is_some_and(|own| folder.is_own(entry, own)) {
+        skip(listing, os_name, SkipReason::HubData, None);
     } else if file_type.is_symlink() {
         let (reason, detail) = link(entry);
         skip(listing, os_name, reason, detail);
-    } else if !file_type.is_dir() && !file_type.is_file() {
+    } else if !is_folder && !file_type.is_file() {
         skip(listing, os_name, SkipReason::Special, None);
     } else if let Err(why) = RelPath::in_folder(None, name) {
         skip(listing, os_name, SkipReason::BadName, Some(why.to_string()));
-    } else if file_type.is_dir() {
+    } else if is_folder {
         listing.folders.push(name.to_owned());
     } else {
         add_file(listing, folder, entry, name);
@@ -156,6 +163,13 @@ fn skip(listing: &mut FolderListing, name: &OsStr, reason: SkipReason, detail: O
     let shown = name.to_string_lossy().into_owned();
     let also = if reason.is_unknown() { other_names(name.as_encoded_bytes(), &shown) } else { Vec::new() };
     listing.skipped.push(Skip { name: shown, also, reason, detail });
+}
+
+/// Leaves alone what is no part of the library. The hub's own is in every root: nobody has to hear of it.
+fn exclude(listing: &mut FolderListing, name: &OsStr, exclusion: Exclusion) {
+    if exclusion.kind != Kind::Own {
+        skip(listing, name, SkipReason::Excluded, Some(exclusion.why.to_owned()));
+    }
 }
 
 fn into_io(error: walkdir::Error) -> io::Error {

@@ -78,20 +78,86 @@ fn a_folder_can_be_walked_by_itself() {
     assert_eq!(found.keys().collect::<Vec<_>>(), ["loras", "loras/sdxl"]);
 }
 
+fn skipped(listing: &FolderListing) -> Vec<(&str, SkipReason)> {
+    listing.skipped.iter().map(|skip| (skip.name.as_str(), skip.reason)).collect()
+}
+
 #[test]
-fn what_is_excluded_is_left_alone_and_the_hubs_own_is_not_even_mentioned() {
+fn what_is_no_library_is_told_and_not_walked() {
     let root = tempfile::tempdir().unwrap();
-    for path in ["Thumbs.db", ".x.9.part", ".comfy-hub-root.json", ".git/config", "@eaDir/x"] {
+    for path in [".Trash-1000/files/x", "#recycle/x", ".zfs/snapshot/a/x", "lost+found/x", ".git/config", ".cache/a"] {
+        put(root.path(), path, 1);
+    }
+    for name in ["x.9.crdownload", ".nfs0001", "x.tmp", ".cache/huggingface/download/x.incomplete", "Thumbs.db"] {
+        put(root.path(), name, 1);
+    }
+    // The hub's own is in every root.
+    for path in [".comfy-hub-root.json", ".model_sources.json"] {
         put(root.path(), path, 1);
     }
     put(root.path(), &format!("{TRASH_FOLDER}/2024-01-01/1/x"), 1);
     put(root.path(), "x", 1);
     let found = walk_all(root.path(), 2);
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["", ".cache"]);
     assert_eq!(names(&found[""]), ["x"]);
-    let skipped: Vec<_> = found[""].skipped.iter().map(|skip| (skip.name.as_str(), skip.reason)).collect();
-    let excluded = |name| (name, SkipReason::Excluded);
-    assert_eq!(skipped, [".git", ".x.9.part", "@eaDir", "Thumbs.db"].map(excluded));
+    let told = skipped(&found[""]);
+    assert!(told.iter().all(|(_, reason)| *reason == SkipReason::Excluded), "{told:?}");
+    let told: Vec<_> = told.into_iter().map(|(name, _)| name).collect();
+    let expected =
+        ["#recycle", ".Trash-1000", ".git", ".nfs0001", ".zfs", "Thumbs.db", "lost+found", "x.9.crdownload", "x.tmp"];
+    assert_eq!(told, expected);
+    assert_eq!(skipped(&found[".cache"]), [("huggingface", SkipReason::Excluded)]);
+    assert!(found[""].skipped.iter().all(|skip| skip.detail.is_some()), "with the reason");
+}
+
+#[test]
+fn a_control_file_makes_what_lies_beside_it_a_half_download() {
+    let root = tempfile::tempdir().unwrap();
+    for path in ["x.safetensors", "x.safetensors.aria2", "whole.safetensors", "torrent/a/y", "torrent.aria2", "other/z"]
+    {
+        put(root.path(), path, 1);
+    }
+    for (path, size) in [("held.gguf", 0), ("held.Ab12.gguf.part", 5), ("empty.gguf", 0), ("x.aria2", 1), ("z.st", 1)] {
+        put(root.path(), path, size);
+    }
+    let found = walk_all(root.path(), 2);
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["", "other"]);
+    assert_eq!(names(&found[""]), ["empty.gguf", "whole.safetensors", "z.st"]);
+    let told = skipped(&found[""]);
+    for name in ["x.safetensors", "torrent", "held.gguf"] {
+        assert!(told.contains(&(name, SkipReason::Unfinished)), "{name}: the other root may have it whole");
+    }
+    for name in ["x.safetensors.aria2", "torrent.aria2", "held.Ab12.gguf.part"] {
+        assert!(told.contains(&(name, SkipReason::Excluded)), "{name}");
+    }
+}
+
+#[test]
+fn a_hubs_data_folder_is_no_library() {
+    let root = tempfile::tempdir().unwrap();
+    for path in [
+        "deep/Hub Data/logs/x",
+        "deep/Hub Data/hub.db",
+        "deep/y",
+        "old/hub.db",
+        "old/hub.lock",
+        "old/logs/z",
+        "v/hub.db",
+    ] {
+        put(root.path(), path, 1);
+    }
+    let own = std::sync::Arc::new(crate::fs::OwnFolder::new(root.path().join("deep/Hub Data")));
+    let dir = RootDir::open(root.path()).unwrap().keeping_out(own);
+    let found = Mutex::new(BTreeMap::new());
+    walk(&dir, None, WalkOptions { threads: 2 }, &CancelFlag::new(), &|listing| {
+        found.lock().insert(listing.folder.as_ref().map_or_else(String::new, ToString::to_string), listing);
+    });
+    let found = found.into_inner();
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["", "deep", "old", "v"]);
+    assert_eq!((names(&found["deep"]), skipped(&found["deep"])), (vec!["y"], vec![("Hub Data", SkipReason::HubData)]));
+    assert!(names(&found["old"]).is_empty(), "another hub's");
+    assert_eq!(found["old"].skipped.len(), 3);
+    assert_eq!(names(&found["v"]), ["hub.db"], "a file of that name alone is none");
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn table(live: &LiveRoot, file: &CandidateRow) -> Result<KnownWeights, HashError
     crate::fs::ensure_no_links(&live.dir, &file.path).map_err(HashError::Fs)?;
     let header = match read_head(&live.dir.resolve(&file.path), stamp_of(file), MAX_HEADER_BYTES) {
         Ok(header) => header,
-        Err(HeadError::NotSafetensors | HeadError::TooLong(_)) => return Ok(NO_MODEL),
+        Err(HeadError::NotSafetensors | HeadError::CutShort | HeadError::TooLong(_)) => return Ok(NO_MODEL),
         Err(HeadError::Changed) => return Err(HashError::Changed),
         Err(HeadError::Fs(error)) => return Err(HashError::Fs(error)),
     };

@@ -1,6 +1,7 @@
 //! What has to hold before a plan is made, and before it is carried out.
 
 use super::Confirmation;
+use crate::domain::exclusion::{self, Entry};
 use crate::domain::mirror::totals::PlanTotals;
 use crate::services::{ErrorKind, ServiceError};
 use crate::storage::plans::{self, NewPlan, Refused};
@@ -15,6 +16,9 @@ pub(super) fn check_index(connection: &Connection, new: &NewPlan) -> Result<Resu
         }
     }
     if let Some(folder) = &new.folder {
+        if let Some(found) = exclusion::of_path(folder, Entry::Folder) {
+            return Ok(Err(ServiceError::said(ErrorKind::Impossible, format!("{found}."))));
+        }
         let source = plans::holds(connection, new.from.1, Some(folder))?;
         if source.is_none() && plans::holds(connection, new.to.1, Some(folder))?.is_none() {
             let text = format!("Neither root has a folder {folder}.");

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use shared_protocol::RelPath;
 
-use super::{BatchReceipt, Queue, SkippedPath, TransferRequest, story};
+use super::{BatchReceipt, Queue, SkippedPath, TransferRequest, exclusions, story};
 use crate::domain::diff::{Content, DiffStatus, compare};
 use crate::domain::ids::RootRowId;
 use crate::domain::kind::{FileKind, sidecar_names};
@@ -23,6 +23,9 @@ pub(super) fn enqueue(queue: &Queue, request: &TransferRequest) -> Result<BatchR
     let (from, to) = check(queue, request)?;
     let receipt = queue.database.write_blocking(|tx| {
         let mut plan = Plan::begin(tx, request, &from, to.as_ref())?;
+        if request.include_damaged {
+            plan.batch.include_damaged()?;
+        }
         for path in outermost(&request.paths) {
             plan.add(path)?;
         }
@@ -100,6 +103,8 @@ struct Plan<'a> {
     /// Files that were named, and their sidecars, which may have been named, too.
     taken: HashSet<RelPath>,
     batch: GrowingBatch<'a>,
+    /// Where the hub's data folder lies on the destination.
+    data_in_to: Option<String>,
     /// The first of them, to be told.
     skipped: Vec<SkippedPath>,
     n_skipped: usize,
@@ -128,6 +133,7 @@ impl<'a> Plan<'a> {
             open: batches::open_paths(connection)?,
             taken: HashSet::new(),
             batch: GrowingBatch::begin(connection, &batch)?,
+            data_in_to: to.and_then(|to| to.dir.own_below()),
             skipped: Vec::new(),
             n_skipped: 0,
         })
@@ -153,7 +159,11 @@ impl<'a> Plan<'a> {
         })?;
         if is_empty {
             let is_folder = index::has_folder(self.connection, self.from.row, path)?;
-            let why = if is_folder { "the folder is empty" } else { "it is not in the index: scan, then try again" };
+            let why = match exclusions::reason(path, self.from.dir.own_below().as_deref()) {
+                Some(why) => why,
+                None if is_folder => "the folder is empty".to_owned(),
+                None => "it is not in the index: scan, then try again".to_owned(),
+            };
             self.skip(path, why);
         }
         Ok(())
@@ -197,6 +207,10 @@ impl<'a> Plan<'a> {
     }
 
     fn add_with_destination(&mut self, file: FileRow, to: &LiveRoot, key: &str) -> Result<(), StorageError> {
+        if let Some(found) = exclusions::in_data_folder(&file.path, self.data_in_to.as_deref()) {
+            self.skip(&file.path, format!("on {}, {found}", to.root.label()));
+            return Ok(());
+        }
         if self.open.contains(&(to.row, key.to_owned())) {
             self.skip(&file.path, "another transfer to the same place has not ended yet");
             return Ok(());

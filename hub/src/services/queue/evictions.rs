@@ -9,8 +9,9 @@ use serde::Serialize;
 use shared_protocol::RelPath;
 
 use super::enqueue::{MOST_SKIPPED, content};
-use super::{Queue, SkippedPath, story};
+use super::{Queue, SkippedPath, exclusions, story};
 use crate::domain::eviction::{LakeCopy, lake_copy};
+use crate::domain::exclusion::{self, Entry};
 use crate::domain::ids::{BatchId, RootRowId};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
@@ -133,7 +134,8 @@ impl Asked<'_> {
             None => index::files_below(self.connection, self.local.row, Some(path))?,
         };
         if files.is_empty() {
-            self.refuse(path, "it is not in the index of Local: scan, then try again");
+            let excluded = exclusions::reason(path, self.local.dir.own_below().as_deref());
+            self.refuse(path, excluded.as_deref().unwrap_or("it is not in the index of Local: scan, then try again"));
         }
         files.iter().try_for_each(|file| self.evict_file(file))
     }
@@ -244,6 +246,11 @@ impl Asked<'_> {
         let Some(source) = source else {
             if let Some(cover) = cover {
                 self.refuse(&evicted.path, format!("{}. {}", cover.text(), cover.reason.way_out()));
+                return Ok(());
+            }
+            if let Some(found) = exclusion::of_path(&evicted.lake_path, Entry::File) {
+                let why = format!("on the Lake, {found}: put {} elsewhere on the Lake, then scan", evicted.lake_path);
+                self.refuse(&evicted.path, why);
                 return Ok(());
             }
             self.refuse(

@@ -111,7 +111,7 @@ impl From<StorageError> for Trouble {
 pub(super) fn explain(queue: &Queue, roots: &[&LiveRoot], trouble: Trouble) -> Trouble {
     let is_about_files = matches!(
         &trouble,
-        Trouble::Failed(_, reason) if !matches!(reason.code, "exists" | "not_allowed" | "disk_full" | "root_changed" | "corrupt")
+        Trouble::Failed(_, reason) if !matches!(reason.code, "exists" | "excluded" | "damaged" | "not_allowed" | "disk_full" | "root_changed" | "corrupt")
     );
     if !is_about_files {
         return trouble;

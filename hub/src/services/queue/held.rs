@@ -135,6 +135,7 @@ mod tests {
             to: Some(Root::Local),
             paths: vec![shared_protocol::RelPath::parse("only-lake.pt").unwrap()],
             on_conflict: OnConflict::Skip,
+            include_damaged: false,
         };
         let mut n = 0;
         while n == 0 {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use backon::BlockingRetryable as _;
 use shared_protocol::RelPath;
 
-use super::Queue;
 use super::failure::Trouble;
 use super::result::{Change, End, Ends};
-use super::unknown;
+use super::{Queue, damage, exclusions, unknown};
 use crate::domain::failure::FailureClass;
 use crate::domain::operation::{OnConflict, Operation, other_name};
 use crate::domain::retry::in_use_backoff;
@@ -47,8 +46,9 @@ pub(super) fn token(queue: &Queue, transfer: &TransferRow) -> String {
     format!("{}-{}", queue.token, transfer.id)
 }
 
-/// Refuses what the configuration of this moment forbids.
+/// Refuses what the configuration of this moment forbids, and what is no part of the library.
 pub(super) fn check_allowed(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble> {
+    exclusions::check(queue, transfer)?;
     unknown::check(queue, transfer)?;
     if transfer.operation.takes_away() {
         queue.roots.check_delete(transfer.from)?;
@@ -94,7 +94,9 @@ pub(super) fn prepare(
     let dest = folder.entry(&name);
     if transfer.on_conflict == OnConflict::Replace {
         // Seen now, it costs no copy; it is looked at again when it makes way.
-        check_occupant(transfer, dest.stamp_if_there()?)?;
+        let occupant = dest.stamp_if_there()?;
+        check_occupant(transfer, occupant)?;
+        damage::check(queue, transfer, source.path(), occupant)?;
     }
     if to_path != transfer.to_path {
         queue.database.write_blocking(|tx| waypoint::renamed(tx, transfer.id, &to_path))?;

@@ -20,6 +20,8 @@ pub struct TransferRequest {
     pub paths: Vec<RelPath>,
     /// What to do where the destination has the name.
     pub on_conflict: OnConflict,
+    /// Whether a damaged file may take the place of another one.
+    pub include_damaged: bool,
 }
 
 /// Something that was asked for and not queued.

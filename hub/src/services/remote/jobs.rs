@@ -9,6 +9,7 @@ use shared_protocol::{AgentId, Allowed, JobId, RelPath};
 
 use super::Remote;
 use super::job_view::JobView;
+use crate::domain::exclusion::{self, Entry};
 use crate::domain::remote_job::{Dropped, Event as JobEvent, JobState, step};
 use crate::domain::root::Root;
 use crate::services::hasher::HashScope;
@@ -183,10 +184,11 @@ impl Remote {
                 }
                 if named.files.len() + named.skipped.len() == before {
                     let is_folder = index::has_folder(connection, live.row, path)?;
-                    let why = if is_folder {
-                        "nothing new is in the folder"
-                    } else {
-                        "it is not in the index: scan, then try again"
+                    let excluded = exclusion::of_path(path, Entry::Either).map(|found| found.to_string());
+                    let why = match &excluded {
+                        Some(why) => why,
+                        None if is_folder => "nothing new is in the folder",
+                        None => "it is not in the index: scan, then try again",
                     };
                     named.skip(path, why);
                 }

@@ -10,6 +10,7 @@ use shared_protocol::{Blake3, RelPath};
 
 use super::single::file_at;
 use super::{folders, listing, totals};
+use crate::domain::exclusion::{self, Entry};
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
@@ -33,8 +34,23 @@ impl<'a> Edits<'a> {
         Self { connection, folders, gains, roots, recorder: None }
     }
 
-    /// A file is there now.
+    /// A file is there now. One that is no part of the library has no place in the index.
     pub fn put(
+        &mut self,
+        root: RootRowId,
+        path: &RelPath,
+        size_bytes: u64,
+        modified: Ticks,
+        hash: Option<Blake3>,
+    ) -> Result<(), StorageError> {
+        if exclusion::of_path(path, Entry::File).is_some() {
+            return Ok(());
+        }
+        self.put_unchecked(root, path, size_bytes, modified, hash)
+    }
+
+    /// The same for a path that is known to belong to the library.
+    pub(super) fn put_unchecked(
         &mut self,
         root: RootRowId,
         path: &RelPath,

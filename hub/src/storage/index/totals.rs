@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::Connection;
 
 use super::Changes;
+use crate::domain::exclusion::{self, Entry};
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::storage::{StorageError, pairs, roots, search, skipped};
 
@@ -61,8 +62,9 @@ pub fn settle(connection: &Connection, root: RootRowId) -> Result<(), StorageErr
     Ok(())
 }
 
-/// Removes files from the index.
-fn remove_files(
+/// Removes files from the index, and tells how many of them are gone: what is unknown now, or no part of the
+/// library, is there.
+pub(super) fn remove_files(
     connection: &Connection,
     root: RootRowId,
     files: impl IntoIterator<Item = FileId>,
@@ -70,22 +72,23 @@ fn remove_files(
     let indexed_to = search::indexed_to(connection)?;
     let mut n = 0;
     for file in files {
-        let key: Option<String> = connection
-            .prepare_cached("DELETE FROM files WHERE id = ?1 RETURNING match_key")?
-            .query_map([file.0], |row| row.get(0))?
+        let found: Option<(String, String)> = connection
+            .prepare_cached("DELETE FROM files WHERE id = ?1 RETURNING match_key, path")?
+            .query_map([file.0], |row| Ok((row.get(0)?, row.get(1)?)))?
             .next()
             .transpose()?;
-        if let Some(key) = key {
+        if let Some((key, path)) = found {
             pairs::mark_stale(connection, &key)?;
             search::forget(connection, file, indexed_to)?;
-            n += u64::from(skipped::cover(connection, root, &key)?.is_none());
+            let is_excluded = exclusion::find_on_the_way(&path, Entry::File).is_some();
+            n += u64::from(!is_excluded && skipped::cover(connection, root, &key)?.is_none());
         }
     }
     Ok(n)
 }
 
 /// Removes a folder with the files directly in it.
-fn remove_folder(connection: &Connection, root: RootRowId, folder: FolderId) -> Result<u64, StorageError> {
+pub(super) fn remove_folder(connection: &Connection, root: RootRowId, folder: FolderId) -> Result<u64, StorageError> {
     let files = connection
         .prepare_cached("SELECT id FROM files WHERE folder_id = ?1")?
         .query_map([folder.0], |row| Ok(FileId(row.get(0)?)))?

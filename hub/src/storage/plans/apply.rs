@@ -43,8 +43,15 @@ pub fn enqueue(transaction: &Transaction<'_>, plan: &PlanRecord) -> Result<Batch
     let (from, to) = (plan.asked.from, plan.asked.to);
     let now = now_ms();
     transaction.execute(
-        "INSERT INTO batches (operation, from_root, to_root, on_conflict, created_at) VALUES ('mirror', ?1, ?2, ?3, ?4)",
-        (from.0.as_str(), to.0.as_str(), if plan.totals.overwrites.n > 0 { "replace" } else { "skip" }, now),
+        "INSERT INTO batches (operation, from_root, to_root, on_conflict, created_at, include_damaged)
+         VALUES ('mirror', ?1, ?2, ?3, ?4, ?5)",
+        (
+            from.0.as_str(),
+            to.0.as_str(),
+            if plan.totals.overwrites.n > 0 { "replace" } else { "skip" },
+            now,
+            plan.asked.rules.damaged,
+        ),
     )?;
     let batch = BatchId(transaction.last_insert_rowid());
     transaction.execute(

@@ -3,6 +3,8 @@
 //! What both sides agree on is never looked at: rows of the comparison are read by their status.
 //! Only a plan that compares by hash also looks for pairs that were taken for the same without one.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, Row, Statement, Transaction};
 use shared_protocol::RelPath;
 use shared_protocol::rel_path::match_key;
@@ -17,10 +19,11 @@ use crate::domain::ticks::Ticks;
 use crate::storage::{StorageError, digest_column, folder_range, from_db, now_ms, pairs, roots, skipped};
 
 /// Builds and stores a plan from the indexes as they are now.
-pub fn build(transaction: &Transaction<'_>, new: &NewPlan) -> Result<PlanId, StorageError> {
+/// `damaged` are sources that are not whole.
+pub fn build(transaction: &Transaction<'_>, new: &NewPlan, damaged: &BTreeSet<FileId>) -> Result<PlanId, StorageError> {
     pairs::refresh(transaction)?;
     let id = insert(transaction, new)?;
-    let mut draft = Draft::new(transaction, id, new)?;
+    let mut draft = Draft::new(transaction, id, new, damaged)?;
     draft.collect()?;
     let mut totals = draft.totals;
     if new.rules.deletes {
@@ -42,8 +45,8 @@ fn insert(connection: &Connection, new: &NewPlan) -> Result<PlanId, StorageError
     connection
         .prepare_cached(
             "INSERT INTO plans (from_root, from_root_id, from_generation, to_root, to_root_id, to_generation, folder,
-                                compare, with_deletes, with_overwrites, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                compare, with_deletes, with_overwrites, include_damaged, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(rusqlite::params![
             new.from.0.as_str(),
@@ -56,6 +59,7 @@ fn insert(connection: &Connection, new: &NewPlan) -> Result<PlanId, StorageError
             new.rules.compare.as_str(),
             new.rules.deletes,
             new.rules.overwrites,
+            new.rules.damaged,
             now_ms(),
         ])?;
     Ok(PlanId(connection.last_insert_rowid()))
@@ -78,6 +82,7 @@ fn file(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<PlanFile>> {
             hash: digest_column(row, first + 4)?,
         },
         placeholder: row.get(first + 5)?,
+        damaged: false,
     }))
 }
 
@@ -86,6 +91,8 @@ struct Draft<'a> {
     connection: &'a Connection,
     id: PlanId,
     new: &'a NewPlan,
+    /// Sources that are not whole.
+    damaged: &'a BTreeSet<FileId>,
     /// Both sides tell `A` from `a`, and so does the folder that the plan is about.
     exact: bool,
     totals: PlanTotals,
@@ -95,12 +102,17 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(connection: &'a Connection, id: PlanId, new: &'a NewPlan) -> Result<Self, StorageError> {
+    fn new(
+        connection: &'a Connection,
+        id: PlanId,
+        new: &'a NewPlan,
+        damaged: &'a BTreeSet<FileId>,
+    ) -> Result<Self, StorageError> {
         let mut exact = true;
         for root in Root::ALL {
             exact &= roots::active(connection, root)?.is_none_or(|row| row.case_sensitive);
         }
-        Ok(Self { connection, id, new, exact, totals: PlanTotals::default(), n_rows: 0, blocked: None })
+        Ok(Self { connection, id, new, damaged, exact, totals: PlanTotals::default(), n_rows: 0, blocked: None })
     }
 
     fn collect(&mut self) -> Result<(), StorageError> {
@@ -147,6 +159,8 @@ impl<'a> Draft<'a> {
                     self.write(PlanRow::of(None, dest.as_ref(), verdict))?;
                 }
                 DiffStatus::Same | DiffStatus::Different | DiffStatus::Unverified => {
+                    let damaged = source.as_ref().is_some_and(|file| self.damaged.contains(&file.id));
+                    let source = source.map(|file| PlanFile { damaged, ..file });
                     let verdict = judge(source.as_ref(), dest.as_ref(), self.new.rules);
                     self.write(PlanRow::of(source.as_ref(), dest.as_ref(), verdict))?;
                 }

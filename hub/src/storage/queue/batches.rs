@@ -133,6 +133,12 @@ impl<'a> GrowingBatch<'a> {
         Ok(())
     }
 
+    /// Notes that damaged files may take the place of others.
+    pub fn include_damaged(&self) -> Result<(), StorageError> {
+        self.connection.execute("UPDATE batches SET include_damaged = 1 WHERE id = ?1", [self.id.0])?;
+        Ok(())
+    }
+
     /// Notes what was asked for and not queued, as JSON.
     pub fn set_skipped(&self, skipped: &str) -> Result<(), StorageError> {
         self.connection.execute("UPDATE batches SET skipped = ?2 WHERE id = ?1", (self.id.0, skipped))?;
@@ -151,6 +157,13 @@ pub fn created_at(connection: &Connection, batch: BatchId) -> Result<i64, Storag
     let sql = "SELECT created_at FROM batches WHERE id = ?1";
     let found = connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0)).optional()?;
     found.ok_or(StorageError::Missing("batch"))
+}
+
+/// Whether it was said that damaged files may take the place of others.
+pub fn includes_damaged(connection: &Connection, batch: BatchId) -> Result<bool, StorageError> {
+    let sql = "SELECT include_damaged FROM batches WHERE id = ?1";
+    let found = connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or(false))
 }
 
 /// The batch that undoes this one, if someone asked for that.

@@ -224,11 +224,11 @@ proptest! {
             rules: Rules {
                 compare: if by_hash { Compare::Hash } else { Compare::SizeMtime },
                 deletes: true,
-                overwrites: true,
+                overwrites: true, damaged: false,
             },
         };
         let rows = library.write(|tx| {
-            let id = plans::build(tx, &new)?;
+            let id = plans::build(tx, &new, &std::collections::BTreeSet::new())?;
             let mut statement = tx.prepare(
                 "SELECT i.action, i.path, coalesce(i.to_path, i.path), i.last_copy, f.blake3, i.place FROM plan_items i
                  LEFT JOIN files f ON f.id = i.gone_id WHERE i.plan_id = ?1")?;

@@ -137,10 +137,10 @@ fn plans_of_a_big_library_are_quick() {
     let (local, lake) = ((Root::Local, library.roots.local), (Root::Lake, library.roots.lake));
     let plan = |folder: Option<&str>, compare: Compare, name: &str| {
         let folder = folder.map(|folder| RelPath::parse(folder).unwrap());
-        let rules = Rules { compare, deletes: true, overwrites: true };
+        let rules = Rules { compare, deletes: true, overwrites: true, damaged: false };
         let new = NewPlan { from: local, to: lake, folder, rules };
         let begin = Instant::now();
-        let id = library.write(|tx| plans::build(tx, &new));
+        let id = library.write(|tx| plans::build(tx, &new, &std::collections::BTreeSet::new()));
         let record = library.read(|c| plans::show(c, id)).unwrap();
         eprintln!("{name:44} {:>9.2?}  ({} rows)", begin.elapsed(), record.totals.n_transfers());
         record

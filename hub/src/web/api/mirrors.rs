@@ -44,6 +44,9 @@ pub struct MirrorBody {
     /// Whether files that differ are replaced; `true` if it is missing.
     #[serde(default = "yes")]
     overwrite: bool,
+    /// Whether a damaged file, whose size is not what its header says, may replace another one.
+    #[serde(default)]
+    include_damaged: bool,
 }
 
 const fn yes() -> bool {
@@ -52,6 +55,7 @@ const fn yes() -> bool {
 
 /// A plan as it is now.
 #[derive(Debug, Serialize, ToSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own that the API tells")]
 pub struct MirrorView {
     /// Its number.
     id: PlanId,
@@ -70,6 +74,8 @@ pub struct MirrorView {
     delete: bool,
     /// Whether files that differ are replaced.
     overwrite: bool,
+    /// Whether a damaged file may replace another one.
+    include_damaged: bool,
     /// Copies to free names.
     copies: Count,
     /// Copies in place of other files.
@@ -138,6 +144,7 @@ impl From<PlanStatus> for MirrorView {
             compare: plan.asked.rules.compare,
             delete: plan.asked.rules.deletes,
             overwrite: plan.asked.rules.overwrites,
+            include_damaged: plan.asked.rules.damaged,
             copies: totals.copies,
             overwrites: totals.overwrites,
             deletes: totals.deletes,
@@ -170,7 +177,12 @@ pub(super) async fn create_mirror(
     State(state): State<WebState>,
     Body(body): Body<MirrorBody>,
 ) -> Answer<(StatusCode, Json<MirrorView>)> {
-    let rules = Rules { compare: body.compare, deletes: body.delete, overwrites: body.overwrite };
+    let rules = Rules {
+        compare: body.compare,
+        deletes: body.delete,
+        overwrites: body.overwrite,
+        damaged: body.include_damaged,
+    };
     let request = MirrorRequest { from: body.from, to: body.to, folder: body.folder, rules };
     Ok((StatusCode::CREATED, Json(state.services.mirror.plan(request).await?.into())))
 }

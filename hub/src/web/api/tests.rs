@@ -8,6 +8,7 @@ mod fake_agent;
 mod hashes;
 mod library;
 mod mirrors;
+mod places;
 mod problems;
 mod queue;
 mod remote;

@@ -53,6 +53,8 @@ pub(in crate::web) struct NewPlanForm {
     delete: Option<String>,
     #[serde(default)]
     overwrite: Option<String>,
+    #[serde(default)]
+    include_damaged: Option<String>,
 }
 
 /// What is said when a plan is carried out.
@@ -93,7 +95,8 @@ pub(super) async fn create_plan(
     let to = form.from.other();
     // Where nothing may be taken away, a plan leaves what differs as it is, and says so row by row.
     let overwrites = form.overwrite.is_some() && state.services.roots.allow_delete(to);
-    let rules = Rules { compare: form.compare, deletes: form.delete.is_some(), overwrites };
+    let damaged = form.include_damaged.is_some();
+    let rules = Rules { compare: form.compare, deletes: form.delete.is_some(), overwrites, damaged };
     let request = MirrorRequest { from: form.from, to, folder: form.folder, rules };
     match state.services.mirror.plan(request).await {
         Ok(made) => Ok(lead_to(&format!("/plans/{}", made.plan.id))),

@@ -23,6 +23,9 @@ pub(in crate::web) struct ConfirmedRequest {
     operation: Operation,
     #[serde(default)]
     on_conflict: OnConflict,
+    /// A box that is not ticked is not sent at all.
+    #[serde(default)]
+    include_damaged: Option<String>,
     fingerprint: String,
     #[serde(default)]
     typed: String,
@@ -48,6 +51,7 @@ pub(super) async fn create_transfers(
         to: request.operation.has_destination().then(|| found.from.other()),
         paths: paths(&request.target, &found),
         on_conflict: request.on_conflict,
+        include_damaged: request.include_damaged.is_some(),
     };
     let receipt = match state.services.queue.enqueue(wanted).await {
         Ok(receipt) => receipt,

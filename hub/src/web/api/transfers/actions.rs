@@ -32,6 +32,9 @@ pub struct CreateTransfersRequest {
     /// What to do where the destination has the name already.
     #[serde(default)]
     on_conflict: OnConflict,
+    /// Whether a damaged file, whose size is not what its header says, may replace another one.
+    #[serde(default)]
+    include_damaged: bool,
 }
 
 /// What can be asked for.
@@ -69,8 +72,8 @@ pub(in crate::web::api) async fn create_transfers(
     State(state): State<WebState>,
     Body(request): Body<CreateTransfersRequest>,
 ) -> Answer<(StatusCode, Json<BatchReceipt>)> {
-    let CreateTransfersRequest { operation, from, to, paths, on_conflict } = request;
-    let request = TransferRequest { operation: operation.into(), from, to, paths, on_conflict };
+    let CreateTransfersRequest { operation, from, to, paths, on_conflict, include_damaged } = request;
+    let request = TransferRequest { operation: operation.into(), from, to, paths, on_conflict, include_damaged };
     Ok((StatusCode::ACCEPTED, Json(state.services.queue.enqueue(request).await?)))
 }
 

@@ -1,0 +1,24 @@
+//! By device and number, which come with every look.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Device and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The device.
+    pub device: u64,
+    /// The number on it.
+    pub file: u64,
+}
+
+pub(super) fn identity(path: &Path) -> io::Result<Identity> {
+    let metadata = fs::metadata(path)?;
+    Ok(Identity { device: metadata.dev(), file: metadata.ino() })
+}
+
+pub(super) fn is(own: &Identity, _own_path: &Path, _path: &Path, metadata: &Metadata) -> bool {
+    own.device == metadata.dev() && own.file == metadata.ino()
+}

@@ -1,0 +1,98 @@
+//! Whether a file is still being downloaded, and whether one is whole: what decides whether it may be
+//! worked on, and take the place of another.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use shared_protocol::RelPath;
+
+use crate::domain::exclusion::CONTROL_ENDINGS;
+use crate::domain::kind::WeightFormat;
+use crate::domain::safetensors::{self, MAX_HEADER_BYTES};
+use crate::fs::head::{HeadError, read_head};
+use crate::fs::{FileStamp, FsError, RootDir};
+
+/// Whether a program is still downloading the file, or a folder around it, by what lies beside it.
+pub fn has_control_file(root: &RootDir, path: &RelPath) -> bool {
+    let beside = |full: &PathBuf, ending: &str| {
+        let mut name = full.as_os_str().to_owned();
+        name.push(ending);
+        fs::symlink_metadata(PathBuf::from(name)).is_ok()
+    };
+    let [most, others @ ..] = CONTROL_ENDINGS;
+    let file = root.resolve(path);
+    // Only one program downloads whole folders.
+    let above = std::iter::successors(path.parent(), RelPath::parent).map(|folder| root.resolve(&folder));
+    std::iter::once(file.clone()).chain(above).any(|full| beside(&full, most))
+        || others.iter().any(|ending| beside(&file, ending))
+}
+
+/// Whether a safetensors file is not as its header says: cut off, grown, empty, or only reserved and
+/// never filled. What is none of these is whole as far as its name and its beginning tell.
+pub fn is_damaged(path: &Path, stamp: FileStamp) -> Result<bool, FsError> {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    if WeightFormat::of(&name) != Some(WeightFormat::Safetensors) {
+        return Ok(false);
+    }
+    if stamp.size_bytes == 0 {
+        return Ok(true);
+    }
+    match read_head(path, stamp, MAX_HEADER_BYTES) {
+        // Of a file that was only reserved the length in front is 0.
+        Ok(header) => Ok(safetensors::summarize(&header, stamp.size_bytes).map_or(true, |summary| summary.damaged)),
+        Err(HeadError::CutShort) => Ok(true),
+        // A file that changes is told by whoever works on it; what is no safetensors file says nothing.
+        Err(HeadError::NotSafetensors | HeadError::TooLong(_) | HeadError::Changed) => Ok(false),
+        Err(HeadError::Fs(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+    use crate::fs::open::stamp_path;
+
+    #[test]
+    fn a_control_file_beside_the_file_or_a_folder_around_it_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = RootDir::open(folder.path()).unwrap();
+        fs::create_dir_all(folder.path().join("torrent/deep")).unwrap();
+        let has = |path: &str| has_control_file(&root, &RelPath::parse(path).unwrap());
+        assert!(!has("x") && !has("torrent/deep/y"));
+        fs::write(folder.path().join("x.aria2"), b"").unwrap();
+        fs::write(folder.path().join("torrent.aria2"), b"").unwrap();
+        fs::write(folder.path().join("z.lftp-pget-status"), b"").unwrap();
+        assert!(has("x") && has("torrent/deep/y") && has("z") && !has("other"));
+    }
+
+    fn model(data: usize) -> Vec<u8> {
+        let header = br#"{"a":{"dtype":"U8","shape":[40],"data_offsets":[0,40]}}"#;
+        [&(header.len() as u64).to_le_bytes()[..], header, &vec![1; data]].concat()
+    }
+
+    #[test]
+    fn damage_is_seen_by_the_header_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let is = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            is_damaged(&path, stamp_path(&path).unwrap()).unwrap()
+        };
+        assert!(!is("whole.safetensors", &model(40)));
+        for (what, content) in [
+            ("cut off", model(39)),
+            ("grown", model(41)),
+            ("cut off in the header", model(40).into_iter().take(30).collect()),
+            ("empty", Vec::new()),
+            ("reserved", vec![0; 5_000]),
+        ] {
+            assert!(is("x.safetensors", &content), "{what}");
+            assert!(is("x.SFT", &content), "{what}");
+            assert!(!is("x.gguf", &content), "{what}: another format says nothing");
+        }
+        for other in [&b"no model at all"[..], &[7; 300], b"x"] {
+            assert!(!is("x.safetensors", other), "what is no such file says nothing");
+        }
+    }
+}
