@@ -11,8 +11,8 @@ use super::result::End;
 use crate::domain::operation::Operation;
 use crate::domain::room::FullDisk;
 use crate::domain::transfer::Failure;
+use crate::fs::FsError;
 use crate::fs::entry::Folder;
-use crate::fs::{FsError, volume};
 use crate::storage::queue::outcome::Reason;
 use crate::storage::queue::{TransferRow, claim};
 
