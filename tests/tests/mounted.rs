@@ -205,6 +205,7 @@ fn a_root_that_can_not_be_written_is_refused_before_anything_is_promised() -> Re
         ("/api/transfers", transfer("move", "lake", Some("local"), "keep_both")),
         ("/api/transfers", transfer("copy", "local", Some("lake"), "replace")),
         ("/api/trash/empty", json!({ "root": "lake" })),
+        ("/api/trash/restore", json!({ "ids": [trashed] })),
         ("/api/mirrors", json!({ "from": "local", "to": "lake", "compare": "size_mtime", "delete": true })),
         (&*format!("/api/mirrors/{}/apply", plan["id"]), json!({ "confirm": "1", "confirm_last_copies": true })),
     ];
@@ -213,8 +214,6 @@ fn a_root_that_can_not_be_written_is_refused_before_anything_is_promised() -> Re
         let told = answer.expect_problem(422)?;
         ensure!(told.contains("Lake can't be written"), "{path} {body}: {told}");
     }
-    let back = api.post("/api/trash/restore", &json!({ "ids": [trashed] }))?;
-    ensure!(back["n_transfers"] == 0 && text(&back["skipped"][0], "why").contains("can't be written"), "{back}");
     ensure!(fs::read(lake.join("loras/a.safetensors"))? == b"a");
     Ok(())
 }

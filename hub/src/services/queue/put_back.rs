@@ -34,6 +34,11 @@ fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
     if !rows.is_empty() && rows.iter().all(|row| live.iter().all(|live| live.row != row.root)) {
         Root::ALL.into_iter().try_for_each(|root| queue.roots.live(root).map(drop))?;
     }
+    // So it is where none of the roots can be written.
+    let of = |row: &TrashRow| live.iter().find(|live| live.row == row.root);
+    if !rows.is_empty() && rows.iter().all(|row| of(row).is_some_and(|live| !live.writable)) {
+        rows.iter().filter_map(of).try_for_each(|live| queue.roots.live_writable(live.root).map(drop))?;
+    }
     Ok(queue.database.write_blocking(|tx| {
         let mut plan =
             Plan { connection: tx, open: batches::open_paths(tx)?, transfers: Vec::new(), skipped: Vec::new() };

@@ -93,7 +93,9 @@ impl WayBack<'_> {
 
     fn finish(self) -> Result<BatchReceipt, ServiceError> {
         let Some(made) = self.made else {
-            return Err(conflict("This batch has nothing that could be undone."));
+            let why = self.skipped.first().map(|one| format!(" {}: {}.", one.path, one.why.trim_end_matches('.')));
+            let text = format!("This batch has nothing that could be undone.{}", why.unwrap_or_default());
+            return Err(conflict(&text));
         };
         let told = serde_json::to_string(&self.skipped).map_err(|e| StorageError::damaged("a list of paths", e))?;
         made.set_skipped(&told)?;
