@@ -1,8 +1,10 @@
 //! Puts the hub together: data folder, lock, logs, database, services, listener; and takes it apart
 //! again in order.
 
+mod connection;
 pub mod doctor;
 pub mod instance;
+mod interface;
 pub mod open_files;
 pub mod remote;
 pub mod shutdown;
@@ -113,11 +115,8 @@ pub async fn serve(
     keep_memory_small(&tasks);
     let state = WebState::new(services.clone(), LaunchToken::new()?, address.port(), tasks.clone());
     let handle = axum_server::Handle::new();
-    let server = axum_server::from_tcp(listener)
-        .context("the listener can't be used")?
-        .handle(handle.clone())
-        .serve(web::router(state).into_make_service());
-    let server = tokio::spawn(server);
+    let server =
+        interface::serve(listener, handle.clone(), web::router(state)).context("the listener can't be used")?;
     if handle.listening().await.is_none() {
         server.await?.context("the listener can't be used")?;
         bail!("the listener closed at once");

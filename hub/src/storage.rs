@@ -56,7 +56,7 @@ pub fn now_ms() -> i64 {
 
 /// A stored time for people and the API.
 pub fn timestamp(ms: i64) -> jiff::Timestamp {
-    jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    jiff::Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX })
 }
 
 /// A count or size for the database, whose integers are signed.

@@ -12,6 +12,7 @@ mod events_socket;
 pub mod extract;
 mod fragments;
 pub mod guards;
+pub mod limits;
 mod live;
 mod pages;
 pub mod remote;

@@ -155,12 +155,12 @@ fn what_is_malformed_unknown_or_impossible_is_said_as_a_problem() -> Result<()> 
         "/api/diff?status=odd",
         "/api/files/detail?root=lake&path=%2Fetc%2Fpasswd",
         "/api/transfers?state=odd",
+        "/api/scans/one",
     ] {
         api.try_get(path)?.expect_problem(400).map_err(|error| error.context(path))?;
     }
     for path in [
         "/api/nothing",
-        "/api/scans/one",
         "/api/scans/999999",
         "/api/hashes/999999",
         "/api/batches/999999",

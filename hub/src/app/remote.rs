@@ -5,7 +5,6 @@
 //! Sockets that were upgraded are not the listener's any more: they follow the session by themselves
 //! and are held by the task tracker.
 
-mod connection;
 pub mod tls;
 mod validity;
 
@@ -18,7 +17,7 @@ use axum_server::tls_rustls::RustlsAcceptor;
 use tokio::task::JoinHandle;
 use tokio_util::sync::DropGuard;
 
-use self::connection::Limited;
+use super::connection::Limited;
 use crate::config::RemoteConfig;
 use crate::services::remote::{Listening, LiveSession};
 use crate::services::{Services, Tasks};
@@ -37,6 +36,13 @@ const OWN_PAUSE: Duration = Duration::from_millis(20);
 
 /// For a request's headers.
 const HEADERS: Duration = Duration::from_secs(15);
+
+/// Connections at once. A tunnel brings one per request, an agent keeps a few.
+const MAX_CONNECTIONS: usize = 256;
+
+/// A connection on which no byte went either way for so long is dead: agents ping more often, and no
+/// poll is held as long.
+const IDLE: Duration = Duration::from_secs(90);
 
 /// Listens whenever there is a session, until the program ends.
 pub fn start(services: &Services, tasks: &Tasks) {
@@ -158,7 +164,7 @@ fn open(config: &RemoteConfig, listener: TcpListener, services: &Services, tasks
     let handle = Handle::new();
     let server = server.handle(handle.clone()).first_request_timeout(HEADERS);
     let app = remote::router(RemoteState { services: services.clone(), tasks: tasks.clone() }).into_make_service();
-    let limited = Limited::new();
+    let limited = Limited::new(MAX_CONNECTIONS, IDLE);
     let closed = tasks.token().child_token();
     let server = match tls {
         None => tokio::spawn(server.acceptor(limited).serve(app)),

@@ -26,6 +26,7 @@ use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
 use crate::fs::CancelFlag;
 use crate::storage::duplicates::{self, DuplicateScanRow, Scope};
+use crate::storage::views::{Page, PageRequest};
 use crate::storage::{Database, now_ms, timestamp};
 
 pub use plan::{Keep, keeper, resolution};
@@ -149,9 +150,9 @@ impl Duplicates {
     }
 
     /// The latest searches, newest first.
-    pub async fn list(&self, limit: u32) -> Result<Vec<DuplicateScanView>, ServiceError> {
-        let scans = self.database.read(move |connection| duplicates::list(connection, limit)).await?;
-        Ok(scans.into_iter().map(|scan| self.view(scan)).collect())
+    pub async fn list(&self, request: PageRequest) -> Result<Page<DuplicateScanView>, ServiceError> {
+        let scans = self.database.read(move |connection| duplicates::list(connection, &request)).await?;
+        Ok(scans.map(|scan| self.view(scan)))
     }
 
     /// The search whose groups are shown.

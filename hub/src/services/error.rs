@@ -33,6 +33,14 @@ pub enum ServiceError {
         /// For the reader.
         text: String,
     },
+    /// Nothing of what was named is there.
+    #[error("nothing of this {why}")]
+    NothingThere {
+        /// What is wrong with all of it, as the end of a sentence.
+        why: String,
+        /// What was named.
+        named: Vec<String>,
+    },
     /// A root has no folder yet.
     #[error("{} has no folder yet: set it up in Settings", .0.label())]
     NotConfigured(Root),
@@ -66,11 +74,19 @@ impl ServiceError {
         Self::said(ErrorKind::NotFound, format!("There is no such {what}."))
     }
 
+    /// Refuses a request of which nothing is there: it would succeed with nothing done.
+    pub fn refuse_if_all(missing: &[impl ToString], n_named: usize, why: &str) -> Result<(), Self> {
+        if missing.is_empty() || missing.len() < n_named {
+            return Ok(());
+        }
+        Err(Self::NothingThere { why: why.to_owned(), named: missing.iter().map(ToString::to_string).collect() })
+    }
+
     /// What kind of "no" it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Said { kind, .. } => *kind,
-            Self::NotConfigured(_) => ErrorKind::Impossible,
+            Self::NothingThere { .. } | Self::NotConfigured(_) => ErrorKind::Impossible,
             Self::Offline { .. } | Self::ShuttingDown => ErrorKind::Unavailable,
             Self::DeleteForbidden(_) => ErrorKind::Forbidden,
             Self::Storage(StorageError::Missing(_)) => ErrorKind::NotFound,

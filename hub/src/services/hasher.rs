@@ -28,6 +28,7 @@ use crate::fs::CancelFlag;
 use crate::fs::volume::{self, VolumeKind};
 use crate::storage::hash_jobs::{self, HashJobRow};
 use crate::storage::hashes::{self, Coverage};
+use crate::storage::views::{Page, PageRequest, named};
 use crate::storage::{Database, now_ms, timestamp};
 
 pub use crate::domain::hash_scope::HashScope;
@@ -148,10 +149,17 @@ impl Hasher {
 
     /// Asks for hashes of whatever in the scope has none.
     pub async fn start(&self, root: Root, scope: HashScope) -> Result<HashJobId, ServiceError> {
-        self.roots.live(root)?;
+        let live = self.roots.live(root)?;
         if matches!(&scope, HashScope::Paths(paths) if paths.is_empty()) {
             return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one file or folder in \"paths\"."));
         }
+        let paths = match &scope {
+            HashScope::Folder(folder) => folder.iter().cloned().collect(),
+            HashScope::Paths(paths) => paths.clone(),
+        };
+        let (row, n) = (live.row, paths.len());
+        let missing = self.database.read(move |connection| named::not_indexed(connection, row, &paths)).await?;
+        ServiceError::refuse_if_all(&missing, n, named::NOT_INDEXED)?;
         let job = self.database.write(move |tx| hash_jobs::insert(tx, root, &scope)).await?;
         self.wake.get(root).notify_one();
         self.events.send(Event::HashChanged(job.id));
@@ -165,9 +173,9 @@ impl Hasher {
     }
 
     /// The latest jobs, newest first.
-    pub async fn list(&self, limit: u32) -> Result<Vec<HashJobView>, ServiceError> {
-        let jobs = self.database.read(move |connection| hash_jobs::list(connection, limit)).await?;
-        Ok(jobs.into_iter().map(|job| self.view(job)).collect())
+    pub async fn list(&self, request: PageRequest) -> Result<Page<HashJobView>, ServiceError> {
+        let jobs = self.database.read(move |connection| hash_jobs::list(connection, &request)).await?;
+        Ok(jobs.map(|job| self.view(job)))
     }
 
     /// Stops a job; the hashes it has taken stay.

@@ -25,6 +25,7 @@ use crate::domain::root::Root;
 use crate::domain::scan::{ScanReport, WorkState};
 use crate::fs::CancelFlag;
 use crate::storage::history::{Level, NewLine};
+use crate::storage::views::{Page, PageRequest};
 use crate::storage::{Database, index, now_ms, scans, timestamp};
 
 /// Scans that have not begun, with their roots.
@@ -157,10 +158,10 @@ impl Indexer {
     }
 
     /// The latest scans, newest first.
-    pub async fn list(&self, limit: u32) -> Result<Vec<ScanReport>, ServiceError> {
-        let mut list = self.database.read(move |connection| scans::list(connection, limit)).await?;
+    pub async fn list(&self, request: PageRequest) -> Result<Page<ScanReport>, ServiceError> {
+        let mut list = self.database.read(move |connection| scans::list(connection, &request)).await?;
         if let Some(current) = self.current()
-            && let Some(stored) = list.iter_mut().find(|report| report.id == current.id)
+            && let Some(stored) = list.items.iter_mut().find(|report| report.id == current.id)
         {
             *stored = current;
         }

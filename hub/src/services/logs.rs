@@ -3,11 +3,15 @@
 //! They are not in the database: each line would be a synced write, and a database in trouble must
 //! not take the report of its trouble with it. The files in the data folder hold the rest.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+
+use super::ServiceError;
+use crate::storage::views::{Page, PageRequest};
 
 /// Lines kept in memory.
 const KEPT: usize = 5_000;
@@ -28,10 +32,17 @@ pub struct LogLine {
     pub fields: String,
 }
 
+/// The latest lines with their numbers.
+#[derive(Debug, Default)]
+struct Kept {
+    lines: VecDeque<(u64, LogLine)>,
+    next: u64,
+}
+
 /// The latest lines; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Logs {
-    lines: Arc<Mutex<VecDeque<LogLine>>>,
+    lines: Arc<Mutex<Kept>>,
 }
 
 impl Logs {
@@ -42,27 +53,31 @@ impl Logs {
 
     /// Adds a line; the oldest goes when there are too many.
     pub fn push(&self, line: LogLine) {
-        let mut lines = self.lines.lock();
-        if lines.len() == KEPT {
-            lines.pop_front();
+        let mut kept = self.lines.lock();
+        if kept.lines.len() == KEPT {
+            kept.lines.pop_front();
         }
-        lines.push_back(line);
+        let number = kept.next;
+        kept.next += 1;
+        kept.lines.push_back((number, line));
     }
 
-    /// The latest lines of at least this level that contain the text, newest first.
-    pub fn recent(&self, level: Option<&str>, text: &str, limit: usize) -> Vec<LogLine> {
+    /// One page of the lines of at least this level that contain the text, the newest first.
+    pub fn list(&self, level: Option<&str>, text: &str, page: &PageRequest) -> Result<Page<LogLine>, ServiceError> {
         let least = level.map_or(usize::MAX, rank);
         let text = text.to_lowercase();
         let contains = |part: &str| part.to_lowercase().contains(&text);
-        self.lines
+        let found: Vec<(u64, LogLine)> = self
+            .lines
             .lock()
+            .lines
             .iter()
             .rev()
-            .filter(|line| rank(&line.level) <= least)
-            .filter(|line| contains(&line.message) || contains(&line.fields) || contains(&line.target))
-            .take(limit)
+            .filter(|(_, line)| rank(&line.level) <= least)
+            .filter(|(_, line)| contains(&line.message) || contains(&line.fields) || contains(&line.target))
             .cloned()
-            .collect()
+            .collect();
+        Ok(page.cut(found, |(number, _)| Reverse(*number))?.map(|(_, line)| line))
     }
 }
 
@@ -71,6 +86,7 @@ fn rank(level: &str) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
     use super::*;
 
@@ -91,10 +107,13 @@ mod tests {
             logs.push(line("INFO", &format!("line {n}")));
         }
         logs.push(line("ERROR", "Disk full"));
-        let texts = |lines: Vec<LogLine>| lines.into_iter().map(|l| l.message).collect::<Vec<_>>();
-        assert_eq!(texts(logs.recent(Some("warn"), "", 10)), ["Disk full"]);
-        assert_eq!(texts(logs.recent(None, "disk", 10)), ["Disk full"]);
-        assert_eq!(logs.recent(None, "", usize::MAX).len(), KEPT);
-        assert!(logs.recent(None, "line 3", 1).len() == 1);
+        let page =
+            |level, text, limit, cursor| logs.list(level, text, &PageRequest::new(limit, cursor).unwrap()).unwrap();
+        let texts = |page: Page<LogLine>| page.items.into_iter().map(|l| l.message).collect::<Vec<_>>();
+        assert_eq!(texts(page(Some("warn"), "", 10, None)), ["Disk full"]);
+        assert_eq!(texts(page(None, "disk", 10, None)), ["Disk full"]);
+        let first = page(None, "line", 2, None);
+        assert_eq!(first.total as usize, KEPT - 1);
+        assert_eq!(texts(page(None, "line", 2, first.next_cursor)), ["line 5007", "line 5006"]);
     }
 }

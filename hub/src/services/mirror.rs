@@ -18,7 +18,7 @@ use crate::domain::root::Root;
 use crate::services::roots::LiveRoot;
 use crate::storage::plans::{self, NewPlan, PlanRecord};
 use crate::storage::skipped::Cover;
-use crate::storage::views::{Page, PageRequest, plan_items};
+use crate::storage::views::{Page, PageRequest, named, plan_items};
 use crate::storage::{Connection, Database, StorageError};
 
 /// What a person asks for.
@@ -142,9 +142,7 @@ impl Mirror {
         let found = self
             .database
             .read(move |connection| {
-                let Page { items, next_cursor, total } = plan_items::plans(connection, &request)?;
-                let items = items.into_iter().map(|plan| this.status(connection, plan)).collect::<Result<_, _>>()?;
-                Ok(Page { items, next_cursor, total })
+                plan_items::plans(connection, &request)?.try_map(|plan| this.status(connection, plan))
             })
             .await?;
         Ok(found)
@@ -165,6 +163,13 @@ impl Mirror {
             self.roots.check_delete(request.to)?;
         }
         let (from, to) = self.ends(request.from, request.to)?;
+        if let Some(folder) = &request.folder {
+            let asked = std::slice::from_ref(folder);
+            let missing = |row| self.database.read_blocking(|c| named::not_indexed(c, row, asked));
+            if missing(from.row)?.len() + missing(to.row)?.len() == 2 {
+                ServiceError::refuse_if_all(asked, 1, named::NOT_INDEXED)?;
+            }
+        }
         let new = NewPlan {
             from: (from.root, from.row),
             to: (to.root, to.row),

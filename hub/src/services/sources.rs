@@ -116,7 +116,6 @@ impl Sources {
 
     /// A page of the contents by name.
     pub async fn list(&self, filter: &SourceFilter, page: &PageRequest) -> Result<Page<SourceRecord>, ServiceError> {
-        let after: Option<(String, Blake3)> = page.after()?;
         let file = self.read().await?;
         let words = filter.search.as_deref().unwrap_or_default().to_lowercase();
         let words: Vec<&str> = words.split_whitespace().collect();
@@ -128,14 +127,7 @@ impl Sources {
             .map(|record| (title(&record).to_lowercase(), record))
             .collect();
         found.sort_unstable_by(|a, b| (&a.0, a.1.hash).cmp(&(&b.0, b.1.hash)));
-        let total = found.len() as u64;
-        let is_before = |name: &String, hash: &Blake3| {
-            after.as_ref().is_some_and(|(last, last_hash)| (name, hash) <= (last, last_hash))
-        };
-        let rows = found.into_iter().skip_while(|(name, record)| is_before(name, &record.hash));
-        let rows: Vec<_> = rows.take(page.limit() as usize + 1).collect();
-        let page = page.page(rows, total, |(name, record)| (name.clone(), record.hash));
-        Ok(page.map(|(_, record)| record))
+        Ok(page.cut(found, |(name, record)| (name.clone(), record.hash))?.map(|(_, record)| record))
     }
 
     /// What is written of a content.

@@ -101,6 +101,15 @@ impl Trash {
     ) -> Result<Emptied, ServiceError> {
         self.roots.check_delete(root)?;
         let live = self.roots.live_writable(root)?;
+        if let Some(ids) = request.ids.clone() {
+            let (n, row) = (ids.len(), live.row);
+            let missing = self.database.read(move |c| {
+                let known = rows::of_ids(c, &ids)?;
+                let is_there = |id: &i64| known.iter().any(|file| file.id == *id && file.root == row);
+                Ok(ids.into_iter().filter(|id| !is_there(id)).collect::<Vec<_>>())
+            });
+            ServiceError::refuse_if_all(&missing.await?, n, "is in this trash any more")?;
+        }
         let _turn = Arc::clone(self.turns.get(root)).lock_owned().await;
         let this = self.clone();
         let work = move || this.empty_blocking(&live, &filter(&request), expected);

@@ -3,6 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::RelPath;
 
+use super::views::newest::newest;
+use super::views::page::{Page, PageRequest};
 use super::{StorageError, from_db, index, now_ms, timestamp, to_db};
 use crate::domain::hash_scope::HashScope;
 use crate::domain::ids::{HashJobId, RootRowId};
@@ -77,10 +79,9 @@ pub fn show(connection: &Connection, id: HashJobId) -> Result<Option<HashJobRow>
     Ok(connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?)
 }
 
-/// The latest jobs, newest first.
-pub fn list(connection: &Connection, limit: u32) -> Result<Vec<HashJobRow>, StorageError> {
-    let sql = format!("SELECT {COLUMNS} FROM hash_jobs ORDER BY id DESC LIMIT ?1");
-    Ok(connection.prepare_cached(&sql)?.query_map([limit], read)?.collect::<Result<_, _>>()?)
+/// One page of jobs, the newest first.
+pub fn list(connection: &Connection, request: &PageRequest) -> Result<Page<HashJobRow>, StorageError> {
+    newest(connection, ("hash_jobs", COLUMNS), request, read)
 }
 
 /// The oldest job of a root that has not ended.

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
+use super::views::newest::newest;
+use super::views::page::{Page, PageRequest};
 use super::{StorageError, now_ms, timestamp};
 use crate::domain::ids::{RootRowId, ScanId};
 use crate::domain::root::Root;
 use crate::domain::scan::{RootScan, ScanError, ScanReport, WorkState};
+
+const COLUMNS: &str = "id, state, started_at, finished_at, report";
 
 /// What of a report has no column of its own.
 #[derive(Serialize, Deserialize)]
@@ -40,19 +44,18 @@ pub fn save(connection: &Connection, report: &ScanReport) -> Result<(), StorageE
 
 /// One scan.
 pub fn show(connection: &Connection, id: ScanId) -> Result<Option<ScanReport>, StorageError> {
-    let sql = "SELECT id, state, started_at, finished_at, report FROM scans WHERE id = ?1";
-    connection.prepare_cached(sql)?.query_row([id.0], read).optional()?.transpose()
+    let sql = format!("SELECT {COLUMNS} FROM scans WHERE id = ?1");
+    connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?.transpose()
 }
 
-/// The latest scans, newest first.
-pub fn list(connection: &Connection, limit: u32) -> Result<Vec<ScanReport>, StorageError> {
-    let sql = "SELECT id, state, started_at, finished_at, report FROM scans ORDER BY id DESC LIMIT ?1";
-    connection.prepare_cached(sql)?.query_map([limit], read)?.map(|row| row?).collect()
+/// One page of scans, the newest first.
+pub fn list(connection: &Connection, request: &PageRequest) -> Result<Page<ScanReport>, StorageError> {
+    newest(connection, ("scans", COLUMNS), request, read)?.try_map(|row| row)
 }
 
 /// Ends what a killed hub left running, and keeps only the latest scans.
 pub fn close_interrupted(connection: &Connection) -> Result<(), StorageError> {
-    for report in list(connection, 50)? {
+    for report in list(connection, &PageRequest::latest(50))?.items {
         close(connection, report, WorkState::Failed, "The hub was stopped before the scan had ended.")?;
     }
     connection.execute("DELETE FROM scans WHERE id <= (SELECT max(id) FROM scans) - 500", [])?;

@@ -16,6 +16,8 @@ pub mod files;
 pub mod filter;
 pub mod folders;
 pub mod history;
+pub mod named;
+pub mod newest;
 pub mod page;
 pub mod picked;
 pub mod plan_items;

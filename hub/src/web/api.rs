@@ -3,6 +3,7 @@
 //! A route is added together with its description, so one can't be there without the other. What it
 //! promises is written down in the description and tested against it.
 
+mod asked;
 pub mod batches;
 pub mod database;
 pub mod diff;
@@ -25,12 +26,13 @@ pub mod settings;
 pub mod skipped;
 pub mod sources;
 pub mod space;
+mod strictness;
 pub mod transfers;
 pub mod trash;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -149,7 +151,7 @@ fn described() -> OpenApiRouter<WebState> {
 
 /// All routes of the API.
 pub(super) fn routes() -> Router<WebState> {
-    Router::from(described()).layer(map_response(no_store))
+    Router::from(described()).layer(from_fn(asked::check)).layer(map_response(no_store))
 }
 
 /// Answers are true for a moment only; no browser may keep one.
@@ -176,7 +178,9 @@ async fn show_openapi() -> ([(header::HeaderName, &'static str); 1], String) {
 
 /// The description as JSON text.
 pub fn openapi_json() -> String {
-    description().to_pretty_json().unwrap_or_default()
+    let mut description = serde_json::to_value(description()).unwrap_or_default();
+    strictness::complete(&mut description);
+    serde_json::to_string_pretty(&description).unwrap_or_default()
 }
 
 #[cfg(test)]

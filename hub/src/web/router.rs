@@ -10,11 +10,9 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::Problem;
+use super::limits::MAX_BODY_BYTES;
 use super::state::WebState;
 use super::{api, assets, fragments, guards, pages};
-
-/// Largest body a request may have. A list of every path of a big library fits; nothing needs more.
-pub const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// The router of the listener on localhost.
 pub fn router(state: WebState) -> Router {
@@ -30,6 +28,7 @@ pub(super) fn guarded(routes: Router<WebState>, state: WebState) -> Router {
         .layer(from_fn_with_state(state.clone(), pages::errors::show))
         .layer(from_fn_with_state(state.clone(), guards::token::check))
         .layer(from_fn(guards::origin::check))
+        .layer(from_fn_with_state(state.clone(), guards::body::bound))
         .layer(from_fn_with_state(state.clone(), guards::host::check))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(map_response(guards::headers::add))

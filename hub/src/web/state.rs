@@ -6,6 +6,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use super::limits::MAX_UNFINISHED_BYTES;
 use crate::services::{Services, Tasks};
 use crate::storage::views::CountCache;
 
@@ -31,6 +32,8 @@ pub struct WebState {
     pub counts: CountCache,
     /// A place for each listener of `/ws/events`.
     pub(super) event_clients: Arc<Semaphore>,
+    /// Room for bodies that are not whole yet.
+    pub(super) unfinished: Arc<Semaphore>,
     /// A place for each page's socket.
     pub(super) live_pages: Arc<Semaphore>,
 }
@@ -48,6 +51,7 @@ impl WebState {
             counts: CountCache::default(),
             event_clients,
             live_pages,
+            unfinished: Arc::new(Semaphore::new(MAX_UNFINISHED_BYTES)),
         }
     }
 

@@ -3,8 +3,10 @@
 //! Undefined names are errors, so a page that forgets a value fails its test instead of showing a
 //! gap. Only names ending in `.html` are escaped, and all of ours do.
 
+mod context;
 mod filters;
 pub mod format;
+mod names;
 
 pub(super) use super::address::encode;
 
@@ -35,7 +37,7 @@ pub fn render(name: &str, context: Value) -> Result<String, Error> {
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    environment.set_loader(|name| Ok(source(name)));
+    environment.set_loader(|name| Ok(source(name).map(|text| context::annotate(&text))));
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|name| {
         if Path::new(name).extension().is_some_and(|e| e == "html") { AutoEscape::Html } else { AutoEscape::None }
@@ -46,6 +48,7 @@ fn environment() -> Environment<'static> {
     }
     environment.set_formatter(write_value);
     filters::install(&mut environment);
+    names::install(&mut environment);
     environment
 }
 
@@ -100,6 +103,30 @@ mod tests {
         let template = environment.template_from_named_str("x.html", "<a title=\"{{ x }}\">{{ x }}</a>").unwrap();
         let text = template.render(minijinja::context! { x => "a/<b>&\"'" }).unwrap();
         assert_eq!(text, "<a title=\"a/&lt;b&gt;&amp;&quot;&#39;\">a/&lt;b&gt;&amp;&quot;&#39;</a>");
+    }
+
+    /// Whoever reads sees what a name is made of, wherever a template prints it; whoever computes gets the
+    /// name itself.
+    #[test]
+    fn no_template_shows_a_name_that_lies() {
+        for name in Sources::iter().filter(|name| name.ends_with(".html")) {
+            let text = source(&name).unwrap();
+            let printed = text.matches("{{").count() - text.matches("{{ super() }}").count();
+            let annotated = context::annotate(&text);
+            let filtered = [names::IN_TEXT, names::IN_LABEL, names::FOR_PROGRAMS];
+            let n: usize = filtered.iter().map(|filter| annotated.matches(&format!(")|{filter} ")).count()).sum();
+            assert_eq!(n, printed, "{name}");
+        }
+        let mut environment = environment();
+        let shown = "<a href=\"{{ x }}\" title=\"{{ x }}\">{{ x }}</a><title>{{ x }}</title>";
+        environment.add_template_owned("x.html", context::annotate(shown)).unwrap();
+        let text =
+            environment.get_template("x.html").unwrap().render(minijinja::context! { x => "a\u{202e}<" }).unwrap();
+        assert_eq!(
+            text,
+            "<a href=\"a\u{202e}&lt;\" title=\"a⟨U+202E⟩&lt;\"><bdi>a<span class=\"odd\">⟨U+202E⟩</span>&lt;</bdi></a>\
+             <title>a⟨U+202E⟩&lt;</title>"
+        );
     }
 
     /// The guard against injected script forbids what this finds: it would just not work.

@@ -20,7 +20,13 @@
     start();
   };
 
-  const say = (text) => {
+  // As the hub's own pages write what can't be seen or turns the reading direction.
+  const LIES = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2400-\u2426\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu;
+  const code = (letter) => letter.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+  const marked = (text) => text.replace(LIES, (letter) => `⟨U+${code(letter)}⟩`);
+
+  const say = (raw) => {
+    const text = marked(raw);
     const template = document.getElementById("toast-template");
     const area = document.getElementById("toasts");
     if (!template || !area) return;

@@ -14,6 +14,7 @@ use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, ServiceError};
 use crate::storage::index::{self, FileRow};
 use crate::storage::queue::batches::{self, GrowingBatch, NewBatch, NewTransfer};
+use crate::storage::views::named;
 use crate::storage::{Connection, StorageError, skipped};
 
 /// Skipped paths kept with a batch; a request for a whole library may skip most of it.
@@ -21,6 +22,8 @@ pub(super) const MOST_SKIPPED: usize = 1_000;
 
 pub(super) fn enqueue(queue: &Queue, request: &TransferRequest) -> Result<BatchReceipt, ServiceError> {
     let (from, to) = check(queue, request)?;
+    let missing = queue.database.read_blocking(|c| named::not_indexed(c, from.row, &request.paths))?;
+    ServiceError::refuse_if_all(&missing, request.paths.len(), named::NOT_INDEXED)?;
     let receipt = queue.database.write_blocking(|tx| {
         let mut plan = Plan::begin(tx, request, &from, to.as_ref())?;
         if request.include_damaged {

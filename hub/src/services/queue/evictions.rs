@@ -20,6 +20,7 @@ use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::evictions::{self, EvictedRow};
 use crate::storage::index::{self, FileRow};
 use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
+use crate::storage::views::named;
 use crate::storage::{Connection, StorageError, skipped};
 
 /// What came of a request.
@@ -75,6 +76,13 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
     }
     // Names go from Local, or come there.
     let (local, lake) = (queue.roots.live_writable(Root::Local)?, queue.roots.live(Root::Lake)?);
+    let (find, why) = if operation == Operation::Evict {
+        (named::not_indexed as fn(&_, _, &_) -> _, named::NOT_INDEXED)
+    } else {
+        (named::not_evicted as fn(&_, _, &_) -> _, named::NOT_EVICTED)
+    };
+    let missing: Vec<RelPath> = queue.database.read_blocking(|c| find(c, local.row, paths))?;
+    ServiceError::refuse_if_all(&missing, paths.len(), why)?;
     Ok(queue.database.write_blocking(|tx| {
         let mut asked = Asked {
             connection: tx,

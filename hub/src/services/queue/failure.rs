@@ -91,7 +91,7 @@ impl From<ServiceError> for Trouble {
             ServiceError::DeleteForbidden(_) => Self::last("not_allowed", detail),
             ServiceError::NotConfigured(_) => Self::last("root_changed", detail),
             ServiceError::ShuttingDown => Self::Stopped,
-            ServiceError::Said { .. } => Self::last("impossible", detail),
+            ServiceError::NothingThere { .. } | ServiceError::Said { .. } => Self::last("impossible", detail),
             ServiceError::Storage(error) => error.into(),
         }
     }

@@ -29,6 +29,8 @@ impl Queue {
 
 fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
     let rows = queue.database.read_blocking(|connection| trash::of_ids(connection, ids))?;
+    let missing: Vec<i64> = ids.iter().copied().filter(|id| rows.iter().all(|row| row.id != *id)).collect();
+    ServiceError::refuse_if_all(&missing, ids.len(), "is in the trash any more")?;
     let live: Vec<LiveRoot> = Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok()).collect();
     // With everything that is asked for on a root that is away, that is the answer.
     if !rows.is_empty() && rows.iter().all(|row| live.iter().all(|live| live.row != row.root)) {

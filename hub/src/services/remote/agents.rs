@@ -7,6 +7,7 @@ use shared_protocol::refusal::RefusalCode;
 
 use super::Remote;
 use super::live::over;
+use crate::domain::described::UuidText;
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::agents::{self, AgentRow};
 use crate::storage::jobs::{self, JobRow};
@@ -39,7 +40,7 @@ const TYPES: [&str; 20] = [
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct AgentView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = UuidText)]
     pub id: AgentId,
     /// What its machine is called, else the beginning of its id.
     pub name: String,

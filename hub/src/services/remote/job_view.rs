@@ -8,6 +8,7 @@ use shared_protocol::job::{ComfyGitClone, JobPhase};
 use shared_protocol::outcome::{FailureCode, Outcome, SourceReport};
 use shared_protocol::{AgentId, JobId};
 
+use crate::domain::described::UuidText;
 use crate::domain::remote_job::JobState;
 use crate::domain::root::Root;
 use crate::storage::jobs::{JobLine, JobRow};
@@ -71,10 +72,10 @@ pub struct SourceReportView {
 #[schema(as = RemoteJobView)]
 pub struct JobView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = UuidText)]
     pub id: JobId,
     /// Whose it is.
-    #[schema(value_type = String)]
+    #[schema(value_type = UuidText)]
     pub agent_id: AgentId,
     /// `asset_download` or `comfy_git_clone`.
     pub kind: String,

@@ -9,6 +9,7 @@ use shared_protocol::{AgentId, Allowed, JobId, RelPath};
 
 use super::Remote;
 use super::job_view::JobView;
+use crate::domain::described::UuidText;
 use crate::domain::exclusion::{self, Entry};
 use crate::domain::remote_job::{Dropped, Event as JobEvent, JobState, step};
 use crate::domain::root::Root;
@@ -16,6 +17,7 @@ use crate::services::hasher::HashScope;
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::index::{self, FileRow};
 use crate::storage::jobs::{self, JobFile, JobFilter, NewJob};
+use crate::storage::views::named;
 use crate::storage::views::page::{Page, PageRequest};
 use crate::storage::{StorageError, agents};
 
@@ -39,7 +41,7 @@ pub struct Skipped {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct JobsMade {
     /// Their ids, in the order in which they will be assigned.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<UuidText>)]
     pub job_ids: Vec<JobId>,
     /// What no job was made of.
     pub skipped: Vec<Skipped>,
@@ -169,6 +171,9 @@ impl Remote {
             return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one file or folder in \"paths\"."));
         }
         let live = self.inner.roots.live(root)?;
+        let (asked, n_asked) = (paths.clone(), paths.len());
+        let missing = self.inner.database.read(move |c| named::not_indexed(c, live.row, &asked)).await?;
+        ServiceError::refuse_if_all(&missing, n_asked, named::NOT_INDEXED)?;
         let named = self.inner.database.read(move |connection| {
             let mut named = Named::default();
             let mut seen = HashSet::new();
@@ -207,9 +212,8 @@ impl Remote {
 
     /// A page of jobs, newest first.
     pub async fn list_jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<JobView>, ServiceError> {
-        let Page { items, next_cursor, total } =
-            self.inner.database.read(move |c| jobs::list(c, filter, &page)).await?;
-        Ok(Page { items: items.into_iter().map(|job| self.view(job)).collect(), next_cursor, total })
+        let found = self.inner.database.read(move |c| jobs::list(c, filter, &page)).await?;
+        Ok(found.map(|job| self.view(job)))
     }
 
     /// The jobs that have not ended, oldest first.

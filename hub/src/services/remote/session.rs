@@ -218,7 +218,7 @@ impl Sessions {
             }
             Some(minutes @ 1..=MOST_MINUTES) => Ok(i64::from(minutes) * 60_000),
             Some(_) => Err(ServiceError::said(
-                ErrorKind::Impossible,
+                ErrorKind::Malformed,
                 format!("\"ttl_minutes\" has to be from 1 to {MOST_MINUTES}, a week"),
             )),
         }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use shared_protocol::Blake3;
 
+use crate::domain::described::Blake3Text;
 use crate::services::pace::Pace;
 
 /// Contents whose bytes are remembered; the ones that were sent longest ago are forgotten.
@@ -30,7 +31,7 @@ pub struct UplinkView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ContentServed {
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = Blake3Text)]
     pub hash: Blake3,
     /// Since the hub started.
     pub bytes_served: u64,

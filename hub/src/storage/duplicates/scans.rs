@@ -5,6 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::domain::ids::DuplicateScanId;
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
+use crate::storage::views::newest::newest;
+use crate::storage::views::page::{Page, PageRequest};
 use crate::storage::{StorageError, from_db, now_ms, timestamp, to_db};
 
 /// Where to search, and for what.
@@ -94,10 +96,9 @@ pub fn show(connection: &Connection, id: DuplicateScanId) -> Result<Option<Dupli
     Ok(connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?)
 }
 
-/// The latest searches, newest first.
-pub fn list(connection: &Connection, limit: u32) -> Result<Vec<DuplicateScanRow>, StorageError> {
-    let sql = format!("SELECT {COLUMNS} FROM duplicate_scans ORDER BY id DESC LIMIT ?1");
-    Ok(connection.prepare_cached(&sql)?.query_map([limit], read)?.collect::<Result<_, _>>()?)
+/// One page of searches, the newest first.
+pub fn list(connection: &Connection, request: &PageRequest) -> Result<Page<DuplicateScanRow>, StorageError> {
+    newest(connection, ("duplicate_scans", COLUMNS), request, read)
 }
 
 /// The latest search that has ended with a result: the one whose groups are shown.

@@ -10,7 +10,7 @@ use super::search;
 use super::statement::{Statement, text};
 use crate::domain::diff::{Content, DiffStatus};
 use crate::domain::eviction::{EvictBy, LakeCopy, lake_copy};
-use crate::domain::ids::BatchId;
+use crate::domain::ids::{BatchId, FileId};
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
@@ -23,6 +23,8 @@ pub const MOST: u32 = 1_000;
 /// A file that may leave Local.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
+    /// Its row.
+    pub id: FileId,
     /// Where it is.
     pub path: RelPath,
     /// Its size.
@@ -60,7 +62,7 @@ fn candidates_statement(local: i64, lake: i64, by: EvictBy, index: &str) -> Stat
         EvictBy::Age => "f.modified, f.id",
     };
     let mut statement = Statement::new(
-        "SELECT f.path, f.size_bytes, f.modified, f.blake3, k.size_bytes, k.modified, k.blake3, p.status,",
+        "SELECT f.path, f.size_bytes, f.modified, f.blake3, k.size_bytes, k.modified, k.blake3, p.status, f.id,",
     );
     statement
         .add(
@@ -96,10 +98,10 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Option<Candidate>> {
     };
     let is_moved = row.get::<_, i64>(7)? == DiffStatus::Moved.code();
     let at_path = lake.filter(|_| !is_moved);
-    let copy = lake_copy(&local, at_path.as_ref(), is_moved || row.get(8)?);
+    let copy = lake_copy(&local, at_path.as_ref(), is_moved || row.get(9)?);
     let (size_bytes, modified) = (local.size_bytes, local.modified);
-    let path = path(row, 0)?;
-    Ok(copy.map(|lake_copy| Candidate { path, size_bytes, modified, lake_copy }))
+    let (id, path) = (FileId(row.get(8)?), path(row, 0)?);
+    Ok(copy.map(|lake_copy| Candidate { id, path, size_bytes, modified, lake_copy }))
 }
 
 /// A file that was evicted.

@@ -47,6 +47,18 @@ impl PageRequest {
         Self { limit: DEFAULT_LIMIT, cursor: None }
     }
 
+    /// The first page, of so many rows; within what a page may have.
+    pub const fn latest(rows: u32) -> Self {
+        let limit = if rows == 0 {
+            1
+        } else if rows > MAX_LIMIT {
+            MAX_LIMIT
+        } else {
+            rows
+        };
+        Self { limit, cursor: None }
+    }
+
     /// Rows on the page at most.
     pub const fn limit(&self) -> u32 {
         self.limit
@@ -60,6 +72,18 @@ impl PageRequest {
     /// The key after which the page begins.
     pub fn after<K: DeserializeOwned>(&self) -> Result<Option<K>, StorageError> {
         self.cursor.as_deref().map(decode).transpose()
+    }
+
+    /// Cuts a page out of rows that are all in memory, in the ascending order of their keys.
+    pub fn cut<T, K>(&self, rows: Vec<T>, key: impl Fn(&T) -> K) -> Result<Page<T>, StorageError>
+    where
+        K: Serialize + DeserializeOwned + Ord,
+    {
+        let after = self.after::<K>()?;
+        let total = rows.len() as u64;
+        let rest = rows.into_iter().skip_while(|row| after.as_ref().is_some_and(|after| key(row) <= *after));
+        let rest = rest.take(self.limit as usize + 1).collect();
+        Ok(self.page(rest, total, key))
     }
 
     /// Cuts the extra row off and makes the cursor from the last row shown.
@@ -76,6 +100,12 @@ impl<T> Page<T> {
     /// A list without rows.
     pub const fn empty() -> Self {
         Self { items: Vec::new(), next_cursor: None, total: 0 }
+    }
+
+    /// The same page with other rows, if each can be made.
+    pub fn try_map<U, E>(self, change: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        let items = self.items.into_iter().map(change).collect::<Result<_, _>>()?;
+        Ok(Page { items, next_cursor: self.next_cursor, total: self.total })
     }
 
     /// The same page with other rows.
@@ -130,6 +160,21 @@ mod tests {
         let next = PageRequest::new(2, page.next_cursor).unwrap();
         assert_eq!(next.after::<i32>().unwrap(), Some(2));
         assert_eq!(next.page(vec![3], 9, |row| *row).next_cursor, None);
+    }
+
+    #[test]
+    fn rows_in_memory_are_cut_behind_the_cursor() {
+        let (mut cursor, mut seen) = (None, Vec::new());
+        loop {
+            let page = PageRequest::new(2, cursor).unwrap().cut(vec![1, 3, 5, 7, 9], |row| *row).unwrap();
+            assert_eq!(page.total, 5);
+            seen.extend(page.items);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, [1, 3, 5, 7, 9]);
     }
 
     #[test]

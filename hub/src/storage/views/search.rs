@@ -62,15 +62,22 @@ pub(super) fn candidates(connection: &Connection, words: &[String]) -> Result<Op
     Ok((n <= FEW).then_some(candidates))
 }
 
-/// The query for every trigram of every word; empty if there is none.
+/// Trigrams that are asked for at most: they only choose candidates, and each costs.
+const MOST_TRIGRAMS: usize = 64;
+
+/// The query for the trigrams of all words; empty if there is none. Those with control characters are
+/// left out: a NUL would end the query, and the name itself is looked at afterwards.
 fn trigrams(words: &[String]) -> String {
     let mut found: Vec<String> = Vec::new();
     for word in words {
         let letters: Vec<char> = word.chars().collect();
-        for three in letters.windows(3) {
+        for three in letters.windows(3).filter(|three| !three.iter().any(|letter| letter.is_control())) {
             let quoted = format!("\"{}\"", three.iter().collect::<String>().replace('"', "\"\""));
             if !found.contains(&quoted) {
                 found.push(quoted);
+            }
+            if found.len() == MOST_TRIGRAMS {
+                return found.join(" AND ");
             }
         }
     }
@@ -94,5 +101,8 @@ mod tests {
         assert_eq!(trigrams(&[r#"a"b"#.to_owned()]), r#""a""b""#);
         assert_eq!(trigrams(&["日本語版".to_owned()]), r#""日本語" AND "本語版""#);
         assert_eq!(trigrams(&["xl".to_owned()]), "");
+        assert_eq!(trigrams(&["x\0yz1".to_owned()]), r#""yz1""#);
+        let long: String = (0..1_000).map(|n| char::from_u32(0x4e00 + n).unwrap_or('x')).collect();
+        assert_eq!(trigrams(&[long]).matches(" AND ").count(), MOST_TRIGRAMS - 1);
     }
 }

@@ -7,19 +7,20 @@ use shared_protocol::RelPath;
 use utoipa::{IntoParams, ToSchema};
 
 use super::files::FileView;
-use super::list::PageQuery;
+use super::list::{ListView, PageQuery};
+use crate::domain::described::{FolderText, RelPathText, SearchText};
 use crate::domain::diff::DiffStatus;
 use crate::storage::skipped::because;
 use crate::storage::views::diff::{self, PairEntry, PairFilter, StatusTotals};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Params, optional};
+use crate::web::extract::{Params, optional, search};
 
 /// One file that stands alone, or a pair.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PairView {
     /// The Lake's path where the Lake has the file, else Local's. They differ for `moved`.
-    #[schema(value_type = String)]
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// How the two sides stand to each other.
     pub status: DiffStatus,
@@ -100,11 +101,8 @@ impl FromIterator<StatusTotals> for DiffSummaryView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DiffView {
     /// The rows.
-    pub items: Vec<PairView>,
-    /// Asks for the next page; `null` on the last one.
-    pub next_cursor: Option<String>,
-    /// Rows of the whole list.
-    pub total: u64,
+    #[serde(flatten)]
+    pub rows: ListView<PairView>,
     /// Rows and bytes by status, for the folder, whatever the other filters.
     pub summary: DiffSummaryView,
 }
@@ -116,14 +114,15 @@ pub struct DiffView {
 pub struct DiffQuery {
     /// With `path` in this folder or below it.
     #[serde(deserialize_with = "optional")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<FolderText>, inline)]
     folder: Option<RelPath>,
     /// Of this status.
     #[serde(deserialize_with = "optional")]
     #[param(inline)]
     status: Option<DiffStatus>,
     /// Words that `path` has, in any case.
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
+    #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
     q: Option<String>,
 }
 
@@ -146,10 +145,5 @@ pub(super) async fn list_diff(
         Ok((diff::list(connection, &filter, &request, &counts)?, summary))
     };
     let (page, summary) = state.services.database.read(read).await?;
-    Ok(Json(DiffView {
-        items: page.items.into_iter().map(PairView::from).collect(),
-        next_cursor: page.next_cursor,
-        total: page.total,
-        summary: summary.into_iter().collect(),
-    }))
+    Ok(Json(DiffView { rows: ListView::of(page), summary: summary.into_iter().collect() }))
 }

@@ -11,6 +11,7 @@ use shared_protocol::{Blake3, RelPath};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
+use crate::domain::described::{Blake3Text, RelPathText};
 use crate::domain::duplicates::GroupKind;
 use crate::domain::ids::DuplicateScanId;
 use crate::domain::root::Root;
@@ -18,13 +19,14 @@ use crate::services::duplicates::DuplicateScanView;
 use crate::storage::views::duplicates::{self as views, GroupEntry, GroupFilter, GroupTotals, Member};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Body, InPath, Params, optional};
+use crate::web::extract::{Body, InPath, Params, distinct, optional};
 
 /// Where to search.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DuplicateScanRequest {
     /// In these roots; with both, also across them.
+    #[serde(deserialize_with = "distinct")]
     roots: Vec<Root>,
     /// Smaller files are left alone; empty ones always are.
     #[serde(default)]
@@ -64,9 +66,7 @@ pub(super) async fn list_duplicate_scans(
     State(state): State<WebState>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<DuplicateScanView>>> {
-    let items = state.services.duplicates.list(page.request()?.limit()).await?;
-    let total = items.len() as u64;
-    Ok(Json(ListView { items, next_cursor: None, total }))
+    Ok(Json(ListView::of(state.services.duplicates.list(page.request()?).await?)))
 }
 
 /// Shows a search as it is now.
@@ -104,7 +104,7 @@ pub struct DuplicateGroupView {
     /// `content`: every byte is the same; `weights`: every tensor is, what the headers say differs.
     pub kind: GroupKind,
     /// The content's hash, or that of the tensors.
-    #[schema(value_type = String)]
+    #[schema(value_type = Blake3Text)]
     pub hash: Blake3,
     /// The size of one file.
     pub size_bytes: u64,
@@ -122,14 +122,14 @@ pub struct DuplicateFileView {
     /// In which root.
     pub root: Root,
     /// Its path.
-    #[schema(value_type = String)]
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Its size.
     pub size_bytes: u64,
     /// When it was modified last.
     pub modified_at: Timestamp,
     /// Its hash.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Blake3Text>)]
     pub hash: Option<Blake3>,
     /// The path above that is the same file, where this is another name of it.
     pub link_of: Option<String>,

@@ -9,13 +9,15 @@ use shared_protocol::{Blake3, RelPath};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
+use crate::domain::described::{Blake3Text, FolderText, RelPathText, SearchText};
 use crate::domain::eviction::{EvictBy, LakeCopy, choose};
 use crate::domain::ids::BatchId;
 use crate::services::queue::EvictionReceipt;
+use crate::storage::views::PageRequest;
 use crate::storage::views::evictions::{self, Candidate, EvictedEntry, EvictedFilter, MOST};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Body, Params, optional, optional_parsed};
+use crate::web::extract::{Body, Params, optional, optional_parsed, search};
 
 /// How much is to be freed.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -36,7 +38,7 @@ pub struct CandidatesQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CandidateView {
     /// Where it is.
-    #[schema(value_type = String)]
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Its size.
     pub size_bytes: u64,
@@ -49,8 +51,9 @@ pub struct CandidateView {
 /// Files that make enough room.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CandidatesView {
-    /// The files, in their order; at most 1000.
-    pub items: Vec<CandidateView>,
+    /// The files, in their order.
+    #[serde(flatten)]
+    pub files: ListView<CandidateView>,
     /// How many they are.
     pub n_files: u64,
     /// What they free.
@@ -72,18 +75,24 @@ impl From<Candidate> for CandidateView {
 
 /// Lists files that may leave Local, as many as free so much.
 #[utoipa::path(
-    get, path = "/api/evictions/candidates", tag = "evictions", params(CandidatesQuery),
+    get, path = "/api/evictions/candidates", tag = "evictions", params(CandidatesQuery, PageQuery),
     responses((status = 200, body = CandidatesView), (status = 400, body = Problem))
 )]
 pub(super) async fn list_candidates(
     State(state): State<WebState>,
     Params(query): Params<CandidatesQuery>,
+    Params(page): Params<PageQuery>,
 ) -> Answer<Json<CandidatesView>> {
-    candidates(&state, query.free_bytes, query.by.unwrap_or_default()).await.map(Json)
+    candidates(&state, query.free_bytes, query.by.unwrap_or_default(), &page.request()?).await.map(Json)
 }
 
-/// The files that free so much; all candidates without a number.
-pub(in crate::web) async fn candidates(state: &WebState, free: Option<u64>, by: EvictBy) -> Answer<CandidatesView> {
+/// The files that free so much; all candidates, of which there are at most 1000 at a time, without a number.
+pub(in crate::web) async fn candidates(
+    state: &WebState,
+    free: Option<u64>,
+    by: EvictBy,
+    request: &PageRequest,
+) -> Answer<CandidatesView> {
     state.services.comparer.refresh().await?;
     let mut files = state.services.database.read(move |connection| evictions::candidates(connection, by)).await?;
     if let Some(free) = free {
@@ -98,8 +107,16 @@ pub(in crate::web) async fn candidates(state: &WebState, free: Option<u64>, by: 
         n_files: files.len() as u64,
         size_bytes,
         enough: free.is_none_or(|free| size_bytes >= free),
-        items: files.into_iter().map(CandidateView::from).collect(),
+        files: ListView::of(request.cut(files, |file| place(file, by))?),
     })
+}
+
+/// Where a file stands in the order; by its name, a cursor of the other order fits nowhere.
+fn place(file: &Candidate, by: EvictBy) -> (EvictBy, i128, i64) {
+    match by {
+        EvictBy::Size => (by, -i128::from(file.size_bytes), -file.id.0),
+        EvictBy::Age => (by, i128::from(file.modified.0), file.id.0),
+    }
 }
 
 /// Which files.
@@ -107,7 +124,7 @@ pub(in crate::web) async fn candidates(state: &WebState, free: Option<u64>, by: 
 #[serde(deny_unknown_fields)]
 pub struct EvictionRequest {
     /// Files and folders of Local; a folder stands for every file in it and below it.
-    #[schema(value_type = Vec<String>, min_items = 1)]
+    #[schema(value_type = Vec<RelPathText>, min_items = 1)]
     paths: Vec<RelPath>,
 }
 
@@ -149,10 +166,11 @@ pub(super) async fn restore_evictions(
 pub struct EvictionsQuery {
     /// In this folder and below it.
     #[serde(deserialize_with = "optional")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<FolderText>, inline)]
     folder: Option<RelPath>,
     /// Words that the path has, in any case.
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
+    #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
     q: Option<String>,
 }
 
@@ -160,17 +178,17 @@ pub struct EvictionsQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EvictedView {
     /// Where it was on Local.
-    #[schema(value_type = String)]
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Where the Lake has its content; none where the index knows no such file any more.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<RelPathText>)]
     pub lake_path: Option<RelPath>,
     /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     pub modified_at: Timestamp,
     /// Its hash.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Blake3Text>)]
     pub hash: Option<Blake3>,
     /// When it left.
     pub evicted_at: Timestamp,

@@ -8,6 +8,7 @@ use shared_protocol::{RelPath, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::files::FileView;
+use crate::domain::described::{RelPathText, Sha256Text};
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::TransferId;
 use crate::domain::kind::WeightFormat;
@@ -30,7 +31,7 @@ pub struct FileDetailView {
     #[serde(flatten)]
     pub file: FileView,
     /// Its SHA-256, if it was taken: `sha256:` and 64 digits.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Sha256Text>)]
     pub sha256: Option<Sha256>,
     /// When its hash was taken.
     pub hashed_at: Option<Timestamp>,
@@ -152,7 +153,7 @@ pub struct FileDetailQuery {
     #[param(inline)]
     root: Root,
     /// Its path, spelled as in the index.
-    #[param(value_type = String)]
+    #[param(value_type = RelPathText, inline)]
     path: RelPath,
 }
 

@@ -8,13 +8,14 @@ use shared_protocol::{Blake3, RelPath};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
+use crate::domain::described::{Blake3Text, FolderText, RelPathText, SearchText};
 use crate::domain::ids::FileId;
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::storage::views::files::{self, FileEntry, FileFilter, FileSort, Order};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Params, optional};
+use crate::web::extract::{Params, optional, search};
 
 /// A file of the index.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,14 +25,14 @@ pub struct FileView {
     /// Where it lies.
     pub root: Root,
     /// Its path below the root, as it is spelled on the disk.
-    #[schema(value_type = String)]
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     pub modified_at: Timestamp,
     /// Its hash, if it is known: `blake3:` and 64 digits.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Blake3Text>)]
     pub hash: Option<Blake3>,
     /// What it is.
     pub kind: FileKind,
@@ -66,10 +67,11 @@ pub struct FilesQuery {
     root: Root,
     /// In this folder and below it.
     #[serde(default, deserialize_with = "optional")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<FolderText>, inline)]
     folder: Option<RelPath>,
     /// Words that the path has, in any case.
-    #[serde(default, deserialize_with = "optional")]
+    #[serde(default, deserialize_with = "search")]
+    #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
     q: Option<String>,
     /// Of this kind.
     #[serde(default, deserialize_with = "optional")]

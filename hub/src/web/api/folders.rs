@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::domain::described::{FolderText, RelPathText};
 use crate::domain::root::Root;
 use crate::storage::views::folders::{self, FolderEntry, FolderLevel};
 use crate::web::WebState;
@@ -35,7 +36,7 @@ pub struct FolderView {
     /// Its name.
     pub name: String,
     /// Its path.
-    #[schema(value_type = String)]
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Files in it and below it.
     pub n_files: u64,
@@ -74,7 +75,7 @@ pub struct FolderQuery {
     root: Root,
     /// Its path; none for the root's own folder.
     #[serde(default, deserialize_with = "optional")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<FolderText>, inline)]
     path: Option<RelPath>,
 }
 

@@ -8,6 +8,7 @@ use shared_protocol::RelPath;
 use utoipa::ToSchema;
 
 use super::list::{ListView, PageQuery};
+use crate::domain::described::RelPathText;
 use crate::domain::ids::HashJobId;
 use crate::domain::root::{PerRoot, Root};
 use crate::services::hasher::{HashJobView, HashScope};
@@ -24,10 +25,10 @@ pub struct HashRequest {
     /// In which root.
     root: Root,
     /// Everything in this folder and below it.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<RelPathText>)]
     folder: Option<RelPath>,
     /// These files and folders.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<RelPathText>>)]
     paths: Option<Vec<RelPath>>,
 }
 
@@ -68,9 +69,7 @@ pub(super) async fn list_hashes(
     State(state): State<WebState>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<HashJobView>>> {
-    let items = state.services.hasher.list(page.request()?.limit()).await?;
-    let total = items.len() as u64;
-    Ok(Json(ListView { items, next_cursor: None, total }))
+    Ok(Json(ListView::of(state.services.hasher.list(page.request()?).await?)))
 }
 
 /// Shows how much of each root is hashed.

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
+use crate::domain::described::SearchText;
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
 use crate::storage::history::Level;
 use crate::storage::views::history::{self, HistoryEntry, HistoryFilter};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Params, optional};
+use crate::web::extract::{Params, optional, search};
 
 /// How much attention a line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -92,7 +93,8 @@ pub struct HistoryQuery {
     #[param(inline)]
     root: Option<Root>,
     /// With this text, in any case.
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
+    #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
     q: Option<String>,
 }
 

@@ -3,19 +3,20 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::domain::described::CursorText;
 use crate::storage::views::page::{DEFAULT_LIMIT, Page, PageRequest};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{optional, optional_parsed};
 
-/// One page of a list.
+/// One page of a list. It is made of a [`Page`] only: who has no page has no list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ListView<T> {
     /// The rows.
-    pub items: Vec<T>,
+    items: Vec<T>,
     /// Asks for the next page; `null` on the last one.
-    pub next_cursor: Option<String>,
+    next_cursor: Option<String>,
     /// Rows of the whole list.
-    pub total: u64,
+    total: u64,
 }
 
 /// Which page of a list. Every list takes these two beside its own values.
@@ -29,6 +30,7 @@ pub struct PageQuery {
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     #[serde(deserialize_with = "optional")]
+    #[param(value_type = Option<CursorText>, inline)]
     cursor: Option<String>,
 }
 
@@ -41,6 +43,11 @@ impl PageQuery {
 }
 
 impl<T> ListView<T> {
+    /// The rows alone.
+    pub fn into_items(self) -> Vec<T> {
+        self.items
+    }
+
     /// A page with its rows shaped for the API.
     pub fn of<R>(page: Page<R>) -> Self
     where

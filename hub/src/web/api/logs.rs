@@ -6,10 +6,11 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
+use crate::domain::described::SearchText;
 use crate::services::logs::LogLine;
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Params, optional};
+use crate::web::extract::{Params, optional, search};
 
 /// How grave a line is at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -50,7 +51,8 @@ pub struct LogsQuery {
     #[param(inline)]
     level: Option<LogLevel>,
     /// With this text, in any case.
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
+    #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
     q: Option<String>,
 }
 
@@ -64,9 +66,7 @@ pub(super) async fn list_logs(
     Params(query): Params<LogsQuery>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<LogLine>>> {
-    let limit = page.request()?.limit();
     let level = query.level.map(LogLevel::as_str);
-    let items = state.services.logs.recent(level, query.q.as_deref().unwrap_or_default(), limit as usize);
-    let total = items.len() as u64;
-    Ok(Json(ListView { items, next_cursor: None, total }))
+    let text = query.q.as_deref().unwrap_or_default();
+    Ok(Json(ListView::of(state.services.logs.list(level, text, &page.request()?)?)))
 }

@@ -10,6 +10,7 @@ use shared_protocol::RelPath;
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
+use crate::domain::described::RelPathText;
 use crate::domain::ids::{BatchId, PlanId};
 use crate::domain::mirror::totals::Count;
 use crate::domain::mirror::{Action, Compare, Rules};
@@ -33,7 +34,7 @@ pub struct MirrorBody {
     to: Root,
     /// Only this folder of both; everything if it is missing.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<RelPathText>)]
     folder: Option<RelPath>,
     /// When two files of one name are the same.
     #[serde(default)]
@@ -66,7 +67,7 @@ pub struct MirrorView {
     /// The root that becomes like it.
     to: Root,
     /// Only this folder of both.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<RelPathText>)]
     folder: Option<RelPath>,
     /// When two files of one name are the same.
     compare: Compare,
@@ -226,7 +227,7 @@ pub struct MirrorItemView {
     /// What happens.
     action: Action,
     /// The file that is copied, renamed or deleted.
-    #[schema(value_type = String)]
+    #[schema(value_type = RelPathText)]
     path: RelPath,
     /// Where it goes, if that is another path.
     to_path: Option<String>,

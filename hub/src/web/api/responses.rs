@@ -6,8 +6,7 @@ use crate::web::error::Problem;
 
 const CONTENT_TYPE: &str = "application/problem+json";
 
-/// Gives every answer its meaning, every problem its content type, and every operation the answer
-/// that any of them may give: a refusal by the guards, a failure inside.
+/// Gives every answer its meaning, and every problem its content type.
 pub(super) fn complete(description: &mut OpenApi) {
     for path in description.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete];
@@ -21,8 +20,6 @@ pub(super) fn complete(description: &mut OpenApi) {
                     meaning(status).clone_into(&mut response.description);
                 }
             }
-            let other = problem("Refused by a guard (403, 421), or failed inside (500, 503)");
-            operation.responses.responses.insert("default".to_owned(), RefOr::T(other));
         }
     }
 }
@@ -32,17 +29,28 @@ fn problem(description: &str) -> Response {
     ResponseBuilder::new().description(description).content(CONTENT_TYPE, Content::new(Some(schema))).build()
 }
 
+/// The description of a problem of this status.
+pub(super) fn problem_of(status: &str) -> serde_json::Value {
+    serde_json::to_value(problem(meaning(status))).unwrap_or_default()
+}
+
 fn meaning(status: &str) -> &'static str {
     match status {
         "200" => "What was asked for",
         "201" => "Made",
         "202" => "Accepted; it happens in the background",
         "400" => "The request can't be understood",
-        "403" => "Not allowed by the configuration",
+        "403" => "Not allowed by the configuration, or asked for by another site",
         "404" => "There is no such thing",
+        "408" => "The body did not come in time",
         "409" => "Something else is in the way, or it changed meanwhile",
+        "413" => "The body is too large",
+        "415" => "The body is not JSON, or does not say so",
+        "421" => "Asked of another host",
         "422" => "Understood, and impossible",
-        "503" => "A root that this would touch can't be reached",
+        "426" => "This is a WebSocket",
+        "500" => "The hub failed; its log says why",
+        "503" => "A root that this would touch can't be reached, or the hub has no room for the body",
         _ => "Another answer",
     }
 }

@@ -12,13 +12,14 @@ use crate::domain::root::Root;
 use crate::domain::scan::ScanReport;
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Body, InPath, Params};
+use crate::web::extract::{Body, InPath, Params, distinct_if_any};
 
 /// Which roots to scan.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScanRequest {
     /// The roots; both if left out.
+    #[serde(deserialize_with = "distinct_if_any")]
     roots: Option<Vec<Root>>,
 }
 
@@ -55,10 +56,7 @@ pub(super) async fn list_scans(
     State(state): State<WebState>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<ScanReport>>> {
-    let limit = page.request()?.limit();
-    let items = state.services.indexer.list(limit).await?;
-    let total = items.len() as u64;
-    Ok(Json(ListView { items, next_cursor: None, total }))
+    Ok(Json(ListView::of(state.services.indexer.list(page.request()?).await?)))
 }
 
 /// Shows a scan as it is now.

@@ -8,36 +8,57 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::services::settings::SettingsView;
+use super::list::{ListView, PageQuery};
+use crate::services::settings::{SettingView, SettingsView};
+use crate::storage::views::PageRequest;
+use crate::storage::views::page::MAX_LIMIT;
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::Body;
+use crate::web::extract::{Body, Params};
 
 /// Settings to change, by key; `null` takes a key out of `config.toml`. Keys that are left out stay
 /// as they are.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(value_type = BTreeMap<String, Option<String>>)]
+#[schema(value_type = BTreeMap<String, SettingValue>)]
 pub struct SettingsRequest(BTreeMap<String, Value>);
 
+/// A text, a number, true or false; `null` takes the key out.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = Value, title = "SettingValue")]
+#[allow(dead_code, reason = "it only describes")]
+pub struct SettingValue(Value);
+
 /// Shows every setting with its value and where that came from.
-#[utoipa::path(get, path = "/api/settings", tag = "settings", responses((status = 200, body = SettingsView)))]
-pub(super) async fn show_settings(State(state): State<WebState>) -> Json<SettingsView> {
-    Json(state.services.settings.view())
+#[utoipa::path(
+    get, path = "/api/settings", tag = "settings", params(PageQuery),
+    responses((status = 200, body = ListView<SettingView>), (status = 400, body = Problem))
+)]
+pub(super) async fn show_settings(
+    State(state): State<WebState>,
+    Params(page): Params<PageQuery>,
+) -> Answer<Json<ListView<SettingView>>> {
+    list(state.services.settings.view(), &page.request()?)
+}
+
+/// In the order of the settings page.
+fn list(settings: SettingsView, request: &PageRequest) -> Answer<Json<ListView<SettingView>>> {
+    let numbered = settings.items.into_iter().enumerate().collect();
+    Ok(Json(ListView::of(request.cut(numbered, |(place, _)| *place)?.map(|(_, setting)| setting))))
 }
 
 /// Validates all of it, then writes `config.toml`. Nothing is saved if anything is wrong.
 #[utoipa::path(
     put, path = "/api/settings", tag = "settings", request_body = SettingsRequest,
-    responses((status = 200, body = SettingsView), (status = 400, body = Problem), (status = 422, body = Problem))
+    responses((status = 200, body = ListView<SettingView>), (status = 400, body = Problem), (status = 422, body = Problem))
 )]
 pub(super) async fn update_settings(
     State(state): State<WebState>,
     Body(SettingsRequest(changes)): Body<SettingsRequest>,
-) -> Answer<Json<SettingsView>> {
+) -> Answer<Json<ListView<SettingView>>> {
     let changes = changes.into_iter().map(|(key, value)| Ok((text_of(&key, value)?, key)));
     let changes = changes.map(|pair: Answer<_>| pair.map(|(value, key)| (key, value))).collect::<Answer<_>>()?;
     state.services.save_settings(changes, &state.tasks).await?;
-    Ok(Json(state.services.settings.view()))
+    list(state.services.settings.view(), &PageRequest::latest(MAX_LIMIT))
 }
 
 /// Numbers and truth values are as good as their texts.

@@ -11,24 +11,25 @@ use shared_protocol::{Blake3, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
+use crate::domain::described::{Blake3Text, SearchText, Sha256Text};
 use crate::domain::sources::{Address, Unusable};
 use crate::services::sources::{SourceFilter, SourceRecord};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Body, InPath, Params, optional};
+use crate::web::extract::{Body, InPath, Params, search};
 
 /// A content with its addresses.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SourceRecordView {
     /// The content: `blake3:` and 64 digits.
-    #[schema(value_type = String)]
+    #[schema(value_type = Blake3Text)]
     pub hash: Blake3,
     /// Its size, as written.
     pub size_bytes: Option<u64>,
     /// Its names, as written.
     pub names: Vec<String>,
     /// Its SHA-256, as written.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Sha256Text>)]
     pub sha256: Option<Sha256>,
     /// Its addresses, as written.
     pub urls: Vec<AddressView>,
@@ -102,7 +103,8 @@ impl From<Unusable> for UnusableView {
 #[into_params(parameter_in = Query)]
 pub struct SourcesQuery {
     /// Words that a name, an address or the hash has, in any case.
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
+    #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
     q: Option<String>,
 }
 
@@ -127,7 +129,7 @@ pub(super) async fn list_sources(
 /// Shows the addresses of a content.
 #[utoipa::path(
     get, path = "/api/sources/{hash}", tag = "sources",
-    params(("hash" = String, Path, description = "`blake3:` and 64 digits")),
+    params(("hash" = inline(Blake3Text), Path, description = "`blake3:` and 64 digits")),
     responses(
         (status = 200, body = SourceRecordView), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem), (status = 503, body = Problem)
@@ -160,7 +162,7 @@ pub struct UrlRequest {
 /// there already keep what is known of them.
 #[utoipa::path(
     put, path = "/api/sources/{hash}", tag = "sources", request_body = SourceRequest,
-    params(("hash" = String, Path, description = "`blake3:` and 64 digits")),
+    params(("hash" = inline(Blake3Text), Path, description = "`blake3:` and 64 digits")),
     responses(
         (status = 200, body = SourceRecordView), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)
@@ -178,7 +180,7 @@ pub(super) async fn update_source(
 /// Forgets all addresses of a content.
 #[utoipa::path(
     delete, path = "/api/sources/{hash}", tag = "sources",
-    params(("hash" = String, Path, description = "`blake3:` and 64 digits")),
+    params(("hash" = inline(Blake3Text), Path, description = "`blake3:` and 64 digits")),
     responses(
         (status = 204, description = "They are gone"), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)

@@ -1,12 +1,15 @@
 //! The routes against real services on real folders.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may unwrap")]
 
+mod conforms;
 mod described;
 mod duplicates;
 mod evictions;
 mod fake_agent;
 mod hashes;
+mod hostile;
 mod library;
+mod lists;
 mod mirrors;
 mod places;
 mod problems;

@@ -10,6 +10,7 @@ use shared_protocol::{Blake3, RelPath};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
+use crate::domain::described::{Blake3Text, RelPathText};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::root::Root;
 use crate::domain::transfer::TransferState;
@@ -34,7 +35,7 @@ pub struct TransferView {
     /// Where it goes; of a duplicate that goes, where the copy that stays lies.
     pub to: Option<Root>,
     /// Its path where it is taken from.
-    #[schema(value_type = String)]
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Its path where it goes, if that is another; of a duplicate that goes, the copy that stays.
     pub to_path: Option<String>,
@@ -57,7 +58,7 @@ pub struct TransferView {
     /// Why the last try failed.
     pub error: Option<TransferErrorView>,
     /// The content's hash, once it is known.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Blake3Text>)]
     pub hash: Option<Blake3>,
     /// When it will be tried again.
     pub next_try_at: Option<Timestamp>,
@@ -162,7 +163,7 @@ pub(in crate::web) async fn show(state: &WebState, id: TransferId) -> Answer<Tra
 /// The first transfers in a state, as they are now.
 pub(in crate::web) async fn in_state(state: &WebState, wanted: TransferState) -> Answer<Vec<TransferView>> {
     let filter = TransferFilter { state: Some(wanted), batch: None };
-    Ok(list(state, filter, PageRequest::first()).await?.items)
+    Ok(list(state, filter, PageRequest::first()).await?.into_items())
 }
 
 /// One page of a batch's transfers, as they are now.

@@ -9,6 +9,7 @@ use shared_protocol::RelPath;
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
+use crate::domain::described::{RelPathText, SearchText};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
 use crate::services::queue::BatchReceipt;
@@ -16,7 +17,7 @@ use crate::services::trash::{Emptied, EmptyRequest};
 use crate::storage::views::trash::{self, TrashEntry, TrashList};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Body, Params, optional};
+use crate::web::extract::{Body, Params, distinct, distinct_if_any, optional, search};
 
 /// A file in the trash.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,7 +27,7 @@ pub struct TrashView {
     /// In which root's trash it lies.
     pub root: Root,
     /// Where it was.
-    #[schema(value_type = String)]
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Its size. The trash lies on the same disk, so this much is not free.
     pub size_bytes: u64,
@@ -59,7 +60,8 @@ pub struct TrashQuery {
     #[param(inline)]
     root: Option<Root>,
     /// Words that the path has, in any case.
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
+    #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
     q: Option<String>,
 }
 
@@ -97,6 +99,7 @@ pub(super) async fn list_trash(
 #[serde(deny_unknown_fields)]
 pub struct RestoreTrashRequest {
     /// Their numbers.
+    #[serde(deserialize_with = "distinct")]
     #[schema(min_items = 1)]
     ids: Vec<i64>,
 }
@@ -104,7 +107,10 @@ pub struct RestoreTrashRequest {
 /// Puts files back to where they were. A path that is taken by now stays taken.
 #[utoipa::path(
     post, path = "/api/trash/restore", tag = "trash", request_body = RestoreTrashRequest,
-    responses((status = 202, body = BatchReceipt), (status = 400, body = Problem), (status = 503, body = Problem))
+    responses(
+        (status = 202, body = BatchReceipt), (status = 400, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)
+    )
 )]
 pub(super) async fn restore_trash(
     State(state): State<WebState>,
@@ -122,6 +128,7 @@ pub struct EmptyTrashRequest {
     /// Only what was deleted so many days ago or longer.
     older_than_days: Option<u32>,
     /// Only these.
+    #[serde(default, deserialize_with = "distinct_if_any")]
     ids: Option<Vec<i64>>,
 }
 

@@ -7,6 +7,9 @@ use crate::config;
 use crate::services::{ErrorKind, ServiceError, SettingsError};
 use crate::storage::StorageError;
 
+/// Values told one by one.
+const MOST_TOLD: usize = 1_000;
+
 impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         let status = match error.kind() {
@@ -18,7 +21,12 @@ impl From<ServiceError> for Problem {
             ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::Internal => return internal(&error),
         };
-        Self::new(status, sentence(&error.to_string()))
+        let mut problem = Self::new(status, sentence(&error.to_string()));
+        if let ServiceError::NothingThere { why, named } = error {
+            let told = |value: String| ValueProblem { key: "named".into(), value: Some(value), message: why.clone() };
+            problem.problems = named.into_iter().take(MOST_TOLD).map(told).collect();
+        }
+        problem
     }
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use shared_protocol::{AgentId, JobId};
 use utoipa::ToSchema;
 
+use crate::domain::described::UuidText;
 use crate::domain::ids::{BatchId, DuplicateScanId, HashJobId, ScanId, TransferId};
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scan::ScanReport;
@@ -19,6 +20,7 @@ use crate::services::remote::session_view::SessionView;
 use crate::services::roots::RootStatus;
 use crate::services::serving::UplinkView;
 use crate::services::sources::CheckView;
+use crate::storage::views::PageRequest;
 use crate::web::WebState;
 use crate::web::api::batches::{self, BatchView};
 use crate::web::api::transfers::{self, TransferView};
@@ -96,13 +98,13 @@ enum News {
     Session { session: SessionView },
     /// An agent came, went, or told of itself.
     Agent {
-        #[schema(value_type = String)]
+        #[schema(value_type = UuidText)]
         id: AgentId,
         agent: Option<AgentView>,
     },
     /// A job of an agent went on or ended.
     Job {
-        #[schema(value_type = String)]
+        #[schema(value_type = UuidText)]
         id: JobId,
         job: Option<JobView>,
     },
@@ -170,7 +172,7 @@ impl Message {
 
 /// Jobs end in the order in which they were asked for, so the open ones are among the latest.
 async fn open_hash_jobs(state: &WebState) -> Answer<Vec<HashJobView>> {
-    let mut jobs = state.services.hasher.list(LATEST_HASH_JOBS).await?;
+    let mut jobs = state.services.hasher.list(PageRequest::latest(LATEST_HASH_JOBS)).await?.items;
     jobs.retain(|job| !job.state.is_final());
     Ok(jobs)
 }

@@ -21,7 +21,7 @@ use crate::storage::views::files::{self, Chosen, FileFilter, Totals};
 use crate::storage::views::picked;
 use crate::storage::{Connection, StorageError, roots};
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Params, optional};
+use crate::web::extract::{Params, optional, search};
 use crate::web::pages::frame::fragment;
 use crate::web::state::WebState;
 use crate::web::templates::format;
@@ -48,7 +48,7 @@ pub(in crate::web) struct Target {
     pub path: Option<RelPath>,
     #[serde(deserialize_with = "optional")]
     pub status: Option<DiffStatus>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
     pub q: Option<String>,
 }
 

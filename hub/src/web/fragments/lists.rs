@@ -166,7 +166,7 @@ pub(super) async fn show_logs(
     headers: HeaderMap,
     Params(query): Params<LogsQuery>,
 ) -> Answer<Response> {
-    let response = fragment("fragments/_logs.html", context! { page => logs::list(&state, &query) })?;
+    let response = fragment("fragments/_logs.html", context! { page => logs::list(&state, &query)? })?;
     Ok(followed(response, &headers, "filter", || format!("/logs{}", query.address())))
 }
 

@@ -2,10 +2,10 @@
 //!
 //! Browsers say where a request comes from in `Origin` and `Sec-Fetch-Site`, and no page can forge
 //! either. Other programs send neither and pass. Both headers must be clean: a request that
-//! contradicts itself is refused.
+//! contradicts itself is refused, also one that has either of them twice.
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -13,6 +13,8 @@ use crate::web::error::Problem;
 
 /// The page's own socket: only a page has a reason to open it, and a page sends its `Origin`.
 const PAGE_SOCKET: &str = "/ws/ui";
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Answers 403 to requests of other sites that would change or hear something.
 pub async fn check(request: Request, next: Next) -> Response {
@@ -27,14 +29,26 @@ fn judge(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), &'stati
     if !socket && (method == Method::GET || method == Method::HEAD || method == Method::OPTIONS) {
         return Ok(());
     }
-    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+    let site = only(headers, SEC_FETCH_SITE)?;
+    let origin = only(headers, header::ORIGIN)?;
+    if site.is_some_and(|site| site != "same-origin" && site != "none") {
         return Err("Another site asked for this.");
     }
-    match headers.get(header::ORIGIN) {
+    match origin {
         Some(origin) if is_own(origin.as_bytes(), headers) => Ok(()),
         Some(_) => Err("A page of another origin asked for this."),
         None if path == PAGE_SOCKET => Err("This socket is for the hub's own pages; tools use /ws/events."),
         None => Ok(()),
+    }
+}
+
+/// The value of a header that may stand there once: of several, who reads another one than we do is
+/// told something else.
+fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&HeaderValue>, &'static str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err("This request says twice where it comes from."),
     }
 }
 

@@ -13,6 +13,8 @@ use crate::web::state::{LaunchToken, WebState};
 
 const PORT: u16 = 8420;
 
+const JSON: (&str, &str) = ("content-type", "application/json");
+
 fn routes() -> Router<WebState> {
     Router::new()
         .route("/api/thing", any(async || "done"))
@@ -91,6 +93,10 @@ async fn two_hosts_are_none() {
 #[case(&[("sec-fetch-site", "same-site")])]
 #[case(&[("sec-fetch-site", "same-origin"), ("origin", "http://evil.example")])]
 #[case(&[("sec-fetch-site", "cross-site"), ("origin", "http://127.0.0.1:8420")])]
+#[case(&[("origin", "http://127.0.0.1:8420"), ("origin", "http://evil.example")])]
+#[case(&[("origin", "http://evil.example"), ("origin", "http://127.0.0.1:8420")])]
+#[case(&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")])]
+#[case(&[("sec-fetch-site", "none"), ("sec-fetch-site", "none")])]
 #[tokio::test]
 async fn other_sites_change_nothing(#[case] headers: &[(&str, &str)]) {
     for method in ["POST", "PUT", "DELETE", "PATCH"] {
@@ -107,8 +113,43 @@ async fn other_sites_change_nothing(#[case] headers: &[(&str, &str)]) {
 #[case(&[("sec-fetch-site", "none")])]
 #[tokio::test]
 async fn tools_and_own_pages_pass(#[case] headers: &[(&str, &str)]) {
-    assert_eq!(ask("POST", "/api/thing", headers).await.status, StatusCode::OK);
+    let json = [headers, &[JSON]].concat();
+    assert_eq!(ask("POST", "/api/thing", &json).await.status, StatusCode::OK);
     assert_eq!(ask("GET", "/ws/events", headers).await.status, StatusCode::OK);
+}
+
+/// What needs no body can be asked for by a form, so it has to be said in another way that it is ours.
+#[rstest]
+#[case(&[("origin", "http://127.0.0.1:8420")])]
+#[case(&[("sec-fetch-site", "same-origin")])]
+#[case(&[("sec-fetch-site", "none")])]
+#[case(&[("cookie", "a=b")])]
+#[tokio::test]
+async fn a_browser_needs_json_or_the_token(#[case] headers: &[(&str, &str)]) {
+    let state = state().await;
+    let token = state.token.as_str().to_owned();
+    let earlier = LaunchToken::new().unwrap();
+    for method in ["POST", "PUT", "DELETE"] {
+        let with = async |more: &[(&str, &str)]| {
+            ask_with(state.clone(), method, "/api/thing", &[headers, more].concat(), "").await
+        };
+        assert_problem(&with(&[]).await, StatusCode::FORBIDDEN);
+        assert_problem(&with(&[("content-type", "text/plain")]).await, StatusCode::FORBIDDEN);
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        assert_problem(&with(&[form]).await, StatusCode::FORBIDDEN);
+        assert_problem(&with(&[("x-hub-token", earlier.as_str())]).await, StatusCode::FORBIDDEN);
+        assert_eq!(with(&[JSON]).await.status, StatusCode::OK);
+        assert_eq!(with(&[("x-hub-token", &token)]).await.status, StatusCode::OK);
+    }
+    assert_eq!(ask("GET", "/api/thing", headers).await.status, StatusCode::OK);
+    assert_eq!(ask("POST", "/api/thing", &[]).await.status, StatusCode::OK, "other programs pass");
+}
+
+#[tokio::test]
+async fn a_body_that_is_said_to_be_too_large_is_not_waited_for() {
+    let large = (crate::web::limits::MAX_BODY_BYTES + 1).to_string();
+    let asked = ask_with(state().await, "POST", "/api/thing", &[("content-length", &large)], "x").await;
+    assert_problem(&asked, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ pub(in crate::web) mod query;
 
 use axum::extract::State;
 use axum::response::Response;
-use jiff::Timestamp;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -17,6 +16,7 @@ use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
 use crate::services::duplicates::{Keep, Stage, keeper};
 use crate::services::selection::Selection;
+use crate::storage::views::PageRequest;
 use crate::storage::views::duplicates::{self as views, Extent, GroupEntry};
 use crate::storage::{Connection, StorageError};
 use crate::web::error::Answer;
@@ -64,7 +64,7 @@ struct Name {
     root: Root,
     path: String,
     folder: String,
-    modified_at: Timestamp,
+    modified_at: String,
     size_bytes: u64,
     /// It is the one that stays, by the rule.
     stays: bool,
@@ -171,7 +171,7 @@ fn row(group: &GroupEntry, keep: &Keep, selection: &Selection) -> Group {
         root: file.root,
         path: file.path.to_string(),
         folder: file.path.parent().map(String::from).unwrap_or_default(),
-        modified_at: file.modified.to_timestamp(),
+        modified_at: file.modified.told(),
         size_bytes: file.size_bytes,
         stays: is_exact && stays.is_some_and(|(id, _)| id == file.id),
         is_link: group.files.iter().take(at).any(|other| other.node == file.node),
@@ -215,7 +215,8 @@ fn actions(chosen: Action) -> Vec<Choice> {
 
 /// The search under way: `{search}`.
 pub(in crate::web) async fn progress(state: &WebState) -> Answer<Value> {
-    let open = state.services.duplicates.list(20).await?.into_iter().rfind(|scan| !scan.state.is_final());
+    let latest = state.services.duplicates.list(PageRequest::latest(20)).await?.items;
+    let open = latest.into_iter().rfind(|scan| !scan.state.is_final());
     let search = open.map(|scan| Search {
         id: scan.id.0,
         stage: match scan.stage {

@@ -15,7 +15,7 @@ use crate::storage::views::page::PageRequest;
 use crate::web::address::QueryString;
 use crate::web::api::evictions::{CandidatesView, candidates};
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Params, optional, optional_parsed};
+use crate::web::extract::{Params, optional, optional_parsed, search};
 use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
 
@@ -57,7 +57,7 @@ pub(in crate::web) struct EvictQuery {
     by: Option<EvictBy>,
     #[serde(deserialize_with = "optional")]
     folder: Option<RelPath>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
     q: Option<String>,
     #[serde(deserialize_with = "optional")]
     cursor: Option<String>,
@@ -118,13 +118,14 @@ pub(in crate::web) async fn list(state: &WebState, query: &EvictQuery) -> Answer
 async fn choose(state: &WebState, query: &EvictQuery) -> Answer<Value> {
     let by = query.by.unwrap_or_default();
     let wanted = query.free.map(gib).transpose()?;
-    let found: CandidatesView = candidates(state, wanted, by).await?;
-    let n_more = if wanted.is_none() { found.items.len().saturating_sub(OFFERED) } else { 0 };
-    let to_copy = found.items.iter().filter(|file| file.lake_copy == LakeCopy::Missing);
+    let found: CandidatesView = candidates(state, wanted, by, &PageRequest::latest(MOST)).await?;
+    let CandidatesView { files, n_files, size_bytes, enough } = found;
+    let files = files.into_items();
+    let n_more = if wanted.is_none() { files.len().saturating_sub(OFFERED) } else { 0 };
+    let to_copy = files.iter().filter(|file| file.lake_copy == LakeCopy::Missing);
     let copy_bytes: u64 = to_copy.map(|file| file.size_bytes).sum();
-    let shown = found.items.len() - n_more;
-    let rows: Vec<Candidate> = found
-        .items
+    let shown = files.len() - n_more;
+    let rows: Vec<Candidate> = files
         .into_iter()
         .take(shown)
         .map(|file| Candidate {
@@ -138,10 +139,10 @@ async fn choose(state: &WebState, query: &EvictQuery) -> Answer<Value> {
         by => by.as_str(),
         wanted,
         is_ticked => wanted.is_some() && query.choose.is_some(),
-        n => found.n_files,
-        size_bytes => found.size_bytes,
-        enough => found.enough,
-        is_limited => found.n_files >= u64::from(MOST),
+        n => n_files,
+        size_bytes,
+        enough,
+        is_limited => n_files >= u64::from(MOST),
         copy_bytes,
         n_more,
         rows => Serde(rows),

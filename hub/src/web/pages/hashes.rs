@@ -12,6 +12,7 @@ use crate::domain::ids::HashJobId;
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
 use crate::services::hasher::HashJobView;
+use crate::storage::views::PageRequest;
 use crate::web::error::Answer;
 use crate::web::state::WebState;
 
@@ -71,7 +72,7 @@ pub(in crate::web) async fn content(state: &WebState) -> Answer<Value> {
             hashed_bytes: of.hashed_bytes,
         })
         .collect();
-    let jobs: Vec<Job> = hasher.list(JOBS).await?.into_iter().map(Job::from).collect();
+    let jobs: Vec<Job> = hasher.list(PageRequest::latest(JOBS)).await?.items.into_iter().map(Job::from).collect();
     Ok(context! { coverage => Serde(sides), jobs => Serde(jobs) })
 }
 

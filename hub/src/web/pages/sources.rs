@@ -19,7 +19,7 @@ use crate::storage::views::contents;
 use crate::storage::views::page::{Page, PageRequest};
 use crate::web::address::QueryString;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Params, optional};
+use crate::web::extract::{Params, optional, search};
 use crate::web::state::WebState;
 
 const FRAME: Frame = Frame { section: "sources", title: "Sources", topics: "strip,sources" };
@@ -31,7 +31,7 @@ const ROWS: u32 = 100;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::web) struct SourcesQuery {
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
     q: Option<String>,
     #[serde(deserialize_with = "optional")]
     show: Option<Standing>,

@@ -3,6 +3,7 @@
 
 mod duplicates;
 mod lists;
+mod names;
 mod plans;
 mod sources;
 

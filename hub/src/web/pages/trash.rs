@@ -12,7 +12,7 @@ use crate::storage::views::page::PageRequest;
 use crate::storage::views::trash::{self, TrashEntry, TrashList};
 use crate::web::address::{QueryString, changed};
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Params, optional};
+use crate::web::extract::{Params, optional, search};
 use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
 
@@ -27,7 +27,7 @@ const ROWS: u32 = 200;
 pub(in crate::web) struct TrashQuery {
     #[serde(deserialize_with = "optional")]
     root: Option<Root>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
     q: Option<String>,
     #[serde(deserialize_with = "optional")]
     cursor: Option<String>,

@@ -5,6 +5,7 @@ use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, HtmlEscape};
 
 use super::format;
+use crate::domain::ticks;
 use crate::web::address::{self, QueryString, encode};
 use crate::web::assets;
 
@@ -14,8 +15,14 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("count", |value: i64| format::count(value));
     environment.add_filter("rate", |size: &Value| number(size).map(|rate| format!("{}/s", format::bytes(rate))));
     environment.add_filter("duration", |seconds: &Value| number(seconds).map(format::duration));
-    environment.add_filter("ago", |time: &Value| timestamp(time).map(time_tag));
-    environment.add_filter("absolute", |time: &Value| timestamp(time).map(format::absolute));
+    environment.add_filter("ago", |time: &Value| match far(time) {
+        Some(far) => Ok(Value::from(far)),
+        None => timestamp(time).map(time_tag),
+    });
+    environment.add_filter("absolute", |time: &Value| match far(time) {
+        Some(far) => Ok(far),
+        None => timestamp(time).map(format::absolute),
+    });
     environment.add_filter("since", |time: &Value| timestamp(time).map(|time| format::since(time, Timestamp::now())));
     environment.add_filter("clock", |time: &Value| timestamp(time).map(format::clock));
     environment.add_filter("percent_of", |part: u64, whole: u64| format::percent(part, whole));
@@ -43,6 +50,18 @@ fn timestamp(value: &Value) -> Result<Timestamp, Error> {
     match value.as_str() {
         Some(text) => text.parse().map_err(bad),
         None => Timestamp::from_millisecond(i64::try_from(value.clone())?).map_err(bad),
+    }
+}
+
+/// A time that no calendar of ours holds: its date with the sign, or on which side it lies.
+fn far(value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    let time = || text.parse::<Timestamp>().ok();
+    match text {
+        _ if text.starts_with(['+', '-']) => Some(text.to_owned()),
+        _ if time() == Some(Timestamp::MAX) => Some("after 9999".to_owned()),
+        _ if time() == Some(ticks::first()) => Some("before the year 0".to_owned()),
+        _ => None,
     }
 }
 
@@ -142,6 +161,14 @@ mod tests {
         assert_eq!(render("{{ 1|plural('file') }}, {{ 12345|plural('file') }}"), "1 file, 12,345 files");
         assert_eq!(render("{{ 2|plural('copy', 'copies') }}"), "2 copies");
         assert_eq!(render("{{ 2048|bytes }} {{ 2048.7|rate }} {{ 65|duration }}"), "2.00 KiB 2.00 KiB/s 1 min 5 s");
+    }
+
+    #[test]
+    fn times_out_of_the_calendar_are_told() {
+        assert_eq!(render("{{ '+31197-09-14'|ago }} {{ '-00001-12-31'|absolute }}"), "+31197-09-14 -00001-12-31");
+        assert_eq!(render("{{ '0000-01-01T00:00:00Z'|ago }}"), "before the year 0");
+        let last = jiff::Timestamp::MAX;
+        assert_eq!(render(&format!("{{{{ '{last}'|ago }}}}")), "after 9999");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
 use utoipa::ToSchema;
 
+use crate::domain::described::{Blake3Text, RelPathText};
 use crate::domain::duplicates::Action;
 use crate::domain::root::Root;
 use crate::services::queue::{BatchReceipt, Resolution};
@@ -21,7 +22,7 @@ pub struct NamedFile {
     /// In which root.
     root: Root,
     /// Its path.
-    #[schema(value_type = String)]
+    #[schema(value_type = RelPathText)]
     path: RelPath,
 }
 
@@ -30,7 +31,7 @@ pub struct NamedFile {
 #[serde(deny_unknown_fields)]
 pub struct ResolveRequest {
     /// The content that all of them hold.
-    #[schema(value_type = String)]
+    #[schema(value_type = Blake3Text)]
     hash: Blake3,
     /// The file that stays.
     keep: NamedFile,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use shared_protocol::{AgentId, JobId, RelPath};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::domain::described::{RelPathText, UuidText};
 use crate::domain::remote_job::JobState;
 use crate::domain::root::Root;
 use crate::services::remote::job_view::JobView;
@@ -25,18 +26,18 @@ pub enum JobRequest {
     /// Files: one job each, to the same path below the agent's folder of models.
     AssetDownload {
         /// Who.
-        #[schema(value_type = String)]
+        #[schema(value_type = UuidText)]
         agent_id: AgentId,
         /// From which root.
         root: Root,
         /// Files and folders.
-        #[schema(value_type = Vec<String>)]
+        #[schema(value_type = Vec<RelPathText>)]
         paths: Vec<RelPath>,
     },
     /// A repository, cloned or brought to the newest.
     ComfyGitClone {
         /// Who.
-        #[schema(value_type = String)]
+        #[schema(value_type = UuidText)]
         agent_id: AgentId,
         /// The repository; `COMFY_REPO_URL` if left out.
         url: Option<String>,
@@ -44,7 +45,7 @@ pub enum JobRequest {
         #[serde(rename = "ref")]
         reference: Option<String>,
         /// Folder below `ComfyUI`'s; that folder itself if left out.
-        #[schema(value_type = Option<String>)]
+        #[schema(value_type = Option<RelPathText>)]
         dir: Option<RelPath>,
         /// Commits of history; all if left out.
         depth: Option<u32>,
@@ -56,12 +57,12 @@ pub enum JobRequest {
 #[serde(deny_unknown_fields)]
 pub struct PreviewRequest {
     /// To whom.
-    #[schema(value_type = String)]
+    #[schema(value_type = UuidText)]
     agent_id: AgentId,
     /// From which root.
     root: Root,
     /// Files and folders.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<RelPathText>)]
     paths: Vec<RelPath>,
 }
 
@@ -72,7 +73,7 @@ pub struct PreviewRequest {
 pub struct JobQuery {
     /// One agent's.
     #[serde(deserialize_with = "optional_parsed")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<UuidText>, inline)]
     agent_id: Option<AgentId>,
     /// In one state.
     #[serde(deserialize_with = "optional")]
@@ -132,7 +133,7 @@ pub(in crate::web) async fn list_jobs(
 
 /// Shows a job as it is now, with its lines.
 #[utoipa::path(
-    get, path = "/api/remote/jobs/{id}", tag = "remote", params(("id" = String, Path, description = "The job")),
+    get, path = "/api/remote/jobs/{id}", tag = "remote", params(("id" = inline(UuidText), Path, description = "The job")),
     responses((status = 200, body = JobView), (status = 400, body = Problem), (status = 404, body = Problem))
 )]
 pub(in crate::web) async fn show_job(
@@ -145,7 +146,7 @@ pub(in crate::web) async fn show_job(
 /// Drops a job: at once if its agent has not got it, else as soon as the agent has stopped.
 #[utoipa::path(
     post, path = "/api/remote/jobs/{id}/cancel", tag = "remote",
-    params(("id" = String, Path, description = "The job")),
+    params(("id" = inline(UuidText), Path, description = "The job")),
     responses(
         (status = 202, body = JobView), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem)
@@ -161,7 +162,7 @@ pub(in crate::web) async fn cancel_job(
 /// Tries a job again that failed or was dropped.
 #[utoipa::path(
     post, path = "/api/remote/jobs/{id}/retry", tag = "remote",
-    params(("id" = String, Path, description = "The job")),
+    params(("id" = inline(UuidText), Path, description = "The job")),
     responses(
         (status = 202, body = JobView), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem)

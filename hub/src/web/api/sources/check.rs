@@ -7,17 +7,19 @@ use serde::Deserialize;
 use shared_protocol::Blake3;
 use utoipa::ToSchema;
 
+use crate::domain::described::Blake3Text;
 use crate::services::sources::CheckView;
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::Body;
+use crate::web::extract::{Body, distinct_if_any};
 
 /// Which contents.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {
     /// The addresses of these; of all without.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<Blake3Text>>)]
+    #[serde(default, deserialize_with = "distinct_if_any")]
     hashes: Option<Vec<Blake3>>,
 }
 

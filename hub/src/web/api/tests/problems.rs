@@ -42,7 +42,7 @@ fn assert_problem(answered: &Answered, status: u16) {
 #[case("GET", "/api/diff?status=odd", 400)]
 #[case("GET", "/api/diff?cursor=00", 400)]
 #[case("GET", "/api/scans/17", 404)]
-#[case("GET", "/api/scans/abc", 404)]
+#[case("GET", "/api/scans/abc", 400)]
 #[case("POST", "/api/scans/17/cancel", 404)]
 #[case("GET", "/api/transfers?state=odd", 400)]
 #[case("GET", "/api/transfers?batch=x", 400)]
@@ -81,7 +81,7 @@ async fn bodies_that_are_no_json() {
     };
     assert_problem(&send(Some("application/json"), Body::from("{")).await, 400);
     assert_problem(&send(Some("text/plain"), Body::from("{}")).await, 415);
-    let large = vec![b' '; crate::web::router::MAX_BODY_BYTES + 1];
+    let large = vec![b' '; crate::web::limits::MAX_BODY_BYTES + 1];
     assert_problem(&send(Some("application/json"), Body::from(large)).await, 413);
     let all_paths_of_a_library = format!("{}{{\"roots\": []}}", " ".repeat(8 << 20));
     assert_problem(&send(Some("application/json"), Body::from(all_paths_of_a_library)).await, 400);

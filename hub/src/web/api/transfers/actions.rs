@@ -8,6 +8,7 @@ use shared_protocol::RelPath;
 use utoipa::ToSchema;
 
 use super::{TransferView, show};
+use crate::domain::described::RelPathText;
 use crate::domain::ids::TransferId;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
@@ -27,7 +28,7 @@ pub struct CreateTransfersRequest {
     /// Where they go: the other root, for `copy` and `move`.
     to: Option<Root>,
     /// Files and folders; a folder stands for every file in it and below it.
-    #[schema(value_type = Vec<String>, min_items = 1)]
+    #[schema(value_type = Vec<RelPathText>, min_items = 1)]
     paths: Vec<RelPath>,
     /// What to do where the destination has the name already.
     #[serde(default)]

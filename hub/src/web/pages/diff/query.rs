@@ -8,7 +8,7 @@ use crate::storage::views::diff::PairFilter;
 use crate::storage::views::page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest};
 use crate::web::address::QueryString;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{optional, optional_parsed};
+use crate::web::extract::{optional, optional_parsed, search};
 
 /// Everything behind the `?` of a page of differences.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub(in crate::web) struct DiffQuery {
     pub status: Option<DiffStatus>,
     #[serde(deserialize_with = "optional")]
     pub folder: Option<RelPath>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
     pub q: Option<String>,
     /// The selection's id.
     #[serde(deserialize_with = "optional")]

@@ -1,7 +1,6 @@
 //! The rows of the list of differences.
 
 use crate::storage::Connection;
-use jiff::Timestamp;
 use serde::Serialize;
 use shared_protocol::RelPath;
 
@@ -36,7 +35,7 @@ pub(in crate::web) struct PairRow {
 #[derive(Debug, Serialize)]
 struct Side {
     size_bytes: u64,
-    modified_at: Timestamp,
+    modified_at: String,
 }
 
 /// The rows of a page.
@@ -81,7 +80,7 @@ fn row(pair: PairEntry, selection: &Selection) -> PairRow {
     };
     let id = |file: &Option<FileEntry>| file.as_ref().map_or(FileId(0), |file| file.id);
     let side = |file: Option<FileEntry>| {
-        file.map(|file| Side { size_bytes: file.size_bytes, modified_at: file.modified.to_timestamp() })
+        file.map(|file| Side { size_bytes: file.size_bytes, modified_at: file.modified.told() })
     };
     PairRow {
         id: format!("p{}-{}", id(&pair.local), id(&pair.lake)),

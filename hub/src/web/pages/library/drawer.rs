@@ -1,6 +1,5 @@
 //! The details of one file.
 
-use jiff::Timestamp;
 use serde::Serialize;
 use shared_protocol::{Blake3, RelPath, Sha256};
 
@@ -32,7 +31,7 @@ pub(in crate::web) struct Detail {
     close: String,
     preview: Option<String>,
     size_bytes: u64,
-    modified_at: Timestamp,
+    modified_at: String,
     kind: FileKind,
     placeholder: bool,
     conflict: bool,
@@ -58,7 +57,7 @@ struct Twin {
     path: RelPath,
     folder: String,
     size_bytes: u64,
-    modified_at: Timestamp,
+    modified_at: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,7 +143,7 @@ fn view(
         root: twin.root,
         folder: folder_of(&twin.path),
         size_bytes: twin.size_bytes,
-        modified_at: twin.modified.to_timestamp(),
+        modified_at: twin.modified.told(),
         path: twin.path,
     });
     Detail {
@@ -153,7 +152,7 @@ fn view(
         close,
         preview,
         size_bytes: file.size_bytes,
-        modified_at: file.modified.to_timestamp(),
+        modified_at: file.modified.told(),
         kind: file.kind,
         placeholder: file.placeholder,
         conflict: file.conflict,

@@ -9,7 +9,7 @@ use crate::storage::views::files::{FileFilter, FileSort, Order};
 use crate::storage::views::page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest};
 use crate::web::address::QueryString;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{optional, optional_parsed};
+use crate::web::extract::{optional, optional_parsed, search};
 
 /// How files are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub(in crate::web) struct LibraryQuery {
     pub root: Option<Root>,
     #[serde(deserialize_with = "optional")]
     pub folder: Option<RelPath>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "search")]
     pub q: Option<String>,
     #[serde(deserialize_with = "optional")]
     pub kind: Option<FileKind>,

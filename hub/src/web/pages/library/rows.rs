@@ -1,7 +1,6 @@
 //! The rows of the list of files.
 
 use crate::storage::Connection;
-use jiff::Timestamp;
 use serde::Serialize;
 use shared_protocol::RelPath;
 
@@ -27,7 +26,7 @@ pub(in crate::web) struct FileRow {
     /// The path as it stands in an address.
     open: String,
     size_bytes: u64,
-    modified_at: Timestamp,
+    modified_at: String,
     kind: FileKind,
     conflict: bool,
     status: Option<DiffStatus>,
@@ -116,7 +115,7 @@ fn row(
         shown: shown.to_owned(),
         open: encode(file.path.as_str()),
         size_bytes: file.size_bytes,
-        modified_at: file.modified.to_timestamp(),
+        modified_at: file.modified.told(),
         kind: file.kind,
         conflict: file.conflict,
         status,

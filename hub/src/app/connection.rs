@@ -1,4 +1,4 @@
-//! A connection of the remote listener: one of not too many, and cut when nothing moves.
+//! A connection of a listener: one of not too many, and cut when nothing moves.
 
 use std::io;
 use std::pin::Pin;
@@ -12,22 +12,23 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-/// Connections at once. A tunnel brings one per request, an agent keeps a few.
-const MAX_CONNECTIONS: usize = 256;
-
-/// A connection on which no byte went either way for so long is dead: agents ping more often, and no
-/// poll is held as long.
-const IDLE: Duration = Duration::from_secs(90);
-
 /// Takes so many connections; further ones are closed at once.
 #[derive(Debug, Clone)]
 pub(super) struct Limited {
     places: Arc<Semaphore>,
+    idle: Duration,
+    http1_only: bool,
 }
 
 impl Limited {
-    pub(super) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
+    /// At most so many at once, each cut when no byte went either way for so long.
+    pub(super) fn new(most: usize, idle: Duration) -> Self {
+        Self { places: Arc::new(Semaphore::new(most)), idle, http1_only: false }
+    }
+
+    /// A connection that begins in HTTP/2 is closed: the server's own switch for it forgets upgrades.
+    pub(super) fn http1_only(self) -> Self {
+        Self { http1_only: true, ..self }
     }
 }
 
@@ -37,11 +38,12 @@ impl<S> Accept<TcpStream, S> for Limited {
     type Future = std::future::Ready<io::Result<(Self::Stream, S)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let (idle, opening) = (self.idle, self.http1_only.then_some(0));
         let place = self.places.clone().try_acquire_owned();
         let place = place.map_err(|_| io::Error::other("too many connections at once"));
         std::future::ready(place.and_then(|place| {
             stream.set_nodelay(true)?;
-            Ok((Watched::new(stream, IDLE, Some(place)), service))
+            Ok((Watched { opening, ..Watched::new(stream, idle, Some(place)) }, service))
         }))
     }
 }
@@ -53,12 +55,36 @@ pub(super) struct Watched<T> {
     idle: Duration,
     moved: Instant,
     alarm: Pin<Box<Sleep>>,
+    /// Bytes of [`HTTP2`] that came, while it may still be one.
+    opening: Option<usize>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
+/// How HTTP/2 begins, and no request of HTTP/1.1.
+const HTTP2: &[u8] = b"PRI ";
+
 impl<T> Watched<T> {
     fn new(stream: T, idle: Duration, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self { stream, idle, moved: Instant::now(), alarm: Box::pin(tokio::time::sleep(idle)), _place: place }
+        Self {
+            stream,
+            idle,
+            moved: Instant::now(),
+            alarm: Box::pin(tokio::time::sleep(idle)),
+            opening: None,
+            _place: place,
+        }
+    }
+
+    /// Fails where the first bytes are those of HTTP/2.
+    fn judge_opening(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for byte in bytes {
+            let Some(n) = self.opening else { return Ok(()) };
+            self.opening = HTTP2.get(n).filter(|expected| *expected == byte).map(|_| n + 1);
+            if self.opening == Some(HTTP2.len()) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "HTTP/2 is not spoken here"));
+            }
+        }
+        Ok(())
     }
 
     /// Notes that something moved, or fails if nothing has for too long.
@@ -80,7 +106,13 @@ impl<T> Watched<T> {
 
 impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let before = buffer.filled().len();
+        let mut polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if polled.is_ready()
+            && let Err(error) = self.judge_opening(buffer.filled().get(before..).unwrap_or_default())
+        {
+            polled = Poll::Ready(Err(error));
+        }
         self.judge(cx, polled)
     }
 }
@@ -137,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn what_moves_is_left_alone() {
         let (ours, mut theirs) = tokio::io::duplex(64);
-        let mut watched = Watched::new(ours, IDLE, None);
+        let mut watched = Watched::new(ours, Duration::from_secs(90), None);
         theirs.write_all(b"x").await.unwrap();
         assert_eq!(watched.read_u8().await.unwrap(), b'x');
         watched.write_all(b"y").await.unwrap();
