@@ -51,6 +51,9 @@ pub(super) async fn full_hub() -> (TestHub, BTreeMap<String, String>) {
             fields: String::new(),
         });
     }
+    for n in 0..2 {
+        skip(&hub, n);
+    }
     hub.scan().await;
     for root in ["local", "lake"] {
         let started = post(&hub, "/api/hashes", json!({ "root": root })).await;
@@ -78,11 +81,19 @@ pub(super) async fn full_hub() -> (TestHub, BTreeMap<String, String>) {
     let addresses = [
         ("/api/files", "/api/files?root=local".to_owned()),
         ("/api/trash", "/api/trash?root=local".to_owned()),
+        ("/api/roots/{root}/skipped", "/api/roots/local/skipped".to_owned()),
         ("/api/batches/{id}", format!("/api/batches/{}", bad["batch_id"])),
         ("/api/mirrors/{id}/items", format!("/api/mirrors/{}/items", plan["id"])),
         ("/api/remote/agents/{id}/inventory", format!("/api/remote/agents/{agent}/inventory")),
     ];
     (hub, addresses.into_iter().map(|(path, address)| (path.to_owned(), address)).collect())
+}
+
+/// Something that a scan skips: a name that can't be stored everywhere, where the system has such names.
+fn skip(hub: &TestHub, n: u8) {
+    if cfg!(unix) {
+        hub.put(Root::Local, &format!("odd/name{n}."), b"odd");
+    }
 }
 
 /// Two agents, with work for one of them, which answers what it has.
@@ -156,6 +167,9 @@ async fn every_list_can_be_walked_one_row_at_a_time() {
         let join = if address.contains('?') { '&' } else { '?' };
         let whole = hub.get(&format!("{address}{join}limit=1000")).await;
         let all = whole["items"].as_array().unwrap();
+        if cfg!(windows) && path.ends_with("/skipped") {
+            continue;
+        }
         assert!(all.len() >= 2, "{path}: {whole}");
         assert_eq!((&whole["total"], &whole["next_cursor"]), (&json!(all.len()), &Value::Null), "{path}");
         let (mut cursor, mut seen) = (String::new(), Vec::new());
