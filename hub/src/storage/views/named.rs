@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use shared_protocol::RelPath;
 
 use super::statement::{Statement, text};
+use crate::domain::exclusion::{self, Entry};
 use crate::domain::ids::RootRowId;
 use crate::storage::{StorageError, folder_range, skipped};
 
@@ -17,8 +18,9 @@ pub const NOT_EVICTED: &str = "was evicted and could be brought back";
 pub fn not_indexed(connection: &Connection, root: RootRowId, paths: &[RelPath]) -> Result<Vec<RelPath>, StorageError> {
     missing(paths, |path| {
         let key = path.match_key();
-        // Of what was not seen nobody knows whether it is there: what becomes of it is told one by one.
-        if skipped::cover(connection, root, &key)?.is_some() {
+        // Of what was not seen or is no library nobody knows whether it is there: it is told one by one.
+        let is_left_alone = exclusion::of_path(path, Entry::Either).is_some();
+        if is_left_alone || skipped::cover(connection, root, &key)?.is_some() {
             return Ok(true);
         }
         let (from, to) = folder_range(&key);

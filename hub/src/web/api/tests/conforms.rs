@@ -120,7 +120,9 @@ async fn what_can_be_looked_at_is_as_described() {
             return agent + rest;
         }
         let known = known.into_iter().find(|(of, _)| *of == template).map(|(_, address)| address);
-        known.or_else(|| addresses.get(template).cloned()).unwrap_or_else(|| template.replace("{id}", "1").replace("{root}", "local"))
+        known
+            .or_else(|| addresses.get(template).cloned())
+            .unwrap_or_else(|| template.replace("{id}", "1").replace("{root}", "local"))
     };
     for (template, item) in description.0["paths"].as_object().unwrap() {
         if !item["get"].is_object() || template.starts_with("/ws/") || template.contains("/jobs/{id}") {
@@ -155,7 +157,10 @@ async fn what_would_be_dropped_is_refused() {
             if !operation.is_object() {
                 continue;
             }
-            let address = template.replace("{id}", "1").replace("{root}", "local").replace("{hash}", &format!("blake3:{}", "0".repeat(64)));
+            let address = template
+                .replace("{id}", "1")
+                .replace("{root}", "local")
+                .replace("{hash}", &format!("blake3:{}", "0".repeat(64)));
             let reads = operation["requestBody"].is_object();
             let bodies = [
                 (json!([]), 400),

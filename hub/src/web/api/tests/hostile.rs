@@ -90,7 +90,10 @@ fn addresses() -> Vec<String> {
         let Some(parameters) = item["get"]["parameters"].as_array() else { continue };
         let queries = parameters.iter().filter(|parameter| parameter["in"] == "query");
         let names: Vec<&str> = queries.filter_map(|parameter| parameter["name"].as_str()).collect();
-        let path = path.replace("{id}", "1").replace("{root}", "local").replace("{hash}", &format!("blake3:{}", "0".repeat(64)));
+        let path = path
+            .replace("{id}", "1")
+            .replace("{root}", "local")
+            .replace("{hash}", &format!("blake3:{}", "0".repeat(64)));
         for name in &names {
             let root = if names.contains(&"root") && *name != "root" { "root=local&" } else { "" };
             addresses.push(format!("{path}?{root}{name}="));
