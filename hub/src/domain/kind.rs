@@ -11,21 +11,6 @@ const PICKLE_EXTENSIONS: [&str; 6] = ["ckpt", "pt", "pt2", "pth", "bin", "pkl"];
 
 const PREVIEW_EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "avif", "mp4", "webm"];
 
-/// Endings of the files that tools put beside a model, longest first.
-const SIDECAR_ENDINGS: [&str; 11] = [
-    ".metadata.json",
-    ".civitai.info",
-    ".cm-info.json",
-    ".preview.webp",
-    ".preview.jpeg",
-    ".preview.png",
-    ".preview.jpg",
-    ".md",
-    ".png",
-    ".jpg",
-    ".webp",
-];
-
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -112,14 +97,6 @@ impl WeightFormat {
     }
 }
 
-/// The names of the files that belong to the model called `model`, if they exist beside it.
-///
-/// They are made from the name without its extension, and travel with the model.
-pub fn sidecar_names(model: &str) -> impl Iterator<Item = String> {
-    let stem = model.rsplit_once('.').map_or(model, |(stem, _)| stem).to_owned();
-    SIDECAR_ENDINGS.into_iter().map(move |ending| format!("{stem}{ending}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,13 +120,5 @@ mod tests {
         assert_eq!(WeightFormat::of("X.CKPT"), Some(WeightFormat::Pickle));
         assert_eq!(WeightFormat::of("x.png"), None);
         assert_eq!(WeightFormat::of("bin"), None);
-    }
-
-    #[test]
-    fn sidecars_are_named_after_the_stem() {
-        let names: Vec<_> = sidecar_names("style v1.5.safetensors").collect();
-        assert!(names.contains(&"style v1.5.preview.png".to_owned()));
-        assert!(names.contains(&"style v1.5.civitai.info".to_owned()));
-        assert!(!names.contains(&"style v1.5.safetensors".to_owned()));
     }
 }

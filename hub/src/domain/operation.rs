@@ -104,14 +104,6 @@ impl OnConflict {
     }
 }
 
-/// The `n`-th other name of a file, `x (2).safetensors` being the first.
-pub fn other_name(name: &str, n: u32) -> String {
-    match name.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => format!("{stem} ({}).{extension}", n + 1),
-        _ => format!("{name} ({})", n + 1),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,12 +116,5 @@ mod tests {
         for choice in OnConflict::ALL {
             assert_eq!(OnConflict::from_name(choice.as_str()), Some(choice));
         }
-    }
-
-    #[test]
-    fn another_name_keeps_the_extension() {
-        assert_eq!(other_name("a.b.safetensors", 1), "a.b (2).safetensors");
-        assert_eq!(other_name("LICENSE", 2), "LICENSE (3)");
-        assert_eq!(other_name(".hidden", 1), ".hidden (2)");
     }
 }

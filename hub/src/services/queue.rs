@@ -32,6 +32,7 @@ mod runner;
 mod share;
 mod small;
 pub(super) mod story;
+mod together;
 mod undo;
 mod unknown;
 mod verified;
@@ -155,6 +156,7 @@ impl Queue {
         self.blocking(move || {
             let stepped = this.step_blocking(id, event)?;
             this.run_effects(&stepped);
+            together::follow(&this, &stepped.transfer, event)?;
             this.events.send(Event::BatchChanged(stepped.transfer.batch_id));
             this.events.send(Event::HistoryAdded);
             Ok(())

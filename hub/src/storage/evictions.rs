@@ -168,6 +168,20 @@ pub fn below(connection: &Connection, root: RootRowId, path: &RelPath) -> Result
     Ok(found.into_iter().filter(|row| row.path.is_within(path)).collect())
 }
 
+/// What was evicted beside this path and may belong to it or share what does; see
+/// [`crate::domain::bundle`].
+pub fn beside(connection: &Connection, root: RootRowId, weights: &RelPath) -> Result<Vec<EvictedRow>, StorageError> {
+    let folder = weights.parent().map(|folder| format!("{}/", folder.match_key())).unwrap_or_default();
+    let (from, to) = crate::domain::bundle::surroundings(weights.name());
+    let mut statement = connection.prepare_cached(
+        "SELECT path, lake_path, size_bytes, blake3 FROM evictions
+         WHERE root_id = ?1 AND match_key >= ?2 AND match_key < ?3 ORDER BY match_key, path",
+    )?;
+    let range = (root.0, format!("{folder}{from}"), format!("{folder}{to}"));
+    let found = statement.query_map(range, evicted)?.collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().filter(|row| row.path.is_beside(weights)).collect())
+}
+
 fn evicted(row: &Row<'_>) -> rusqlite::Result<EvictedRow> {
     let wrong = |column, error: Box<dyn std::error::Error + Send + Sync>| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error)

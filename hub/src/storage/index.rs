@@ -4,6 +4,7 @@
 //! A folder's row holds the digest of its listing. The scan compares digests; only folders that
 //! differ come here, and only their rows are touched.
 
+pub mod beside;
 pub mod bulk;
 pub mod edits;
 pub mod excluded;
@@ -15,7 +16,7 @@ pub mod unhashed;
 
 pub use edits::{Edits, put_file, remove_file};
 pub use excluded::leave_out_excluded;
-pub use folders::{KnownFolder, known_folders, mounted_folders, set_mounts};
+pub use folders::{KnownFolder, folder_like, known_folders, mounted_folders, set_mounts};
 pub use listing::{Changes, ListedFile, Listing, apply, apply_all};
 pub use single::{
     FileRow, file_at, file_holding, files_at_key, files_below, for_each_below, has_folder, is_content_known,

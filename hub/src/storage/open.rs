@@ -27,6 +27,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0013_unknown_places.sql")),
     M::up(include_str!("../../migrations/0014_retention.sql")),
     M::up(include_str!("../../migrations/0015_damaged.sql")),
+    M::up(include_str!("../../migrations/0016_bundles.sql")),
 ];
 
 /// What opening found out.

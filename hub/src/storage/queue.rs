@@ -4,6 +4,7 @@
 //! nothing is held. Whatever is `running` when a hub starts was interrupted.
 
 pub mod batches;
+pub mod bundles;
 pub mod claim;
 pub mod failures;
 mod lanes;

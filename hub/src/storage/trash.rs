@@ -138,6 +138,11 @@ pub fn in_folder(connection: &Connection, root: RootRowId, folder: &str) -> Resu
     Ok(connection.prepare_cached(&sql)?.query_map(range, row)?.collect::<Result<_, _>>()?)
 }
 
+/// The folder around a place in the trash.
+pub fn around(trash_path: &str) -> &str {
+    trash_path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
 /// The folders, `date/batch`, in which this database knows files.
 pub fn folders(connection: &Connection, root: RootRowId) -> Result<Vec<String>, StorageError> {
     let mut statement =

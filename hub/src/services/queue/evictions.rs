@@ -3,23 +3,26 @@
 //! Here only the index is asked, and what can't be done is told with the reason. Whether the Lake
 //! really holds a content is proved when the file's turn comes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 use shared_protocol::RelPath;
 
 use super::enqueue::{MOST_SKIPPED, content};
 use super::{Queue, SkippedPath, exclusions, story};
+use crate::domain::bundle::{self, Fate};
 use crate::domain::eviction::{LakeCopy, lake_copy};
 use crate::domain::exclusion::{self, Entry};
 use crate::domain::ids::{BatchId, RootRowId};
+use crate::domain::kind::FileKind;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::evictions::{self, EvictedRow};
+use crate::storage::index::beside::{by_folder, with_surroundings};
 use crate::storage::index::{self, FileRow};
-use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
+use crate::storage::queue::batches::{self, NewBatch, NewTransfer, in_phases};
 use crate::storage::views::named;
 use crate::storage::{Connection, StorageError, skipped};
 
@@ -66,7 +69,8 @@ struct Asked<'a> {
     /// Paths that unfinished transfers already read or write.
     open: HashSet<(RootRowId, String)>,
     taken: HashSet<RelPath>,
-    transfers: Vec<NewTransfer>,
+    /// What goes, by what belongs together.
+    bundles: Vec<Vec<NewTransfer>>,
     refused: Vec<SkippedPath>,
 }
 
@@ -90,13 +94,15 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
             lake: &lake,
             open: batches::open_paths(tx)?,
             taken: HashSet::new(),
-            transfers: Vec::new(),
+            bundles: Vec::new(),
             refused: Vec::new(),
         };
-        for path in paths {
-            if operation == Operation::Evict { asked.evict(path)? } else { asked.bring_back(path)? }
+        if operation == Operation::Evict {
+            asked.evict(paths)?
+        } else {
+            asked.bring_back(paths)?
         }
-        let Asked { transfers, mut refused, .. } = asked;
+        let Asked { bundles, mut refused, .. } = asked;
         let n_refused = refused.len();
         refused.truncate(MOST_SKIPPED);
         let from = if operation == Operation::Evict { Root::Local } else { Root::Lake };
@@ -108,11 +114,11 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
             skipped: serde_json::to_string(&refused).map_err(|e| StorageError::damaged("a list of paths", e))?,
             undo_of: None,
         };
-        let batch_id = batches::insert(tx, &new, &transfers)?;
-        let n = transfers.len() as u64;
+        let batch_id = batches::insert_bundles(tx, &new, &bundles)?;
+        let n = bundles.iter().map(Vec::len).sum::<usize>() as u64;
         let told_as = (operation != Operation::Evict).then_some(story::BRING_BACK);
         story::begin(tx, batch_id, told_as, n, n_refused as u64)?;
-        let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
+        let size_bytes = bundles.iter().flatten().map(|transfer| transfer.size_bytes).sum();
         Ok(EvictionReceipt { batch_id, n_transfers: n, size_bytes, refused })
     })?)
 }
@@ -136,54 +142,97 @@ impl Asked<'_> {
         self.open.contains(&(root.row, path.match_key()))
     }
 
-    fn evict(&mut self, path: &RelPath) -> Result<(), StorageError> {
-        let files = match index::file_at(self.connection, self.local.row, path)? {
-            Some(file) => vec![file],
-            None => index::files_below(self.connection, self.local.row, Some(path))?,
-        };
-        if files.is_empty() {
+    fn evict(&mut self, paths: &[RelPath]) -> Result<(), StorageError> {
+        let (mut named, mut unknown) = (Vec::new(), Vec::new());
+        for path in paths {
+            let found = match index::file_at(self.connection, self.local.row, path)? {
+                Some(file) => vec![file],
+                None => index::files_below(self.connection, self.local.row, Some(path))?,
+            };
+            if found.is_empty() {
+                unknown.push(path);
+            }
+            named.extend(found.into_iter().filter(|file| self.taken.insert(file.path.clone())));
+        }
+        by_folder(named).into_iter().try_for_each(|files| self.evict_beside(files))?;
+        for path in unknown {
             let excluded = exclusions::reason(path, self.local.dir.own_below().as_deref());
             self.refuse(path, excluded.as_deref().unwrap_or("it is not in the index of Local: scan, then try again"));
         }
-        files.iter().try_for_each(|file| self.evict_file(file))
+        Ok(())
     }
 
-    fn evict_file(&mut self, file: &FileRow) -> Result<(), StorageError> {
-        if !self.taken.insert(file.path.clone()) {
-            return Ok(());
+    /// Files of one folder with what belongs to them. What a model that stays needs as well stays, too.
+    fn evict_beside(&mut self, named: Vec<FileRow>) -> Result<(), StorageError> {
+        let n_named = named.len();
+        let files = with_surroundings(self.connection, self.local.row, named)?;
+        let names: Vec<&str> = files.iter().map(|file| file.path.name()).collect();
+        let split = bundle::split(&names, |at| at < n_named);
+        for at in split.alone {
+            if let Some(file) = files.get(at) {
+                let alone = self.evict_file(file)?;
+                self.bundles.extend(alone.map(|transfer| vec![transfer]));
+            }
         }
+        for bundle in &split.bundles {
+            let (mut weights, mut goes) = (Vec::new(), HashSet::new());
+            for at in &bundle.weights {
+                let Some(file) = files.get(*at) else { continue };
+                if let Some(transfer) = self.evict_file(file)? {
+                    goes.insert(*at);
+                    weights.push(transfer);
+                }
+            }
+            let mut sidecars = Vec::new();
+            for sidecar in &bundle.sidecars {
+                let Some(file) = files.get(sidecar.at) else { continue };
+                match sidecar.fate(|owner| goes.contains(&owner)) {
+                    Fate::Goes => sidecars.extend(self.evict_file(file)?),
+                    Fate::Stays if sidecar.named => self.refuse(&file.path, "the model that it belongs to stays"),
+                    Fate::Shared | Fate::Stays => {}
+                }
+            }
+            self.bundles.push(in_phases(weights, sidecars));
+        }
+        Ok(())
+    }
+
+    fn evict_file(&mut self, file: &FileRow) -> Result<Option<NewTransfer>, StorageError> {
         if self.is_unknown(&file.path)? {
-            return Ok(());
+            return Ok(None);
         }
         if file.conflict {
             self.refuse(&file.path, "another name here differs only in case: rename one of them first");
-            return Ok(());
+            return Ok(None);
         }
         if file.placeholder {
             self.refuse(&file.path, "its content lies in a cloud: it takes no space here");
-            return Ok(());
+            return Ok(None);
         }
         if self.is_open(self.local, &file.path) {
             self.refuse(&file.path, "another transfer of it has not ended yet");
-            return Ok(());
+            return Ok(None);
         }
-        match self.stays(file)? {
-            Err(why) => self.refuse(&file.path, why),
-            Ok(stays) => self.transfers.push(NewTransfer {
-                operation: Operation::Evict,
-                from: (Root::Local, self.local.row),
-                to: Some((Root::Lake, self.lake.row)),
-                path: file.path.clone(),
-                to_path: Some(stays).filter(|stays| *stays != file.path),
-                on_conflict: OnConflict::Skip,
-                size_bytes: file.size_bytes,
-                modified: file.modified,
-                trash_path: None,
-                occupant: None,
-                phase: 0,
-            }),
-        }
-        Ok(())
+        let stays = match self.stays(file)? {
+            Ok(stays) => stays,
+            Err(why) => {
+                self.refuse(&file.path, why);
+                return Ok(None);
+            }
+        };
+        Ok(Some(NewTransfer {
+            operation: Operation::Evict,
+            from: (Root::Local, self.local.row),
+            to: Some((Root::Lake, self.lake.row)),
+            path: file.path.clone(),
+            to_path: Some(stays).filter(|stays| *stays != file.path),
+            on_conflict: OnConflict::Skip,
+            size_bytes: file.size_bytes,
+            modified: file.modified,
+            trash_path: None,
+            occupant: None,
+            phase: 0,
+        }))
     }
 
     /// Where on the Lake the content stays, or why it can't.
@@ -220,29 +269,67 @@ impl Asked<'_> {
         Ok(Ok(stays.path.clone()))
     }
 
-    fn bring_back(&mut self, path: &RelPath) -> Result<(), StorageError> {
-        let evicted = evictions::below(self.connection, self.local.row, path)?;
-        if evicted.is_empty() {
-            self.refuse(path, "it was not evicted, or is back already");
+    fn bring_back(&mut self, paths: &[RelPath]) -> Result<(), StorageError> {
+        let mut named: Vec<EvictedRow> = Vec::new();
+        for path in paths {
+            let found = evictions::below(self.connection, self.local.row, path)?;
+            if found.is_empty() {
+                self.refuse(path, "it was not evicted, or is back already");
+            }
+            named.extend(found.into_iter().filter(|file| self.taken.insert(file.path.clone())));
         }
-        evicted.iter().try_for_each(|file| self.bring_back_file(file))
+        let mut folders: BTreeMap<Option<RelPath>, Vec<EvictedRow>> = BTreeMap::new();
+        for file in named {
+            folders.entry(file.path.parent()).or_default().push(file);
+        }
+        folders.into_values().try_for_each(|files| self.bring_back_beside(files))
     }
 
-    fn bring_back_file(&mut self, evicted: &EvictedRow) -> Result<(), StorageError> {
-        if !self.taken.insert(evicted.path.clone()) {
-            return Ok(());
+    /// Evicted files of one folder with what belongs to them and was evicted, too.
+    fn bring_back_beside(&mut self, mut files: Vec<EvictedRow>) -> Result<(), StorageError> {
+        let n_named = files.len();
+        for at in 0..n_named {
+            let Some(path) = files.get(at).map(|file| file.path.clone()) else { continue };
+            if FileKind::of(path.name()) == FileKind::Model {
+                let near = evictions::beside(self.connection, self.local.row, &path)?;
+                files.extend(near.into_iter().filter(|file| self.taken.insert(file.path.clone())));
+            }
         }
+        let names: Vec<&str> = files.iter().map(|file| file.path.name()).collect();
+        let split = bundle::split(&names, |at| at < n_named);
+        for at in split.alone {
+            if let Some(file) = files.get(at) {
+                let alone = self.bring_back_file(file)?;
+                self.bundles.extend(alone.map(|transfer| vec![transfer]));
+            }
+        }
+        for bundle in &split.bundles {
+            let (mut weights, mut sidecars) = (Vec::new(), Vec::new());
+            for file in bundle.weights.iter().filter_map(|at| files.get(*at)) {
+                weights.extend(self.bring_back_file(file)?);
+            }
+            for sidecar in bundle.sidecars.iter().filter(|sidecar| sidecar.named || !weights.is_empty()) {
+                if let Some(file) = files.get(sidecar.at) {
+                    sidecars.extend(self.bring_back_file(file)?);
+                }
+            }
+            self.bundles.push(in_phases(weights, sidecars));
+        }
+        Ok(())
+    }
+
+    fn bring_back_file(&mut self, evicted: &EvictedRow) -> Result<Option<NewTransfer>, StorageError> {
         if let Some(cover) = skipped::cover(self.connection, self.local.row, &evicted.path.match_key())? {
             self.refuse(&evicted.path, format!("not touched: {}", cover.text()));
-            return Ok(());
+            return Ok(None);
         }
         if !index::files_at_key(self.connection, self.local.row, &evicted.path.match_key())?.is_empty() {
             self.refuse(&evicted.path, "Local has a file at this path");
-            return Ok(());
+            return Ok(None);
         }
         if self.is_open(self.local, &evicted.path) {
             self.refuse(&evicted.path, "another transfer to the same place has not ended yet");
-            return Ok(());
+            return Ok(None);
         }
         let holds = |file: &FileRow| file.hash == Some(evicted.hash) && !file.placeholder && !file.conflict;
         let cover = skipped::cover(self.connection, self.lake.row, &evicted.lake_path.match_key())?;
@@ -254,24 +341,24 @@ impl Asked<'_> {
         let Some(source) = source else {
             if let Some(cover) = cover {
                 self.refuse(&evicted.path, format!("{}. {}", cover.text(), cover.reason.way_out()));
-                return Ok(());
+                return Ok(None);
             }
             if let Some(found) = exclusion::of_path(&evicted.lake_path, Entry::File) {
                 let why = format!("on the Lake, {found}: put {} elsewhere on the Lake, then scan", evicted.lake_path);
                 self.refuse(&evicted.path, why);
-                return Ok(());
+                return Ok(None);
             }
             self.refuse(
                 &evicted.path,
                 "the Lake is not known to hold this content now: scan and hash the Lake, then try again",
             );
-            return Ok(());
+            return Ok(None);
         };
         if self.is_open(self.lake, &source.path) {
             self.refuse(&evicted.path, "another transfer of the Lake's copy has not ended yet");
-            return Ok(());
+            return Ok(None);
         }
-        self.transfers.push(NewTransfer {
+        Ok(Some(NewTransfer {
             operation: Operation::Copy,
             from: (Root::Lake, self.lake.row),
             to: Some((Root::Local, self.local.row)),
@@ -283,7 +370,6 @@ impl Asked<'_> {
             trash_path: None,
             occupant: None,
             phase: 0,
-        });
-        Ok(())
+        }))
     }
 }

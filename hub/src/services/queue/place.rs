@@ -7,9 +7,9 @@ use shared_protocol::RelPath;
 
 use super::failure::Trouble;
 use super::result::{Change, End, Ends};
-use super::{Queue, damage, exclusions, unknown};
+use super::{Queue, damage, exclusions, together, unknown};
 use crate::domain::failure::FailureClass;
-use crate::domain::operation::{OnConflict, Operation, other_name};
+use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::retry::in_use_backoff;
 use crate::fs::copy::{CopyError, part_name};
 use crate::fs::entry::{Entry, Folder};
@@ -19,9 +19,6 @@ use crate::fs::trash::{Bin, Put};
 use crate::fs::{FileStamp, Flow, FsError};
 use crate::services::Event;
 use crate::storage::queue::{TransferRow, batches, waypoint};
-
-/// Other names tried before giving up.
-const MOST_NAMES: u32 = 200;
 
 /// Everything that is known before the first byte moves.
 #[derive(Debug)]
@@ -50,6 +47,7 @@ pub(super) fn token(queue: &Queue, transfer: &TransferRow) -> String {
 pub(super) fn check_allowed(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble> {
     exclusions::check(queue, transfer)?;
     unknown::check(queue, transfer)?;
+    together::check(queue, transfer)?;
     if transfer.operation.takes_away() {
         queue.roots.check_delete(transfer.from)?;
     }
@@ -88,10 +86,8 @@ pub(super) fn prepare(
         return Err(Trouble::changed());
     }
     let folder = trodden.dests.ensure(&to.open, transfer.to_path.parent())?;
-    let name = free_name(&folder, transfer.to_path.name(), transfer.on_conflict)?;
-    let to_path =
-        RelPath::in_folder(folder.below(), &name).map_err(|error| Trouble::last("name", error.to_string()))?;
-    let dest = folder.entry(&name);
+    let to_path = free_name(queue, transfer, &folder)?;
+    let dest = folder.entry(to_path.name());
     if transfer.on_conflict == OnConflict::Replace {
         // Seen now, it costs no copy; it is looked at again when it makes way.
         let occupant = dest.stamp_if_there()?;
@@ -118,26 +114,19 @@ pub(super) fn part_of(queue: &Queue, transfer: &TransferRow, root: &End) -> Resu
     Ok(folder.map(|folder| part_in(queue, transfer, &folder)))
 }
 
-/// The name that the choice leads to, given what is there now.
-fn free_name(folder: &Arc<Folder>, name: &str, choice: OnConflict) -> Result<String, Trouble> {
-    let is_taken = |name: &str| folder.entry(name).stamp_if_there().map(|stamp| stamp.is_some());
-    let shown = || RelPath::in_folder(folder.below(), name).map_or_else(|_| name.to_owned(), |path| path.to_string());
-    if !is_taken(name)? {
-        return Ok(name.to_owned());
+/// The path that the choice leads to, given what is there now.
+fn free_name(queue: &Queue, transfer: &TransferRow, folder: &Arc<Folder>) -> Result<RelPath, Trouble> {
+    let is_taken = |path: &RelPath| -> Result<bool, Trouble> {
+        Ok(folder.entry(path.name()).stamp_if_there().map(|stamp| stamp.is_some())?)
+    };
+    let path = together::path_now(queue, transfer, folder.below())?;
+    if !is_taken(&path)? {
+        return Ok(path);
     }
-    match choice {
-        OnConflict::Skip => Err(Trouble::exists(&shown())),
-        OnConflict::Replace => Ok(name.to_owned()),
-        OnConflict::KeepBoth => {
-            for n in 1..MOST_NAMES {
-                let other = other_name(name, n);
-                RelPath::in_folder(folder.below(), &other).map_err(|error| Trouble::last("name", error.to_string()))?;
-                if !is_taken(&other)? {
-                    return Ok(other);
-                }
-            }
-            Err(Trouble::exists(&shown()))
-        }
+    match transfer.on_conflict {
+        OnConflict::Skip => Err(Trouble::exists(path.as_str())),
+        OnConflict::Replace => Ok(path),
+        OnConflict::KeepBoth => together::renumber(queue, transfer, folder.below(), is_taken),
     }
 }
 

@@ -1,15 +1,18 @@
 //! Putting files from the trash back to where they were.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::enqueue::MOST_SKIPPED;
 use super::{BatchReceipt, Queue, SkippedPath, story};
+use crate::domain::bundle;
+use crate::domain::ids::RootRowId;
+use crate::domain::kind::FileKind;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::index;
-use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
+use crate::storage::queue::batches::{self, NewBatch, NewTransfer, in_phases};
 use crate::storage::trash::{self, TrashRow};
 use crate::storage::{Connection, StorageError};
 
@@ -43,22 +46,28 @@ fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
     }
     Ok(queue.database.write_blocking(|tx| {
         let mut plan =
-            Plan { connection: tx, open: batches::open_paths(tx)?, transfers: Vec::new(), skipped: Vec::new() };
+            Plan { connection: tx, open: batches::open_paths(tx)?, bundles: Vec::new(), skipped: Vec::new() };
         let found = trash::of_ids(tx, ids)?;
         let known: HashSet<i64> = found.iter().map(|row| row.id).collect();
         for id in ids.iter().filter(|id| !known.contains(id)) {
             plan.skip(format!("entry {id}"), "it is not in the trash any more");
         }
+        // What was deleted together lies in one folder of the trash.
+        let mut folders: BTreeMap<(RootRowId, String), Vec<TrashRow>> = BTreeMap::new();
         for row in found {
-            match live.iter().find(|live| live.row == row.root) {
-                Some(live) => plan.add(live, row)?,
-                None => plan.skip(row.path.to_string(), "its root can't be reached"),
+            let folder = trash::around(&row.trash_path).to_owned();
+            folders.entry((row.root, folder)).or_default().push(row);
+        }
+        for ((root, folder), rows) in folders {
+            match live.iter().find(|live| live.row == root) {
+                Some(live) => plan.add_beside(live, &folder, rows)?,
+                None => rows.iter().for_each(|row| plan.skip(row.path.to_string(), "its root can't be reached")),
             }
         }
-        let Plan { transfers, mut skipped, .. } = plan;
+        let Plan { bundles, mut skipped, .. } = plan;
         let n_skipped = skipped.len() as u64;
         skipped.truncate(MOST_SKIPPED);
-        let from = transfers.first().map_or(Root::Local, |first| first.from.0);
+        let from = bundles.iter().flatten().next().map_or(Root::Local, |first| first.from.0);
         let batch = NewBatch {
             operation: Operation::Restore,
             from,
@@ -67,10 +76,10 @@ fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
             skipped: serde_json::to_string(&skipped).map_err(|e| StorageError::damaged("a list of paths", e))?,
             undo_of: None,
         };
-        let batch_id = batches::insert(tx, &batch, &transfers)?;
-        let n_transfers = transfers.len() as u64;
+        let batch_id = batches::insert_bundles(tx, &batch, &bundles)?;
+        let n_transfers = bundles.iter().map(Vec::len).sum::<usize>() as u64;
         story::begin(tx, batch_id, None, n_transfers, n_skipped)?;
-        let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
+        let size_bytes = bundles.iter().flatten().map(|transfer| transfer.size_bytes).sum();
         Ok(BatchReceipt { batch_id, n_transfers, size_bytes, skipped })
     })?)
 }
@@ -78,8 +87,9 @@ fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
 struct Plan<'a> {
     connection: &'a Connection,
     /// Paths that unfinished transfers, and those of this request, read or write.
-    open: HashSet<(crate::domain::ids::RootRowId, String)>,
-    transfers: Vec<NewTransfer>,
+    open: HashSet<(RootRowId, String)>,
+    /// What comes back, by what belongs together.
+    bundles: Vec<Vec<NewTransfer>>,
     skipped: Vec<SkippedPath>,
 }
 
@@ -88,29 +98,62 @@ impl Plan<'_> {
         self.skipped.push(SkippedPath { path, why: why.to_owned() });
     }
 
-    fn add(&mut self, live: &LiveRoot, row: TrashRow) -> Result<(), StorageError> {
+    /// Files that lay in one folder, with what belongs to them and was deleted with them.
+    fn add_beside(&mut self, live: &LiveRoot, folder: &str, named: Vec<TrashRow>) -> Result<(), StorageError> {
+        let n_named = named.len();
+        let mut rows = named;
+        if rows.iter().any(|row| FileKind::of(row.path.name()) == FileKind::Model) {
+            let known: HashSet<i64> = rows.iter().map(|row| row.id).collect();
+            let near = trash::in_folder(self.connection, live.row, folder)?;
+            let is_beside = |row: &TrashRow| trash::around(&row.trash_path) == folder && !row.leaving;
+            rows.extend(near.into_iter().filter(|row| is_beside(row) && !known.contains(&row.id)));
+        }
+        let names: Vec<&str> = rows.iter().map(|row| row.path.name()).collect();
+        let split = bundle::split(&names, |at| at < n_named);
+        for row in split.alone.iter().filter_map(|at| rows.get(*at)) {
+            let alone = self.add(live, row)?;
+            self.bundles.extend(alone.map(|transfer| vec![transfer]));
+        }
+        for bundle in &split.bundles {
+            let (mut weights, mut sidecars) = (Vec::new(), Vec::new());
+            for row in bundle.weights.iter().filter_map(|at| rows.get(*at)) {
+                weights.extend(self.add(live, row)?);
+            }
+            for sidecar in bundle.sidecars.iter().filter(|sidecar| sidecar.named || !weights.is_empty()) {
+                if let Some(row) = rows.get(sidecar.at) {
+                    sidecars.extend(self.add(live, row)?);
+                }
+            }
+            self.bundles.push(in_phases(weights, sidecars));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, live: &LiveRoot, row: &TrashRow) -> Result<Option<NewTransfer>, StorageError> {
         let key = row.path.match_key();
         if !live.writable {
             self.skip(row.path.to_string(), "its root can't be written");
+            Ok(None)
         } else if !index::files_at_key(self.connection, live.row, &key)?.is_empty() {
             self.skip(row.path.to_string(), "something has this name now");
+            Ok(None)
         } else if !self.open.insert((live.row, key)) {
             self.skip(row.path.to_string(), "another transfer to the same place has not ended yet");
+            Ok(None)
         } else {
-            self.transfers.push(NewTransfer {
+            Ok(Some(NewTransfer {
                 operation: Operation::Restore,
                 from: (live.root, live.row),
                 to: None,
-                path: row.path,
+                path: row.path.clone(),
                 to_path: None,
                 on_conflict: OnConflict::Skip,
                 size_bytes: row.size_bytes,
                 modified: row.modified,
-                trash_path: Some(row.trash_path),
+                trash_path: Some(row.trash_path.clone()),
                 occupant: None,
                 phase: 0,
-            });
+            }))
         }
-        Ok(())
     }
 }

@@ -20,6 +20,10 @@ use crate::storage::index::{self, FileRow};
 use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
 use crate::storage::{Connection, StorageError, skipped};
 
+mod sidecars;
+
+use sidecars::Removed;
+
 /// A file by its root and path.
 pub type Named = (Root, RelPath);
 
@@ -106,12 +110,14 @@ fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Batch
             lives: &lives,
             open,
             taken: HashSet::new(),
+            removed: vec![],
             transfers: vec![],
             skipped: vec![],
         };
         groups.iter().try_for_each(|group| plan.add(group))?;
-        let Plan { transfers, mut skipped, .. } = plan;
+        let Plan { transfers, mut skipped, taken, removed, open, .. } = plan;
         let Some(first) = transfers.first() else { return Ok(Err(skipped)) };
+        let left = sidecars::of_removed(tx, &removed, &taken, &open, groups)?;
         let n_skipped = skipped.len();
         skipped.truncate(MOST_SKIPPED);
         let batch = NewBatch {
@@ -122,7 +128,7 @@ fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Batch
             skipped: serde_json::to_string(&skipped).map_err(|e| StorageError::damaged("a list of paths", e))?,
             undo_of: None,
         };
-        let batch_id = batches::insert(tx, &batch, &transfers)?;
+        let (batch_id, transfers) = sidecars::insert(tx, &batch, transfers, left)?;
         story::begin(tx, batch_id, Some(story::DUPLICATES), transfers.len() as u64, n_skipped as u64)?;
         let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
         Ok(Ok(BatchReceipt { batch_id, n_transfers: transfers.len() as u64, size_bytes, skipped }))
@@ -152,6 +158,8 @@ struct Plan<'a> {
     /// Paths that unfinished transfers already read or write.
     open: HashSet<(RootRowId, String)>,
     taken: HashSet<Named>,
+    /// What is removed, and the file that stays in its place.
+    removed: Vec<Removed>,
     transfers: Vec<NewTransfer>,
     skipped: Vec<SkippedPath>,
 }
@@ -232,6 +240,13 @@ impl<'a> Plan<'a> {
     }
 
     fn push(&mut self, file: FileRow, live: &LiveRoot, keeper: &FileRow, keeps: &LiveRoot) {
+        if self.action == Action::Delete {
+            self.removed.push(Removed {
+                root: (live.root, live.row),
+                file: file.clone(),
+                kept: (keeps.row, keeper.path.clone()),
+            });
+        }
         self.transfers.push(NewTransfer {
             operation: operation(self.action),
             from: (live.root, live.row),

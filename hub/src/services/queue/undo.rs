@@ -1,18 +1,21 @@
 //! Undoing a batch: deletes come back from the trash, copies that are unchanged go, moves go back.
 //!
 //! Nothing is forced: a file that was changed since stays, a path that is taken stays taken, and
-//! each such case is told.
+//! each such case is told. Weights go first and take their sidecars along, as on the way there.
+
+use std::collections::{HashMap, HashSet};
 
 use shared_protocol::RelPath;
 
 use super::enqueue::MOST_SKIPPED;
 use super::{BatchReceipt, Queue, SkippedPath, conflict, story};
-use crate::domain::ids::BatchId;
+use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 use crate::services::{ErrorKind, ServiceError};
 use crate::storage::queue::batches::{self, GrowingBatch, NewBatch, NewTransfer};
+use crate::storage::queue::bundles::{self, WEIGHTS_PHASE};
 use crate::storage::queue::row::{self, Of};
 use crate::storage::queue::{TransferRow, waypoint};
 use crate::storage::{Connection, StorageError, retention};
@@ -39,9 +42,22 @@ pub(super) fn undo(queue: &Queue, batch: BatchId) -> Result<BatchReceipt, Servic
             return Err(conflict("This batch has not ended: cancel what is left of it, then undo it."));
         }
         let last = batches::last_phase(tx, batch)?;
-        let mut way_back = WayBack { queue, connection: tx, batch, last, made: None, skipped: Vec::new() };
-        // What was done in phases is taken back in the opposite order.
-        let of = if last > 0 { Of::DoneBackwards } else { Of::Done };
+        let order = match last {
+            0 => Order::None,
+            _ if bundles::any(tx, batch)? => Order::WeightsFirst,
+            last => Order::Backwards { last },
+        };
+        let mut way_back = WayBack {
+            queue,
+            connection: tx,
+            batch,
+            order,
+            made: None,
+            bundles: HashMap::new(),
+            torn: HashSet::new(),
+            skipped: Vec::new(),
+        };
+        let of = if matches!(order, Order::Backwards { .. }) { Of::DoneBackwards } else { Of::Done };
         let mut behind = None;
         loop {
             let page = row::of_batch(tx, batch, of, behind, PAGE)?;
@@ -55,14 +71,29 @@ pub(super) fn undo(queue: &Queue, batch: BatchId) -> Result<BatchReceipt, Servic
     Ok(receipt)
 }
 
+/// In which order a batch is taken back.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    /// As it comes.
+    None,
+    /// What was done in phases is taken back in the opposite order.
+    Backwards { last: u32 },
+    /// What belongs together goes as it went: sidecars behind their weights.
+    WeightsFirst,
+}
+
 /// The batch that takes another one back, as it grows.
 struct WayBack<'a> {
     queue: &'a Queue,
     connection: &'a Connection,
     batch: BatchId,
-    last: u32,
+    order: Order,
     /// There is one as soon as there is something to do.
     made: Option<GrowingBatch<'a>>,
+    /// The first transfer of each bundle, by the bundle that it takes back.
+    bundles: HashMap<TransferId, TransferId>,
+    /// Bundles of which weights can't be taken back.
+    torn: HashSet<TransferId>,
     /// The first of them, to be told.
     skipped: Vec<SkippedPath>,
 }
@@ -70,25 +101,38 @@ struct WayBack<'a> {
 impl WayBack<'_> {
     /// Adds what takes back one transfer.
     fn add(&mut self, done: &TransferRow) -> Result<(), ServiceError> {
+        let is_torn = done.phase > WEIGHTS_PHASE && done.bundle.is_some_and(|bundle| self.torn.contains(&bundle));
+        if is_torn {
+            self.skip(done, "the model that it belongs to can't be taken back".to_owned());
+            return Ok(());
+        }
         let reversed = match reverse(self.queue, self.connection, done) {
             Ok(reversed) => reversed,
             Err(ServiceError::Said { kind: ErrorKind::Impossible, text }) => {
-                if self.skipped.len() < MOST_SKIPPED {
-                    self.skipped.push(SkippedPath { path: done.path.to_string(), why: text });
-                }
+                self.torn.extend(done.bundle.filter(|_| done.phase == WEIGHTS_PHASE));
+                self.skip(done, text);
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
-        for (transfer, phase) in reversed.into_iter().zip(phases_back(done.phase, self.last)) {
+        for (transfer, phase) in reversed.into_iter().zip(self.order.phases_back(done.phase)) {
             let transfer = NewTransfer { phase, ..transfer };
             let made = match &mut self.made {
                 Some(made) => made,
                 none => none.insert(GrowingBatch::begin(self.connection, &first(&transfer, self.batch))?),
             };
-            made.add(&transfer)?;
+            let id = made.add(&transfer)?;
+            if let Some(bundle) = done.bundle {
+                bundles::join(self.connection, id, *self.bundles.entry(bundle).or_insert(id))?;
+            }
         }
         Ok(())
+    }
+
+    fn skip(&mut self, done: &TransferRow, why: String) {
+        if self.skipped.len() < MOST_SKIPPED {
+            self.skipped.push(SkippedPath { path: done.path.to_string(), why });
+        }
     }
 
     fn finish(self) -> Result<BatchReceipt, ServiceError> {
@@ -117,10 +161,16 @@ fn first(transfer: &NewTransfer, undo_of: BatchId) -> NewBatch {
     }
 }
 
-/// The phases in which the one or two steps run that take back a step of a phase.
-fn phases_back(phase: u32, last: u32) -> [u32; 2] {
-    let first = if phase == 0 { 0 } else { 1 + 2 * (last - phase) };
-    [first, if first == 0 { 0 } else { first + 1 }]
+impl Order {
+    /// The phases in which the one or two steps run that take back a step of a phase.
+    fn phases_back(self, phase: u32) -> [u32; 2] {
+        let first = match self {
+            _ if phase == 0 => return [0, 0],
+            Self::Backwards { last } => 1 + 2 * (last - phase),
+            Self::None | Self::WeightsFirst => 1 + 2 * (phase - 1),
+        };
+        [first, first + 1]
+    }
 }
 
 /// What puts one transfer's work back.

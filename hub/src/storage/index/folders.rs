@@ -85,3 +85,17 @@ pub fn ensure(connection: &Connection, root: RootRowId, path: &str) -> Result<Fo
         .execute((root.0, parent.map(|p| p.0), path, match_key(path)))?;
     Ok(FolderId(connection.last_insert_rowid()))
 }
+
+/// A folder of this path, or else one beside it whose name differs only in case or in the form of its
+/// letters. The folder around it has to be spelled as it is.
+pub fn folder_like(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<Option<RelPath>, StorageError> {
+    let parent = path.parent().map(String::from).unwrap_or_default();
+    let sql = "SELECT path FROM folders
+               WHERE parent_id = (SELECT id FROM folders WHERE root_id = ?1 AND path = ?2) AND match_key = ?3
+               ORDER BY path = ?4 DESC, path LIMIT 1";
+    let found: Option<String> = connection
+        .prepare_cached(sql)?
+        .query_row((root.0, parent, path.match_key(), path.as_str()), |row| row.get(0))
+        .optional()?;
+    found.map(|path| RelPath::parse(&path).map_err(|error| StorageError::damaged("a folder's path", error))).transpose()
+}

@@ -59,7 +59,28 @@ pub struct NewTransfer {
 /// Stores a batch with its transfers at the end of the queue.
 pub fn insert(connection: &Connection, batch: &NewBatch, transfers: &[NewTransfer]) -> Result<BatchId, StorageError> {
     let mut growing = GrowingBatch::begin(connection, batch)?;
-    transfers.iter().try_for_each(|new| growing.add(new))?;
+    transfers.iter().try_for_each(|new| growing.add(new).map(drop))?;
+    Ok(growing.id)
+}
+
+/// Sidecars follow their weights.
+pub fn in_phases(mut weights: Vec<NewTransfer>, mut sidecars: Vec<NewTransfer>) -> Vec<NewTransfer> {
+    if !weights.is_empty() && !sidecars.is_empty() {
+        weights.iter_mut().for_each(|transfer| transfer.phase = super::bundles::WEIGHTS_PHASE);
+        sidecars.iter_mut().for_each(|transfer| transfer.phase = super::bundles::SIDECARS_PHASE);
+    }
+    weights.append(&mut sidecars);
+    weights
+}
+
+/// Stores a batch of transfers of which some belong together; see [`GrowingBatch::add_bundle`].
+pub fn insert_bundles(
+    connection: &Connection,
+    batch: &NewBatch,
+    bundles: &[Vec<NewTransfer>],
+) -> Result<BatchId, StorageError> {
+    let mut growing = GrowingBatch::begin(connection, batch)?;
+    bundles.iter().try_for_each(|bundle| growing.add_bundle(bundle))?;
     Ok(growing.id)
 }
 
@@ -100,7 +121,7 @@ impl<'a> GrowingBatch<'a> {
     }
 
     /// Puts a transfer at the end of the queue.
-    pub fn add(&mut self, new: &NewTransfer) -> Result<(), StorageError> {
+    pub fn add(&mut self, new: &NewTransfer) -> Result<TransferId, StorageError> {
         self.position += 1.0;
         self.n_transfers += 1;
         self.size_bytes += new.size_bytes;
@@ -130,7 +151,14 @@ impl<'a> GrowingBatch<'a> {
                 self.now,
                 new.phase,
             ])?;
-        Ok(())
+        Ok(TransferId(self.connection.last_insert_rowid()))
+    }
+
+    /// The same for a model and its sidecars, which share a number and go together. Those that have a phase
+    /// begin in its order.
+    pub fn add_bundle(&mut self, members: &[NewTransfer]) -> Result<(), StorageError> {
+        let ids = members.iter().map(|new| self.add(new)).collect::<Result<Vec<_>, _>>()?;
+        super::bundles::tie(self.connection, &ids)
     }
 
     /// Notes that damaged files may take the place of others.

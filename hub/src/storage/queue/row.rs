@@ -55,11 +55,13 @@ pub struct TransferRow {
     pub position: f64,
     /// It begins when all of its batch with a lower number have ended; 0 waits for nothing.
     pub phase: u32,
+    /// The first transfer of the model and its sidecars that this is one of.
+    pub bundle: Option<TransferId>,
 }
 
 pub(super) const COLUMNS: &str = "id, batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, \
      to_path, on_conflict, state, stop, attempts, size_bytes, modified, synced_bytes, synced_proof, part_blake3, \
-     part_sha256, trash_path, result_size, result_modified, started_at, position, phase";
+     part_sha256, trash_path, result_size, result_modified, started_at, position, phase, bundle";
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
     let wrong = |column, what: &str| {
@@ -112,6 +114,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
         begun: row.get_ref(22)? != rusqlite::types::ValueRef::Null,
         position: row.get(23)?,
         phase: row.get(24)?,
+        bundle: row.get::<_, Option<i64>>(25)?.map(TransferId),
     })
 }
 

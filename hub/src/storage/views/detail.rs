@@ -4,13 +4,14 @@ use rusqlite::{Connection, OptionalExtension};
 use shared_protocol::{Blake3, RelPath, Sha256};
 
 use super::entry::{FileEntry, N_COLUMNS, columns_of, entry};
+use crate::domain::bundle;
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::{FileId, TransferId};
-use crate::domain::kind::{FileKind, sidecar_names};
+use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::storage::roots::{self, RootRow};
 use crate::storage::skipped::{Cover, cover_of_either, is_below};
-use crate::storage::{StorageError, hashes, timestamp};
+use crate::storage::{StorageError, hashes, index, timestamp};
 
 /// Copies of a content that are named; more are only counted.
 const NAMED_COPIES: i64 = 50;
@@ -90,17 +91,13 @@ fn sidecars(connection: &Connection, root: &RootRow, file: &FileEntry) -> Result
     if file.kind != FileKind::Model {
         return Ok(Vec::new());
     }
-    let folder = file.path.parent();
-    let sql =
-        format!("SELECT {} FROM files f WHERE f.root_id = ?1 AND f.match_key = ?2 ORDER BY f.id", columns_of("f"));
-    let mut found = Vec::new();
-    for name in sidecar_names(file.path.name()) {
-        // A name that grows too long with its ending can't be beside it.
-        let Ok(path) = RelPath::in_folder(folder.as_ref(), &name) else { continue };
-        let mut statement = connection.prepare_cached(&sql)?;
-        let rows = statement.query_map((root.id.0, path.match_key()), |row| entry(row, 0, root.root))?;
-        found.extend(rows.collect::<Result<Vec<_>, _>>()?);
-    }
+    let near = index::beside::beside(connection, root.id, &file.path)?;
+    let names: Vec<&str> = near.iter().map(|near| near.path.name()).collect();
+    let split = bundle::split(&names, |at| near.get(at).is_some_and(|near| near.id == file.id));
+    let sidecars = split.bundles.iter().flat_map(|bundle| &bundle.sidecars);
+    let ids = sidecars.filter_map(|sidecar| near.get(sidecar.at)).map(|near| near.id);
+    let found = ids.map(|id| by_id(connection, id, root.root)).collect::<Result<Vec<_>, _>>()?;
+    let mut found: Vec<FileEntry> = found.into_iter().flatten().collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
 }

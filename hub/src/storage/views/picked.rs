@@ -1,13 +1,17 @@
 //! What pages ask about single files that they list or that someone ticked.
 
+use std::collections::{BTreeMap, HashSet};
+
 use rusqlite::{Connection, OptionalExtension};
 use shared_protocol::RelPath;
 
-use super::entry::{FileEntry, columns_of, entry, path};
+use super::entry::{Chosen, FileEntry, columns_of, entry, path};
+use crate::domain::bundle::{self, Fate};
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::FileId;
+use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
-use crate::storage::{StorageError, roots};
+use crate::storage::{StorageError, index, roots};
 
 /// Endings of the pictures that are shown for a model, the one tools prefer first.
 const PICTURES: [&str; 8] =
@@ -47,6 +51,34 @@ pub fn files_at<'a>(
         found.extend(file.optional()?);
     }
     Ok(found)
+}
+
+/// These files and what goes with the models among them: the sidecars that no other model needs.
+pub fn with_sidecars(connection: &Connection, root: Root, mut files: Vec<Chosen>) -> Result<Vec<Chosen>, StorageError> {
+    let Some(row) = roots::active(connection, root)? else { return Ok(files) };
+    let mut folders: BTreeMap<Option<RelPath>, Vec<Chosen>> = BTreeMap::new();
+    let mut known: HashSet<RelPath> = HashSet::new();
+    for file in &files {
+        known.insert(file.path.clone());
+        folders.entry(file.path.parent()).or_default().push(file.clone());
+    }
+    for mut beside in folders.into_values() {
+        let n_chosen = beside.len();
+        for at in 0..n_chosen {
+            let Some(path) = beside.get(at).map(|file| file.path.clone()) else { continue };
+            if FileKind::of(path.name()) == FileKind::Model {
+                let near = index::beside::beside(connection, row.id, &path)?;
+                let new = near.into_iter().filter(|near| known.insert(near.path.clone()));
+                beside.extend(new.map(|near| Chosen { path: near.path, size_bytes: near.size_bytes }));
+            }
+        }
+        let names: Vec<&str> = beside.iter().map(|file| file.path.name()).collect();
+        let split = bundle::split(&names, |at| at < n_chosen);
+        let sidecars = split.bundles.iter().flat_map(|bundle| &bundle.sidecars);
+        let goes = sidecars.filter(|sidecar| !sidecar.named && sidecar.fate(|owner| owner < n_chosen) == Fate::Goes);
+        files.extend(goes.filter_map(|sidecar| beside.get(sidecar.at)).cloned());
+    }
+    Ok(files)
 }
 
 /// The files that one side has in the rows of the comparison with these paths.

@@ -1,6 +1,7 @@
 //! The routes against real services on real folders.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may unwrap")]
 
+mod bundles;
 mod conforms;
 mod described;
 mod duplicates;

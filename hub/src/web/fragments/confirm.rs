@@ -136,6 +136,17 @@ pub(in crate::web) async fn find(state: &WebState, target: &Target) -> Answer<Ta
     Ok(found)
 }
 
+/// The same for an operation: models that are deleted take their sidecars along, which are shown, too.
+pub(in crate::web) async fn find_for(state: &WebState, target: &Target, operation: Operation) -> Answer<Targeted> {
+    let found = find(state, target).await?;
+    if operation != Operation::Delete {
+        return Ok(found);
+    }
+    let Targeted { from, files, whole } = found;
+    let files = state.services.database.read(move |connection| picked::with_sidecars(connection, from, files)).await?;
+    Ok(Targeted { from, files, whole })
+}
+
 fn collect(connection: &Connection, selection: &Selection, from: Root) -> Result<Targeted, StorageError> {
     let files = selection.files(connection, from)?;
     let whole = match roots::active(connection, from)? {
@@ -183,7 +194,7 @@ pub(super) async fn show_confirm(
     Params(query): Params<ConfirmQuery>,
 ) -> Answer<Response> {
     let ConfirmQuery { operation, target } = query;
-    let found = find(&state, &target).await?;
+    let found = find_for(&state, &target, operation).await?;
     let from = found.from;
     let to = operation.has_destination().then(|| from.other());
     let size_bytes = found.size_bytes();

@@ -38,7 +38,7 @@ pub(super) async fn create_transfers(
     State(state): State<WebState>,
     FormBody(request): FormBody<ConfirmedRequest>,
 ) -> Answer<Response> {
-    let found = confirm::find(&state, &request.target).await?;
+    let found = confirm::find_for(&state, &request.target, request.operation).await?;
     if found.fingerprint() != request.fingerprint {
         return refused("The library has changed since: these are other files now. Close this and look again.");
     }

@@ -61,7 +61,7 @@ impl Queue {
         };
         let add = |tx: &Connection| {
             let mut growing = GrowingBatch::begin(tx, &batch)?;
-            transfers.into_iter().try_for_each(|new| growing.add(&new))
+            transfers.into_iter().try_for_each(|new| growing.add(&new).map(drop))
         };
         self.database.write_blocking(|tx| add(tx)).unwrap();
     }

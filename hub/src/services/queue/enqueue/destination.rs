@@ -1,0 +1,152 @@
+//! What the index knows of the places that files are to go to.
+//!
+//! Where both sides tell `A` from `a`, a copy beside a name that differs only in that would be two files
+//! of which no other disk could hold both: it is refused before it is made.
+
+use std::collections::{HashMap, HashSet};
+
+use shared_protocol::RelPath;
+
+use super::super::exclusions;
+use super::content;
+use crate::domain::diff::{DiffStatus, compare};
+use crate::domain::ids::RootRowId;
+use crate::services::roots::LiveRoot;
+use crate::storage::index::{self, FileRow};
+use crate::storage::{Connection, StorageError};
+
+/// What stands where a file is to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nothing; the path is as the destination spells it.
+    Free(RelPath),
+    /// A file of the same content.
+    Same(FileRow),
+    /// Another file.
+    Other(FileRow),
+    /// A name that differs only in case or in the form of its letters.
+    Nearly(RelPath),
+    /// It can't go there at all, and why.
+    Barred(String),
+}
+
+/// How a folder is spelled at the destination, or why nothing can go into it.
+type Spelled = Result<Option<RelPath>, String>;
+
+/// The other root, as it will be when all that was planned so far has been done.
+pub(super) struct Destination<'a> {
+    connection: &'a Connection,
+    pub(super) live: &'a LiveRoot,
+    /// Both sides tell `A` from `a`.
+    exact: bool,
+    /// Where the hub's data folder lies in it.
+    data_folder: Option<String>,
+    /// Folders that were looked at.
+    folders: HashMap<Option<RelPath>, Spelled>,
+    /// Folders that will be made, by key.
+    made: HashMap<String, RelPath>,
+    /// Places of files that are to be kept beside others, by key.
+    claimed: HashSet<String>,
+}
+
+impl<'a> Destination<'a> {
+    pub(super) fn new(connection: &'a Connection, from: &LiveRoot, live: &'a LiveRoot) -> Self {
+        Self {
+            connection,
+            live,
+            exact: from.case_sensitive && live.case_sensitive,
+            data_folder: live.dir.own_below(),
+            folders: HashMap::new(),
+            made: HashMap::new(),
+            claimed: HashSet::new(),
+        }
+    }
+
+    /// What stands where this file is to go.
+    pub(super) fn look(&mut self, file: &FileRow, open: &HashSet<(RootRowId, String)>) -> Result<Seen, StorageError> {
+        let key = file.path.match_key();
+        if let Some(found) = exclusions::in_data_folder(&file.path, self.data_folder.as_deref()) {
+            return Ok(Seen::Barred(format!("on {}, {found}", self.live.root.label())));
+        }
+        if open.contains(&(self.live.row, key.clone())) {
+            return Ok(Seen::Barred("another transfer to the same place has not ended yet".to_owned()));
+        }
+        let there = index::files_at_key(self.connection, self.live.row, &key)?;
+        if there.len() > 1 {
+            return Ok(Seen::Barred("the destination has several names here that differ only in case".to_owned()));
+        }
+        let folder = match self.folder(file.path.parent())? {
+            Ok(folder) => folder,
+            Err(why) => return Ok(Seen::Barred(why)),
+        };
+        if let Some(twin) = there.into_iter().next() {
+            if self.exact && twin.path != file.path {
+                return Ok(Seen::Nearly(twin.path));
+            }
+            let is_same = compare(&content(file), &content(&twin)) == DiffStatus::Same;
+            return Ok(if is_same { Seen::Same(twin) } else { Seen::Other(twin) });
+        }
+        if self.claimed.contains(&key) {
+            return Ok(Seen::Nearly(file.path.clone()));
+        }
+        Ok(match RelPath::in_folder(folder.as_ref(), file.path.name()) {
+            Ok(path) => Seen::Free(path),
+            Err(error) => Seen::Barred(error.to_string()),
+        })
+    }
+
+    /// Whether a path is free in the index and among what was planned.
+    pub(super) fn is_free(&self, path: &RelPath, open: &HashSet<(RootRowId, String)>) -> Result<bool, StorageError> {
+        let key = path.match_key();
+        Ok(!self.claimed.contains(&key)
+            && !open.contains(&(self.live.row, key.clone()))
+            && index::files_at_key(self.connection, self.live.row, &key)?.is_empty())
+    }
+
+    /// Keeps a place for a file that was planned.
+    pub(super) fn claim(&mut self, path: &RelPath) {
+        self.claimed.insert(path.match_key());
+    }
+
+    /// How a folder is spelled there, or why nothing can go into it.
+    pub(super) fn folder(&mut self, folder: Option<RelPath>) -> Result<Spelled, StorageError> {
+        if let Some(known) = self.folders.get(&folder) {
+            return Ok(known.clone());
+        }
+        let found = self.look_at_folder(folder.as_ref())?;
+        self.folders.insert(folder, found.clone());
+        Ok(found)
+    }
+
+    fn look_at_folder(&mut self, folder: Option<&RelPath>) -> Result<Spelled, StorageError> {
+        let mut reached: Option<RelPath> = None;
+        for part in folder.into_iter().flat_map(RelPath::parts) {
+            let wanted = match RelPath::in_folder(reached.as_ref(), part) {
+                Ok(wanted) => wanted,
+                Err(error) => return Ok(Err(error.to_string())),
+            };
+            if !index::files_at_key(self.connection, self.live.row, &wanted.match_key())?.is_empty() {
+                return Ok(Err(format!("the destination has a file called {wanted}, where a folder has to be")));
+            }
+            let there = index::folder_like(self.connection, self.live.row, &wanted)?
+                .or_else(|| self.made.get(&wanted.match_key()).cloned());
+            reached = Some(match there {
+                Some(there) if there != wanted && self.exact => return Ok(Err(nearly(&there))),
+                Some(there) => there,
+                None => {
+                    self.made.insert(wanted.match_key(), wanted.clone());
+                    wanted
+                }
+            });
+        }
+        Ok(Ok(reached))
+    }
+}
+
+/// Why a file does not go beside a name that differs only in case.
+pub(super) fn nearly(there: &RelPath) -> String {
+    format!(
+        "the destination has or gets {there}, which differs only in upper and lower case or in how accents are \
+         written: rename one of the two first"
+    )
+}
