@@ -16,6 +16,9 @@ use crate::library::{Library, LibraryError};
 /// How often a place is looked at that someone else works on.
 const OCCUPIED: Duration = Duration::from_millis(200);
 
+/// Contents from this size on are linked rather than copied.
+const LEAST_LINKED: u64 = 1 << 20;
+
 /// Why there is no content at the place.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -95,11 +98,22 @@ async fn already_there(job: &Arc<Job>) -> Result<Option<How>, Failure> {
     }
 }
 
+/// Whether a content is worth a second name of a file. What is smaller takes no room to speak of, and files
+/// that hold the same by chance, as empty ones do, would change together from then on.
+const fn is_worth_a_link(size_bytes: u64) -> bool {
+    size_bytes >= LEAST_LINKED
+}
+
 /// Looks for the same content elsewhere below the folder, and links it. On another disk, or one without links,
 /// it is copied and proved on the way.
 async fn elsewhere(job: &Arc<Job>, part: &Arc<Part>) -> Result<Option<How>, Failure> {
     let (library, dest, blake3) = known(job);
     let (models, size, cancel) = (job.tools.models.clone(), job.order.size_bytes, job.context.cancel.clone());
+    if size == 0 && blake3.as_bytes() == ::blake3::hash(b"").as_bytes() {
+        let part = Arc::clone(part);
+        download::blocking(move || Ok(part.empty().and_then(|()| part.finish())?)).await?;
+        return Ok(Some(How::Copied));
+    }
     let twin = in_library(move || {
         let twin = library.find(&blake3, size, &dest, &|| cancel.is_cancelled());
         twin.map(|twin| Ok((models.resolve(&twin)?, twin))).transpose()
@@ -112,7 +126,7 @@ async fn elsewhere(job: &Arc<Job>, part: &Arc<Part>) -> Result<Option<How>, Fail
     job.context.report.info(format!("The same content is at {:?} already.", twin.as_str()));
     let (part, cancel) = (Arc::clone(part), job.context.cancel.clone());
     let how = download::blocking(move || {
-        if fs::hard_link(&from, part.dest()).is_ok() {
+        if is_worth_a_link(size) && fs::hard_link(&from, part.dest()).is_ok() {
             part.discard()?;
             return Ok(Some(How::Linked));
         }
