@@ -1,12 +1,15 @@
 //! Cleaning up part files that no transfer will go on with.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use shared_protocol::RelPath;
 
-use crate::fs::FsError;
+use crate::domain::exclusion::{PART_ENDING, ROOT_MARKER, SOURCES_FILE};
 use crate::fs::copy::part_token;
 use crate::fs::entry::{Folder, Kind, OpenRoot};
+use crate::fs::share::PROBE_TOKEN;
+use crate::fs::{FsError, RootDir};
 
 /// Removes the part files in one folder whose token `is_ours` recognises as abandoned, and tells how
 /// many. Part files of others, and those of another hub on the same share, stay. A folder that is not
@@ -27,13 +30,41 @@ pub fn remove_stray_parts(
     Ok(removed)
 }
 
+/// Removes the temporary files that a hub which was killed left of its own files in the root's folder: of the
+/// marker, of the sources, of looks at what the disk can do. Another hub on the same share may be writing one just
+/// now, so only old ones go. Tells how many.
+pub fn remove_old_own(root: &RootDir, older_than: Duration) -> Result<usize, FsError> {
+    let folder = Folder::open(&OpenRoot::open(root)?, None)?;
+    let mut removed = 0;
+    for name in folder.names()? {
+        if name.kind != Kind::File || !is_own(&name.text) {
+            continue;
+        }
+        let entry = folder.entry(&name.text);
+        let modified = entry.open_for_reading().ok().and_then(|(_, found)| found.modified().ok());
+        let age = modified.and_then(|at| SystemTime::now().duration_since(at).ok());
+        if age.is_some_and(|age| age > older_than) {
+            entry.discard()?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Whether a name is that of a temporary file which belongs to no transfer.
+fn is_own(name: &str) -> bool {
+    let of_a_file = |file: &str| name.strip_prefix(file).is_some_and(|rest| rest.ends_with(PART_ENDING));
+    of_a_file(SOURCES_FILE)
+        || of_a_file(ROOT_MARKER)
+        || part_token(name).is_some_and(|token| token.starts_with(PROBE_TOKEN))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
     use std::fs;
 
     use super::*;
-    use crate::fs::RootDir;
 
     #[test]
     fn only_ours_and_only_files_go() {
@@ -47,6 +78,30 @@ mod tests {
         assert_eq!(removed, 1);
         assert!(!folder.path().join(".x.hub-1.part").exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
+    }
+
+    #[test]
+    fn what_a_kill_left_of_the_hubs_own_files_goes_when_it_is_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = RootDir::open(folder.path()).unwrap();
+        let left = [
+            ".model_sources.json.0123.part",
+            ".model_sources.json.bak.0123.part",
+            ".comfy-hub-root.json.0123.part",
+            ".from.probe-0123.part",
+        ];
+        let stay =
+            [".model_sources.json", ".model_sources.json.bak", ".comfy-hub-root.json", ".x.hub-1.part", "x.part"];
+        for name in left.iter().chain(&stay) {
+            fs::write(folder.path().join(name), b"").unwrap();
+        }
+        assert_eq!(remove_old_own(&root, Duration::from_secs(60)).unwrap(), 0, "one may be written just now");
+        let long_ago = SystemTime::now() - Duration::from_secs(120);
+        for name in left.iter().chain(&stay) {
+            fs::File::options().write(true).open(folder.path().join(name)).unwrap().set_modified(long_ago).unwrap();
+        }
+        assert_eq!(remove_old_own(&root, Duration::from_secs(60)).unwrap(), left.len());
+        assert!(stay.iter().all(|name| folder.path().join(name).exists()));
     }
 
     #[test]

@@ -125,18 +125,39 @@ pub(super) fn rename_no_clobber(from: Name<'_>, to: Name<'_>) -> io::Result<()> 
     }
 }
 
-/// A new hard link never replaces; a crash in between leaves two names of one right file.
+/// A new hard link never replaces. What was killed in between, so that one file has both names, is finished by
+/// the next try; and where the old name can't be taken away, the new one goes again.
 fn by_link(from: Name<'_>, to: Name<'_>) -> io::Result<()> {
     match link(from, to) {
-        Ok(()) => remove(from.0, from.1).inspect_err(|_| {
-            // The old name could not go: then the new one does, and nothing has happened.
-            if let Err(error) = remove(to.0, to.1) {
-                tracing::warn!(%error, name = to.1, "a file has two names now");
-            }
-        }),
-        Err(error) if is_without_links(&error) => by_look(from, to),
-        Err(error) => Err(error),
+        Err(error) if is_without_links(&error) => return by_look(from, to),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists || !are_names_of_one(from, to) => return Err(error),
+        _ => {}
     }
+    unlink_or_undo(from, to, remove)
+}
+
+fn unlink_or_undo(
+    from: Name<'_>,
+    to: Name<'_>,
+    unlink: impl FnOnce(&Handle, &str) -> io::Result<()>,
+) -> io::Result<()> {
+    unlink(from.0, from.1).inspect_err(|_| {
+        // Only while the old name is really there: else the new one is the last.
+        if are_names_of_one(from, to)
+            && let Err(error) = remove(to.0, to.1)
+        {
+            tracing::warn!(%error, name = to.1, "a file has two names now");
+        }
+    })
+}
+
+/// Whether both names are there and lead to one file.
+fn are_names_of_one(a: Name<'_>, b: Name<'_>) -> bool {
+    let of = |name: Name<'_>| {
+        let found = look(name.0, name.1).ok().filter(|found| found.kind == Kind::File);
+        found.and_then(|_| identity_of(name.0, name.1).ok()).filter(|identity| identity.n_links > 1)
+    };
+    of(a).zip(of(b)).is_some_and(|(a, b)| (a.device, a.file) == (b.device, b.file))
 }
 
 fn is_without_links(error: &io::Error) -> bool {
@@ -208,6 +229,37 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn what_was_killed_between_its_two_steps_is_finished_by_the_next_try() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        let handle = open_root(folder.path()).unwrap();
+        fs::write(&a, b"one").unwrap();
+        fs::hard_link(&a, &b).unwrap();
+        by_link((&handle, "a"), (&handle, "b")).unwrap();
+        assert!(!a.exists() && b.exists());
+    }
+
+    #[test]
+    fn a_name_that_can_t_go_leaves_no_second_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        let handle = open_root(folder.path()).unwrap();
+        fs::write(&a, b"one").unwrap();
+        fs::hard_link(&a, &b).unwrap();
+        let (from, to) = ((&handle, "a"), (&handle, "b"));
+        unlink_or_undo(from, to, |_, _| Err(io::Error::other("I/O error"))).unwrap_err();
+        assert!(a.exists() && !b.exists());
+        // Where the old name went nevertheless, the new one is all there is.
+        fs::hard_link(&a, &b).unwrap();
+        let lies = |folder: &Handle, name: &str| {
+            remove(folder, name)?;
+            Err(io::Error::other("I/O error"))
+        };
+        unlink_or_undo(from, to, lies).unwrap_err();
+        assert!(!a.exists() && b.exists());
+    }
 
     #[test]
     fn the_ways_without_the_flag_overwrite_nothing_either() {

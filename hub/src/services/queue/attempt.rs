@@ -84,6 +84,9 @@ fn store(queue: &Queue, tried: &[Tried<'_>]) {
                 let next = match result {
                     Ok(success) => {
                         applied.add(transfer, &success.changes)?;
+                        if transfer.begun {
+                            outcome::may_have_left_part(tx, transfer.id)?;
+                        }
                         outcome::complete(tx, transfer.id, success.made, &policy)?
                     }
                     Err(Trouble::Stopped) => outcome::apply(tx, transfer.id, transfer::Event::Stopped, None, &policy)?,

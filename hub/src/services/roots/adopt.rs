@@ -1,9 +1,11 @@
 //! From a folder to a row of the index.
 
+use std::time::Duration;
+
 use crate::domain::root::Root;
 use crate::fs::folders::case_sensitive;
 use crate::fs::probe::{RootStatus as Found, probe};
-use crate::fs::{RootDir, marker, volume};
+use crate::fs::{RootDir, marker, parts, volume};
 use crate::services::{ErrorKind, ServiceError, Tasks};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::roots::{self as rows, RootRow};
@@ -12,6 +14,9 @@ use crate::storage::{Database, StorageError, facts};
 use super::{LiveRoot, Roots};
 
 const MARKER: &str = "marker:";
+
+/// A temporary file of this age is written by nobody any more.
+const OLD: Duration = Duration::from_secs(60 * 60);
 
 /// The marker in a row's identity.
 pub(super) fn marker_of(row: &RootRow) -> Option<shared_protocol::ids::RootId> {
@@ -36,6 +41,13 @@ pub(super) fn row_of(
         Some(id) => format!("{MARKER}{id}"),
         None => format!("volume:{}:{}", volume::volume_id(dir.path()).map_err(|e| e.to_string())?, dir.display()),
     };
+    if writable {
+        match parts::remove_old_own(dir, OLD) {
+            Ok(0) => {}
+            Ok(n) => tracing::info!(n, root = root.as_str(), "temporary files of a hub that was killed were removed"),
+            Err(error) => tracing::warn!(%error, "old temporary files could not be removed"),
+        }
+    }
     let case_sensitive = case_sensitive(dir);
     if found.is_some() {
         ask_whether_lost(database).map_err(|error| error.to_string())?;

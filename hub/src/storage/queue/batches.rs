@@ -233,7 +233,9 @@ pub fn open_paths(connection: &Connection) -> Result<HashSet<(RootRowId, String)
 /// Takes ended transfers out of the queue's lists; their batches still tell of them.
 pub fn clear_finished(connection: &Connection) -> Result<u64, StorageError> {
     let n = connection.execute(
-        "UPDATE transfers SET cleared = 1, part_left = (part_left OR synced_bytes > 0 AND state <> 'completed')
+        "UPDATE transfers SET cleared = 1,
+                              part_left = (part_left OR started_at IS NOT NULL AND to_root_id IS NOT NULL
+                                                        AND state <> 'completed')
          WHERE cleared = 0 AND state IN ('completed', 'failed', 'cancelled')",
         [],
     )?;

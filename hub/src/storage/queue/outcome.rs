@@ -100,11 +100,26 @@ fn save(
     Ok(())
 }
 
+/// Notes that a transfer, whatever became of it, may have left a temporary file: a try before the last one was
+/// killed or broke off, and the last one may have found that the work was done.
+pub fn may_have_left_part(connection: &Connection, id: TransferId) -> Result<(), StorageError> {
+    connection
+        .prepare_cached("UPDATE transfers SET part_left = 1 WHERE id = ?1 AND to_root_id IS NOT NULL")?
+        .execute([id.0])?;
+    Ok(())
+}
+
 /// Transfers whose part file still has to go, as far as their roots are among `live`.
 pub fn with_part_left(connection: &Connection, live: &[RootRowId]) -> Result<Vec<TransferRow>, StorageError> {
-    let sql = format!("SELECT {} FROM transfers WHERE part_left = 1 LIMIT 1000", row::COLUMNS);
-    let found = connection.prepare_cached(&sql)?.query_map([], row::read)?.collect::<Result<Vec<_>, _>>()?;
-    Ok(found.into_iter().filter(|transfer| transfer.to_row.is_some_and(|to| live.contains(&to))).collect())
+    let live: Vec<i64> = live.iter().map(|root| root.0).collect();
+    let live = serde_json::to_string(&live).map_err(|error| StorageError::damaged("a list of roots", error))?;
+    // Those of a root that is away hide no others.
+    let sql = format!(
+        "SELECT {} FROM transfers INDEXED BY transfers_with_part
+         WHERE part_left = 1 AND to_root_id IN (SELECT value FROM json_each(?1)) LIMIT 1000",
+        row::COLUMNS
+    );
+    Ok(connection.prepare_cached(&sql)?.query_map([live], row::read)?.collect::<Result<Vec<_>, _>>()?)
 }
 
 /// Notes that these transfers have no part file any more.
@@ -158,4 +173,68 @@ pub fn recover(connection: &Connection, policy: &RetryPolicy) -> Result<Vec<Step
         }
     }
     Ok(stepped)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+    use crate::domain::operation::{OnConflict, Operation};
+    use crate::domain::root::Root;
+    use crate::storage::Database;
+    use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
+    use crate::storage::queue::claim::{self, Appetite};
+
+    #[test]
+    fn a_part_is_looked_for_however_its_transfer_ended_and_though_another_root_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("hub.db")).unwrap().0;
+        let policy = RetryPolicy::with_tries(0);
+        let live = [RootRowId(1), RootRowId(2)];
+        let new = |n: u64| NewTransfer {
+            operation: Operation::Copy,
+            from: (Root::Lake, RootRowId(1)),
+            to: Some((Root::Local, RootRowId(2))),
+            path: shared_protocol::RelPath::parse(&format!("{n}.bin")).unwrap(),
+            to_path: None,
+            on_conflict: OnConflict::Skip,
+            size_bytes: 100,
+            modified: Ticks(5),
+            trash_path: None,
+            occupant: None,
+            phase: 0,
+        };
+        let batch = NewBatch {
+            operation: Operation::Copy,
+            from: Root::Lake,
+            to: Some(Root::Local),
+            on_conflict: OnConflict::Skip,
+            skipped: "[]".into(),
+            undo_of: None,
+        };
+        let appetite = Appetite { small_bytes: 1_000, n_most: 10, bytes_most: 10_000 };
+        let left = |live: &[RootRowId]| -> Vec<i64> {
+            let found = database.read_blocking(|connection| with_part_left(connection, live)).unwrap();
+            found.iter().map(|transfer| transfer.id.0).collect()
+        };
+        database
+            .write_blocking(|tx| {
+                batches::insert(tx, &batch, &[new(1), new(2), new(3)])?;
+                claim::next(tx, &live, appetite, &policy)?;
+                complete(tx, TransferId(1), None, &policy)?.unwrap();
+                may_have_left_part(tx, TransferId(1))?;
+                complete(tx, TransferId(2), None, &policy)?.unwrap();
+                let reason = Reason { code: "changed", detail: String::new() };
+                let failed = Event::Failed(crate::domain::transfer::Failure::Final);
+                apply(tx, TransferId(3), failed, Some(&reason), &policy)?.unwrap();
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(left(&live), [1], "what failed may be tried again and go on");
+        database.write_blocking(|tx| batches::clear_finished(tx)).unwrap();
+        assert_eq!(left(&live), [1, 3], "what nobody will try again");
+        assert_eq!(left(&[RootRowId(1)]), [0_i64; 0], "its root is away");
+        database.write_blocking(|tx| part_gone(tx, &[TransferId(1), TransferId(3)])).unwrap();
+        assert_eq!(left(&live), [0_i64; 0]);
+    }
 }
