@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use shared_protocol::ids::RootId;
 
-use crate::domain::exclusion::{PART_ENDING, ROOT_MARKER};
+use crate::domain::exclusion::{PART_ENDING, ROOT_MARKER, is_excluded};
 use crate::fs::at::At;
 use crate::fs::entry::{Entry, Folder, OpenRoot};
 use crate::fs::{FsError, RootDir, head};
@@ -52,16 +52,56 @@ fn read_at(at: At<'_>) -> Result<Option<RootId>, FsError> {
     Ok(Some(marker.root_id))
 }
 
+/// What can be told of a damaged marker before a person decides what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Its size.
+    pub size_bytes: u64,
+    /// How it begins, as far as that is text.
+    pub beginning: String,
+    /// Files and folders directly in the root, besides those of the hub.
+    pub n_entries: usize,
+}
+
+/// Looks at a marker that can't be read; none if it is sound, or only of a later version.
+pub fn damage(root: &RootDir) -> Result<Option<Damage>, FsError> {
+    let folder = Folder::open(&OpenRoot::open(root)?, None)?;
+    let marker = folder.entry(ROOT_MARKER);
+    let size_bytes = marker.stamp()?.size_bytes;
+    let bytes = if size_bytes > MAX_BYTES { Vec::new() } else { head::read_small(At::Entry(&marker), MAX_BYTES)? };
+    let json: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let version = json.and_then(|json| json.get("version").and_then(serde_json::Value::as_u64));
+    if version.is_some_and(|version| version > u64::from(VERSION)) || read(root).is_ok() {
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let beginning = text.chars().take(60).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let n_entries = folder.names()?.iter().filter(|name| !is_excluded(&name.text)).count();
+    Ok(Some(Damage { size_bytes, beginning, n_entries }))
+}
+
+/// Gives a damaged marker another name beside it, so that the folder can get a new one.
+pub fn set_damaged_aside(root: &RootDir) -> Result<(), FsError> {
+    let folder = Folder::open(&OpenRoot::open(root)?, None)?;
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H%M%S");
+    folder.entry(ROOT_MARKER).rename_no_clobber(&folder.entry(&format!("{ROOT_MARKER}.damaged-{now}")))?;
+    folder.sync()
+}
+
 /// Writes the marker of a folder that has none, and tells the identity; one that is there already
 /// stays and counts.
 pub fn adopt(root: &RootDir) -> Result<RootId, FsError> {
+    adopt_as(root, RootId::new())
+}
+
+/// The same with an identity that the folder had before.
+pub fn adopt_as(root: &RootDir, id: RootId) -> Result<RootId, FsError> {
     if let Some(id) = read(root)? {
         return Ok(id);
     }
-    let id = RootId::new();
     let folder = Folder::open(&OpenRoot::open(root)?, None)?;
     // Under another name first, so that no crash leaves half a marker.
-    let part = folder.entry(&format!("{ROOT_MARKER}.{id}{PART_ENDING}"));
+    let part = folder.entry(&format!("{ROOT_MARKER}.{}{PART_ENDING}", RootId::new()));
     let renamed = write(&part, id).and_then(|()| part.rename_no_clobber(&folder.entry(ROOT_MARKER)));
     if let Err(error) = renamed {
         part.clean_up();
@@ -84,7 +124,7 @@ fn write(part: &Entry, root_id: RootId) -> Result<(), FsError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
 mod tests {
     use std::fs;
 
@@ -123,6 +163,26 @@ mod tests {
             assert!(adopt(&root).is_err(), "{damaged}");
             assert_eq!(fs::read_to_string(folder.path().join(ROOT_MARKER)).unwrap(), damaged);
         }
+    }
+
+    #[test]
+    fn a_damaged_marker_is_shown_and_set_aside_and_the_identity_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = RootDir::open(folder.path()).unwrap();
+        let (id, path) = (adopt(&root).unwrap(), folder.path().join(ROOT_MARKER));
+        assert_eq!(damage(&root).unwrap(), None, "it is sound");
+        fs::write(&path, r#"{"version":2}"#).unwrap();
+        assert_eq!(damage(&root).unwrap(), None, "a later hub can read it");
+        fs::create_dir(folder.path().join("loras")).unwrap();
+        fs::write(&path, "{\0half").unwrap();
+        let found = damage(&root).unwrap().unwrap();
+        assert_eq!((found.size_bytes, found.beginning.as_str(), found.n_entries), (6, "{\u{fffd}half", 1));
+        set_damaged_aside(&root).unwrap();
+        assert_eq!(adopt_as(&root, id).unwrap(), id);
+        assert_eq!(read(&root).unwrap(), Some(id));
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let kept: Vec<String> = names.filter(|name| name.contains("damaged")).collect();
+        assert_eq!(fs::read_to_string(folder.path().join(&kept[0])).unwrap(), "{\0half");
     }
 
     #[test]

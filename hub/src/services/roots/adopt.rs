@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::exclusion::ROOT_MARKER;
 use crate::domain::root::Root;
 use crate::fs::folders::case_sensitive;
 use crate::fs::probe::{RootStatus as Found, probe};
@@ -78,6 +79,37 @@ fn activate(
     }
 }
 
+/// What a person has to know of a damaged marker to decide: what is there, and which index goes on. None where
+/// nothing can be decided, as with the marker of a later version.
+pub(super) fn told_of_damage(row: Option<&RootRow>, dir: &RootDir, why: &str) -> Option<String> {
+    let found = marker::damage(dir).ok().flatten()?;
+    let content = if found.size_bytes == 0 {
+        "It is empty".to_owned()
+    } else {
+        format!("It has {} bytes and begins with {:?}", found.size_bytes, found.beginning)
+    };
+    let index = if row.and_then(marker_of).is_some() { "the index of this path goes on" } else { "an index is begun" };
+    let entries = if found.n_entries == 1 { "entry" } else { "entries" };
+    Some(format!(
+        "{why}. {content}; the folder holds {} {entries} besides. Put {ROOT_MARKER} back from a backup, or take the folder as it \
+         is: the damaged file is kept beside it, and {index}",
+        found.n_entries
+    ))
+}
+
+/// Gives a folder whose marker is damaged a new one, with the identity that its path had before.
+fn in_place_of_damaged(database: &Database, root: Root, dir: &RootDir, why: String) -> Result<LiveRoot, String> {
+    let path = dir.display();
+    let row = database.read_blocking(|connection| rows::at_path(connection, root, &path)).map_err(|e| e.to_string())?;
+    if marker::damage(dir).map_err(|error| error.to_string())?.is_none() {
+        return Err(why);
+    }
+    marker::set_damaged_aside(dir).map_err(|error| error.to_string())?;
+    let id = row.as_ref().and_then(marker_of).unwrap_or_else(shared_protocol::ids::RootId::new);
+    let id = marker::adopt_as(dir, id).map_err(|error| error.to_string())?;
+    row_of(database, root, dir, true, Some(id))
+}
+
 /// Adopts the folder that is there now, whatever the index says about its place.
 pub(super) async fn anew(roots: &Roots, root: Root, tasks: &Tasks) -> Result<(), ServiceError> {
     let dir = roots.settings.current().roots.get(root).dir.clone().ok_or(ServiceError::NotConfigured(root))?;
@@ -85,7 +117,8 @@ pub(super) async fn anew(roots: &Roots, root: Root, tasks: &Tasks) -> Result<(),
     let adopted = tasks
         .blocking(move || match probe(&dir, None) {
             Found::Online { writable, id, .. } => row_of(&database, root, &dir, writable, id),
-            Found::Offline { why } | Found::MarkerDamaged { why } => Err(why),
+            Found::Offline { why } => Err(why),
+            Found::MarkerDamaged { why } => in_place_of_damaged(&database, root, &dir, why),
             Found::Swapped { .. } | Found::MarkerMissing { .. } => Err("it changed just now: try again".to_owned()),
         })
         .await

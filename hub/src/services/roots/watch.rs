@@ -111,6 +111,10 @@ fn look_blocking(roots: &Roots, root: Root, dir: &RootDir) -> Look {
             Ok(live) => Look { live: Some(live), space, writable, why: None, can_adopt: false },
             Err(why) => Look::failed(why, false),
         },
+        Found::MarkerDamaged { why } => match adopt::told_of_damage(row.as_ref(), dir, &why) {
+            Some(told) => Look::failed(told, true),
+            None => Look::failed(why, false),
+        },
         other => {
             let can_adopt = matches!(other, Found::Swapped { .. } | Found::MarkerMissing { .. });
             Look::failed(reason(&other), can_adopt)
@@ -133,7 +137,8 @@ fn reason(found: &Found) -> String {
                 .to_owned()
         }
         Found::MarkerMissing { .. } => {
-            "the folder is there without the mark of the indexed one: is its disk mounted? To use it anyway, adopt it"
+            "the folder is there without the mark of the indexed one: is its disk mounted? To use it anyway, with an index \
+             that is begun anew, adopt it"
                 .to_owned()
         }
     }

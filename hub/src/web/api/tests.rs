@@ -16,6 +16,7 @@ mod places;
 mod problems;
 mod queue;
 mod remote;
+mod roots;
 mod sources;
 mod trash;
 mod unknown;

@@ -109,9 +109,10 @@ fn notices(services: &Services) -> Vec<Notice> {
         notices.push(Notice {
             icon: "wifi-off",
             text: format!(
-                "{} can't be reached{}{why}. Its last index is shown, and it comes back by itself.",
+                "{} can't be reached{}{why}. Its last index is shown{}.",
                 root.label(),
-                since.unwrap_or_default()
+                since.unwrap_or_default(),
+                if status.can_adopt { "" } else { ", and it comes back by itself" }
             ),
             link,
             link_text,
