@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use shared_protocol::ids::RootId;
 
-use crate::domain::exclusion::{PART_ENDING, ROOT_MARKER, is_excluded};
+use crate::domain::exclusion::{self, PART_ENDING, ROOT_MARKER};
 use crate::fs::at::At;
 use crate::fs::entry::{Entry, Folder, OpenRoot};
 use crate::fs::{FsError, RootDir, head};
@@ -76,7 +76,8 @@ pub fn damage(root: &RootDir) -> Result<Option<Damage>, FsError> {
     }
     let text = String::from_utf8_lossy(&bytes);
     let beginning = text.chars().take(60).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    let n_entries = folder.names()?.iter().filter(|name| !is_excluded(&name.text)).count();
+    let is_ours_or_no_model = |name: &str| exclusion::of_entry(None, name, exclusion::Entry::Either).is_some();
+    let n_entries = folder.names()?.iter().filter(|name| !is_ours_or_no_model(&name.text)).count();
     Ok(Some(Damage { size_bytes, beginning, n_entries }))
 }
 
