@@ -22,7 +22,7 @@ const MAX_CONNECTIONS: usize = 512;
 
 /// A connection on which no byte went either way for so long is dead: sockets ping more often, and no
 /// answer is waited for as long.
-const IDLE: Duration = Duration::from_secs(15 * 60);
+const IDLE: Duration = Duration::from_mins(15);
 
 /// Answers until `handle` ends it.
 pub(super) fn serve(

@@ -75,7 +75,12 @@ mod tests {
     fn each_has_its_pattern() {
         for schema in [RelPathText::schema(), Blake3Text::schema(), UuidText::schema(), CursorText::schema()] {
             let text = serde_json::to_value(schema).unwrap_or_default();
-            assert!(text["pattern"].as_str().is_some_and(|pattern| pattern.starts_with('^')), "{text}");
+            assert!(
+                text.get("pattern")
+                    .and_then(|pattern| pattern.as_str())
+                    .is_some_and(|pattern| pattern.starts_with('^')),
+                "{text}"
+            );
         }
     }
 }

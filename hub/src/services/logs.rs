@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(texts(page(Some("warn"), "", 10, None)), ["Disk full"]);
         assert_eq!(texts(page(None, "disk", 10, None)), ["Disk full"]);
         let first = page(None, "line", 2, None);
-        assert_eq!(first.total as usize, KEPT - 1);
+        assert_eq!(first.total, KEPT as u64 - 1);
         assert_eq!(texts(page(None, "line", 2, first.next_cursor)), ["line 5007", "line 5006"]);
     }
 }

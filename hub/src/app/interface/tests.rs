@@ -25,7 +25,7 @@ async fn connect() -> TcpStream {
 async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     // A reset is an end, too.
-    timeout(Duration::from_secs(60), stream.read_to_end(&mut bytes)).await.unwrap().ok();
+    timeout(Duration::from_mins(1), stream.read_to_end(&mut bytes)).await.unwrap().ok();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

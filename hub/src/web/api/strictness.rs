@@ -1,4 +1,5 @@
 //! The description as strict as the hub: what the derives can't say, said once for all operations.
+#![allow(clippy::indexing_slicing, reason = "a member that a JSON value lacks is null, or is made")]
 
 use serde_json::{Map, Value, json};
 
@@ -89,9 +90,10 @@ fn close(schema: &mut Value) {
 }
 
 fn lists(schema: &mut Value) {
-    let schemas: Vec<&mut Value> = match schema.get("oneOf").is_some() {
-        true => schema["oneOf"].as_array_mut().into_iter().flatten().collect(),
-        false => vec![schema],
+    let schemas: Vec<&mut Value> = if schema.get("oneOf").is_some() {
+        schema["oneOf"].as_array_mut().into_iter().flatten().collect()
+    } else {
+        vec![schema]
     };
     for schema in schemas {
         let Some(properties) = schema.get_mut("properties") else { continue };

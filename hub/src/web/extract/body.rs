@@ -55,7 +55,7 @@ pub(in crate::web) fn judge_type(headers: &HeaderMap) -> Result<(), Problem> {
     if !is_json(headers) {
         return refused("A body has to be JSON and to say so: Content-Type: application/json.");
     }
-    match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
+    match headers.get(header::CONTENT_ENCODING).map(axum::http::HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(()),
         Some(_) => refused("A body has to be sent as it is, without a Content-Encoding."),
     }

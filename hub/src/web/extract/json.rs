@@ -34,7 +34,7 @@ pub(super) struct Wrong {
 /// Reads one value and nothing behind it.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Wrong> {
     let text = std::str::from_utf8(bytes).map_err(|_| Wrong::custom("the text is not UTF-8"))?;
-    let tree: Node = serde_json::from_str(text).map_err(|error| Wrong::custom(error))?;
+    let tree: Node = serde_json::from_str(text).map_err(Wrong::custom)?;
     match tree {
         Node::Object(_) => T::deserialize(tree),
         other => Err(Wrong::invalid_type(other.unexpected(), &"an object")),

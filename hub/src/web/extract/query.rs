@@ -30,7 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 pub(in crate::web) fn decoded(text: &str) -> Result<Vec<(String, String)>, Problem> {
     let part = |text: &str| {
         let text = text.replace('+', " ");
-        let decoded = percent_decode_str(&text).decode_utf8().map(|text| text.into_owned());
+        let decoded = percent_decode_str(&text).decode_utf8().map(std::borrow::Cow::into_owned);
         decoded.map_err(|_| Problem::malformed(format!("\"{text}\" is not UTF-8.")))
     };
     let pairs = text.split('&').filter(|pair| !pair.is_empty());

@@ -23,7 +23,7 @@ use crate::web::state::WebState;
 const IDLE: Duration = Duration::from_secs(20);
 
 /// For a whole body: it comes from this very computer.
-const WHOLE: Duration = Duration::from_secs(120);
+const WHOLE: Duration = Duration::from_mins(2);
 
 /// Puts a time and a share of the room around the body of a request.
 pub async fn bound(State(state): State<WebState>, request: Request, next: Next) -> Response {

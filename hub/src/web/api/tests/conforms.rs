@@ -47,8 +47,8 @@ impl Description {
         if let Some(target) = schema["$ref"].as_str() {
             return self.fits(self.0.pointer(target.trim_start_matches('#')).unwrap(), value, place);
         }
-        let parts = schema["allOf"].as_array().into_iter().flatten();
-        if let Some(wrong) = parts.filter_map(|part| self.fits(part, value, place)).next() {
+        let mut parts = schema["allOf"].as_array().into_iter().flatten();
+        if let Some(wrong) = parts.find_map(|part| self.fits(part, value, place)) {
             return Some(wrong);
         }
         for key in ["oneOf", "anyOf"] {
@@ -131,7 +131,7 @@ async fn what_can_be_looked_at_is_as_described() {
         let address = fill(template);
         let answered = hub.ask("GET", &address, None).await;
         assert!(
-            answered.status.is_success() || template.ends_with("check") || template.ends_with(".yaml"),
+            answered.status.is_success() || template.ends_with("check") || template.contains("extra_model_paths"),
             "{address}: {}",
             answered.body
         );

@@ -13,8 +13,8 @@ const LIAR: &str = "lo\u{202e}sar/evil\u{202e}gpj\u{200b} שלום.safetensors";
 async fn hub() -> TestHub {
     let hub = TestHub::with(&[("LOCAL_ALLOW_DELETE", "true"), ("LAKE_ALLOW_DELETE", "true")]).await;
     for root in Root::ALL {
-        hub.put(root, LIAR, &[7; 2_000_000]);
-        hub.put(root, "vae/plain.safetensors", &[8; 2_000_000]);
+        hub.put(root, LIAR, &vec![7; 2_000_000]);
+        hub.put(root, "vae/plain.safetensors", &vec![8; 2_000_000]);
     }
     hub.put(Root::Local, "bad\u{202e}/gone\u{202e}.safetensors", &[9; 500]);
     hub.put(Root::Lake, "new\u{2066}/one.safetensors", &[6; 500]);
