@@ -19,6 +19,7 @@ pub use layers::{Layers, Source};
 pub use problem::Problem;
 
 use crate::domain::root::{PerRoot, Root};
+use crate::domain::scrub::Hours;
 use crate::fs::RootDir;
 
 /// Name of the demo library's folder in the data folder: the one place there that may hold roots.
@@ -55,6 +56,15 @@ pub struct RootConfig {
     pub allow_delete: bool,
     /// Files hashed at once; guessed from the disk if none.
     pub hash_readers: Option<NonZeroU16>,
+}
+
+/// What is verified in idle hours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScrubConfig {
+    /// Bytes per day; 0 for nothing.
+    pub bytes_per_day: u64,
+    /// The hours, in local time; none for the whole day.
+    pub hours: Option<Hours>,
 }
 
 /// What the remote side of the hub will need.
@@ -109,6 +119,8 @@ pub struct Config {
     pub history_days: NonZeroU32,
     /// Transfers kept at the most.
     pub history_rows: NonZeroU32,
+    /// What is verified in idle hours.
+    pub scrub: ScrubConfig,
     /// The remote side.
     pub remote: RemoteConfig,
 }

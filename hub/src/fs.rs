@@ -17,6 +17,7 @@ pub mod error;
 pub mod folders;
 pub mod hash;
 pub mod head;
+pub mod held;
 pub mod identity;
 pub mod marker;
 pub mod node;

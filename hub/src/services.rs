@@ -20,6 +20,7 @@ mod pace;
 pub mod queue;
 pub mod remote;
 pub mod roots;
+pub mod scrub;
 pub mod selection;
 pub mod serving;
 mod set_up;
@@ -44,6 +45,7 @@ pub use mirror::Mirror;
 pub use queue::Queue;
 pub use remote::Remote;
 pub use roots::Roots;
+pub use scrub::Scrub;
 pub use selection::Selections;
 pub use serving::Serving;
 pub use settings::{Settings, SettingsError, SettingsView};
@@ -75,6 +77,8 @@ pub struct Services {
     pub comparer: Comparer,
     /// Hash jobs.
     pub hasher: Hasher,
+    /// What is verified in idle hours.
+    pub scrub: Scrub,
     /// Searches for duplicates.
     pub duplicates: Duplicates,
     /// Transfers.
@@ -137,6 +141,7 @@ impl Services {
         let evictions_list = upkeep::EvictionsList::start(&needs);
         let queue = Queue::start(needs.clone()).await?;
         let hasher = Hasher::start_service(needs.clone());
+        let scrub = Scrub::start(&needs, hasher.clone());
         let duplicates = Duplicates::start_service(needs.clone());
         space::start(&needs, indexer.clone());
         let sources = Sources::new(needs.clone());
@@ -153,6 +158,7 @@ impl Services {
             indexer,
             comparer,
             hasher,
+            scrub,
             duplicates,
             queue,
             trash,

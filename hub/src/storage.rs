@@ -13,6 +13,7 @@ pub mod facts;
 pub mod hash_jobs;
 pub mod hashes;
 pub mod history;
+pub mod identities;
 pub mod index;
 mod inspect;
 pub mod jobs;
@@ -24,7 +25,9 @@ pub mod queue;
 pub mod remote_sessions;
 pub mod retention;
 pub mod roots;
+pub mod rot;
 pub mod scans;
+pub mod scrub;
 pub mod search;
 pub mod skipped;
 pub mod space;
@@ -48,6 +51,8 @@ pub use rusqlite::Connection;
 
 use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 use shared_protocol::Blake3;
+
+use crate::domain::identity::Identity;
 
 /// The clock of every stored time: milliseconds since 1970 UTC.
 pub fn now_ms() -> i64 {
@@ -87,6 +92,11 @@ pub(crate) fn digest(value: ValueRef<'_>) -> FromSqlResult<Option<Blake3>> {
 pub(crate) fn digest_column(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<Blake3>> {
     digest(row.get_ref(column)?)
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, Box::new(e)))
+}
+
+/// The identity in a column of a row, if one was recorded.
+pub(crate) fn identity_column(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<Identity>> {
+    row.get::<_, Option<i64>>(column).map(|number| number.map(Identity))
 }
 
 /// The first key behind all keys below a folder: `folder/…` is the range `folder/ .. folder0`.

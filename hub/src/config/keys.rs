@@ -18,6 +18,8 @@ pub enum Key {
     LakeHashReaders,
     HistoryDays,
     HistoryRows,
+    ScrubGbPerDay,
+    ScrubHours,
     AppDataDir,
     HubPort,
     RemoteBaseUrl,
@@ -37,7 +39,7 @@ pub enum Key {
 }
 
 /// `(key, name, default, help)`; an empty default means none.
-const TABLE: [(Key, &str, &str, &str); 28] = [
+const TABLE: [(Key, &str, &str, &str); 30] = [
     (Key::LocalModelsRoot, "LOCAL_MODELS_ROOT", "", "The fast, small models folder"),
     (Key::LakeModelsRoot, "LAKE_MODELS_ROOT", "", "The big models folder, usually on a NAS"),
     (Key::LocalAllowDelete, "LOCAL_ALLOW_DELETE", "false", "May anything be deleted in Local"),
@@ -50,6 +52,8 @@ const TABLE: [(Key, &str, &str, &str); 28] = [
     (Key::LakeHashReaders, "LAKE_HASH_READERS", "", "Files of the Lake hashed at once, guessed if not set"),
     (Key::HistoryDays, "HISTORY_DAYS", "90", "Days that history and finished transfers are kept"),
     (Key::HistoryRows, "HISTORY_ROWS", "200000", "Transfers kept at the most; the oldest finished ones go first"),
+    (Key::ScrubGbPerDay, "SCRUB_GB_PER_DAY", "0", "GB verified per day in idle hours, 0 for none"),
+    (Key::ScrubHours, "SCRUB_HOURS", "", "Hours of that, local time, such as 01:00-06:00"),
     (Key::AppDataDir, "APP_DATA_DIR", "", "Folder of the database, configuration and logs"),
     (Key::HubPort, "HUB_PORT", "8420", "Port of the interface on 127.0.0.1, 0 for any free one"),
     (Key::RemoteBaseUrl, "REMOTE_BASE_URL", "", "Fixed public https address of this hub"),

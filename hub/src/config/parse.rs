@@ -8,8 +8,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Config, DEMO_FOLDER, Key, Layers, Problem, RemoteConfig, RootConfig, SecretString};
+use super::{Config, DEMO_FOLDER, Key, Layers, Problem, RemoteConfig, RootConfig, ScrubConfig, SecretString};
 use crate::domain::root::{PerRoot, Root};
+use crate::domain::scrub::Hours;
 use crate::fs::root_dir::{check_apart, check_outside_data};
 use crate::fs::{OwnFolder, RootDir};
 
@@ -120,6 +121,12 @@ fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
         hash_sha256: reader.flag(Key::HashSha256),
         history_days: reader.count(Key::HistoryDays, 36_500),
         history_rows: reader.count(Key::HistoryRows, 100_000_000),
+        scrub: ScrubConfig {
+            bytes_per_day: reader.read(Key::ScrubGbPerDay, gigabytes).unwrap_or(0),
+            hours: reader.read(Key::ScrubHours, |text| {
+                Hours::parse(text).ok_or_else(|| "two times of the day such as 01:00-06:00".to_owned())
+            }),
+        },
         remote: remote(&mut reader),
         app_data_dir,
     };
@@ -186,6 +193,15 @@ fn boolean(text: &str) -> Result<bool, String> {
 fn bounded(text: &str, from: u64, to: u64) -> Result<u64, String> {
     let number: Option<u64> = text.trim().parse().ok();
     number.filter(|n| (from..=to).contains(n)).ok_or_else(|| format!("a whole number from {from} to {to}"))
+}
+
+/// A number of gigabytes such as `20` or `0.5`, in bytes.
+fn gigabytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let is_number =
+        text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let found = bytes(&format!("{text}GB")).ok().filter(|n| is_number && *n <= 1_000_000_000_000_000);
+    found.ok_or_else(|| "a number of gigabytes up to 1000000 such as 20 or 0.5, 0 for none".to_owned())
 }
 
 /// A size such as `10KiB`, `2 MB` or `4096`; powers of 1024 with an `i`, else of 1000.

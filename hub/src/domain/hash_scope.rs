@@ -13,6 +13,35 @@ pub enum HashScope {
     Paths(Vec<RelPath>),
 }
 
+/// Which of the files a job reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HashKind {
+    /// Those without a hash.
+    #[default]
+    Missing,
+    /// All, whatever is known of them.
+    Verify,
+    /// All, in idle hours.
+    Scrub,
+}
+
+impl HashKind {
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Verify => "verify",
+            Self::Scrub => "scrub",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Missing, Self::Verify, Self::Scrub].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
 impl HashScope {
     /// The folders that together hold the scope; a file counts as a folder of itself.
     pub fn places(&self) -> Vec<Option<RelPath>> {

@@ -71,7 +71,7 @@ impl<F: FnMut(u64) -> Flow> CopyControl for F {
 }
 
 /// A part file that is complete.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CopiedPart {
     /// The hash of what was written.
     pub content: ContentHash,

@@ -14,7 +14,7 @@ use crate::fs::rename::TouchError;
 /// Reads both ends of a file that is larger than both together.
 pub fn hash_ends(buffer: &mut Vec<u8>, path: &Path, expected: FileStamp) -> Result<Blake3, TouchError> {
     let (mut file, metadata) = open_with_metadata(path)?;
-    if FileStamp::of(&metadata) != expected {
+    if FileStamp::of_open(&file, &metadata) != expected {
         return Err(TouchError::Changed);
     }
     let end = usize::try_from(ENDS_BYTES).unwrap_or(0);

@@ -53,7 +53,7 @@ pub enum Kind {
 }
 
 /// What has a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found {
     /// What it is.
     pub kind: Kind,

@@ -34,7 +34,7 @@ pub enum HeadError {
 /// Reads the JSON header of a safetensors file: 8 bytes of length, then as many bytes.
 pub fn read_head(path: &Path, expected: FileStamp, max_bytes: u64) -> Result<Vec<u8>, HeadError> {
     let (file, metadata) = open_with_metadata(path)?;
-    if FileStamp::of(&metadata) != expected {
+    if FileStamp::of_open(&file, &metadata) != expected {
         return Err(HeadError::Changed);
     }
     let mut length = [0; 8];

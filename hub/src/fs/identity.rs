@@ -1,8 +1,17 @@
-//! Whether two names lead to one file.
+//! Whether two names lead to one file, and whether a name still leads to the file that it led to.
 
 use std::path::Path;
 
+#[cfg(unix)]
+use crate::domain::identity::Identity;
 use crate::fs::FsError;
+
+/// The identity that a Unix file system tells of a file.
+#[cfg(unix)]
+pub(in crate::fs) fn of_inode(inode: u64, seconds: i64, nanoseconds: i64) -> Identity {
+    let changed = seconds.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(nanoseconds.cast_unsigned());
+    Identity::new(inode, changed)
+}
 
 /// Whether both names are one file on disk, as hard links are: removing one frees nothing.
 pub fn is_same_file(a: &Path, b: &Path) -> Result<bool, FsError> {

@@ -7,8 +7,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
+use crate::domain::identity::Identity;
 use crate::domain::ticks::Ticks;
 use crate::fs::FsError;
 
@@ -22,20 +21,52 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-/// Size and modification time: as long as both stay, the content counts as unchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Size, modification time and identity: as long as all stay, the content counts as unchanged.
+///
+/// Two stamps are equal if nothing speaks against it: an identity that is not known agrees with any, see
+/// [`Identity::agree`].
+#[derive(Debug, Clone, Copy)]
 pub struct FileStamp {
     /// Size in bytes.
     pub size_bytes: u64,
     /// Modification time, exactly as the file system keeps it.
     pub modified: Ticks,
+    /// Where the file system keeps one that lasts, and it was looked at.
+    pub identity: Option<Identity>,
+}
+
+impl PartialEq for FileStamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_like(*other) && Identity::agree(self.identity, other.identity)
+    }
 }
 
 impl FileStamp {
-    /// The stamp within a file's metadata. A file system without times gives the epoch.
+    /// As it was stored.
+    pub const fn known(size_bytes: u64, modified: Ticks, identity: Option<Identity>) -> Self {
+        Self { size_bytes, modified, identity }
+    }
+
+    /// What a file's metadata says, without an identity. A file system without times gives the epoch.
     pub fn of(metadata: &Metadata) -> Self {
         let modified = metadata.modified().map(Ticks::from_system_time).unwrap_or_default();
-        Self { size_bytes: metadata.len(), modified }
+        Self { size_bytes: metadata.len(), modified, identity: None }
+    }
+
+    /// The stamp of an open file whose metadata was looked at.
+    pub fn of_open(file: &File, metadata: &Metadata) -> Self {
+        Self { identity: system::identity(file, metadata), ..Self::of(metadata) }
+    }
+
+    /// The stamp of the file of a name whose metadata was looked at.
+    pub fn of_named(path: &Path, metadata: &Metadata) -> Self {
+        Self { identity: system::identity_at(path, metadata), ..Self::of(metadata) }
+    }
+
+    /// Whether size and time are the same, whatever the identities: so it is before and behind what the hub itself
+    /// does to a name.
+    pub fn is_like(self, other: Self) -> bool {
+        (self.size_bytes, self.modified) == (other.size_bytes, other.modified)
     }
 }
 
@@ -60,13 +91,13 @@ pub(super) fn open_with_metadata(path: &Path) -> Result<(File, Metadata), FsErro
 
 /// The stamp of an open file.
 pub fn stamp(file: &File) -> io::Result<FileStamp> {
-    file.metadata().map(|metadata| FileStamp::of(&metadata))
+    file.metadata().map(|metadata| FileStamp::of_open(file, &metadata))
 }
 
 /// The stamp of the regular file that has this name now.
 pub fn stamp_path(path: &Path) -> Result<FileStamp, FsError> {
     let metadata = fs::symlink_metadata(path).map_err(FsError::at("look at", path))?;
-    if metadata.is_file() { Ok(FileStamp::of(&metadata)) } else { Err(not_a_file(path)) }
+    if metadata.is_file() { Ok(FileStamp::of_named(path, &metadata)) } else { Err(not_a_file(path)) }
 }
 
 /// The same, or `None` if nothing has that name.

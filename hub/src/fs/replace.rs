@@ -12,7 +12,7 @@ use crate::fs::rename::TouchError;
 use crate::fs::{FileStamp, FsError, head};
 
 /// A small file as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
     /// Its content.
     pub bytes: Vec<u8>,

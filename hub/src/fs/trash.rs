@@ -25,6 +25,7 @@ use crate::domain::failure::FailureClass;
 use crate::fs::copy::{CopyControl, CopyError};
 use crate::fs::entry::{Entry, Folder, OpenRoot};
 use crate::fs::folders::{Folders, remove_empty_folders_up};
+use crate::fs::held::Held;
 use crate::fs::relocate::relocate;
 use crate::fs::{FileStamp, FsError};
 
@@ -148,6 +149,11 @@ pub fn entry(root: &Arc<OpenRoot>, trashed: &str) -> Result<Option<Entry>, FsErr
     Entry::find(root, &place_of(trashed)?)
 }
 
+/// Holds a file in the trash that has other names.
+pub fn held(root: &Arc<OpenRoot>, trashed: &str) -> Option<Held> {
+    entry(root, trashed).ok().flatten().and_then(|entry| Held::of(entry.path()))
+}
+
 /// The stamp of a file in the trash; `None` if it is not there any more.
 pub fn stamp(root: &Arc<OpenRoot>, trashed: &str) -> Result<Option<FileStamp>, FsError> {
     match entry(root, trashed)? {
@@ -257,7 +263,7 @@ mod tests {
         assert_eq!(trashed, "2024-05-01/7/loras/x");
         assert!(folder.path().join(".comfy-hub-trash/2024-05-01/7/loras/x").exists());
         assert!(!folder.path().join("loras/x").exists());
-        assert_eq!(stamp(&root, &trashed).unwrap(), Some(stamp_before));
+        assert!(stamp(&root, &trashed).unwrap().unwrap().is_like(stamp_before));
         back(&root, &trashed, "loras/x").unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("loras/x")).unwrap(), "loras/x");
         assert!(!folder.path().join(TRASH_FOLDER).exists(), "an empty trash leaves no folder");

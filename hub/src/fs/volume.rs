@@ -77,6 +77,20 @@ pub fn is_network(folder: &Path) -> bool {
     kind(folder) == VolumeKind::Network
 }
 
+/// Whether this file's or folder's file system keeps a number and a change time for each file that last as long as the
+/// file is not touched. Where numbers are made up per mount (FUSE, FAT, many servers), or what a client says of the
+/// change time is not yet the server's, the answer is no: then size and time have to do, see docs/adr.
+#[cfg(target_os = "linux")]
+pub(in crate::fs) fn keeps_identities(open: &std::fs::File) -> bool {
+    rustix::fs::fstatfs(open).is_ok_and(|facts| linux::is_lasting(&facts))
+}
+
+/// The same by name.
+#[cfg(target_os = "linux")]
+pub(in crate::fs) fn keeps_identities_at(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|facts| linux::is_lasting(&facts))
+}
+
 /// A text that tells this volume from others on this machine.
 pub fn volume_id(folder: &Path) -> Result<String, FsError> {
     if let Some(id) = system::lasting_id(folder) {

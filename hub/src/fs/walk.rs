@@ -9,6 +9,7 @@ use std::thread;
 
 use shared_protocol::RelPath;
 
+use crate::domain::identity::Identity;
 use crate::domain::skipped::Skip;
 use crate::domain::ticks::Ticks;
 use crate::fs::{CancelFlag, FsError, RootDir, ensure_no_links};
@@ -23,6 +24,9 @@ mod facts;
 #[cfg(windows)]
 #[path = "walk/facts_windows.rs"]
 mod facts;
+#[cfg(windows)]
+#[path = "walk/identities_windows.rs"]
+mod identities;
 
 use stack::Stack;
 
@@ -71,6 +75,8 @@ pub struct FoundFile {
     pub placeholder: bool,
     /// Identity of the content's place on disk, where the listing has it for nothing.
     pub identity: Option<FileIdentity>,
+    /// What stands beside size and time, where the file system keeps it.
+    pub stands_by: Option<Identity>,
 }
 
 /// Two names with one identity are hard links of one file.

@@ -21,7 +21,7 @@ pub fn hash_from(
     progress: &mut dyn FnMut(u64) -> Flow,
 ) -> Result<Blake3, HashError> {
     let (mut file, metadata) = open_with_metadata(path).map_err(HashError::Fs)?;
-    if FileStamp::of(&metadata) != expected {
+    if FileStamp::of_open(&file, &metadata) != expected {
         return Err(HashError::Changed);
     }
     let failed = |error| HashError::Fs(FsError::new("read", path, error));

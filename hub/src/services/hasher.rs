@@ -31,7 +31,7 @@ use crate::storage::hashes::{self, Coverage};
 use crate::storage::views::{Page, PageRequest, named};
 use crate::storage::{Database, now_ms, timestamp};
 
-pub use crate::domain::hash_scope::HashScope;
+pub use crate::domain::hash_scope::{HashKind, HashScope};
 
 /// A hash job as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -40,6 +40,8 @@ pub struct HashJobView {
     pub id: HashJobId,
     /// The root it is about.
     pub root: Root,
+    /// Which files it reads: those without a hash, or all.
+    pub kind: HashKind,
     /// How far it is.
     pub state: WorkState,
     /// Files of the scope that have a hash.
@@ -148,7 +150,7 @@ impl Hasher {
     }
 
     /// Asks for hashes of whatever in the scope has none.
-    pub async fn start(&self, root: Root, scope: HashScope) -> Result<HashJobId, ServiceError> {
+    pub async fn start(&self, root: Root, scope: HashScope, kind: HashKind) -> Result<HashJobId, ServiceError> {
         let live = self.roots.live(root)?;
         if matches!(&scope, HashScope::Paths(paths) if paths.is_empty()) {
             return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one file or folder in \"paths\"."));
@@ -160,7 +162,11 @@ impl Hasher {
         let (row, n) = (live.row, paths.len());
         let missing = self.database.read(move |connection| named::not_indexed(connection, row, &paths)).await?;
         ServiceError::refuse_if_all(&missing, n, named::NOT_INDEXED)?;
-        let job = self.database.write(move |tx| hash_jobs::insert(tx, root, &scope)).await?;
+        let job = self.database.write(move |tx| hash_jobs::insert(tx, root, &scope, kind)).await?;
+        // What a person asks for does not wait for what is done in idle hours; that is found again later.
+        if kind != HashKind::Scrub {
+            self.stop_scrub(root);
+        }
         self.wake.get(root).notify_one();
         self.events.send(Event::HashChanged(job.id));
         Ok(job.id)
@@ -235,6 +241,7 @@ impl Hasher {
         HashJobView {
             id: job.id,
             root: job.root,
+            kind: job.kind,
             state: job.state,
             n_done: (job.n_done + n_read).min(job.n_total),
             n_total: job.n_total,
@@ -252,6 +259,13 @@ impl Hasher {
     }
 
     /// Files of a root that are being read.
+    /// Ends the work of idle hours on a root.
+    pub(super) fn stop_scrub(&self, root: Root) {
+        if let Some(running) = self.running.lock().get(root).as_ref().filter(|r| r.job.kind == HashKind::Scrub) {
+            running.cancel.cancel();
+        }
+    }
+
     fn n_open(&self, root: Root) -> usize {
         self.running.lock().get(root).as_ref().map_or(0, |running| running.files.len())
     }

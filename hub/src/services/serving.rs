@@ -136,7 +136,7 @@ impl Serving {
         let known = self.inner.database.read(move |connection| index::file_at(connection, row, &path));
         let known = known.await.map_err(ServiceError::from)?;
         let Some(known) = known.filter(|file| file.hash == Some(place.hash)) else { return Err(ServeError::Changed) };
-        let stamp = FileStamp { size_bytes: known.size_bytes, modified: known.modified };
+        let stamp = FileStamp::known(known.size_bytes, known.modified, known.identity);
         let (reads, path) = (self.inner.reads.get(place.root).clone(), place.path.clone());
         let root = live.clone();
         let Ok(permit) = reads.acquire_owned().await else { return Err(ServiceError::ShuttingDown.into()) };

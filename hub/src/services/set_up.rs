@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::hasher::HashScope;
+use super::hasher::{HashKind, HashScope};
 use super::{Event, ServiceError, Services, SettingsError, Tasks};
 use crate::config::{DEMO_FOLDER, Key};
 use crate::domain::ids::RootRowId;
@@ -107,7 +107,7 @@ impl Services {
                 && coverage.n_hashed == 0
                 && asked.insert(row)
             {
-                self.hasher.start(root, HashScope::Folder(None)).await?;
+                self.hasher.start(root, HashScope::Folder(None), HashKind::Missing).await?;
             }
         }
         Ok(())

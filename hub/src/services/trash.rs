@@ -194,7 +194,7 @@ impl Trash {
 
 /// Removes one file, if it is still the one that was deleted.
 fn remove(root: &Arc<OpenRoot>, row: &TrashRow) -> Result<(), String> {
-    let expected = FileStamp { size_bytes: row.size_bytes, modified: row.modified };
+    let expected = FileStamp::known(row.size_bytes, row.modified, None);
     match files::stamp(root, &row.trash_path).map_err(|error| error.to_string())? {
         Some(found) if found != expected => Err("it has changed in the trash: scan, then look again".to_owned()),
         None if !files::is_there(root, &row.trash_path).map_err(|error| error.to_string())? => {

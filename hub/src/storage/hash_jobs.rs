@@ -3,10 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::RelPath;
 
+use super::index::Left;
 use super::views::newest::newest;
 use super::views::page::{Page, PageRequest};
 use super::{StorageError, from_db, index, now_ms, timestamp, to_db};
-use crate::domain::hash_scope::HashScope;
+use crate::domain::hash_scope::{HashKind, HashScope};
 use crate::domain::ids::{HashJobId, RootRowId};
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
@@ -20,6 +21,8 @@ pub struct HashJobRow {
     pub root: Root,
     /// Which files.
     pub scope: HashScope,
+    /// Which of these files are read.
+    pub kind: HashKind,
     /// How far it is.
     pub state: WorkState,
     /// Files of the scope.
@@ -41,10 +44,12 @@ pub struct HashJobRow {
 }
 
 const COLUMNS: &str =
-    "id, root, scope, state, n_total, n_done, n_failed, bytes_total, bytes_done, detail, created_at, finished_at";
+    "id, root, scope, state, n_total, n_done, n_failed, bytes_total, bytes_done, detail, created_at, finished_at,
+     kind";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<HashJobRow> {
     let (root, scope, state): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    let kind: String = row.get(12)?;
     let wrong = |column, what: String| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.into())
     };
@@ -52,6 +57,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<HashJobRow> {
         id: HashJobId(row.get(0)?),
         root: root.parse().map_err(|_| wrong(1, root))?,
         scope: serde_json::from_str(&scope).map_err(|error| wrong(2, error.to_string()))?,
+        kind: HashKind::from_name(&kind).ok_or_else(|| wrong(12, kind))?,
         state: WorkState::from_name(&state).ok_or_else(|| wrong(3, state))?,
         n_total: from_db(row.get(4)?),
         n_done: from_db(row.get(5)?),
@@ -65,11 +71,18 @@ fn read(row: &Row<'_>) -> rusqlite::Result<HashJobRow> {
 }
 
 /// Stores a new job.
-pub fn insert(connection: &Connection, root: Root, scope: &HashScope) -> Result<HashJobRow, StorageError> {
+pub fn insert(
+    connection: &Connection,
+    root: Root,
+    scope: &HashScope,
+    kind: HashKind,
+) -> Result<HashJobRow, StorageError> {
     let text = serde_json::to_string(scope).map_err(|error| StorageError::damaged("a hash job", error))?;
     connection
-        .prepare_cached("INSERT INTO hash_jobs (root, scope, state, created_at) VALUES (?1, ?2, 'queued', ?3)")?
-        .execute((root.as_str(), text, now_ms()))?;
+        .prepare_cached(
+            "INSERT INTO hash_jobs (root, scope, state, created_at, kind) VALUES (?1, ?2, 'queued', ?3, ?4)",
+        )?
+        .execute((root.as_str(), text, now_ms(), kind.as_str()))?;
     show(connection, HashJobId(connection.last_insert_rowid()))?.ok_or(StorageError::Missing("hash job"))
 }
 
@@ -114,8 +127,50 @@ pub fn save(connection: &Connection, job: &HashJobRow) -> Result<(), StorageErro
     Ok(())
 }
 
-/// Files and bytes of a place, and how many of them have a hash.
+impl HashJobRow {
+    /// What is left of it. A job that reads everything goes on after a restart with what it did not read since it was
+    /// asked for.
+    pub fn left(&self) -> Left {
+        match self.kind {
+            HashKind::Missing => Left::Unhashed,
+            HashKind::Verify | HashKind::Scrub => Left::ProvedBefore(self.created_at.as_millisecond()),
+        }
+    }
+}
+
+/// How much a place of a job holds, and how much of it is done.
 pub fn extent(
+    connection: &Connection,
+    root: RootRowId,
+    place: Option<&RelPath>,
+    left: Left,
+) -> Result<super::hashes::Coverage, StorageError> {
+    if left == Left::Unhashed {
+        return extent_hashed(connection, root, place);
+    }
+    let (from, to) = match place {
+        Some(path) if index::file_at(connection, root, path)?.is_some() => {
+            (path.match_key(), format!("{}\u{0}", path.match_key()))
+        }
+        _ => super::folder_range(&place.map(RelPath::match_key).unwrap_or_default()),
+    };
+    let sql = format!(
+        "SELECT count(*), coalesce(sum(done), 0), coalesce(sum(size_bytes), 0), coalesce(sum(done * size_bytes), 0)
+         FROM (SELECT size_bytes, NOT ({}) AS done FROM files
+               WHERE root_id = ?1 AND match_key >= ?2 AND match_key < ?3 AND placeholder = 0)",
+        left.condition()
+    );
+    Ok(connection.query_row(&sql, (root.0, from, to), |row| {
+        Ok(super::hashes::Coverage {
+            n_files: from_db(row.get(0)?),
+            n_hashed: from_db(row.get(1)?),
+            size_bytes: from_db(row.get(2)?),
+            hashed_bytes: from_db(row.get(3)?),
+        })
+    })?)
+}
+
+fn extent_hashed(
     connection: &Connection,
     root: RootRowId,
     place: Option<&RelPath>,

@@ -4,8 +4,10 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use shared_protocol::{Blake3, GroupList, RelPath, Sha256};
 
 use super::index::FileRow;
+use super::rot::News;
 use super::stale::Marker;
-use super::{StorageError, digest_column, folder_range, from_db, now_ms, to_db};
+use super::{StorageError, digest_column, folder_range, from_db, identity_column, now_ms, to_db};
+use crate::domain::identity::Identity;
 use crate::domain::ids::{FileId, RootRowId};
 use crate::domain::ticks::Ticks;
 
@@ -43,7 +45,9 @@ pub(super) struct Recorder<'c> {
     known_again: CachedStatement<'c>,
     groups: CachedStatement<'c>,
     first: CachedStatement<'c>,
+    known: CachedStatement<'c>,
     again: CachedStatement<'c>,
+    unsettle: CachedStatement<'c>,
     stale: Marker<'c>,
 }
 
@@ -53,27 +57,36 @@ impl<'c> Recorder<'c> {
         // Mostly nothing is known of a file yet. A statement for that alone runs no trigger, and so SQLite keeps no copy
         // of what it changes in case that it fails halfway: together a sixth of what it takes to store a hash.
         let first_known = connection.prepare_cached(
-            "INSERT OR IGNORE INTO hashes (root_id, path, size_bytes, modified, blake3, sha256, hashed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT OR IGNORE INTO hashes (root_id, path, size_bytes, modified, blake3, sha256, hashed_at, identity)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         let known_again = connection.prepare_cached(
             "UPDATE hashes SET
                  size_bytes = ?3, modified = ?4, blake3 = ?5,
-                 sha256 = coalesce(?6, CASE WHEN blake3 = ?5 THEN sha256 END), hashed_at = ?7
+                 sha256 = coalesce(?6, CASE WHEN blake3 = ?5 THEN sha256 END), hashed_at = ?7, identity = ?8
              WHERE root_id = ?1 AND path = ?2",
         )?;
         let groups = connection.prepare_cached("INSERT OR IGNORE INTO content_groups VALUES (?1, ?2, ?3)")?;
         let first = connection.prepare_cached(
             "UPDATE files SET blake3 = ?6
-             WHERE id = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5 AND blake3 IS NULL",
+             WHERE id = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5 AND blake3 IS NULL
+                   AND coalesce(identity = ?7, 1)",
         )?;
-        // "modified" is named for the trigger that takes it out of its groups of duplicates.
+        let known = connection.prepare_cached(
+            "SELECT id, blake3, rotted, coalesce(identity = ?6, 1), folder_id FROM files
+             WHERE match_key = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5",
+        )?;
+        // "modified" is named for the trigger that takes it out of its groups of duplicates. What was read is true of the
+        // file as it is now, also where the index has an identity of before.
         let again = connection.prepare_cached(
-            "UPDATE files SET blake3 = ?6, modified = modified
-             WHERE match_key = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5
-                   AND blake3 IS NOT ?6",
+            "UPDATE files SET blake3 = ?2, rotted = ?3, modified = modified, identity = coalesce(?4, identity)
+             WHERE id = ?1",
         )?;
-        Ok(Self { connection, first_known, known_again, groups, first, again, stale: Marker::new(connection)? })
+        // Should that be the older one all the same, then the next scan looks at the file.
+        let unsettle =
+            connection.prepare_cached("UPDATE folders SET listing = NULL WHERE id = ?1 AND listing IS NOT NULL")?;
+        let stale = Marker::new(connection)?;
+        Ok(Self { connection, first_known, known_again, groups, first, known, again, unsettle, stale })
     }
 
     /// Stores one file's hash: in the cache, and in the index if it still fits. There it is found soonest by the id
@@ -84,11 +97,13 @@ impl<'c> Recorder<'c> {
         id: Option<FileId>,
         path: &RelPath,
         modified: Ticks,
+        identity: Option<Identity>,
         content: &KnownContent,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Stored, StorageError> {
         let (size, blake3) = (to_db(content.size_bytes), content.blake3.as_bytes());
         let sha256 = content.sha256.map(|h| *h.as_bytes());
-        let known = (root.0, path.as_str(), size, modified.0, blake3, sha256, now_ms());
+        let identity = identity.map(|identity| identity.0);
+        let known = (root.0, path.as_str(), size, modified.0, blake3, sha256, now_ms(), identity);
         if self.first_known.execute(known)? == 0 {
             self.known_again.execute(known)?;
         }
@@ -98,18 +113,76 @@ impl<'c> Recorder<'c> {
             drop_checkpoint(self.connection, root, path)?;
         }
         let key = path.match_key();
-        let mut n = match id {
-            Some(id) => self.first.execute((id.0, root.0, path.as_str(), size, modified.0, blake3))?,
+        let n = match id {
+            Some(id) => self.first.execute((id.0, root.0, path.as_str(), size, modified.0, blake3, identity))?,
             None => 0,
         };
+        let mut stored = Stored { is_new: n > 0, rot: None };
         if n == 0 {
-            n = self.again.execute((&key, root.0, path.as_str(), size, modified.0, blake3))?;
+            let stamp = (&key, root.0, path.as_str(), size, modified.0, identity);
+            let known = self.known.query_row(stamp, |row| {
+                Ok(Known {
+                    id: row.get(0)?,
+                    hash: digest_column(row, 1)?,
+                    rotted: digest_column(row, 2)?,
+                    fits: row.get(3)?,
+                    folder: row.get(4)?,
+                })
+            });
+            if let Some(known) = known.optional()? {
+                stored = self.again(&known, root, path, content.blake3, identity)?;
+            }
         }
-        if n > 0 {
+        if stored.is_new {
             self.stale.mark_unless_right(&key)?;
         }
-        Ok(n > 0)
+        Ok(stored)
     }
+
+    /// Stores what a file holds of which a hash may have been known: another one, with the same size, time and identity,
+    /// means that its bytes changed though nothing wrote to it.
+    fn again(
+        &mut self,
+        known: &Known,
+        root: RootRowId,
+        path: &RelPath,
+        found: Blake3,
+        identity: Option<i64>,
+    ) -> Result<Stored, StorageError> {
+        let Known { id, hash, rotted, fits, folder } = *known;
+        if !fits {
+            self.again.execute((id, found.as_bytes(), None::<[u8; 32]>, identity))?;
+            self.unsettle.execute([folder])?;
+            return Ok(Stored { is_new: true, rot: None });
+        }
+        if hash == Some(found) {
+            return Ok(Stored { is_new: false, rot: None });
+        }
+        let expected = rotted.or(hash);
+        let marked = expected.filter(|expected| *expected != found);
+        self.again.execute((id, found.as_bytes(), marked.map(|hash| *hash.as_bytes()), identity))?;
+        let is_told = rotted.is_none() || marked.is_none();
+        let news = |expected| News { root, path: path.clone(), expected, found };
+        Ok(Stored { is_new: true, rot: expected.filter(|_| is_told).map(news) })
+    }
+}
+
+/// A row of the index of the size and time that were read.
+struct Known {
+    id: i64,
+    hash: Option<Blake3>,
+    rotted: Option<Blake3>,
+    /// The identity is not another one.
+    fits: bool,
+    folder: i64,
+}
+
+/// What storing a hash changed.
+pub(super) struct Stored {
+    /// The index did not have it.
+    pub(super) is_new: bool,
+    /// The file does not hold what it did, or does so again.
+    pub(super) rot: Option<News>,
 }
 
 /// The cached SHA-256 of a file, if its cached content is this one.
@@ -181,22 +254,39 @@ pub fn put_checkpoint(
 ) -> Result<(), StorageError> {
     connection
         .prepare_cached(
-            "INSERT INTO hash_checkpoints VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO hash_checkpoints (root_id, path, size_bytes, modified, checkpoint, identity)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (root_id, path) DO UPDATE SET size_bytes = excluded.size_bytes,
-                 modified = excluded.modified, checkpoint = excluded.checkpoint",
+                 modified = excluded.modified, checkpoint = excluded.checkpoint, identity = excluded.identity",
         )?
-        .execute((root.0, file.path.as_str(), to_db(file.size_bytes), file.modified.0, checkpoint))?;
+        .execute((
+            root.0,
+            file.path.as_str(),
+            to_db(file.size_bytes),
+            file.modified.0,
+            checkpoint,
+            file.identity.map(|identity| identity.0),
+        ))?;
     Ok(())
 }
 
-/// How far the hash of this very size and time has come.
+/// How far the hash of this very size, time and identity has come.
 pub fn checkpoint(connection: &Connection, root: RootRowId, file: &FileRow) -> Result<Option<Vec<u8>>, StorageError> {
     Ok(connection
         .prepare_cached(
             "SELECT checkpoint FROM hash_checkpoints
-             WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified = ?4",
+             WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified = ?4 AND coalesce(identity = ?5, 1)",
         )?
-        .query_row((root.0, file.path.as_str(), to_db(file.size_bytes), file.modified.0), |row| row.get(0))
+        .query_row(
+            (
+                root.0,
+                file.path.as_str(),
+                to_db(file.size_bytes),
+                file.modified.0,
+                file.identity.map(|identity| identity.0),
+            ),
+            |row| row.get(0),
+        )
         .optional()?)
 }
 
@@ -208,19 +298,30 @@ pub fn drop_checkpoint(connection: &Connection, root: RootRowId, path: &RelPath)
     Ok(())
 }
 
-/// The stored hash of a path, whatever size it was taken at: `(size, modified, hash)`.
-pub fn cached(
-    connection: &Connection,
-    root: RootRowId,
-    path: &RelPath,
-) -> Result<Option<(u64, Ticks, Blake3)>, StorageError> {
+/// A hash with what it was taken at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CachedHash {
+    /// The file's size.
+    pub size_bytes: u64,
+    /// Its time.
+    pub modified: Ticks,
+    /// What stood beside them, if it was recorded.
+    pub identity: Option<Identity>,
+    /// The hash.
+    pub blake3: Blake3,
+}
+
+/// The stored hash of a path, whatever it was taken at.
+pub fn cached(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<Option<CachedHash>, StorageError> {
     let found = connection
-        .prepare_cached("SELECT size_bytes, modified, blake3 FROM hashes WHERE root_id = ?1 AND path = ?2")?
+        .prepare_cached("SELECT size_bytes, modified, identity, blake3 FROM hashes WHERE root_id = ?1 AND path = ?2")?
         .query_row((root.0, path.as_str()), |row| {
-            Ok((from_db(row.get(0)?), Ticks(row.get(1)?), digest_column(row, 2)?))
+            let (size_bytes, modified) = (from_db(row.get(0)?), Ticks(row.get(1)?));
+            let (identity, blake3) = (identity_column(row, 2)?, digest_column(row, 3)?);
+            Ok(blake3.map(|blake3| CachedHash { size_bytes, modified, identity, blake3 }))
         })
         .optional()?;
-    Ok(found.and_then(|(size, modified, hash)| hash.map(|hash| (size, modified, hash))))
+    Ok(found.flatten())
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0014_retention.sql")),
     M::up(include_str!("../../migrations/0015_damaged.sql")),
     M::up(include_str!("../../migrations/0016_bundles.sql")),
+    M::up(include_str!("../../migrations/0017_identities.sql")),
+    M::up(include_str!("../../migrations/0018_rot.sql")),
 ];
 
 /// What opening found out.

@@ -53,7 +53,7 @@ impl Library {
             let blake3 = Blake3::from_bytes([hash; 32]);
             let content = KnownContent { size_bytes: file.size_bytes, blake3, sha256: None, groups: None };
             let mut edits = index::Edits::new(tx);
-            edits.know(row, Some(file.id), &path, file.modified, &content)?;
+            edits.know(row, Some(file.id), &path, file.modified, None, &content)?;
             edits.finish()
         });
     }
@@ -120,8 +120,10 @@ fn each_status_is_told() {
 fn a_comparison_in_the_middle_of_a_scan_misses_nothing_that_follows() {
     let library = Library::new(true);
     let mut changes = index::Changes::default();
-    let file =
-        |n: i64| index::ListedFile { name: format!("{n:05}"), size_bytes: 1, modified: Ticks(n), placeholder: false };
+    let file = |n: i64| {
+        let name = format!("{n:05}");
+        index::ListedFile { name, size_bytes: 1, modified: Ticks(n), placeholder: false, identity: None }
+    };
     for folder in ["a", "b", "c"] {
         let listing = index::Listing {
             folder: folder.to_owned(),

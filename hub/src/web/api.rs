@@ -22,6 +22,7 @@ pub mod queue;
 pub mod remote;
 mod responses;
 pub mod scans;
+pub mod scrub;
 pub mod settings;
 pub mod skipped;
 pub mod sources;
@@ -85,6 +86,9 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(hashes::show_coverage))
         .routes(routes!(hashes::show_hash))
         .routes(routes!(hashes::cancel_hash))
+        .routes(routes!(scrub::show_scrub))
+        .routes(routes!(scrub::heal))
+        .routes(routes!(scrub::accept))
         .routes(routes!(duplicates::list_duplicates))
         .routes(routes!(duplicates::create_duplicate_scan, duplicates::list_duplicate_scans))
         .routes(routes!(duplicates::show_duplicate_scan))

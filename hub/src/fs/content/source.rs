@@ -35,12 +35,14 @@ impl<'a> Source<'a> {
     pub(in crate::fs) fn open(at: impl Into<At<'a>>, expected: FileStamp) -> Result<Self, TouchError> {
         let at = at.into();
         let (file, metadata) = at.open()?;
-        if FileStamp::of(&metadata) != expected {
+        let found = FileStamp::of_open(&file, &metadata);
+        if found != expected {
             return Err(TouchError::Changed);
         }
         Ok(Self {
             at,
-            expected,
+            // With the identity that it has now, also where none was known.
+            expected: found,
             modified: metadata.modified().ok(),
             file,
             read_by_handle: 0,
@@ -84,7 +86,8 @@ impl<'a> Source<'a> {
     /// name just now is found by the next scan, as one that takes it a moment later is.
     pub(in crate::fs) fn check_open_file(&self) -> Result<(), TouchError> {
         let now = stamp(&self.file).map_err(FsError::at("look at", self.at.path()))?;
-        if now == self.expected { Ok(()) } else { Err(TouchError::Changed) }
+        // A rename or a second name is no change of what is read; by name more is asked.
+        if now.is_like(self.expected) { Ok(()) } else { Err(TouchError::Changed) }
     }
 
     /// Checks at the end that neither the open file nor the one of that name has changed.

@@ -13,8 +13,9 @@ use rustix::io::{Errno, retry_on_intr};
 use super::folder::{Listed, Mount};
 use super::{Found, Identity, Kind};
 use crate::domain::ticks::Ticks;
+use crate::fs::identity::of_inode;
 use crate::fs::open::FileStamp;
-use crate::fs::volume::Space;
+use crate::fs::volume::{self, Space};
 
 /// An open folder.
 pub(super) type Handle = File;
@@ -69,7 +70,10 @@ pub(super) fn look(folder: &Handle, name: &str) -> io::Result<Found> {
     let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let modified = Ticks::from_unix(stat.st_mtime, stat.st_mtime_nsec.cast_signed());
     let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
-    Ok(Found { kind: kind(FileType::from_raw_mode(stat.st_mode)), stamp: FileStamp { size_bytes, modified } })
+    let kind = kind(FileType::from_raw_mode(stat.st_mode));
+    let of_inode = || of_inode(stat.st_ino, stat.st_ctime, stat.st_ctime_nsec.cast_signed());
+    let identity = (kind == Kind::File && volume::keeps_identities(folder)).then(of_inode);
+    Ok(Found { kind, stamp: FileStamp { size_bytes, modified, identity } })
 }
 
 const fn kind(file_type: FileType) -> Kind {

@@ -14,7 +14,7 @@ use crate::fs::content::{Digests, InPlace};
 const VERSION: u8 = 1;
 
 /// The state of both digests at one place of one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HashCheckpoint {
     /// The file it belongs to, as it was.
     stamp: FileStamp,
@@ -93,7 +93,7 @@ impl HashCheckpoint {
         let (sha256, values) = rest.split_at_checked(usize::from(*sha256_len))?;
         let modified = Ticks(i64::from_le_bytes(*modified));
         let checkpoint = Self {
-            stamp: FileStamp { size_bytes: u64::from_le_bytes(*size_bytes), modified },
+            stamp: FileStamp::known(u64::from_le_bytes(*size_bytes), modified, None),
             offset: u64::from_le_bytes(*offset),
             values: values_from_bytes(values).ok()?,
             sha256: (!sha256.is_empty()).then(|| sha256.to_vec()),

@@ -14,5 +14,5 @@ pub(super) fn look(path: &Path) -> Result<(FileStamp, Option<Node>), FsError> {
         return Err(FsError::refused("look at", path, ErrorKind::Unsupported, "it is not a regular file"));
     }
     let node = Node { device: metadata.dev(), file: u128::from(metadata.ino()) };
-    Ok((FileStamp::of(&metadata), Some(node).filter(|_| metadata.nlink() > 1)))
+    Ok((FileStamp::of_named(path, &metadata), Some(node).filter(|_| metadata.nlink() > 1)))
 }

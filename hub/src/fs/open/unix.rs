@@ -2,10 +2,13 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{Advice, OFlags, fadvise};
+
+use crate::domain::identity::Identity;
+use crate::fs::volume;
 
 /// `O_NOFOLLOW` refuses a link as the last part, `O_NONBLOCK` keeps a pipe from blocking the open;
 /// it means nothing to regular files.
@@ -29,4 +32,18 @@ pub(super) fn forget_cached(file: &File) {
     if file.sync_data().is_ok() {
         fadvise(file, 0, None, Advice::DontNeed).ok();
     }
+}
+
+/// The identity of an open file.
+pub(super) fn identity(file: &File, metadata: &Metadata) -> Option<Identity> {
+    volume::keeps_identities(file).then(|| of(metadata))
+}
+
+/// The identity of the file of this name.
+pub(super) fn identity_at(path: &Path, metadata: &Metadata) -> Option<Identity> {
+    volume::keeps_identities_at(path).then(|| of(metadata))
+}
+
+fn of(metadata: &Metadata) -> Identity {
+    crate::fs::identity::of_inode(metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
 }

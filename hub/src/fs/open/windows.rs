@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use crate::domain::identity::Identity;
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_OFFLINE, FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS, FILE_ATTRIBUTE_RECALL_ON_OPEN,
     FILE_FLAG_SEQUENTIAL_SCAN, FILE_SHARE_DELETE, FILE_SHARE_READ,
@@ -38,3 +39,14 @@ pub(super) const fn advise_sequential(_: &File) {}
 
 /// Windows has no such hint for a file that is open for reading.
 pub(super) const fn forget_cached(_: &File) {}
+
+/// Only listings tell it, see [`crate::fs::walk`]: what a handle says of its change time is ahead of what the folder
+/// says, so that one may not be held against the other. A file that is read can't be written meanwhile.
+pub(super) const fn identity(_: &File, _: &Metadata) -> Option<Identity> {
+    None
+}
+
+/// The same for a name.
+pub(super) const fn identity_at(_: &Path, _: &Metadata) -> Option<Identity> {
+    None
+}

@@ -25,7 +25,7 @@ pub struct BatchFolder {
 }
 
 /// A file in the trash.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Lying {
     /// Where it lies below the trash folder.
     pub trashed: String,

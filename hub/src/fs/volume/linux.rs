@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{major, minor, statfs, statvfs};
+use rustix::fs::{StatFs, major, minor, statfs, statvfs};
 
 use super::mounts::{Mount, mount_of};
 use super::{Space, VolumeKind};
@@ -23,13 +23,7 @@ pub(super) fn lasting_id(folder: &Path) -> Option<String> {
 /// The numbers are those of `statfs(2)`.
 pub(super) fn kind(folder: &Path) -> VolumeKind {
     let Ok(facts) = statfs(folder) else { return VolumeKind::Unknown };
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the field's width and sign differ by architecture; the numbers have 32 bits"
-    )]
-    let number = facts.f_type as u32;
-    match number {
+    match number(&facts) {
         // NFS SMB CIFS SMB2 9P CEPH AFS CODA NCP vboxsf vmhgfs
         0x6969 | 0x517b | 0xff53_4d42 | 0xfe53_4d42 | 0x0102_1997 | 0x00c3_6400 | 0x5346_414f | 0x7375_7245
         | 0x564c | 0x786f_4256 | 0xbacb_acbc => VolumeKind::Network,
@@ -39,6 +33,35 @@ pub(super) fn kind(folder: &Path) -> VolumeKind {
         0x6573_5546 => mount_of(folder).map_or(VolumeKind::Unknown, |mount| fuse_kind(folder, &mount)),
         _ => disk_kind(folder),
     }
+}
+
+/// A file system's number in `statfs(2)`.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the field's width and sign differ by architecture; the numbers have 32 bits"
+)]
+const fn number(facts: &StatFs) -> u32 {
+    facts.f_type as u32
+}
+
+/// Whether files keep their number and change time from one mount to the next: known of these, and of no other.
+pub(super) const fn is_lasting(facts: &StatFs) -> bool {
+    matches!(
+        number(facts),
+        // ext2-4 XFS Btrfs ZFS F2FS bcachefs JFS ReiserFS tmpfs ramfs overlay
+        0xef53
+            | 0x5846_5342
+            | 0x9123_683e
+            | 0x2fc1_2fc1
+            | 0xf2f5_2010
+            | 0xca45_1a4e
+            | 0x3153_464a
+            | 0x5265_4973
+            | 0x0102_1994
+            | 0x8584_58f6
+            | 0x794c_7630
+    )
 }
 
 /// `fuseblk` is a local disk (NTFS, exFAT); of the others only those with a known local meaning are.

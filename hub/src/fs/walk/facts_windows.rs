@@ -1,18 +1,26 @@
 //! A file's facts on Windows: they come with the listing, without another look at the file.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::windows::fs::OpenOptionsExt;
 use std::path::Path;
 
 use walkdir::DirEntry;
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_LIST_DIRECTORY,
+};
 
+use super::identities::{self, Identities};
 use super::{FileIdentity, NO_MOUNT};
+use crate::domain::identity::Identity;
 use crate::domain::ticks::Ticks;
 use crate::fs::OwnFolder;
 use crate::fs::open::{FileStamp, is_placeholder};
 
-/// A folder to be listed.
-pub(super) struct Folder;
+/// A folder to be listed, with what the system says of all its files at once.
+pub(super) struct Folder {
+    identities: Identities,
+}
 
 /// Where a folder lies.
 pub(super) struct Place {
@@ -28,12 +36,22 @@ pub(super) struct Facts {
     pub(super) modified: Ticks,
     pub(super) placeholder: bool,
     pub(super) identity: Option<FileIdentity>,
+    pub(super) stands_by: Option<Identity>,
 }
 
 impl Folder {
     pub(super) fn open(path: &Path, may_be_link: bool) -> io::Result<Self> {
         let metadata = if may_be_link { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
-        if metadata.is_dir() { Ok(Self) } else { Err(ErrorKind::NotADirectory.into()) }
+        if !metadata.is_dir() {
+            return Err(ErrorKind::NotADirectory.into());
+        }
+        let no_link = if may_be_link { 0 } else { FILE_FLAG_OPEN_REPARSE_POINT };
+        let open = OpenOptions::new()
+            .access_mode(FILE_LIST_DIRECTORY)
+            .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | no_link)
+            .open(path);
+        // Without identities the folder is listed as it ever was.
+        Ok(Self { identities: open.map(|folder| identities::of_folder(&folder)).unwrap_or_default() })
     }
 
     /// A volume that is mounted on a folder is a junction, and those are not gone through.
@@ -54,12 +72,12 @@ impl Folder {
         entry.metadata().is_ok_and(|metadata| own.is(entry.path(), &metadata))
     }
 
-    /// The listing has no identity: that would need each file opened.
-    #[allow(clippy::unused_self, reason = "the other system looks into the open folder")]
+    /// Which names a file has would need each file opened.
     pub(super) fn facts(&self, entry: &DirEntry) -> io::Result<Facts> {
         let metadata =
             entry.metadata().map_err(|error| error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into()))?;
-        let FileStamp { size_bytes, modified } = FileStamp::of(&metadata);
-        Ok(Facts { size_bytes, modified, placeholder: is_placeholder(&metadata), identity: None })
+        let FileStamp { size_bytes, modified, .. } = FileStamp::of(&metadata);
+        let stands_by = self.identities.get(entry.file_name()).copied();
+        Ok(Facts { size_bytes, modified, placeholder: is_placeholder(&metadata), identity: None, stands_by })
     }
 }

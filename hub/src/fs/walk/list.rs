@@ -148,6 +148,7 @@ fn add_file(listing: &mut FolderListing, folder: &Folder, entry: &DirEntry, name
             modified: facts.modified,
             placeholder: facts.placeholder,
             identity: facts.identity,
+            stands_by: facts.stands_by,
         }),
         // Removed since it was listed: that it is gone is the truth.
         Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -115,7 +115,7 @@ pub(super) fn contents(
                     sha256: None,
                     groups: content.groups.clone(),
                 };
-                edits.know(name.root, Some(name.id), &name.path, name.modified, &known)?;
+                edits.know(name.root, Some(name.id), &name.path, name.modified, name.identity, &known)?;
             }
             edits.finish()
         })
@@ -137,7 +137,7 @@ pub(super) fn store_known<'a>(
         let mut edits = Edits::new(tx);
         for (name, blake3) in &new {
             let known = KnownContent { size_bytes: name.size_bytes, blake3: *blake3, sha256: None, groups: None };
-            edits.know(name.root, Some(name.id), &name.path, name.modified, &known)?;
+            edits.know(name.root, Some(name.id), &name.path, name.modified, name.identity, &known)?;
         }
         edits.finish()
     })
@@ -154,6 +154,8 @@ fn hash(crew: &Crew<'_>, kit: &mut Kit, live: &LiveRoot, name: &CandidateRow) ->
         placeholder: false,
         conflict: false,
         hash: None,
+        identity: name.identity,
+        rotted: None,
     };
     let resume = if name.size_bytes < CHECKPOINT_FROM {
         None
@@ -170,7 +172,7 @@ fn hash(crew: &Crew<'_>, kit: &mut Kit, live: &LiveRoot, name: &CandidateRow) ->
 }
 
 pub(super) const fn stamp_of(name: &CandidateRow) -> FileStamp {
-    FileStamp { size_bytes: name.size_bytes, modified: name.modified }
+    FileStamp::known(name.size_bytes, name.modified, name.identity)
 }
 
 /// What one file came to.

@@ -4,17 +4,18 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use super::Hasher;
 use super::lanes::Lanes;
 use super::reader::{Found, Reader};
+use super::{HashKind, Hasher};
 use crate::domain::root::Root;
 use crate::fs::CancelFlag;
 use crate::fs::hash::HashError;
 use crate::services::bundle::{COMMIT_TIME, is_due};
 use crate::services::roots::LiveRoot;
+use crate::services::scrub::day;
 use crate::storage::hashes::KnownContent;
 use crate::storage::index::Edits;
-use crate::storage::{StorageError, hash_jobs};
+use crate::storage::{Connection, StorageError, hash_jobs, scrub};
 
 /// Between two times that the comparison is told: it is brought up to date in the same database, and the end of
 /// the job tells it anyway.
@@ -127,13 +128,25 @@ fn commit(hasher: &Hasher, root: Root, batch: &[Found]) -> Result<(), StorageErr
                         sha256: content.sha256,
                         groups: content.groups.clone(),
                     };
-                    edits.know(live.row, Some(file.id), &file.path, file.modified, &known)?;
+                    edits.know(live.row, Some(file.id), &file.path, file.modified, file.identity, &known)?;
                 }
             }
             edits.finish()?;
+            if job.kind == HashKind::Scrub {
+                count(tx, hasher, batch)?;
+            }
             hash_jobs::save(tx, &job)
         },
     )?;
     hasher.update(root, |running| running.committed(job));
     Ok(())
+}
+
+/// Counts what was read of the day's share, in the commit that stores what was found.
+fn count(connection: &Connection, hasher: &Hasher, batch: &[Found]) -> Result<(), StorageError> {
+    let now = jiff::Zoned::now();
+    let share = hasher.settings.current().scrub.bytes_per_day;
+    let mut spent = scrub::spent(connection)?.on(day(&now), now.timestamp().as_millisecond(), share);
+    spent.bytes += batch.iter().filter_map(|found| found.result.as_ref().ok()).map(|read| read.size_bytes).sum::<u64>();
+    scrub::set_spent(connection, &spent)
 }

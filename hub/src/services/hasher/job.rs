@@ -4,7 +4,7 @@ use shared_protocol::RelPath;
 
 use super::lanes::{Lanes, Page};
 use super::patience::{PATIENCE, until_live};
-use super::{Hasher, Running, crew, n_readers};
+use super::{HashKind, Hasher, Running, crew, n_readers};
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
 use crate::fs::CancelFlag;
@@ -111,24 +111,26 @@ async fn run(hasher: &Hasher, job: HashJobRow) -> bool {
 /// What history says of a job; nothing of a single file that went well.
 fn line(job: &HashJobRow) -> Option<NewLine> {
     let is_complete = job.state == WorkState::Complete;
-    if is_complete && job.n_total <= 1 {
+    // Of idle hours only what was found is told.
+    if is_complete && job.n_total <= 1 || job.kind == HashKind::Scrub {
         return None;
     }
     let (root, state) = (job.root.label(), job.state.as_str());
-    let summary =
-        format!("Hashing in {root} {state}: {} of {} files, {} failed", job.n_done, job.n_total, job.n_failed);
+    let what = if job.kind == HashKind::Verify { "Verifying" } else { "Hashing" };
+    let summary = format!("{what} in {root} {state}: {} of {} files, {} failed", job.n_done, job.n_total, job.n_failed);
     let level = if is_complete { Level::Info } else { Level::Warning };
     Some(NewLine::new("hash", level, summary).root(job.root))
 }
 
-/// Hashes what has no hash yet.
+/// Reads what is left of the job.
 fn work(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Result<(), StorageError> {
     measure(hasher, root)?;
-    let places = hasher.running.lock().get(root).as_ref().map(|r| r.job.scope.places()).unwrap_or_default();
+    let asked = hasher.running.lock().get(root).as_ref().map(|r| (r.job.scope.places(), r.job.left()));
+    let Some((places, left)) = asked else { return Ok(()) };
     // The next files, as soon as the root can be reached.
     let look_up = |portion: Portion, place: Option<&RelPath>, after: &After| {
         let Some(live) = until_live(hasher, root, cancel) else { return Ok(None) };
-        let look = |connection: &_| unhashed(connection, live.row, place, portion, after, PAGE);
+        let look = |connection: &_| unhashed(connection, live.row, place, (left, portion), after, PAGE);
         let (files, more) = hasher.database.read_blocking(look)?;
         let n_readers = n_readers(&hasher.settings, &live);
         Ok(Some(Page { root: live, files, more, n_readers }))
@@ -150,7 +152,11 @@ fn measure(hasher: &Hasher, root: Root) -> Result<(), StorageError> {
     };
     let measured = hasher.database.read_blocking(|connection| {
         let Some(row) = roots::active(connection, root)? else { return Ok(Vec::new()) };
-        job.scope.places().iter().map(|place| hash_jobs::extent(connection, row.id, place.as_ref())).collect()
+        job.scope
+            .places()
+            .iter()
+            .map(|place| hash_jobs::extent(connection, row.id, place.as_ref(), job.left()))
+            .collect()
     })?;
     job.n_total = measured.iter().map(|part| part.n_files).sum();
     job.n_done = measured.iter().map(|part| part.n_hashed).sum();

@@ -21,6 +21,8 @@ fn file(n: usize, size_bytes: u64) -> Result<FileRow> {
         placeholder: false,
         conflict: false,
         hash: None,
+        identity: None,
+        rotted: None,
     })
 }
 

@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
             running.files.push((file.path.to_string(), begun));
             running.bytes_read += begun;
         });
-        let expected = FileStamp { size_bytes: file.size_bytes, modified: file.modified };
+        let expected = FileStamp::known(file.size_bytes, file.modified, file.identity);
         // A setting that is changed meanwhile counts from the next file on.
         let sha256 = hasher.settings.current().hash_sha256;
         let options = HashOptions { sha256, threads: is_large && has_cores_to_spare(self.n_at_once(live.root)) };

@@ -15,6 +15,10 @@ pub(super) fn of(listing: &FolderListing) -> [u8; 32] {
         bytes.extend_from_slice(&file.size_bytes.to_le_bytes());
         bytes.extend_from_slice(&file.modified.0.to_le_bytes());
         bytes.push(u8::from(file.placeholder));
+        // One that is not kept adds nothing: such folders have the digest that they ever had.
+        if let Some(identity) = file.stands_by {
+            bytes.extend_from_slice(&identity.0.to_le_bytes());
+        }
     }
     for folder in &listing.folders {
         bytes.push(b'd');

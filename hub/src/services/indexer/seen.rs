@@ -58,6 +58,7 @@ impl Seen {
             size_bytes: file.size_bytes,
             modified: file.modified,
             placeholder: file.placeholder,
+            identity: file.stands_by,
         });
         let written = Listing {
             folder: path.clone(),

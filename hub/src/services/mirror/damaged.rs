@@ -46,7 +46,7 @@ pub(super) fn find(database: &Database, from: &LiveRoot, new: &NewPlan) -> Resul
 }
 
 fn is_known_damaged(from: &LiveRoot, file: &Candidate) -> bool {
-    let stamp = FileStamp { size_bytes: file.size_bytes, modified: file.modified };
+    let stamp = FileStamp::known(file.size_bytes, file.modified, None);
     let verdict =
         ensure_no_links(&from.dir, &file.path).and_then(|()| is_damaged(&from.dir.resolve(&file.path), stamp));
     verdict.unwrap_or_else(|error| {

@@ -2,7 +2,8 @@
 //! index, in one commit.
 
 use super::failure::{Trouble, explain};
-use super::result::{Applied, Ends, Tried};
+use super::names::Names;
+use super::result::{Applied, Change, Ends, Tried};
 use super::{Queue, copy, delete, duplicate, evict, plan_guard, restore, room, share, small, story};
 use crate::domain::operation::Operation;
 use crate::domain::transfer::{self, Failure};
@@ -25,18 +26,20 @@ pub(super) fn run(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce(
     if let [only] = group {
         queue.events.progress(Event::TransferChanged(only.id));
     }
+    let (names, ready) = Names::hold(queue, group);
     let tried = match plan_guard::check(queue, group) {
-        Ok(()) => run_steps(queue, group),
+        Ok(()) => run_steps(queue, &ready),
         Err((failure, reason)) => {
             group.iter().map(|transfer| (transfer, Err(Trouble::Failed(failure, reason.clone())))).collect()
         }
     };
     files_done();
-    let tried: Vec<_> = tried
+    let mut tried: Vec<_> = tried
         .into_iter()
         .map(|(transfer, result)| (transfer, result.map_err(|trouble| room::explain(queue, transfer, trouble))))
         .collect();
-    store(queue, &tried);
+    names.look_again(queue, &mut tried);
+    store(queue, &tried, &names.followed());
     for transfer in group {
         queue.live.end(transfer.id);
         queue.events.send(Event::TransferChanged(transfer.id));
@@ -71,7 +74,7 @@ fn run_steps<'a>(queue: &Queue, group: &'a [TransferRow]) -> Vec<Tried<'a>> {
 }
 
 /// Stores all results in one commit, then does what they ask for.
-fn store(queue: &Queue, tried: &[Tried<'_>]) {
+fn store(queue: &Queue, tried: &[Tried<'_>], followed: &[Change]) {
     let policy = queue.policy();
     // The files are as they are: that is kept until the database takes it.
     let stored = queue.ends.store_blocking(
@@ -95,6 +98,9 @@ fn store(queue: &Queue, tried: &[Tried<'_>]) {
                     }
                 };
                 stepped.extend(next);
+            }
+            if let Some((first, _)) = tried.first() {
+                applied.add(first, followed)?;
             }
             applied.finish()?;
             let told = story::tell(tx, &stepped)?;

@@ -3,18 +3,19 @@
 use shared_protocol::Blake3;
 
 use super::Queue;
+use super::ending;
 use super::failure::Trouble;
 use super::landed;
 use super::landing::{self, Stage};
 use super::place::{self, Place};
-use super::result::{End, Ends, Success};
+use super::result::{self, Change, End, Ends, Success};
 use super::room;
 use super::verified::{self, Placed};
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::fs::copy::{CopyControl, CopyRequest, copy_to_part_with};
 use crate::fs::rename::{TouchError, move_within_volume};
-use crate::fs::{CancelFlag, ContentHash, Flow, FsError};
+use crate::fs::{CancelFlag, ContentHash, FileStamp, Flow, FsError};
 use crate::services::Event;
 use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self};
@@ -61,7 +62,7 @@ pub(super) fn write(queue: &Queue, transfer: &TransferRow, ends: &Ends, place: P
     };
     let copied = queue.with_buffers(|buffers| copy_to_part_with(buffers, request, &mut control))?;
     let known = queue.database.read_blocking(|connection| known_hash(connection, transfer, ends))?;
-    check_known(transfer, &place, known, &copied.content)?;
+    check_known(queue, transfer, ends, &place, known, &copied.content)?;
     if transfer.operation != Operation::Copy || transfer.size_bytes >= WORTH_A_COMMIT {
         queue.database.write_blocking(|tx| {
             waypoint::part_complete(tx, transfer.id, &copied.content.blake3, copied.content.sha256.as_ref())
@@ -90,30 +91,46 @@ pub(super) fn known_hash(
     ends: &Ends,
 ) -> Result<Option<Blake3>, StorageError> {
     Ok(index::file_at(connection, ends.from.row, &transfer.path)?
-        .filter(|file| file.size_bytes == transfer.size_bytes && file.modified == transfer.modified)
+        .filter(|file| FileStamp::known(file.size_bytes, file.modified, file.identity) == place::expected(transfer))
         .and_then(|file| file.hash))
 }
 
-/// A content that differs from the source's known hash, though size and time are the same, was
-/// damaged on its way or on the source's disk: it must not spread.
+/// A content that differs from the source's known hash, though size, time and identity are the same, was damaged on its
+/// way or on the source's disk: it must not spread, and what was known is not known any more. Nor may another content
+/// than the one that was asked for take a place.
 pub(super) fn check_known(
+    queue: &Queue,
     transfer: &TransferRow,
+    ends: &Ends,
     place: &Place,
     known: Option<Blake3>,
     content: &ContentHash,
 ) -> Result<(), Trouble> {
-    match known {
-        Some(known) if known != content.blake3 => {
-            place.part.clean_up();
-            let detail = format!(
-                "What was read of {} is {}, but its known hash is {known}, with the same size and time: the file or \
-                 its disk may be damaged. Nothing was copied. Hash it again to see.",
-                transfer.path, content.blake3
-            );
-            Err(Trouble::last("corrupt", detail))
-        }
-        _ => Ok(()),
+    let found = content.blake3;
+    if let Some(known) = known.filter(|known| *known != found) {
+        place.part.clean_up();
+        let source = Change::Content {
+            root: ends.from.row,
+            path: transfer.path.clone(),
+            stamp: place.expected,
+            content: ending::known(content),
+        };
+        result::commit(queue, transfer, &[source])?;
+        queue.events.send(Event::HistoryAdded);
+        let detail = format!(
+            "What was read of {} is {found}, but it was known as {known}, with the same size and time: the file or its \
+             disk may be damaged. Nothing was copied, and the old hash is forgotten. Verify it again, or heal it: see \
+             Hashes.",
+            transfer.path
+        );
+        return Err(Trouble::last("corrupt", detail));
     }
+    if let Some(wanted) = transfer.wanted.filter(|wanted| *wanted != found) {
+        place.part.clean_up();
+        let detail = format!("{} holds {found} and not {wanted}: nothing was replaced.", transfer.path);
+        return Err(Trouble::last("corrupt", detail));
+    }
+    Ok(())
 }
 
 /// A move on one volume: nothing is read or written but the name. `false` if it has to be copied.

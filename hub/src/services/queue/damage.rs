@@ -15,7 +15,7 @@ pub(super) fn check(
     source: &Path,
     occupant: Option<FileStamp>,
 ) -> Result<(), Trouble> {
-    let expected = FileStamp { size_bytes: transfer.size_bytes, modified: transfer.modified };
+    let expected = FileStamp::known(transfer.size_bytes, transfer.modified, None);
     if occupant.is_none() || !is_damaged(source, expected)? {
         return Ok(());
     }

@@ -1,17 +1,26 @@
 //! What follows when a file has its final name: what the index learns, and the end of a move's source.
 
+use std::path::Path;
+
 use shared_protocol::RelPath;
 
 use super::Queue;
 use super::failure::Trouble;
-use super::place::{self, Place};
+use super::place::{self, Place, expected};
 use super::result::{Change, Ends, Success};
 use crate::fs::copy::CopiedPart;
+use crate::fs::open::stamp_path;
 use crate::fs::rename::remove_source;
 use crate::fs::{ContentHash, FileStamp};
 use crate::storage::hashes::{self, KnownContent};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Made;
+
+/// The stamp of a file that just got its name: a rename changes the identity. One that was changed since has to be found
+/// by the next scan.
+pub(super) fn behind_rename(path: &Path, before: FileStamp) -> FileStamp {
+    stamp_path(path).ok().filter(|now| now.is_like(before)).unwrap_or(FileStamp { identity: None, ..before })
+}
 
 /// The result of a rename: what was known of the content goes along.
 pub(super) fn renamed(
@@ -22,23 +31,17 @@ pub(super) fn renamed(
     stamp: FileStamp,
 ) -> Result<Success, Trouble> {
     let to = ends.to()?;
-    let known = queue.database.read_blocking(|connection| {
-        let cached = hashes::cached(connection, ends.from.row, &transfer.path)?;
-        let Some((size, modified, blake3)) = cached else { return Ok(None) };
-        if (size, modified) != (stamp.size_bytes, stamp.modified) {
-            return Ok(None);
-        }
-        let sha256 = hashes::sha256_of(connection, ends.from.row, &transfer.path, &blake3)?;
-        let groups = hashes::groups_of(connection, &blake3)?;
-        Ok(Some(KnownContent { size_bytes: size, blake3, sha256, groups }))
-    })?;
-    let hash = known.as_ref().map(|content| content.blake3);
+    let known = queue.database.read_blocking(|connection| hashes::cached(connection, ends.from.row, &transfer.path))?;
+    let hash = known
+        .filter(|known| expected(transfer) == FileStamp::known(known.size_bytes, known.modified, known.identity))
+        .map(|known| known.blake3);
+    let (from, to) = ((ends.from.row, transfer.path.clone()), (to.row, to_path.clone()));
     let mut changes = vec![
-        Change::Gone { root: ends.from.row, path: transfer.path.clone() },
-        Change::Put { root: to.row, path: to_path.clone(), stamp, hash },
+        Change::Gone { root: from.0, path: from.1.clone() },
+        Change::Put { root: to.0, path: to.1.clone(), stamp, hash },
     ];
-    if let Some(content) = known {
-        changes.push(Change::Content { root: to.row, path: to_path.clone(), modified: stamp.modified, content });
+    if hash.is_some() {
+        changes.push(Change::Carried { from, to, stamp });
     }
     Ok(Success { changes, made: Some(Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash }) })
 }
@@ -50,19 +53,20 @@ pub(super) fn landed_changes(
     place: &Place,
     copied: &CopiedPart,
 ) -> Result<Vec<Change>, Trouble> {
+    let stamp = behind_rename(place.dest.path(), copied.stamp);
     let content = known(&copied.content);
     let to = ends.to()?;
     let source = Change::Content {
         root: ends.from.row,
         path: transfer.path.clone(),
-        modified: place.expected.modified,
+        stamp: place.expected,
         content: content.clone(),
     };
     let hash = Some(copied.content.blake3);
     Ok(vec![
         source,
-        Change::Put { root: to.row, path: place.to_path.clone(), stamp: copied.stamp, hash },
-        Change::Content { root: to.row, path: place.to_path.clone(), modified: copied.stamp.modified, content },
+        Change::Put { root: to.row, path: place.to_path.clone(), stamp, hash },
+        Change::Content { root: to.row, path: place.to_path.clone(), stamp, content },
     ])
 }
 

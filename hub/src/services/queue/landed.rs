@@ -52,7 +52,7 @@ pub(super) fn find(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result
     let hash = Some(found.blake3);
     let mut changes = vec![
         Change::Put { root: to.row, path: transfer.to_path.clone(), stamp, hash },
-        Change::Content { root: to.row, path: transfer.to_path.clone(), modified: stamp.modified, content },
+        Change::Content { root: to.row, path: transfer.to_path.clone(), stamp, content },
     ];
     if is_move {
         result::commit(queue, transfer, &changes)?;

@@ -136,7 +136,8 @@ fn finish<'a>(queue: &Queue, staged: Vec<Staged<'a>>, ends: &Ends) -> Vec<Tried<
         match stage {
             Stage::Ended(result) => tried.push((transfer, result)),
             Stage::Renamed(place) => {
-                let done = ending::renamed(queue, transfer, ends, &place.to_path, place.expected);
+                let stamp = ending::behind_rename(place.dest.path(), place.expected);
+                let done = ending::renamed(queue, transfer, ends, &place.to_path, stamp);
                 left.extend(transfer.path.parent());
                 tried.push((transfer, done));
             }

@@ -12,12 +12,14 @@ use crate::domain::failure::FailureClass;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::retry::in_use_backoff;
 use crate::fs::copy::{CopyError, part_name};
+use crate::fs::entry::OpenRoot;
 use crate::fs::entry::{Entry, Folder};
 use crate::fs::folders::Folders;
 use crate::fs::rename::TouchError;
-use crate::fs::trash::{Bin, Put};
+use crate::fs::trash::{self, Bin, Put};
 use crate::fs::{FileStamp, Flow, FsError};
 use crate::services::Event;
+use crate::storage::index;
 use crate::storage::queue::{TransferRow, batches, waypoint};
 
 /// Everything that is known before the first byte moves.
@@ -61,7 +63,7 @@ pub(super) fn check_allowed(queue: &Queue, transfer: &TransferRow) -> Result<(),
 
 /// The source as the transfer expects it.
 pub(super) const fn expected(transfer: &TransferRow) -> FileStamp {
-    FileStamp { size_bytes: transfer.size_bytes, modified: transfer.modified }
+    FileStamp::known(transfer.size_bytes, transfer.modified, transfer.identity)
 }
 
 /// The stamp of a file below a root; none if it, or its folder, is not there.
@@ -81,6 +83,7 @@ pub(super) fn prepare(
 ) -> Result<Place, Trouble> {
     let to = ends.to()?;
     let source = trodden.sources.open(&ends.from.open, transfer.path.parent())?.entry(transfer.path.name());
+    check_sound(queue, transfer, ends)?;
     // Of a link this is an error, too.
     if source.stamp()? != expected(transfer) {
         return Err(Trouble::changed());
@@ -100,6 +103,20 @@ pub(super) fn prepare(
     // The part file keeps its name when the destination's changes, so that a resume finds it.
     let part = part_in(queue, transfer, &folder);
     Ok(Place { source, expected: expected(transfer), to_path, dest, part })
+}
+
+/// Refuses a source whose bytes changed though nothing wrote to it: it must not spread.
+fn check_sound(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<(), Trouble> {
+    let file = queue.database.read_blocking(|connection| index::file_at(connection, ends.from.row, &transfer.path))?;
+    if file.is_none_or(|file| file.rotted.is_none()) {
+        return Ok(());
+    }
+    let detail = format!(
+        "The bytes of {} changed though nothing wrote to it, so it is not used as a source. Heal it first, or say that \
+         it is right as it is: see Hashes.",
+        transfer.path
+    );
+    Err(Trouble::last("rotted", detail))
 }
 
 /// The part file of a transfer in a folder, whether or not it is there.
@@ -181,10 +198,16 @@ pub(super) fn put_into(
     relocate_while_in_use(|| bin.put(file, expected, &token, &mut watch(queue, transfer)))
 }
 
+/// The stamp of a file that came into the trash just now: a rename changes the identity.
+pub(super) fn in_trash(root: &Arc<OpenRoot>, trash_path: &str, before: FileStamp) -> FileStamp {
+    let now = trash::stamp(root, trash_path).ok().flatten().filter(|now| now.is_like(before));
+    now.unwrap_or(FileStamp { identity: None, ..before })
+}
+
 /// What is to make way has to be what was seen when that was decided.
 fn check_occupant(transfer: &TransferRow, found: Option<FileStamp>) -> Result<(), Trouble> {
     match (transfer.occupant, found) {
-        (Some((size_bytes, modified)), Some(found)) if found != FileStamp { size_bytes, modified } => {
+        (Some((size_bytes, modified)), Some(found)) if found != FileStamp::known(size_bytes, modified, None) => {
             Err(Trouble::changed())
         }
         _ => Ok(()),

@@ -10,12 +10,14 @@ use super::failure::{Trouble, explain};
 use super::landing::Syncs;
 use super::place::{self, expected};
 use super::result::{Change, Ends, Success, Tried};
+use crate::domain::identity::Identity;
 use crate::fs::FileStamp;
 use crate::fs::entry::{Entry, Folder};
 use crate::fs::folders::Folders;
 use crate::fs::trash;
 use crate::storage::hashes;
 use crate::storage::queue::outcome::Made;
+use crate::storage::queue::waypoint::KnownTrashed;
 use crate::storage::queue::{TransferRow, waypoint};
 
 /// A file that is back.
@@ -23,6 +25,8 @@ struct Back {
     trash_path: String,
     stamp: FileStamp,
     hash: Option<Blake3>,
+    /// It is not as it was when it came into the trash.
+    changed: bool,
     to: Arc<Folder>,
     /// Where it was in the trash; none if that folder is gone already.
     from: Option<Arc<Folder>>,
@@ -67,13 +71,21 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, folders: &mut 
     if known.is_some_and(|known| known.leaving) {
         return Err(Trouble::last("missing", "The trash is being emptied of this file."));
     }
-    let hash = known.and_then(|known| known.hash);
     let from = in_trash.map(|entry| Arc::clone(entry.folder()));
+    // Of the names of one file, each that comes back changes the identity of those that are still there.
+    let has_names = trash::held(&root.open, &trash_path).is_some();
+    // Changed while it lay there: what was known of it is not known any more.
+    let is_other = |known: &KnownTrashed| lying.is_some_and(|found| !Identity::agree(found.identity, known.identity));
+    let changed = !has_names && known.as_ref().is_some_and(is_other);
+    let hash = known.and_then(|known| known.hash).filter(|_| !changed);
     match lying {
-        None if transfer.begun && place::stamp_at(root, &transfer.path)? == Some(expected(transfer)) => {
+        None if transfer.begun
+            && place::stamp_at(root, &transfer.path)?.is_some_and(|found| found.is_like(expected(transfer))) =>
+        {
             // An earlier try was killed before its commit.
             let to = Folder::open(&root.open, transfer.path.parent().as_ref())?;
-            return Ok(Back { trash_path, stamp: expected(transfer), hash, to, from });
+            let stamp = expected(transfer);
+            return Ok(Back { trash_path, stamp, hash, changed, to, from });
         }
         None if !trash::is_there(&root.open, &trash_path)? => {
             let detail = "The disk that its trash lies on is not mounted.";
@@ -90,7 +102,7 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, folders: &mut 
         let control = &mut place::watch(queue, transfer);
         trash::restore(&root.open, &trash_path, expected(transfer), &dest, &token, control)
     })?;
-    Ok(Back { trash_path, stamp: put.stamp, hash, to: put.to, from: Some(put.from) })
+    Ok(Back { trash_path, stamp: put.stamp, hash, changed, to: put.to, from: Some(put.from) })
 }
 
 /// The folders in the trash that became empty go; that one stays is no failure.
@@ -101,19 +113,21 @@ fn tidy(ends: &Ends, trash_path: &str) {
 }
 
 fn told(queue: &Queue, transfer: &TransferRow, ends: &Ends, back: Back) -> Result<Success, Trouble> {
-    let Back { trash_path, stamp, hash, .. } = back;
+    let Back { trash_path, stamp, hash, changed, .. } = back;
     let root = &ends.from;
+    let cached = queue.database.read_blocking(|connection| hashes::cached(connection, root.row, &transfer.path))?;
+    let cached = cached.filter(|cached| (cached.size_bytes, cached.modified) == (stamp.size_bytes, stamp.modified));
     let hash = match hash {
         Some(hash) => Some(hash),
-        None => queue
-            .database
-            .read_blocking(|connection| hashes::cached(connection, root.row, &transfer.path))?
-            .filter(|(size, modified, _)| (*size, *modified) == (stamp.size_bytes, stamp.modified))
-            .map(|(_, _, hash)| hash),
+        None => cached.filter(|cached| !changed && cached.identity.is_none()).map(|cached| cached.blake3),
     };
-    let changes = vec![
+    let mut changes = vec![
         Change::Put { root: root.row, path: transfer.path.clone(), stamp, hash },
         Change::Untrashed { root: root.row, trash_path },
     ];
+    if hash.is_some() && cached.map(|cached| cached.blake3) == hash {
+        let here = (root.row, transfer.path.clone());
+        changes.push(Change::Carried { from: here.clone(), to: here, stamp });
+    }
     Ok(Success { changes, made: Some(Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash }) })
 }

@@ -10,7 +10,6 @@ use shared_protocol::{Blake3, RelPath};
 use super::Queue;
 use super::failure::Trouble;
 use crate::domain::ids::RootRowId;
-use crate::domain::ticks::Ticks;
 use crate::fs::entry::OpenRoot;
 use crate::fs::{FileStamp, folders};
 use crate::services::ServiceError;
@@ -18,6 +17,7 @@ use crate::services::roots::LiveRoot;
 use crate::storage::duplicates;
 use crate::storage::evictions::{self, Evicted};
 use crate::storage::hashes::KnownContent;
+use crate::storage::identities::{self, Followed};
 use crate::storage::index::{self, Edits};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Made;
@@ -83,7 +83,13 @@ pub(super) enum Change {
     /// A file is no longer there.
     Gone { root: RootRowId, path: RelPath },
     /// A file was read whole.
-    Content { root: RootRowId, path: RelPath, modified: Ticks, content: KnownContent },
+    Content { root: RootRowId, path: RelPath, stamp: FileStamp, content: KnownContent },
+    /// What was known of a file goes along with its new name, or with the identity that it has now.
+    Carried { from: (RootRowId, RelPath), to: (RootRowId, RelPath), stamp: FileStamp },
+    /// What is known of a file of this size and time is known of it as it is now.
+    Bound { root: RootRowId, path: RelPath, stamp: FileStamp },
+    /// A file with several names was touched at one of them.
+    Followed(Followed),
     /// A file lies in the trash now.
     Trashed { root: RootRowId, path: RelPath, trash_path: String, stamp: FileStamp },
     /// A file came back from the trash.
@@ -122,13 +128,22 @@ impl<'a> Applied<'a> {
         for change in changes {
             match change {
                 Change::Put { root, path, stamp, hash } => {
-                    self.edits.put(*root, path, stamp.size_bytes, stamp.modified, *hash)?;
+                    self.edits.put(*root, path, stamp.size_bytes, stamp.modified, stamp.identity, *hash)?;
                     evictions::came_back(self.connection, *root, path)?;
                 }
                 Change::Gone { root, path } => self.edits.remove(*root, path)?,
-                Change::Content { root, path, modified, content } => {
-                    self.edits.know(*root, None, path, *modified, content)?;
+                Change::Content { root, path, stamp, content } => {
+                    self.edits.know(*root, None, path, stamp.modified, stamp.identity, content)?;
                 }
+                Change::Carried { from, to, stamp } => {
+                    let FileStamp { size_bytes, modified, identity } = *stamp;
+                    self.edits.carry((from.0, &from.1), (to.0, &to.1), size_bytes, modified, identity)?;
+                }
+                Change::Bound { root, path, stamp } => {
+                    let FileStamp { size_bytes, modified, identity } = *stamp;
+                    identities::rebind(self.connection, *root, path, size_bytes, modified, identity)?;
+                }
+                Change::Followed(followed) => identities::follow(self.connection, followed)?,
                 Change::Trashed { root, path, trash_path, stamp } => {
                     self.trashed(transfer, *root, path, trash_path, *stamp)?;
                 }
@@ -154,8 +169,8 @@ impl<'a> Applied<'a> {
         stamp: FileStamp,
     ) -> Result<(), StorageError> {
         let hash = index::file_at(self.connection, root, path)?.and_then(|file| file.hash);
-        let (size_bytes, modified) = (stamp.size_bytes, stamp.modified);
-        let file = Trashed { root, path, trash_path, size_bytes, modified, hash };
+        let FileStamp { size_bytes, modified, identity } = stamp;
+        let file = Trashed { root, path, trash_path, size_bytes, modified, identity, hash };
         waypoint::trashed(self.connection, transfer, &file)
     }
 

@@ -6,7 +6,7 @@
 
 use super::Queue;
 use super::duplicate::changed;
-use super::ending::known;
+use super::ending::{self, known};
 use super::failure::{Trouble, explain};
 use super::place::{self, expected};
 use super::result::{Change, Ends, Success, Tried};
@@ -57,9 +57,11 @@ fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, T
             return Ok(joined(transfer, ends, pair_stamp, blake3));
         }
     }
-    let pair = verified::prove(queue, transfer, file, expected(transfer), stays)?;
+    let mut pair = verified::prove(queue, transfer, file, expected(transfer), stays)?;
     let part = place::part_in(queue, transfer, pair.file.folder());
     let made = make(queue, transfer, &pair, &part);
+    // One name more is another identity of the same content.
+    pair.proved.stamp = ending::behind_rename(pair.survivor.path(), pair.proved.stamp);
     let put = made.and_then(|()| {
         verified::check_still(queue, transfer, &pair, stays)?;
         Ok(place::touch_while_in_use(|| share::replace(&part, &pair.file, expected(transfer)))?)
@@ -107,7 +109,7 @@ fn joined(transfer: &TransferRow, ends: &Ends, stamp: FileStamp, blake3: shared_
     let content = KnownContent { size_bytes: stamp.size_bytes, blake3, sha256: None, groups: None };
     let changes = vec![
         Change::Put { root, path: path.clone(), stamp, hash: Some(blake3) },
-        Change::Content { root, path: path.clone(), modified: stamp.modified, content },
+        Change::Content { root, path: path.clone(), stamp, content },
         Change::Shared { root, path },
     ];
     let made = Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash: Some(blake3) };
@@ -149,12 +151,7 @@ fn separate(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Succes
     let (row, hash) = (root.row, Some(copied.content.blake3));
     let changes = vec![
         Change::Put { root: row, path: transfer.path.clone(), stamp, hash },
-        Change::Content {
-            root: row,
-            path: transfer.path.clone(),
-            modified: stamp.modified,
-            content: known(&copied.content),
-        },
+        Change::Content { root: row, path: transfer.path.clone(), stamp, content: known(&copied.content) },
     ];
     Ok(Success { changes, made: Some(Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash }) })
 }

@@ -70,7 +70,7 @@ fn drop_damaged(queue: &Queue, ends: &Ends, staged: &mut [Staged<'_>]) {
     };
     for ((transfer, stage), known) in staged.iter_mut().zip(known) {
         if let Stage::Written(place, copied) = stage
-            && let Err(trouble) = copy::check_known(transfer, place, known, &copied.content)
+            && let Err(trouble) = copy::check_known(queue, transfer, ends, place, known, &copied.content)
         {
             *stage = Stage::Ended(Err(trouble));
         }

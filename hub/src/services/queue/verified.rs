@@ -31,7 +31,7 @@ pub(super) struct Placed<'a> {
 }
 
 /// What was proved about the file that stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Proved {
     pub(super) stamp: FileStamp,
     pub(super) blake3: Blake3,
@@ -184,7 +184,7 @@ fn learn(
     let changes = read.map(|(file, stamp, content)| Change::Content {
         root: file.root.row,
         path: file.path.clone(),
-        modified: stamp.modified,
+        stamp,
         content: ending::known(content),
     });
     Ok(result::commit(queue, transfer, &changes)?)

@@ -16,7 +16,7 @@ use super::connection::Connection;
 use crate::config::RemoteConfig;
 use crate::domain::remote_job::Event as JobEvent;
 use crate::domain::root::Root;
-use crate::services::hasher::HashScope;
+use crate::services::hasher::{HashKind, HashScope};
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::index::{self, FileRow};
 use crate::storage::jobs::{self, JobFile, JobRow};
@@ -138,7 +138,8 @@ impl Remote {
             }
         }
         self.set_content(job, now).await?;
-        let hash_job = self.inner.hasher.start(file.root, HashScope::Paths(vec![file.path.clone()])).await?;
+        let hash_job =
+            self.inner.hasher.start(file.root, HashScope::Paths(vec![file.path.clone()]), HashKind::Missing).await?;
         self.inner.database.write(move |tx| jobs::set_hash_job(tx, job, hash_job)).await?;
         Ok(Ready::Waits("Its content is hashed first".to_owned()))
     }

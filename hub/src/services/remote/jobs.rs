@@ -13,7 +13,7 @@ use crate::domain::described::UuidText;
 use crate::domain::exclusion::{self, Entry};
 use crate::domain::remote_job::{Dropped, Event as JobEvent, JobState, step};
 use crate::domain::root::Root;
-use crate::services::hasher::HashScope;
+use crate::services::hasher::{HashKind, HashScope};
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::index::{self, FileRow};
 use crate::storage::jobs::{self, JobFile, JobFilter, NewJob};
@@ -96,12 +96,19 @@ impl Remote {
             }
             is_new
         });
+        named.files.retain(|file| {
+            if file.rotted.is_some() && skipped.len() < MOST_SKIPPED {
+                let why = "its bytes changed though nothing wrote to it: heal it first, see Hashes".to_owned();
+                skipped.push(Skipped { path: file.path.to_string(), why });
+            }
+            file.rotted.is_none()
+        });
         let unhashed: Vec<RelPath> =
             named.files.iter().filter(|file| file.hash.is_none()).map(|file| file.path.clone()).collect();
         let hash_job = if unhashed.is_empty() {
             None
         } else {
-            Some(self.inner.hasher.start(root, HashScope::Paths(unhashed)).await?)
+            Some(self.inner.hasher.start(root, HashScope::Paths(unhashed), HashKind::Missing).await?)
         };
         let file = move |file: FileRow| JobFile {
             root,

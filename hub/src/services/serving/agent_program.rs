@@ -26,7 +26,7 @@ const CARRIED: Option<&[u8]> = Some(include_bytes!(concat!(env!("OUT_DIR"), "/ag
 const CARRIED: Option<&[u8]> = None;
 
 /// Where the agent's program lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AgentOrigin {
     /// In the hub's own program.
     Carried,
@@ -35,7 +35,7 @@ pub enum AgentOrigin {
 }
 
 /// What the hub has to hand out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AgentProgramState {
     /// This.
     Ready {

@@ -149,7 +149,7 @@ impl Trash {
 }
 
 const fn stamp(row: &TrashRow) -> FileStamp {
-    FileStamp { size_bytes: row.size_bytes, modified: row.modified }
+    FileStamp::known(row.size_bytes, row.modified, None)
 }
 
 /// The day is all that the folders tell; a file deleted today was deleted before now.

@@ -4,11 +4,12 @@
 use rusqlite::{Connection, Row};
 use shared_protocol::{Blake3, RelPath};
 
+use crate::domain::identity::Identity;
 use crate::domain::ids::{FileId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
 use crate::storage::skipped::is_below;
-use crate::storage::{StorageError, digest_column, from_db, to_db};
+use crate::storage::{StorageError, digest_column, from_db, identity_column, to_db};
 
 /// A name whose size occurs more than once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct CandidateRow {
     pub hash: Option<Blake3>,
     /// The hash of its ends, if known.
     pub ends: Option<Blake3>,
+    /// What stands beside size and time, if it is recorded.
+    pub identity: Option<Identity>,
 }
 
 fn path(row: &Row<'_>, column: usize) -> rusqlite::Result<RelPath> {
@@ -49,10 +52,11 @@ pub fn candidates(
         "WITH shared (size_bytes) AS MATERIALIZED (
              SELECT size_bytes FROM files WHERE root_id IN (?1, ?2) AND size_bytes >= ?3
              GROUP BY size_bytes HAVING count(*) > 1)
-         SELECT f.id, f.root_id, f.path, f.size_bytes, f.modified, f.blake3, e.ends
+         SELECT f.id, f.root_id, f.path, f.size_bytes, f.modified, f.blake3, e.ends, f.identity
          FROM files f NOT INDEXED
          LEFT JOIN file_ends e ON e.root_id = f.root_id AND e.path = f.path
                                   AND e.size_bytes = f.size_bytes AND e.modified = f.modified
+                                  AND coalesce(e.identity = f.identity, 1)
          WHERE f.root_id IN (?1, ?2) AND f.size_bytes IN (SELECT size_bytes FROM shared) AND f.placeholder = 0
                AND NOT {}",
         is_below("f.root_id", "f.match_key")
@@ -66,6 +70,7 @@ pub fn candidates(
             modified: Ticks(row.get(4)?),
             hash: digest_column(row, 5)?,
             ends: digest_column(row, 6)?,
+            identity: identity_column(row, 7)?,
         })
     };
     let mut found: Vec<CandidateRow> =
@@ -76,12 +81,13 @@ pub fn candidates(
 
 /// Keeps the hash of a file's ends.
 pub fn put_ends(connection: &Connection, file: &CandidateRow, ends: &Blake3) -> Result<(), StorageError> {
-    connection.prepare_cached("INSERT OR REPLACE INTO file_ends VALUES (?1, ?2, ?3, ?4, ?5)")?.execute((
+    connection.prepare_cached("INSERT OR REPLACE INTO file_ends VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute((
         file.root.0,
         file.path.as_str(),
         to_db(file.size_bytes),
         file.modified.0,
         ends.as_bytes(),
+        file.identity.map(|identity| identity.0),
     ))?;
     Ok(())
 }
@@ -111,10 +117,12 @@ pub fn models(connection: &Connection, roots: &[RootRowId], min_size: u64) -> Re
     let first = roots.first().map_or(-1, |root| root.0);
     let second = roots.get(1).map_or(-1, |root| root.0);
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT f.id, f.root_id, f.path, f.size_bytes, f.modified, f.blake3, w.tensors, w.data_start, w.weights
+        "SELECT f.id, f.root_id, f.path, f.size_bytes, f.modified, f.blake3, w.tensors, w.data_start, w.weights,
+                f.identity
          FROM files f NOT INDEXED
          LEFT JOIN file_weights w ON w.root_id = f.root_id AND w.path = f.path
                                      AND w.size_bytes = f.size_bytes AND w.modified = f.modified
+                                     AND coalesce(w.identity = f.identity, 1)
          WHERE f.root_id IN (?1, ?2) AND f.size_bytes >= ?3 AND f.placeholder = 0 AND f.kind = ?4
                AND (f.match_key LIKE '%.safetensors' OR f.match_key LIKE '%.sft') AND NOT {}",
         is_below("f.root_id", "f.match_key")
@@ -128,6 +136,7 @@ pub fn models(connection: &Connection, roots: &[RootRowId], min_size: u64) -> Re
             modified: Ticks(row.get(4)?),
             hash: digest_column(row, 5)?,
             ends: None,
+            identity: identity_column(row, 9)?,
         };
         let data_start: Option<i64> = row.get(7)?;
         let (tensors, weights) = (digest_column(row, 6)?, digest_column(row, 8)?);
@@ -143,14 +152,17 @@ pub fn models(connection: &Connection, roots: &[RootRowId], min_size: u64) -> Re
 
 /// Keeps what is known of a model's weights.
 pub fn put_weights(connection: &Connection, file: &CandidateRow, known: &KnownWeights) -> Result<(), StorageError> {
-    connection.prepare_cached("INSERT OR REPLACE INTO file_weights VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute((
-        file.root.0,
-        file.path.as_str(),
-        to_db(file.size_bytes),
-        file.modified.0,
-        known.tensors.map(|digest| *digest.as_bytes()),
-        to_db(known.data_start),
-        known.weights.map(|digest| *digest.as_bytes()),
-    ))?;
+    connection.prepare_cached("INSERT OR REPLACE INTO file_weights VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
+        (
+            file.root.0,
+            file.path.as_str(),
+            to_db(file.size_bytes),
+            file.modified.0,
+            known.tensors.map(|digest| *digest.as_bytes()),
+            to_db(known.data_start),
+            known.weights.map(|digest| *digest.as_bytes()),
+            file.identity.map(|identity| identity.0),
+        ),
+    )?;
     Ok(())
 }

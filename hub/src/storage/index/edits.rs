@@ -11,11 +11,13 @@ use shared_protocol::{Blake3, RelPath};
 use super::single::file_at;
 use super::{folders, listing, totals};
 use crate::domain::exclusion::{self, Entry};
+use crate::domain::identity::Identity;
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
 use crate::storage::hashes::{KnownContent, Recorder};
-use crate::storage::{StorageError, pairs, roots, search, to_db};
+use crate::storage::rot::{self, News};
+use crate::storage::{StorageError, identities, pairs, roots, search, to_db};
 
 /// Changes of single files within one transaction.
 pub struct Edits<'a> {
@@ -25,13 +27,14 @@ pub struct Edits<'a> {
     gains: BTreeMap<i64, (i64, i64)>,
     roots: BTreeSet<RootRowId>,
     recorder: Option<Recorder<'a>>,
+    rot: Vec<News>,
 }
 
 impl<'a> Edits<'a> {
     /// No changes yet.
     pub fn new(connection: &'a Connection) -> Self {
         let (folders, gains, roots) = (HashMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { connection, folders, gains, roots, recorder: None }
+        Self { connection, folders, gains, roots, recorder: None, rot: Vec::new() }
     }
 
     /// A file is there now. One that is no part of the library has no place in the index.
@@ -41,12 +44,13 @@ impl<'a> Edits<'a> {
         path: &RelPath,
         size_bytes: u64,
         modified: Ticks,
+        identity: Option<Identity>,
         hash: Option<Blake3>,
     ) -> Result<(), StorageError> {
         if exclusion::of_path(path, Entry::File).is_some() {
             return Ok(());
         }
-        self.put_unchecked(root, path, size_bytes, modified, hash)
+        self.put_unchecked(root, path, size_bytes, modified, identity, hash)
     }
 
     /// The same for a path that is known to belong to the library.
@@ -56,8 +60,10 @@ impl<'a> Edits<'a> {
         path: &RelPath,
         size_bytes: u64,
         modified: Ticks,
+        identity: Option<Identity>,
         hash: Option<Blake3>,
     ) -> Result<(), StorageError> {
+        let identity = identity.map(|identity| identity.0);
         let folder = self.folder(root, path)?;
         let key = path.match_key();
         let hash = hash.map(|h| h.as_bytes().to_vec());
@@ -65,15 +71,18 @@ impl<'a> Edits<'a> {
         if let Some(old) = &old {
             self.connection
                 .prepare_cached(
-                    "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = 0, blake3 = ?4 WHERE id = ?1",
+                    "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = 0, blake3 = ?4, identity = ?5,
+                                      rotted = NULL
+                     WHERE id = ?1",
                 )?
-                .execute((old.id.0, to_db(size_bytes), modified.0, hash))?;
+                .execute((old.id.0, to_db(size_bytes), modified.0, hash, identity))?;
         } else {
             let id = listing::take_file_id(self.connection)?;
             self.connection
                 .prepare_cached(
-                    "INSERT INTO files (id, root_id, folder_id, path, match_key, size_bytes, modified, kind, blake3)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    "INSERT INTO files (id, root_id, folder_id, path, match_key, size_bytes, modified, kind, blake3,
+                                        identity)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 )?
                 .execute((
                     id,
@@ -85,6 +94,7 @@ impl<'a> Edits<'a> {
                     modified.0,
                     FileKind::of(path.name()).code(),
                     hash,
+                    identity,
                 ))?;
         }
         let grown = to_db(size_bytes) - old.as_ref().map_or(0, |old| to_db(old.size_bytes));
@@ -102,16 +112,32 @@ impl<'a> Edits<'a> {
         id: Option<FileId>,
         path: &RelPath,
         modified: Ticks,
+        identity: Option<Identity>,
         content: &KnownContent,
     ) -> Result<(), StorageError> {
         let recorder = match &mut self.recorder {
             Some(recorder) => recorder,
             none => none.insert(Recorder::new(self.connection)?),
         };
-        if recorder.store(root, id, path, modified, content)? {
+        let stored = recorder.store(root, id, path, modified, identity, content)?;
+        if stored.is_new {
             self.roots.insert(root);
         }
+        self.rot.extend(stored.rot);
         Ok(())
+    }
+
+    /// What is known of a file's content goes along with its new name or identity. It was not proved anew.
+    pub fn carry(
+        &mut self,
+        from: (RootRowId, &RelPath),
+        to: (RootRowId, &RelPath),
+        size_bytes: u64,
+        modified: Ticks,
+        identity: Option<Identity>,
+    ) -> Result<(), StorageError> {
+        let (from, to) = ((from.0, from.1.as_str()), (to.0, to.1.as_str()));
+        identities::carry(self.connection, from, to, size_bytes, modified, identity)
     }
 
     /// A file is no longer there.
@@ -148,7 +174,7 @@ impl<'a> Edits<'a> {
         for root in &self.roots {
             roots::raise_generation(self.connection, *root)?;
         }
-        Ok(())
+        rot::tell(self.connection, &self.rot)
     }
 
     fn gained(&mut self, root: RootRowId, folder: FolderId, n_files: i64, size_bytes: i64) {
@@ -176,7 +202,7 @@ impl<'a> Edits<'a> {
     }
 }
 
-/// Writes one file by itself.
+/// Writes one file by itself; the next scan binds it to its identity.
 pub fn put_file(
     connection: &Connection,
     root: RootRowId,
@@ -186,7 +212,7 @@ pub fn put_file(
     hash: Option<Blake3>,
 ) -> Result<(), StorageError> {
     let mut edits = Edits::new(connection);
-    edits.put(root, path, size_bytes, modified, hash)?;
+    edits.put(root, path, size_bytes, modified, None, hash)?;
     edits.finish()
 }
 

@@ -100,7 +100,7 @@ mod tests {
                 ];
                 let mut edits = index::Edits::new(tx);
                 for path in paths {
-                    edits.put_unchecked(row.id, &RelPath::parse(path).unwrap(), 10, Ticks(1), None)?;
+                    edits.put_unchecked(row.id, &RelPath::parse(path).unwrap(), 10, Ticks(1), None, None)?;
                 }
                 edits.finish()?;
                 Ok(row)

@@ -6,11 +6,12 @@ use rusqlite::{Connection, OptionalExtension, Statement};
 use shared_protocol::rel_path::match_key;
 
 use super::folders;
+use crate::domain::identity::Identity;
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::skipped::Skip;
 use crate::domain::ticks::Ticks;
-use crate::storage::{StorageError, facts, from_db, pairs, skipped, to_db};
+use crate::storage::{StorageError, facts, from_db, identities, identity_column, pairs, skipped, to_db};
 
 /// Keys marked one by one before everything is marked at once.
 const MANY_KEYS: u64 = 5_000;
@@ -28,6 +29,8 @@ pub struct ListedFile {
     pub modified: Ticks,
     /// Its content is not here but in a cloud.
     pub placeholder: bool,
+    /// What stands beside size and time, where the file system keeps it.
+    pub identity: Option<Identity>,
 }
 
 /// A folder as it was listed.
@@ -50,7 +53,7 @@ pub struct Listing {
 pub struct Changes {
     /// New files.
     pub n_added: u64,
-    /// Files of another size or time.
+    /// Files of another size, time or identity.
     pub n_changed: u64,
     /// Files gone, with the folders they were in; removed only at the end of a scan that saw
     /// its root before and after.
@@ -94,7 +97,11 @@ pub fn apply(
     let mut known = known_files(connection, folder)?;
     for file in &listing.files {
         match known.remove(file.name.as_str()) {
-            Some(old) if old.is(file) => {}
+            Some(old) if old.is(file) => {
+                if old.identity != file.identity {
+                    writer.bind(&old, file, changes)?;
+                }
+            }
             Some(old) => writer.update(&old, file, changes)?,
             None => writer.insert(file, changes)?,
         }
@@ -133,17 +140,22 @@ struct KnownFile {
     size_bytes: u64,
     modified: Ticks,
     placeholder: bool,
+    identity: Option<Identity>,
 }
 
 impl KnownFile {
     fn is(&self, file: &ListedFile) -> bool {
-        self.size_bytes == file.size_bytes && self.modified == file.modified && self.placeholder == file.placeholder
+        self.size_bytes == file.size_bytes
+            && self.modified == file.modified
+            && self.placeholder == file.placeholder
+            && Identity::agree(self.identity, file.identity)
     }
 }
 
 fn known_files(connection: &Connection, folder: FolderId) -> Result<HashMap<String, KnownFile>, StorageError> {
-    let mut statement = connection
-        .prepare_cached("SELECT path, id, size_bytes, modified, placeholder FROM files WHERE folder_id = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT path, id, size_bytes, modified, placeholder, identity FROM files WHERE folder_id = ?1",
+    )?;
     let mut rows = statement.query([folder.0])?;
     let mut known = HashMap::new();
     while let Some(row) = rows.next()? {
@@ -154,6 +166,7 @@ fn known_files(connection: &Connection, folder: FolderId) -> Result<HashMap<Stri
             size_bytes: from_db(row.get(2)?),
             modified: Ticks(row.get(3)?),
             placeholder: row.get(4)?,
+            identity: identity_column(row, 5)?,
         };
         known.insert(name, file);
     }
@@ -194,8 +207,8 @@ impl<'a> Writer<'a> {
             prefix,
             insert: connection.prepare_cached(
                 "INSERT INTO files
-                     (id, root_id, folder_id, path, match_key, size_bytes, modified, kind, placeholder, blake3)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                     (id, root_id, folder_id, path, match_key, size_bytes, modified, kind, placeholder, blake3, identity)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?,
             next_id,
             first_id: next_id,
@@ -220,23 +233,63 @@ impl<'a> Writer<'a> {
         mark(self.connection, &format!("{}{}", self.key_prefix, match_key(&file.name)), changes)?;
         self.connection
             .prepare_cached(
-                "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = ?4, blake3 = ?5 WHERE id = ?1",
+                "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = ?4, blake3 = ?5, identity = ?6,
+                                  rotted = NULL
+                 WHERE id = ?1",
             )?
-            .execute((old.id.0, to_db(file.size_bytes), file.modified.0, file.placeholder, hash))?;
+            .execute((
+                old.id.0,
+                to_db(file.size_bytes),
+                file.modified.0,
+                file.placeholder,
+                hash,
+                file.identity.map(|identity| identity.0),
+            ))?;
         changes.n_changed += 1;
         Ok(())
     }
 
-    /// The hash of this very size and time, if it was taken before.
+    /// A file that was found before, or where no identities are kept, has one now, or has none any more. What is known
+    /// of it stays, unless it was learned of a file with another identity.
+    fn bind(&mut self, old: &KnownFile, file: &ListedFile, changes: &mut Changes) -> Result<(), StorageError> {
+        let path = format!("{}{}", self.prefix, file.name);
+        if let Some(identity) = file.identity {
+            identities::bind(self.connection, self.root, &path, file.size_bytes, file.modified, identity)?;
+            if self.has_hashes && self.is_of_another(&path, file, identity)? {
+                return self.update(old, file, changes);
+            }
+        }
+        self.connection
+            .prepare_cached("UPDATE files SET identity = ?2 WHERE id = ?1")?
+            .execute((old.id.0, file.identity.map(|identity| identity.0)))?;
+        Ok(())
+    }
+
+    fn is_of_another(&self, path: &str, file: &ListedFile, identity: Identity) -> Result<bool, StorageError> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM hashes WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3
+                                                           AND modified = ?4 AND identity <> ?5)",
+            )?
+            .query_row((self.root.0, path, to_db(file.size_bytes), file.modified.0, identity.0), |row| row.get(0))?)
+    }
+
+    /// The hash of this very size, time and identity, if it was taken before.
     fn cached_hash(&self, path: &str, file: &ListedFile) -> Result<Option<Vec<u8>>, StorageError> {
         if !self.has_hashes {
             return Ok(None);
         }
-        let sql = "SELECT blake3 FROM hashes WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified = ?4";
+        if let Some(identity) = file.identity {
+            identities::bind(self.connection, self.root, path, file.size_bytes, file.modified, identity)?;
+        }
+        let sql = "SELECT blake3 FROM hashes WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified = ?4
+                                                   AND coalesce(identity = ?5, 1)";
+        let identity = file.identity.map(|identity| identity.0);
         Ok(self
             .connection
             .prepare_cached(sql)?
-            .query_row((self.root.0, path, to_db(file.size_bytes), file.modified.0), |row| row.get(0))
+            .query_row((self.root.0, path, to_db(file.size_bytes), file.modified.0, identity), |row| row.get(0))
             .optional()?)
     }
 
@@ -270,6 +323,7 @@ fn insert_row(
         FileKind::of(&file.name).code(),
         file.placeholder,
         hash,
+        file.identity.map(|identity| identity.0),
     ))?;
     Ok(())
 }

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::{Blake3, RelPath};
 
+use crate::domain::identity::Identity;
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::ticks::Ticks;
 use crate::storage::skipped::is_below;
-use crate::storage::{StorageError, digest_column, folder_range, from_db};
+use crate::storage::{StorageError, digest_column, folder_range, from_db, identity_column};
 
 /// A file of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +28,14 @@ pub struct FileRow {
     pub conflict: bool,
     /// Its hash, if known.
     pub hash: Option<Blake3>,
+    /// What stands beside size and time, if it is recorded.
+    pub identity: Option<Identity>,
+    /// The hash that it should have: its bytes changed though nothing wrote to it.
+    pub rotted: Option<Blake3>,
 }
 
-pub(super) const COLUMNS: &str = "id, folder_id, path, size_bytes, modified, placeholder, conflict, blake3";
+pub(super) const COLUMNS: &str =
+    "id, folder_id, path, size_bytes, modified, placeholder, conflict, blake3, identity, rotted";
 
 pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     let path = RelPath::parse(row.get_ref(2)?.as_str()?)
@@ -43,6 +49,8 @@ pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
         placeholder: row.get(5)?,
         conflict: row.get(6)?,
         hash: digest_column(row, 7)?,
+        identity: identity_column(row, 8)?,
+        rotted: digest_column(row, 9)?,
     })
 }
 
@@ -63,11 +71,20 @@ pub fn files_at_key(connection: &Connection, root: RootRowId, key: &str) -> Resu
 pub fn file_holding(connection: &Connection, root: RootRowId, hash: &Blake3) -> Result<Option<FileRow>, StorageError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM files INDEXED BY files_by_content
-         WHERE blake3 = ?2 AND root_id = ?1 AND placeholder = 0 AND conflict = 0 AND NOT {}
+         WHERE blake3 = ?2 AND root_id = ?1 AND placeholder = 0 AND conflict = 0 AND rotted IS NULL AND NOT {}
          ORDER BY match_key, id LIMIT 1",
         is_below("files.root_id", "files.match_key")
     );
     Ok(connection.prepare_cached(&sql)?.query_row((root.0, hash.as_bytes()), row).optional()?)
+}
+
+/// Files whose bytes changed though nothing wrote to them, by name.
+pub fn rotted(connection: &Connection, root: RootRowId, limit: u32) -> Result<Vec<FileRow>, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM files INDEXED BY files_rotted WHERE root_id = ?1 AND rotted IS NOT NULL
+         ORDER BY match_key LIMIT ?2"
+    );
+    Ok(connection.prepare_cached(&sql)?.query_map((root.0, limit), row)?.collect::<Result<_, _>>()?)
 }
 
 /// Whether any file of the library is known to hold this content, and was seen by the last scan.

@@ -11,6 +11,42 @@ use crate::storage::{StorageError, folder_range, to_db};
 /// alone, while the other readers have nothing left to do.
 const LARGE_BYTES: u64 = 16 << 20;
 
+/// What is left to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// What has no hash.
+    Unhashed,
+    /// What was not read whole since this time, in milliseconds, whatever is known of it.
+    ProvedBefore(i64),
+}
+
+impl Left {
+    /// The condition of a file's row.
+    pub(in crate::storage) fn condition(self) -> String {
+        match self {
+            Self::Unhashed => "blake3 IS NULL".to_owned(),
+            // The plus keeps SQLite from an index whatever its statistics say.
+            Self::ProvedBefore(at) => format!(
+                "NOT EXISTS (SELECT 1 FROM hashes h WHERE h.root_id = files.root_id AND h.path = files.path
+                                                          AND +h.hashed_at > {at})"
+            ),
+        }
+    }
+
+    fn holds(self, connection: &Connection, root: RootRowId, file: &FileRow) -> Result<bool, StorageError> {
+        match self {
+            Self::Unhashed => Ok(file.hash.is_none()),
+            Self::ProvedBefore(_) => {
+                let sql = format!(
+                    "SELECT EXISTS (SELECT 1 FROM files WHERE id = ?1 AND root_id = ?2 AND {})",
+                    self.condition()
+                );
+                Ok(connection.query_row(&sql, (file.id.0, root.0), |row| row.get(0))?)
+            }
+        }
+    }
+}
+
 /// Which files, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Portion {
@@ -48,30 +84,30 @@ struct Last {
     id: i64,
 }
 
-/// The next files of a place that have no hash and are really here; `None` is the whole root.
+/// The next files of a place that are left to be read and are really here; `None` is the whole root.
 pub fn unhashed(
     connection: &Connection,
     root: RootRowId,
     place: Option<&RelPath>,
-    portion: Portion,
+    (left, portion): (Left, Portion),
     after: &After,
     limit: u32,
 ) -> Result<(Vec<FileRow>, Option<After>), StorageError> {
     if let Some(path) = place
         && let Some(file) = file_at(connection, root, path)?
     {
-        let wanted = file.hash.is_none() && !file.placeholder && portion.holds(file.size_bytes);
+        let wanted = !file.placeholder && portion.holds(file.size_bytes) && left.holds(connection, root, &file)?;
         return Ok((if wanted { vec![file] } else { Vec::new() }, None));
     }
     let (from, to) = folder_range(&place.map(RelPath::match_key).unwrap_or_default());
     let last = after.0.as_ref();
     let (files, after) = if portion == Portion::Large {
         let (size, id) = last.map_or((i64::MAX, i64::MAX), |last| (to_db(last.size_bytes), last.id));
-        page(connection, LARGEST_FIRST, (root.0, size, id, from, to, to_db(LARGE_BYTES), limit), limit)?
+        page(connection, &files(LARGEST_FIRST, left), (root.0, size, id, from, to, to_db(LARGE_BYTES), limit), limit)?
     } else {
         let (key, id) = last.map_or((from.as_str(), 0), |last| (last.key.as_str(), last.id));
         let below = if portion == Portion::Small { to_db(LARGE_BYTES) } else { i64::MAX };
-        page(connection, BY_PATH, (root.0, key, id, to, below, limit), limit)?
+        page(connection, &files(BY_PATH, left), (root.0, key, id, to, below, limit), limit)?
     };
     Ok((files.into_iter().filter(|file| place.is_none_or(|place| file.path.is_within(place))).collect(), after))
 }
@@ -83,14 +119,18 @@ pub fn unhashed(
 const LARGEST_FIRST: &str = "
     FROM files
     WHERE root_id = ?1 AND (size_bytes, id) < (?2, ?3) AND +match_key >= ?4 AND +match_key < ?5 AND size_bytes >= ?6
-          AND blake3 IS NULL AND placeholder = 0
+          AND LEFT_TO_READ AND placeholder = 0
     ORDER BY size_bytes DESC, id DESC LIMIT ?7";
 
 const BY_PATH: &str = "
     FROM files
     WHERE root_id = ?1 AND (match_key, id) > (?2, ?3) AND match_key < ?4 AND +size_bytes < ?5
-          AND blake3 IS NULL AND placeholder = 0
+          AND LEFT_TO_READ AND placeholder = 0
     ORDER BY match_key, id LIMIT ?6";
+
+fn files(which: &str, left: Left) -> String {
+    which.replace("LEFT_TO_READ", &left.condition())
+}
 
 fn page(
     connection: &Connection,
@@ -103,7 +143,7 @@ fn page(
     let (mut files, mut last) = (Vec::new(), None);
     while let Some(next) = rows.next()? {
         let file = row(next)?;
-        last = Some(Last { size_bytes: file.size_bytes, key: next.get(8)?, id: file.id.0 });
+        last = Some(Last { size_bytes: file.size_bytes, key: next.get(10)?, id: file.id.0 });
         files.push(file);
     }
     let is_full = files.len() == limit as usize;
@@ -129,7 +169,7 @@ mod tests {
     fn walk(connection: &Connection, root: RootRowId, place: Option<&RelPath>, portion: Portion) -> Vec<(String, u64)> {
         let (mut all, mut after) = (Vec::new(), Some(After::default()));
         while let Some(begin) = after {
-            let (files, next) = unhashed(connection, root, place, portion, &begin, 3).unwrap();
+            let (files, next) = unhashed(connection, root, place, (Left::Unhashed, portion), &begin, 3).unwrap();
             all.extend(files.into_iter().map(|file| (file.path.to_string(), file.size_bytes)));
             after = next;
         }
@@ -208,7 +248,7 @@ mod tests {
             database
                 .read_blocking(|connection| {
                     for (files, index) in [(LARGEST_FIRST, "files_by_size"), (BY_PATH, "files_by_key")] {
-                        let plan = plan(connection, files);
+                        let plan = plan(connection, &super::files(files, Left::Unhashed));
                         assert!(plan.len() == 1 && plan.concat().contains(index), "{plan:?}");
                     }
                     Ok(())

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension};
-use shared_protocol::RelPath;
 use shared_protocol::rel_path::match_key;
+use shared_protocol::{Blake3, RelPath};
 
 use crate::domain::ids::{BatchId, RootRowId, TransferId};
 use crate::domain::operation::{OnConflict, Operation};
@@ -120,6 +120,13 @@ impl<'a> GrowingBatch<'a> {
         Ok(Self { connection, id, n_transfers: 0, size_bytes: 0, position, now })
     }
 
+    /// Puts a transfer at the end of the queue whose source has to hold this content.
+    pub fn add_wanted(&mut self, new: &NewTransfer, wanted: &Blake3) -> Result<(), StorageError> {
+        let id = self.add(new)?;
+        self.connection.execute("UPDATE transfers SET wanted = ?2 WHERE id = ?1", (id.0, wanted.as_bytes()))?;
+        Ok(())
+    }
+
     /// Puts a transfer at the end of the queue.
     pub fn add(&mut self, new: &NewTransfer) -> Result<TransferId, StorageError> {
         self.position += 1.0;
@@ -129,8 +136,13 @@ impl<'a> GrowingBatch<'a> {
             .prepare_cached(
                 "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path,
                                         to_path, on_conflict, state, position, size_bytes, modified, trash_path,
-                                        result_size, result_modified, created_at, phase)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                                        result_size, result_modified, created_at, phase, identity)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                         -- What comes back from the trash is none of the files that are there.
+                         CASE WHEN ?2 <> 'restore' THEN
+                             (SELECT identity FROM files WHERE root_id = ?4 AND match_key = ?18 AND path = ?7
+                                                               AND size_bytes = ?11 AND modified = ?12)
+                         END)",
             )?
             .execute(rusqlite::params![
                 self.id.0,
@@ -150,6 +162,7 @@ impl<'a> GrowingBatch<'a> {
                 new.occupant.map(|o| o.1.0),
                 self.now,
                 new.phase,
+                new.path.match_key(),
             ])?;
         Ok(TransferId(self.connection.last_insert_rowid()))
     }

@@ -3,12 +3,13 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::{Blake3, RelPath, Sha256};
 
+use crate::domain::identity::Identity;
 use crate::domain::ids::{BatchId, RootRowId, TransferId};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 use crate::domain::transfer::{Progress, Stop, TransferState};
-use crate::storage::{StorageError, digest_column, from_db};
+use crate::storage::{StorageError, digest_column, from_db, identity_column};
 
 /// Everything a worker has to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +40,8 @@ pub struct TransferRow {
     pub size_bytes: u64,
     /// The file's time when the transfer was made.
     pub modified: Ticks,
+    /// What stood beside them, if it was recorded.
+    pub identity: Option<Identity>,
     /// Bytes of the part file that are on the disk.
     pub synced_bytes: u64,
     /// Stands for their content.
@@ -49,6 +52,8 @@ pub struct TransferRow {
     pub trash_path: Option<String>,
     /// For a restore that takes the place of a copy: that copy's size and time.
     pub occupant: Option<(u64, Ticks)>,
+    /// What the source has to hold, if that was said.
+    pub wanted: Option<Blake3>,
     /// It was begun before.
     pub begun: bool,
     /// Its place in the order.
@@ -61,7 +66,7 @@ pub struct TransferRow {
 
 pub(super) const COLUMNS: &str = "id, batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, \
      to_path, on_conflict, state, stop, attempts, size_bytes, modified, synced_bytes, synced_proof, part_blake3, \
-     part_sha256, trash_path, result_size, result_modified, started_at, position, phase, bundle";
+     part_sha256, trash_path, result_size, result_modified, started_at, position, phase, bundle, identity, wanted";
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
     let wrong = |column, what: &str| {
@@ -106,6 +111,8 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
         },
         size_bytes: from_db(row.get(13)?),
         modified: Ticks(row.get(14)?),
+        identity: identity_column(row, 26)?,
+        wanted: digest_column(row, 27)?,
         synced_bytes: from_db(row.get(15)?),
         synced_proof: digest_column(row, 16)?,
         part: part.map(|blake3| (blake3, part_sha256.map(Sha256::from_bytes))),

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use shared_protocol::{Blake3, RelPath, Sha256};
 
 use super::TransferRow;
+use crate::domain::identity::Identity;
 use crate::domain::ids::{RootRowId, TransferId};
 use crate::domain::ticks::Ticks;
 use crate::storage::{StorageError, now_ms, to_db};
@@ -50,6 +51,8 @@ pub struct Trashed<'a> {
     pub size_bytes: u64,
     /// Its time.
     pub modified: Ticks,
+    /// What stands beside them, as it is in the trash.
+    pub identity: Option<Identity>,
     /// Its hash, if it was known.
     pub hash: Option<Blake3>,
 }
@@ -59,10 +62,12 @@ pub struct Trashed<'a> {
 pub fn trashed(connection: &Connection, transfer: &TransferRow, file: &Trashed<'_>) -> Result<(), StorageError> {
     connection
         .prepare_cached(
-            "INSERT INTO trash (root_id, batch_id, transfer_id, path, trash_path, size_bytes, modified, blake3, deleted_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            "INSERT INTO trash (root_id, batch_id, transfer_id, path, trash_path, size_bytes, modified, blake3, deleted_at,
+                                identity)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (root_id, trash_path) DO UPDATE SET
-                 batch_id = excluded.batch_id, transfer_id = excluded.transfer_id, blake3 = excluded.blake3
+                 batch_id = excluded.batch_id, transfer_id = excluded.transfer_id, blake3 = excluded.blake3,
+                 identity = excluded.identity
              WHERE batch_id = 0",
         )?
         .execute((
@@ -75,6 +80,7 @@ pub fn trashed(connection: &Connection, transfer: &TransferRow, file: &Trashed<'
             file.modified.0,
             file.hash.map(|h| *h.as_bytes()),
             now_ms(),
+            file.identity.map(|identity| identity.0),
         ))?;
     connection
         .prepare_cached("UPDATE transfers SET trash_path = ?2 WHERE id = ?1")?
@@ -97,6 +103,8 @@ pub struct KnownTrashed {
     pub size_bytes: u64,
     /// Its time.
     pub modified: Ticks,
+    /// What stood beside them when it came into the trash.
+    pub identity: Option<Identity>,
     /// Its hash, if it was known.
     pub hash: Option<Blake3>,
     /// It is being removed for good.
@@ -112,7 +120,7 @@ pub fn find_trashed(
     use rusqlite::OptionalExtension as _;
     Ok(connection
         .prepare_cached(
-            "SELECT size_bytes, modified, blake3, leaving FROM trash WHERE root_id = ?1 AND trash_path = ?2",
+            "SELECT size_bytes, modified, blake3, leaving, identity FROM trash WHERE root_id = ?1 AND trash_path = ?2",
         )?
         .query_row((root.0, trash_path), |row| {
             Ok(KnownTrashed {
@@ -120,6 +128,7 @@ pub fn find_trashed(
                 modified: Ticks(row.get(1)?),
                 hash: crate::storage::digest_column(row, 2)?,
                 leaving: row.get(3)?,
+                identity: crate::storage::identity_column(row, 4)?,
             })
         })
         .optional()?)

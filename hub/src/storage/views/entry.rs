@@ -31,6 +31,8 @@ pub struct FileEntry {
     pub conflict: bool,
     /// Its hash, if known.
     pub hash: Option<Blake3>,
+    /// The hash that it should have: its bytes changed though nothing wrote to it.
+    pub rotted: Option<Blake3>,
 }
 
 /// So many files, and how large they are together.
@@ -71,10 +73,10 @@ pub struct StatusTotals {
 
 /// Columns of a [`FileEntry`].
 const COLUMNS: [&str; N_COLUMNS] =
-    ["id", "path", "size_bytes", "modified", "kind", "placeholder", "conflict", "blake3"];
+    ["id", "path", "size_bytes", "modified", "kind", "placeholder", "conflict", "blake3", "rotted"];
 
 /// How many columns these are.
-pub(super) const N_COLUMNS: usize = 8;
+pub(super) const N_COLUMNS: usize = 9;
 
 /// The columns of a [`FileEntry`] from a table of this name.
 pub(super) fn columns_of(table: &str) -> String {
@@ -93,6 +95,7 @@ pub(super) fn entry(row: &Row<'_>, first: usize, root: Root) -> rusqlite::Result
         placeholder: row.get(first + 5)?,
         conflict: row.get(first + 6)?,
         hash: digest_column(row, first + 7)?,
+        rotted: digest_column(row, first + 8)?,
     })
 }
 

@@ -68,6 +68,7 @@ impl TestLibrary {
                         size_bytes: u64::try_from(n * 2_654_435_761 % 9_000_000_000).unwrap(),
                         modified: Ticks(16_000_000_000_000_000 + (n * 48_271 % 100_000_007) * 10_000_000),
                         placeholder: false,
+                        identity: None,
                     });
                 }
                 let mut changes = index::Changes::default();

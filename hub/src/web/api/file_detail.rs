@@ -171,7 +171,7 @@ pub(super) async fn show_file(
     let wanted = path.clone();
     let found = services.database.read(move |connection| detail::show(connection, root, &wanted)).await?;
     let detail = found.ok_or_else(|| Problem::not_found(format!("{} has no file {path}.", root.label())))?;
-    let stamp = FileStamp { size_bytes: detail.file.size_bytes, modified: detail.file.modified };
+    let stamp = FileStamp::known(detail.file.size_bytes, detail.file.modified, None);
     let header = model_header::read(&services.roots, root, &path, stamp, detail.file.placeholder).await;
     let kept = match detail.file.hash {
         Some(hash) => services.sources.addresses_of(&hash).await,

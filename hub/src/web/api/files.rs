@@ -34,6 +34,10 @@ pub struct FileView {
     /// Its hash, if it is known: `blake3:` and 64 digits.
     #[schema(value_type = Option<Blake3Text>)]
     pub hash: Option<Blake3>,
+    /// The hash that it should have: its bytes changed though nothing wrote to it. It is used as no source until it is
+    /// healed.
+    #[schema(value_type = Option<String>)]
+    pub rotted: Option<Blake3>,
     /// What it is.
     pub kind: FileKind,
     /// Another name of the same root differs from this one in case only: left out of copies and deletes.
@@ -51,6 +55,7 @@ impl From<FileEntry> for FileView {
             size_bytes: file.size_bytes,
             modified_at: file.modified.to_timestamp(),
             hash: file.hash,
+            rotted: file.rotted,
             kind: file.kind,
             conflict: file.conflict,
             placeholder: file.placeholder,

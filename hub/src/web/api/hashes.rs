@@ -11,14 +11,14 @@ use super::list::{ListView, PageQuery};
 use crate::domain::described::RelPathText;
 use crate::domain::ids::HashJobId;
 use crate::domain::root::{PerRoot, Root};
-use crate::services::hasher::{HashJobView, HashScope};
+use crate::services::hasher::{HashJobView, HashKind, HashScope};
 use crate::storage::hashes::Coverage;
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Body, InPath, Params};
 
 /// What to hash: a folder, or files and folders by name, or the whole root. Files that have a hash
-/// already are not read again.
+/// already are not read again, unless `force` says so.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HashRequest {
@@ -30,6 +30,10 @@ pub struct HashRequest {
     /// These files and folders.
     #[schema(value_type = Option<Vec<RelPathText>>)]
     paths: Option<Vec<RelPath>>,
+    /// Whether files are read again whose hash is known. One that holds something else than it did, though neither its
+    /// size nor its time changed, is marked as `rotted`.
+    #[serde(default)]
+    force: bool,
 }
 
 /// A hash job that was put into the queue.
@@ -39,7 +43,7 @@ pub struct HashStartedView {
     pub id: HashJobId,
 }
 
-/// Asks for hashes of whatever has none.
+/// Asks for hashes of whatever has none, or for a proof of those that are known.
 #[utoipa::path(
     post, path = "/api/hashes", tag = "hashes", request_body = HashRequest,
     responses(
@@ -49,14 +53,15 @@ pub struct HashStartedView {
 )]
 pub(super) async fn create_hash(
     State(state): State<WebState>,
-    Body(HashRequest { root, folder, paths }): Body<HashRequest>,
+    Body(HashRequest { root, folder, paths, force }): Body<HashRequest>,
 ) -> Answer<(StatusCode, Json<HashStartedView>)> {
     let scope = match (folder, paths) {
         (Some(_), Some(_)) => return Err(Problem::malformed("Name a folder or paths, not both.")),
         (folder, None) => HashScope::Folder(folder),
         (None, Some(paths)) => HashScope::Paths(paths),
     };
-    let id = state.services.hasher.start(root, scope).await?;
+    let kind = if force { HashKind::Verify } else { HashKind::Missing };
+    let id = state.services.hasher.start(root, scope, kind).await?;
     Ok((StatusCode::ACCEPTED, Json(HashStartedView { id })))
 }
 

@@ -17,6 +17,8 @@ mod problems;
 mod queue;
 mod remote;
 mod roots;
+mod rot;
 mod sources;
+mod tampering;
 mod trash;
 mod unknown;

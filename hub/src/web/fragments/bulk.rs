@@ -29,6 +29,8 @@ struct Bulk {
     n_matching: u64,
     vals: Vals,
     actions: Vec<BulkAction>,
+    /// Sides whose files can be verified again.
+    verify: Vec<Root>,
     send: Vec<SendSide>,
 }
 
@@ -70,6 +72,7 @@ pub(in crate::web) async fn library(state: &WebState, query: &LibraryQuery, all:
             action(state, Operation::Move, root, bulk.n),
             action(state, Operation::Delete, root, bulk.n),
         ];
+        bulk.verify = vec![root];
         bulk.send = send_sides(state, &[root]).await?;
     }
     Ok(context! { bulk => Serde(bulk) })
@@ -92,6 +95,7 @@ pub(in crate::web) async fn diff(state: &WebState, query: &DiffQuery, all: Optio
             bulk.actions.extend(sides.iter().map(|side| action(state, Operation::Copy, *side, bulk.n)));
         }
         bulk.actions.extend(sides.iter().map(|side| action(state, Operation::Delete, *side, bulk.n)));
+        bulk.verify = sides.to_vec();
         bulk.send = send_sides(state, sides).await?;
     }
     Ok(context! { bulk => Serde(bulk) })
@@ -121,6 +125,7 @@ async fn count(state: &WebState, selection: Selection, side: Root, vals: Vals, a
         n_matching,
         vals,
         actions: Vec::new(),
+        verify: Vec::new(),
         send: Vec::new(),
     })
 }

@@ -14,7 +14,7 @@ use crate::domain::ids::PlanId;
 use crate::domain::mirror::{Compare, Rules};
 use crate::domain::root::Root;
 use crate::services::ServiceError;
-use crate::services::hasher::HashScope;
+use crate::services::hasher::{HashKind, HashScope};
 use crate::services::mirror::{Confirmation, MirrorRequest};
 use crate::web::error::Answer;
 use crate::web::extract::{FormBody, InPath, Params, optional};
@@ -139,7 +139,7 @@ pub(super) async fn hash_plan(State(state): State<WebState>, InPath(id): InPath<
     let folder = state.services.mirror.show(id).await?.plan.asked.folder;
     let scope = HashScope::Folder(folder);
     for root in Root::ALL {
-        state.services.hasher.start(root, scope.clone()).await?;
+        state.services.hasher.start(root, scope.clone(), HashKind::Missing).await?;
     }
     Toast::done("Hashing both sides. Make the plan again when that is done").link("/hashes".to_owned(), "Show").answer()
 }

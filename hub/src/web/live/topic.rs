@@ -240,7 +240,11 @@ impl Topic {
             Self::Sources => pieces(&sources::progress(state), [("sources-check", "fragments/_sources_check.html")]),
             Self::Hashes => pieces(
                 &hashes::content(state).await?,
-                [("hash-coverage", "fragments/_hash_coverage.html"), ("hash-jobs", "fragments/_hash_jobs.html")],
+                [
+                    ("hash-coverage", "fragments/_hash_coverage.html"),
+                    ("hash-jobs", "fragments/_hash_jobs.html"),
+                    ("scrub", "fragments/_scrub.html"),
+                ],
             ),
             Self::Remote => pieces(
                 &remote::live(state).await?,

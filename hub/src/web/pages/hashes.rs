@@ -11,8 +11,9 @@ use super::frame::{Frame, page};
 use crate::domain::ids::HashJobId;
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
-use crate::services::hasher::HashJobView;
+use crate::services::hasher::{HashJobView, HashKind};
 use crate::storage::views::PageRequest;
+use crate::web::api::scrub;
 use crate::web::error::Answer;
 use crate::web::state::WebState;
 
@@ -36,6 +37,7 @@ struct Side {
 struct Job {
     id: HashJobId,
     root: Root,
+    kind: HashKind,
     state: WorkState,
     is_open: bool,
     n_done: u64,
@@ -56,7 +58,7 @@ pub(super) async fn show_hashes(State(state): State<WebState>) -> Answer<Respons
     page(&state, FRAME, "pages/hashes.html", content(&state).await?).await
 }
 
-/// What the page shows: `{coverage, jobs}`.
+/// What the page shows: `{coverage, jobs, scrub}`.
 pub(in crate::web) async fn content(state: &WebState) -> Answer<Value> {
     let hasher = &state.services.hasher;
     let coverage = hasher.coverage().await?;
@@ -73,7 +75,8 @@ pub(in crate::web) async fn content(state: &WebState) -> Answer<Value> {
         })
         .collect();
     let jobs: Vec<Job> = hasher.list(PageRequest::latest(JOBS)).await?.items.into_iter().map(Job::from).collect();
-    Ok(context! { coverage => Serde(sides), jobs => Serde(jobs) })
+    let scrub = scrub::view(state).await?;
+    Ok(context! { coverage => Serde(sides), jobs => Serde(jobs), scrub => Serde(scrub) })
 }
 
 impl From<HashJobView> for Job {
@@ -81,6 +84,7 @@ impl From<HashJobView> for Job {
         Self {
             id: job.id,
             root: job.root,
+            kind: job.kind,
             state: job.state,
             is_open: !job.state.is_final(),
             n_done: job.n_done,

@@ -21,7 +21,7 @@ use crate::storage::views::diff::{self, PairFilter};
 use crate::storage::views::folders;
 use crate::storage::views::skipped::{self, SkippedTotals};
 use crate::storage::views::space::trash;
-use crate::storage::{StorageError, roots, scans};
+use crate::storage::{StorageError, roots, rot, scans};
 use crate::web::error::Answer;
 use crate::web::state::WebState;
 use crate::web::templates::format::percent;
@@ -47,6 +47,7 @@ struct RootCard {
     skipped: SkippedTotals,
     n_hashed: u64,
     hashed_bytes: u64,
+    n_rotted: u64,
     space: Option<Space>,
 }
 
@@ -131,6 +132,7 @@ struct Indexed {
     n_files: u64,
     size_bytes: u64,
     trash_bytes: u64,
+    n_rotted: u64,
     last_scan: Option<LastScan>,
     skipped: SkippedTotals,
 }
@@ -148,11 +150,12 @@ fn indexed(connection: &Connection, root: Root) -> Result<Indexed, StorageError>
     });
     let trash_bytes = trash(connection, root)?.size_bytes;
     let skipped = skipped::totals(connection, root)?;
-    Ok(Indexed { n_files: totals.n_files, size_bytes: totals.size_bytes, trash_bytes, last_scan, skipped })
+    let n_rotted = *rot::count(connection)?.get(root);
+    Ok(Indexed { n_files: totals.n_files, size_bytes: totals.size_bytes, trash_bytes, n_rotted, last_scan, skipped })
 }
 
 fn card(services: &Services, root: Root, indexed: Indexed, coverage: &Coverage) -> RootCard {
-    let Indexed { n_files, size_bytes, trash_bytes, last_scan, skipped } = indexed;
+    let Indexed { n_files, size_bytes, trash_bytes, n_rotted, last_scan, skipped } = indexed;
     let status = services.roots.status(root);
     let space = match (status.total_bytes, status.free_bytes) {
         (Some(total), Some(free)) if total > 0 => Some(space(size_bytes, total, free)),
@@ -169,6 +172,7 @@ fn card(services: &Services, root: Root, indexed: Indexed, coverage: &Coverage) 
         skipped,
         n_hashed: coverage.n_hashed,
         hashed_bytes: coverage.hashed_bytes,
+        n_rotted,
         space,
     }
 }

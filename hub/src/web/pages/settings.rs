@@ -35,6 +35,8 @@ const GROUPS: [(&str, &[(&str, &str)]); 6] = [
             ("HASH_SHA256", "SHA-256 too"),
             ("LOCAL_HASH_READERS", "Files of Local hashed at once"),
             ("LAKE_HASH_READERS", "Files of the Lake hashed at once"),
+            ("SCRUB_GB_PER_DAY", "GB verified per day"),
+            ("SCRUB_HOURS", "Hours of verifying"),
         ],
     ),
     (

@@ -99,6 +99,8 @@ impl Plan<'_> {
             barred("another name here differs only in case: rename one of them first")
         } else if file.placeholder && self.request.operation != Operation::Delete {
             barred("its content lies in a cloud and is not on this disk")
+        } else if file.rotted.is_some() && self.request.operation != Operation::Delete {
+            barred("its bytes changed though nothing wrote to it: heal it first, see Hashes")
         } else if self.is_open(&file.path) {
             barred("another transfer of it has not ended yet")
         } else if let Some(to) = &mut self.to {

@@ -42,7 +42,9 @@ pub(in crate::web) struct Detail {
     hash: Option<Blake3>,
     sha256: Option<Sha256>,
     n_copies: u64,
+    rotted: Option<Blake3>,
     hash_request: HashRequest,
+    verify_request: VerifyRequest,
     model: Option<Model>,
     sidecars: Vec<Sidecar>,
     delete_reason: Option<String>,
@@ -70,6 +72,13 @@ struct Sidecar {
 struct HashRequest {
     root: Root,
     path: RelPath,
+}
+
+#[derive(Debug, Serialize)]
+struct VerifyRequest {
+    root: Root,
+    path: RelPath,
+    again: &'static str,
 }
 
 /// What a model's header tells.
@@ -107,7 +116,7 @@ pub(in crate::web) async fn detail(
         .await?;
     let Some((found, preview)) = found else { return Ok(None) };
     let model = if found.file.kind == FileKind::Model {
-        let stamp = FileStamp { size_bytes: found.file.size_bytes, modified: found.file.modified };
+        let stamp = FileStamp::known(found.file.size_bytes, found.file.modified, None);
         let header = model_header::read(&services.roots, root, path, stamp, found.file.placeholder).await;
         Some(model(path, header))
     } else {
@@ -163,7 +172,9 @@ fn view(
         hash: file.hash,
         sha256: found.sha256,
         n_copies: found.n_copies + 1,
+        rotted: file.rotted,
         hash_request: HashRequest { root: file.root, path: file.path.clone() },
+        verify_request: VerifyRequest { root: file.root, path: file.path.clone(), again: "1" },
         model,
         sidecars: found
             .sidecars
