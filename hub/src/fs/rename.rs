@@ -144,7 +144,7 @@ mod tests {
         let now = a.stamp().unwrap();
         move_within_volume(&a, now, &b).unwrap();
         // A new name is another identity, of the same size and time.
-        let named = stamp_path(&b).unwrap();
+        let named = b.stamp().unwrap();
         assert!(named.is_like(now));
         remove_source(&b, named).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -165,7 +165,7 @@ fn nothing_of_the_beginning_is_read_from_the_source_again() {
         .unwrap()
         .set_modified(place.expected.modified.to_system_time())
         .unwrap();
-    let expected = stamp_path(&place.source).unwrap();
+    let expected = place.source.stamp().unwrap();
     let request = CopyRequest { expected, resume_from, resume_proof, ..place.request() };
     place.check(&copy_to_part(request, &mut on).unwrap());
 }
@@ -280,7 +280,7 @@ fn what_may_not_be_read_or_written_is_told_apart() {
         assert!(matches!(error, CopyError::Source(error) if error.class() == FailureClass::PermissionDenied));
         mode(place.source.path(), 0o600);
         mode(place.folder.path(), 0o500);
-        let expected = stamp_path(&place.source).unwrap();
+        let expected = place.source.stamp().unwrap();
         let error = copy_to_part(CopyRequest { expected, ..place.request() }, &mut on).unwrap_err();
         assert!(matches!(error, CopyError::Destination(error) if error.class() == FailureClass::PermissionDenied));
         mode(place.folder.path(), 0o700);
