@@ -139,7 +139,7 @@ mod tests {
         let library = TestLibrary::new();
         library.write(|tx| {
             tx.execute_batch(
-                "INSERT INTO plans VALUES (1, 'local', 1, 0, 'lake', 2, 0, '', 'hash', 1, 1, '{}', NULL, 0);
+                "INSERT INTO plans VALUES (1, 'local', 1, 0, 'lake', 2, 0, '', 'hash', 1, 1, '{}', NULL, 0, 0);
                  INSERT INTO plan_items (plan_id, action, n, phase, path, size_bytes, modified)
                      VALUES (1, 1, 1, 1, 'a', 1, 1), (1, 1, 2, 1, 'b', 1, 1), (1, 3, 3, 2, 'c', 1, 1);",
             )?;

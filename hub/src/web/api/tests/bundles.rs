@@ -40,7 +40,7 @@ async fn hub_with(root: Root, files: &[&str]) -> TestHub {
 
 /// Asks for something and waits for its end: the receipt and the batch.
 async fn done(hub: &TestHub, path: &str, body: Value) -> (Value, Value) {
-    let asked = hub.ask("POST", path, Some(body)).await;
+    let asked = hub.ask("POST", path, (!body.is_null()).then_some(body)).await;
     assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
     let batch = format!("/api/batches/{}", asked.body["batch_id"]);
     (asked.body, hub.wait_for(&batch, |batch| batch["n_open"] == 0).await)

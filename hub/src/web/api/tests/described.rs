@@ -19,6 +19,8 @@ const PROMISED: &[&str] = &[
     "GET /api/scans",
     "GET /api/scans/{id}",
     "POST /api/scans/{id}/cancel",
+    "GET /api/roots/{root}/skipped",
+    "POST /api/roots/{root}/skipped/accept",
     "GET /api/folders",
     "GET /api/files",
     "GET /api/files/detail",
