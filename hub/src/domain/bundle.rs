@@ -248,7 +248,7 @@ pub fn renamed(sidecar: &str, weights: &str, to: &str) -> Option<String> {
 fn tail<'a>(name: &'a str, base: &str) -> &'a str {
     let key = match_key(base);
     let ends = name.char_indices().filter(|(_, c)| matches!(c, '.' | '-')).map(|(at, _)| at);
-    let found = ends.filter(|at| name.get(..*at).is_some_and(|start| match_key(start) == key)).last();
+    let found = ends.rev().find(|at| name.get(..*at).is_some_and(|start| match_key(start) == key));
     match found.and_then(|at| name.get(at..)) {
         Some(tail) => tail,
         None if match_key(name) == key => "",
@@ -257,6 +257,6 @@ fn tail<'a>(name: &'a str, base: &str) -> &'a str {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may unwrap")]
 #[path = "bundle_tests.rs"]
 mod tests;

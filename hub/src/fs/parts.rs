@@ -95,12 +95,12 @@ mod tests {
         for name in left.iter().chain(&stay) {
             fs::write(folder.path().join(name), b"").unwrap();
         }
-        assert_eq!(remove_old_own(&root, Duration::from_secs(60)).unwrap(), 0, "one may be written just now");
-        let long_ago = SystemTime::now() - Duration::from_secs(120);
+        assert_eq!(remove_old_own(&root, Duration::from_mins(1)).unwrap(), 0, "one may be written just now");
+        let long_ago = SystemTime::now() - Duration::from_mins(2);
         for name in left.iter().chain(&stay) {
             fs::File::options().write(true).open(folder.path().join(name)).unwrap().set_modified(long_ago).unwrap();
         }
-        assert_eq!(remove_old_own(&root, Duration::from_secs(60)).unwrap(), left.len());
+        assert_eq!(remove_old_own(&root, Duration::from_mins(1)).unwrap(), left.len());
         assert!(stay.iter().all(|name| folder.path().join(name).exists()));
     }
 

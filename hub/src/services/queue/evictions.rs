@@ -98,9 +98,9 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
             refused: Vec::new(),
         };
         if operation == Operation::Evict {
-            asked.evict(paths)?
+            asked.evict(paths)?;
         } else {
-            asked.bring_back(paths)?
+            asked.bring_back(paths)?;
         }
         let Asked { bundles, mut refused, .. } = asked;
         let n_refused = refused.len();

@@ -56,10 +56,8 @@ pub(super) fn follow(queue: &Queue, transfer: &TransferRow, event: Event) -> Res
 /// number for all of them.
 pub(super) fn path_now(queue: &Queue, transfer: &TransferRow, folder: Option<&RelPath>) -> Result<RelPath, Trouble> {
     let is_numbered = transfer.bundle.is_some() && transfer.on_conflict == OnConflict::KeepBoth;
-    let now = match is_numbered {
-        true => queue.database.read_blocking(|connection| row::show(connection, transfer.id))?,
-        false => None,
-    };
+    let now =
+        if is_numbered { queue.database.read_blocking(|connection| row::show(connection, transfer.id))? } else { None };
     let name = now.as_ref().map_or_else(|| transfer.to_path.name(), |now| now.to_path.name());
     RelPath::in_folder(folder, name).map_err(|error| Trouble::last("name", error.to_string()))
 }

@@ -17,7 +17,7 @@ use super::{LiveRoot, Roots};
 const MARKER: &str = "marker:";
 
 /// A temporary file of this age is written by nobody any more.
-const OLD: Duration = Duration::from_secs(60 * 60);
+const OLD: Duration = Duration::from_hours(1);
 
 /// The marker in a row's identity.
 pub(super) fn marker_of(row: &RootRow) -> Option<shared_protocol::ids::RootId> {

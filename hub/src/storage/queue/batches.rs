@@ -66,8 +66,12 @@ pub fn insert(connection: &Connection, batch: &NewBatch, transfers: &[NewTransfe
 /// Sidecars follow their weights.
 pub fn in_phases(mut weights: Vec<NewTransfer>, mut sidecars: Vec<NewTransfer>) -> Vec<NewTransfer> {
     if !weights.is_empty() && !sidecars.is_empty() {
-        weights.iter_mut().for_each(|transfer| transfer.phase = super::bundles::WEIGHTS_PHASE);
-        sidecars.iter_mut().for_each(|transfer| transfer.phase = super::bundles::SIDECARS_PHASE);
+        for transfer in &mut weights {
+            transfer.phase = super::bundles::WEIGHTS_PHASE;
+        }
+        for transfer in &mut sidecars {
+            transfer.phase = super::bundles::SIDECARS_PHASE;
+        }
     }
     weights.append(&mut sidecars);
     weights

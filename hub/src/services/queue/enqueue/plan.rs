@@ -69,12 +69,11 @@ impl<'a> Plan<'a> {
         // Files of one folder are looked at together: some may belong to others.
         let mut named: Vec<FileRow> = Vec::new();
         for path in paths {
-            match index::file_at(self.connection, self.from.row, path)? {
-                Some(file) => named.push(file),
-                None => {
-                    by_folder(std::mem::take(&mut named)).into_iter().try_for_each(|files| self.add_files(files))?;
-                    self.add_folder(path)?;
-                }
+            if let Some(file) = index::file_at(self.connection, self.from.row, path)? {
+                named.push(file);
+            } else {
+                by_folder(std::mem::take(&mut named)).into_iter().try_for_each(|files| self.add_files(files))?;
+                self.add_folder(path)?;
             }
         }
         by_folder(named).into_iter().try_for_each(|files| self.add_files(files))
