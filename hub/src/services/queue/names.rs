@@ -74,10 +74,9 @@ impl Names {
                 }
                 Change::Carried { to: (root, path), stamp, .. } => (root, path, stamp),
                 Change::Trashed { root, trash_path, stamp, .. } => {
-                    if let Some(live) = live.iter().find(|live| live.row == *root) {
-                        if let Ok(root) = End::open(queue, live.clone()) {
-                            *stamp = place::in_trash(&root.open, trash_path, *stamp);
-                        }
+                    let live = live.iter().find(|live| live.row == *root);
+                    if let Some(root) = live.and_then(|live| End::open(queue, live.clone()).ok()) {
+                        *stamp = place::in_trash(&root.open, trash_path, *stamp);
                     }
                     continue;
                 }

@@ -97,6 +97,8 @@ async fn a_forced_hash_reads_what_is_known_and_finds_rot() {
 async fn a_copy_that_reads_other_bytes_forgets_the_hash_at_once() {
     let hub = library(&[]).await;
     rot(&hub, Root::Lake).await;
+    // An empty folder would count as one that is not mounted.
+    hub.put(Root::Local, "vae/other", b"x");
     fs::remove_file(path(&hub, Root::Local)).unwrap();
     hub.scan().await;
     let copy = json!({"operation": "copy", "from": "lake", "to": "local", "paths": [A]});
