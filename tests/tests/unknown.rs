@@ -89,9 +89,8 @@ fn a_disk_inside_a_root_that_goes_takes_nothing_with_it() -> Result<()> {
                 if with == "lake" { (roots.lake(), roots.local()) } else { (roots.local(), roots.lake()) };
             let at = root.join("checkpoints");
             let behind = tempfile::tempdir()?;
-            let mount = || match bound {
-                true => InnerDisk::bound(story, behind.path(), &at),
-                false => InnerDisk::in_memory(story, &at),
+            let mount = || {
+                if bound { InnerDisk::bound(story, behind.path(), &at) } else { InnerDisk::in_memory(story, &at) }
             };
             let Some(disk) = mount()? else { return Ok(()) };
             checkpoints(&at)?;
@@ -125,21 +124,20 @@ fn a_disk_inside_a_root_that_goes_takes_nothing_with_it() -> Result<()> {
             }
 
             // Another disk, with one file of its own.
-            if !bound {
-                let Some(wrong) = InnerDisk::in_memory(story, &at)? else { return Ok(()) };
-                write(&at.join("other.safetensors"), b"of another disk")?;
-                let scan = api.scan(&["local", "lake"])?;
-                ensure!(text(&scan, "state") == "partial", "{scan}");
-                let skipped = api.items(&format!("/api/roots/{with}/skipped"))?;
-                ensure!(text(&skipped[0], "reason") == "disk_changed", "{skipped:?}");
-                ensure!(api.diff("unknown")?.len() == 6, "the file of the other disk, too");
-                wrong.unmount()?;
-            } else {
+            if bound {
                 let Some(_again) = mount()? else { return Ok(()) };
                 api.scan_both()?;
                 ensure!(api.diff("same")?.len() == 30, "the disk is back, and so is all of it");
                 continue;
             }
+            let Some(wrong) = InnerDisk::in_memory(story, &at)? else { return Ok(()) };
+            write(&at.join("other.safetensors"), b"of another disk")?;
+            let scan = api.scan(&["local", "lake"])?;
+            ensure!(text(&scan, "state") == "partial", "{scan}");
+            let skipped = api.items(&format!("/api/roots/{with}/skipped"))?;
+            ensure!(text(&skipped[0], "reason") == "disk_changed", "{skipped:?}");
+            ensure!(api.diff("unknown")?.len() == 6, "the file of the other disk, too");
+            wrong.unmount()?;
             ensure!(tree(&kept)? == before);
 
             // It is meant to be gone.

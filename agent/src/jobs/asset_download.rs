@@ -111,7 +111,7 @@ async fn elsewhere(job: &Arc<Job>, part: &Arc<Part>) -> Result<Option<How>, Fail
     let (models, size, cancel) = (job.tools.models.clone(), job.order.size_bytes, job.context.cancel.clone());
     if size == 0 && blake3.as_bytes() == ::blake3::hash(b"").as_bytes() {
         let part = Arc::clone(part);
-        download::blocking(move || part.empty().and_then(|()| part.finish()).map_err(Stop::from)).await?;
+        download::blocking(move || part.empty().and_then(|()| part.finish())).await?;
         return Ok(Some(How::Copied));
     }
     let twin = in_library(move || {

@@ -70,7 +70,7 @@ struct Description;
 
 /// Every route with its description.
 fn described() -> OpenApiRouter<WebState> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    with_remote(OpenApiRouter::with_openapi(Description::openapi()))
         .routes(routes!(health::show_health))
         .routes(routes!(database::show_database))
         .routes(routes!(database::answer_lost))
@@ -129,6 +129,17 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(sources::check::show_check, sources::check::start_check))
         .routes(routes!(sources::check::cancel_check))
         .routes(routes!(sources::show_source, sources::update_source, sources::delete_source))
+        .routes(routes!(skipped::list_skipped))
+        .routes(routes!(skipped::accept_skipped))
+        .routes(routes!(history::list_history))
+        .routes(routes!(logs::list_logs))
+        .routes(routes!(show_openapi))
+        .routes(routes!(events_socket::open_events))
+}
+
+/// Adds the routes about machines outside.
+fn with_remote(router: OpenApiRouter<WebState>) -> OpenApiRouter<WebState> {
+    router
         .routes(routes!(
             remote::session::create_session,
             remote::session::show_session,
@@ -145,12 +156,6 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(remote::jobs::show_job))
         .routes(routes!(remote::jobs::cancel_job))
         .routes(routes!(remote::jobs::retry_job))
-        .routes(routes!(skipped::list_skipped))
-        .routes(routes!(skipped::accept_skipped))
-        .routes(routes!(history::list_history))
-        .routes(routes!(logs::list_logs))
-        .routes(routes!(show_openapi))
-        .routes(routes!(events_socket::open_events))
 }
 
 /// All routes of the API.

@@ -29,9 +29,27 @@ use axum::routing::{get, post};
 
 use super::state::WebState;
 
+/// Adds the routes about machines outside.
+fn with_remote(router: Router<WebState>) -> Router<WebState> {
+    router
+        .route("/ui/remote/session", post(remote::enable))
+        .route("/ui/remote/session/extend", post(remote::extend))
+        .route("/ui/remote/session/revoke", post(remote::revoke))
+        .route("/ui/remote/self-test", post(remote::self_test))
+        .route("/ui/remote/jobs", get(remote::show_jobs))
+        .route("/ui/remote/jobs/{id}", get(remote::show_job))
+        .route("/ui/remote/jobs/{id}/cancel", post(remote::cancel_job))
+        .route("/ui/remote/jobs/{id}/retry", post(remote::retry_job))
+        .route("/ui/remote/agents/{id}/inventory", post(remote::ask_inventory))
+        .route("/ui/remote/agents/{id}/remove", get(remote::confirm_remove).post(remote::remove))
+        .route("/ui/remote/agents/{id}/comfy", get(remote::confirm_comfy).post(remote::clone_comfy))
+        .route("/ui/remote/send/confirm", get(remote_send::show_send))
+        .route("/ui/remote/send", post(remote_send::send))
+}
+
 /// The routes of all fragments.
 pub(super) fn routes() -> Router<WebState> {
-    Router::new()
+    with_remote(Router::new())
         .route("/ws/ui", get(super::live::open_live))
         .route("/ui/live", get(super::live::poll))
         .route("/ui/preview", get(preview::show_preview))
@@ -86,19 +104,6 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/evict/confirm", post(evict::confirm))
         .route("/ui/evict/restore", post(evict::bring_back))
         .route("/ui/evict", post(evict::create))
-        .route("/ui/remote/session", post(remote::enable))
-        .route("/ui/remote/session/extend", post(remote::extend))
-        .route("/ui/remote/session/revoke", post(remote::revoke))
-        .route("/ui/remote/self-test", post(remote::self_test))
-        .route("/ui/remote/jobs", get(remote::show_jobs))
-        .route("/ui/remote/jobs/{id}", get(remote::show_job))
-        .route("/ui/remote/jobs/{id}/cancel", post(remote::cancel_job))
-        .route("/ui/remote/jobs/{id}/retry", post(remote::retry_job))
-        .route("/ui/remote/agents/{id}/inventory", post(remote::ask_inventory))
-        .route("/ui/remote/agents/{id}/remove", get(remote::confirm_remove).post(remote::remove))
-        .route("/ui/remote/agents/{id}/comfy", get(remote::confirm_comfy).post(remote::clone_comfy))
-        .route("/ui/remote/send/confirm", get(remote_send::show_send))
-        .route("/ui/remote/send", post(remote_send::send))
         .route("/ui/scans", post(work::begin_scan))
         .route("/ui/scans/{id}/cancel", post(work::cancel_scan))
         .route("/ui/hashes", post(work::begin_hashing))
