@@ -25,8 +25,11 @@ pub fn other_names(raw: &[u8], shown: &str) -> Vec<String> {
     }
     let mut names: BTreeSet<String> = BTreeSet::new();
     for text in readings(raw, shown) {
-        for way in WAYS {
-            add(&mut names, &replaced(&text, way));
+        // Whoever replaces what can't be stored may have cut the end before that.
+        for text in [text.as_str(), text.trim_end_matches(['.', ' '])] {
+            for way in WAYS {
+                add(&mut names, &replaced(text, way));
+            }
         }
         // NTFS takes what follows a colon for a stream of the file before it.
         add(&mut names, text.split(':').next().unwrap_or_default());

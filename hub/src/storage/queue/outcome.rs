@@ -225,7 +225,7 @@ mod tests {
                 may_have_left_part(tx, TransferId(1))?;
                 complete(tx, TransferId(2), None, &policy)?.unwrap();
                 let reason = Reason { code: "changed", detail: String::new() };
-                let failed = Event::Failed(crate::domain::transfer::Failure::Final);
+                let failed = Event::Failed(crate::domain::transfer::Failure::Transient);
                 apply(tx, TransferId(3), failed, Some(&reason), &policy)?.unwrap();
                 Ok(())
             })

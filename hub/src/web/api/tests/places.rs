@@ -94,8 +94,10 @@ async fn a_request_for_it_is_refused_in_plain_words() {
     hub.put(Root::Lake, ".Trash-1000/files/a.safetensors", &[2; 50]);
     hub.put(Root::Lake, "loras/x.crdownload", &[2; 50]);
     hub.scan().await;
-    let told =
-        [(".Trash-1000/files/a.safetensors", "it is a trash"), ("loras/x.crdownload", "its download has not ended")];
+    let told = [
+        (".Trash-1000/files/a.safetensors", "it is a trash"),
+        ("loras/x.crdownload", "it holds what has not been downloaded"),
+    ];
     for (path, why) in told {
         for operation in ["copy", "move"] {
             let body = json!({"operation": operation, "from": "lake", "to": "local", "paths": [path, "vae"]});
