@@ -171,7 +171,7 @@ fn read_only_files_are_copied_replaced_moved_and_deleted_like_others() -> Result
     api.complete(&batch)?;
     ensure!(!deleted.exists());
     let undone = api.post(&format!("/api/batches/{batch}/undo"), &json!({}))?;
-    api.complete(text(&undone, "batch_id"))?;
+    api.complete(&number(&undone, "batch_id").to_string())?;
     ensure!(fs::read(&deleted)? == noise(4, 2_000), "and it comes back");
     Ok(())
 }
