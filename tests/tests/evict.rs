@@ -224,8 +224,12 @@ fn what_changed_meanwhile_stays_and_what_took_its_place_is_not_overwritten() -> 
     // Someone puts another file there before it is asked back, and no scan has seen it.
     fs::create_dir_all(roots.local().join("loras"))?;
     fs::write(&here, b"taken")?;
-    for path in ["/api/evictions/restore".to_owned(), format!("/api/batches/{batch}/undo")] {
-        let back = api.post(&path, &json!({ "paths": ["loras/a.safetensors"] }))?;
+    let asked = [
+        ("/api/evictions/restore".to_owned(), json!({ "paths": ["loras/a.safetensors"] })),
+        (format!("/api/batches/{batch}/undo"), json!({})),
+    ];
+    for (path, body) in asked {
+        let back = api.post(&path, &body)?;
         let ended = api.wait_for_batch(&back["batch_id"].to_string())?;
         ensure!(code(&ended[0]) == "exists" && fs::read(&here)? == b"taken", "{path}: {}", ended[0]);
     }
