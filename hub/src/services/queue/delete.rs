@@ -105,7 +105,9 @@ fn earlier(
     for trashed in bin.first_places(&from, &transfer.path)? {
         let Some(lying) = trash::entry(root, &trashed)? else { continue };
         let Some(stamp) = lying.stamp_if_there()? else { continue };
-        let looks_right = stamp.size_bytes == transfer.size_bytes && (there.is_some() || stamp == expected(transfer));
+        // Its rename changed its identity; size and time stay.
+        let keeps_time = stamp.modified == expected(transfer).modified;
+        let looks_right = stamp.size_bytes == transfer.size_bytes && (there.is_some() || keeps_time);
         if !looks_right {
             continue;
         }
