@@ -63,6 +63,17 @@ impl Comparer {
         }
     }
 
+    /// As [`Self::refresh`], for whoever only shows it: while the database can't be written, what it holds is shown.
+    pub async fn refresh_to_show(&self) -> Result<(), ServiceError> {
+        match self.refresh().await {
+            Err(error) if self.database.troubles().now().is_some() => {
+                tracing::debug!(%error, "the comparison is shown as it was last");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     /// Returns when the comparison is up to date with the indexes.
     pub async fn refresh(&self) -> Result<(), ServiceError> {
         if !self.database.read(pairs::is_stale).await? {

@@ -137,7 +137,7 @@ pub(super) async fn list_diff(
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<DiffView>> {
     let request = page.request()?;
-    state.services.comparer.refresh().await?;
+    state.services.comparer.refresh_to_show().await?;
     let filter = PairFilter { folder: query.folder, status: query.status, search: query.q };
     let counts = state.counts.clone();
     let read = move |connection: &_| {

@@ -93,7 +93,7 @@ pub(in crate::web) async fn candidates(
     by: EvictBy,
     request: &PageRequest,
 ) -> Answer<CandidatesView> {
-    state.services.comparer.refresh().await?;
+    state.services.comparer.refresh_to_show().await?;
     let mut files = state.services.database.read(move |connection| evictions::candidates(connection, by)).await?;
     if let Some(free) = free {
         let sizes: Vec<u64> = files.iter().map(|file| file.size_bytes).collect();

@@ -167,7 +167,7 @@ pub(super) async fn show_file(
     Params(FileDetailQuery { root, path }): Params<FileDetailQuery>,
 ) -> Answer<Json<FileDetailView>> {
     let services = &state.services;
-    services.comparer.refresh().await?;
+    services.comparer.refresh_to_show().await?;
     let wanted = path.clone();
     let found = services.database.read(move |connection| detail::show(connection, root, &wanted)).await?;
     let detail = found.ok_or_else(|| Problem::not_found(format!("{} has no file {path}.", root.label())))?;

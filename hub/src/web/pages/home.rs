@@ -201,7 +201,7 @@ pub(in crate::web) async fn comparison(state: &WebState) -> Answer<Value> {
 
 /// Rows and bytes of every status among what a filter means; none while a side was never scanned.
 pub(in crate::web) async fn status_counts(state: &WebState, filter: PairFilter) -> Answer<Option<Vec<StatusCount>>> {
-    state.services.comparer.refresh().await?;
+    state.services.comparer.refresh_to_show().await?;
     let counts = state.counts.clone();
     let found = state
         .services
