@@ -106,7 +106,7 @@ fn transfers_are_paused_ordered_and_cancelled_one_by_one() -> Result<()> {
     api.scan_both()?;
     let browser = open(&hub, "/queue")?;
     browser.click_text("button", "Pause all")?;
-    browser.wait_text("#queue-figures", "Paused")?;
+    browser.wait_text("#queue-figures", "You paused the queue")?;
     api.copy("lake", "local", &["loras"])?;
     browser.wait_text("#queue-tabs", "12")?;
     browser.wait_text("#results", "lake 11.safetensors")?;
@@ -167,13 +167,10 @@ fn what_failed_is_found_read_and_tried_again_together() -> Result<()> {
     api.scan_both()?;
     api.post("/api/queue/pause", &json!({}))?;
     let batch = api.copy("lake", "local", &["loras"])?;
-    // Three files are put elsewhere before their turn comes.
+    // Folders stand in the way of three files before their turn comes.
     let names: Vec<String> = (0..3).map(|n| format!("loras/lake {n}.safetensors")).collect();
-    let aside = roots.folder().join("aside");
-    fs::create_dir(&aside)?;
-    let other = |n: usize| aside.join(n.to_string());
-    for (n, name) in names.iter().enumerate() {
-        fs::rename(roots.lake().join(name), other(n))?;
+    for name in &names {
+        fs::create_dir_all(roots.local().join(name))?;
     }
     api.post("/api/queue/resume", &json!({}))?;
     wait_until("the end", SOON, || Ok(api.get(&format!("/api/batches/{batch}"))?["n_open"] == 0))?;
@@ -196,9 +193,9 @@ fn what_failed_is_found_read_and_tried_again_together() -> Result<()> {
     browser.click_text("#results a", "Show all")?;
     wait_until("all", SOON, || Ok(browser.count("#results .transfer")? == 12))?;
 
-    // They are back: the person is told how many will be tried, and can still say no.
-    for (n, name) in names.iter().enumerate() {
-        fs::rename(other(n), roots.lake().join(name))?;
+    // They make way: the person is told how many will be tried, and can still say no.
+    for name in &names {
+        fs::remove_dir(roots.local().join(name))?;
     }
     browser.goto(&format!("{}/queue?tab=failed", hub.address()))?;
     browser.click_text("#results button", "Retry all 3")?;
@@ -227,7 +224,9 @@ fn what_failed_is_found_read_and_tried_again_together() -> Result<()> {
     }
     browser.goto(&format!("{}/history", hub.address()))?;
     browser.wait_text("#results", "Copied 12 files to Local")?;
-    ensure!(browser.texts("#results tbody td.break")?.iter().filter(|line| line.contains("12 files")).count() == 1);
+    ensure!(
+        browser.texts("#results tbody td.break")?.iter().filter(|line| line.contains("Copied 12 files")).count() == 1
+    );
     Ok(())
 }
 

@@ -94,7 +94,7 @@ fn without_a_public_address_the_page_says_what_is_needed() -> Result<()> {
     browser.forget_console()?;
     browser.fill("#set-REMOTE_BASE_URL", "https://models.example.com")?;
     browser.click_text("button", "Save the settings")?;
-    browser.wait_text("#settings-body", "Saved")?;
+    browser.wait_text("#settings-body", "Settings saved")?;
     browser.goto(&format!("{}/remote", hub.address()))?;
     browser.wait_text("#remote-session", "models.example.com")?;
     browser.expect_quiet()

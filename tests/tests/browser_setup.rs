@@ -121,7 +121,7 @@ fn a_wrong_setting_is_told_beside_its_field_and_a_right_one_is_saved() -> Result
     browser.inspect("settings-wrong")?;
     browser.fill("#set-QUEUE_CONCURRENCY", "2")?;
     browser.click_text("button", "Save the settings")?;
-    browser.wait_text("#settings-body", "Saved")?;
+    browser.wait_text("#settings-body", "Settings saved")?;
     browser.wait_text(".settings-group", "From config.toml")?;
     let settings = hub.api()?.get("/api/settings")?;
     let items = settings["items"].as_array().unwrap();
