@@ -34,7 +34,7 @@ pub struct CopyRequest<'a> {
     pub source: &'a Entry,
     /// The source as it was when the copy was decided on.
     pub expected: FileStamp,
-    /// The temporary file; see [`part_name`].
+    /// The temporary file; see [`part_name()`].
     pub part: &'a Entry,
     /// Bytes of the part file that were reported as synced; 0 begins anew.
     pub resume_from: u64,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use crate::web::error::Problem;
 
 /// The values behind the `?`. Which of them a route of the API takes, and that each stands there once
-/// and says something, is looked after by [`crate::web::api::asked`].
+/// and says something, is looked after by `web::api`.
 #[derive(Debug)]
 pub struct Params<T>(pub T);
 

@@ -1,7 +1,7 @@
 //! Where in a document a template prints a value: as text, as a label for people, or for programs.
 //!
 //! The engine knows no HTML. When a template is loaded, its text is read through once, and every
-//! `{{ … }}` gets the filter of its place: [`names`] shows people names that can't lie and leaves alone
+//! `{{ … }}` gets the filter of its place: `names` shows people names that can't lie and leaves alone
 //! what browsers and scripts read. So no template can forget it.
 
 use super::names::{FOR_PROGRAMS, IN_LABEL, IN_TEXT};
