@@ -28,5 +28,6 @@ pub mod sources;
 pub mod space;
 pub mod span;
 pub mod story;
+pub mod temporary;
 pub mod ticks;
 pub mod transfer;

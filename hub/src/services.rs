@@ -57,6 +57,8 @@ pub use trash::Trash;
 use std::collections::BTreeMap;
 
 use crate::config::Key;
+use crate::domain::ids::ScanId;
+use crate::domain::root::Root;
 use crate::storage::Database;
 use crate::storage::history::{Level, NewLine};
 use busy::Busy;
@@ -195,6 +197,12 @@ impl Services {
         }
         self.events.send(Event::SettingsChanged);
         Ok(changed)
+    }
+
+    /// Takes the folder that is at a root's path now for that root, because a person said so, and scans it.
+    pub async fn adopt(&self, root: Root, tasks: &Tasks) -> Result<ScanId, ServiceError> {
+        self.roots.adopt_anew(root, tasks).await?;
+        self.indexer.begin(vec![root]).await
     }
 
     /// Services over a new, empty data folder without roots. The folder stays until the process

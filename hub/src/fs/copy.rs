@@ -15,15 +15,12 @@ use crate::fs::{FileStamp, Flow, FsError};
 
 mod large;
 mod part;
-mod part_name;
 #[cfg(unix)]
 #[path = "copy/reserve_unix.rs"]
 mod reserve;
 #[cfg(windows)]
 #[path = "copy/reserve_windows.rs"]
 mod reserve;
-
-pub use part_name::{part_name, part_token};
 
 use part::Part;
 
@@ -34,7 +31,7 @@ pub struct CopyRequest<'a> {
     pub source: &'a Entry,
     /// The source as it was when the copy was decided on.
     pub expected: FileStamp,
-    /// The temporary file; see [`part_name()`].
+    /// The temporary file; see [`crate::domain::temporary`].
     pub part: &'a Entry,
     /// Bytes of the part file that were reported as synced; 0 begins anew.
     pub resume_from: u64,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use shared_protocol::ids::RootId;
 
-use crate::domain::exclusion::{self, PART_ENDING, ROOT_MARKER};
+use crate::domain::exclusion::{self, ROOT_MARKER};
+use crate::domain::temporary::new_name;
 use crate::fs::at::At;
 use crate::fs::entry::{Entry, Folder, OpenRoot};
 use crate::fs::{FsError, RootDir, head};
@@ -102,7 +103,7 @@ pub fn adopt_as(root: &RootDir, id: RootId) -> Result<RootId, FsError> {
     }
     let folder = Folder::open(&OpenRoot::open(root)?, None)?;
     // Under another name first, so that no crash leaves half a marker.
-    let part = folder.entry(&format!("{ROOT_MARKER}.{}{PART_ENDING}", RootId::new()));
+    let part = folder.entry(&new_name(ROOT_MARKER));
     let renamed = write(&part, id).and_then(|()| part.rename_no_clobber(&folder.entry(ROOT_MARKER)));
     if let Err(error) = renamed {
         part.clean_up();

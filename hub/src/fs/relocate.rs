@@ -2,8 +2,9 @@
 //! disk mounted inside a root. Then it is copied, what was written is read again and compared, and only
 //! then the old name goes.
 
+use crate::domain::temporary::part_name;
 use crate::fs::at::forget_cached;
-use crate::fs::copy::{CopyControl, CopyError, CopyRequest, copy_to_part, finish_part, part_name, sync_part};
+use crate::fs::copy::{CopyControl, CopyError, CopyRequest, copy_to_part, finish_part, sync_part};
 use crate::fs::entry::Entry;
 use crate::fs::hash::{HashError, HashOptions, hash_file};
 use crate::fs::rename::{TouchError, check_unchanged, move_within_volume, remove_source};

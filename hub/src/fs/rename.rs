@@ -21,6 +21,27 @@ pub fn move_within_volume(source: &Entry, expected: FileStamp, dest: &Entry) -> 
     Ok(source.rename_no_clobber(dest)?)
 }
 
+/// Ends a rename that was killed halfway where the system knows only links: the file has both names, and the old
+/// one goes. Each link changes the identity, so that the file would count as changed for ever. Tells the stamp that
+/// it has then; none if there was nothing to end.
+pub fn finish_rename(from: &Entry, to: &Entry, expected: FileStamp) -> Result<Option<FileStamp>, FsError> {
+    let is_it = |entry: &Entry| Ok::<_, FsError>(entry.stamp_if_there()?.is_some_and(|stamp| stamp.is_like(expected)));
+    if !is_it(from)? || !is_it(to)? || !are_names_of_one(from, to)? {
+        return Ok(None);
+    }
+    from.remove()?;
+    to.stamp().map(Some)
+}
+
+/// Whether both names lead to one file that has at least two.
+pub fn are_names_of_one(a: &Entry, b: &Entry) -> Result<bool, FsError> {
+    if a.path() == b.path() {
+        return Ok(false);
+    }
+    let (a, b) = (a.identity()?, b.identity()?);
+    Ok(a.is(&b) && a.n_links > 1)
+}
+
 /// Gives an unchanged file a temporary name, on the way to removing it because `other` holds the same.
 /// `false` if `other` went with it, being the same file by another way: then it has its name again.
 pub fn set_aside(
@@ -92,6 +113,28 @@ mod tests {
         });
         assert_eq!(won.into_inner(), 1);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8, "the losers keep their own names");
+    }
+
+    #[test]
+    fn a_rename_that_was_killed_between_its_two_names_is_ended_in_either_direction() {
+        let folder = tempfile::tempdir().unwrap();
+        for (from, to) in [("old", "new"), ("new", "old")] {
+            let [old, new] = ["old", "new"].map(|name| entry(folder.path(), name));
+            fs::write(old.path(), b"content").unwrap();
+            let before = old.stamp().unwrap();
+            old.link(&new).unwrap();
+            let [from, to] = [from, to].map(|name| entry(folder.path(), name));
+            assert!(finish_rename(&from, &to, before).unwrap().is_some_and(|stamp| stamp.is_like(before)));
+            assert!(!from.path().exists() && to.path().exists());
+            assert_eq!(finish_rename(&from, &to, before).unwrap(), None, "there is nothing to end");
+            fs::remove_file(to.path()).unwrap();
+        }
+        let [old, new] = ["old", "new"].map(|name| entry(folder.path(), name));
+        fs::write(old.path(), b"content").unwrap();
+        fs::write(new.path(), b"content").unwrap();
+        assert_eq!(finish_rename(&old, &new, old.stamp().unwrap()).unwrap(), None, "two files, however alike");
+        assert_eq!(finish_rename(&old, &old, old.stamp().unwrap()).unwrap(), None, "one name");
+        assert!(old.path().exists() && new.path().exists());
     }
 
     #[test]

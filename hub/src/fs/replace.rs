@@ -3,10 +3,8 @@
 
 use std::io::Write;
 
-use uuid::Uuid;
-
-use crate::domain::exclusion::PART_ENDING;
 use crate::domain::failure::FailureClass;
+use crate::domain::temporary::new_name;
 use crate::fs::entry::Entry;
 use crate::fs::rename::TouchError;
 use crate::fs::{FileStamp, FsError, head};
@@ -59,7 +57,7 @@ fn put(file: &Entry, part: &Entry, seen: Option<&Seen>) -> Result<(), TouchError
 
 /// Writes what was there before beside it.
 fn keep(file: &Entry, bytes: &[u8]) -> Result<(), FsError> {
-    let kept = with_ending(file, ".bak");
+    let kept = file.folder().entry(&format!("{}.bak", file.name()));
     let part = part_of(&kept);
     let done = write(&part, bytes).and_then(|()| part.replace(&kept));
     if done.is_err() {
@@ -73,13 +71,8 @@ fn write(file: &Entry, bytes: &[u8]) -> Result<(), FsError> {
     open.write_all(bytes).and_then(|()| open.sync_all()).map_err(FsError::at("write", file.path()))
 }
 
-/// A name of its own, so that two hubs on one share never write into one file.
 fn part_of(file: &Entry) -> Entry {
-    with_ending(file, &format!(".{}{PART_ENDING}", Uuid::new_v4().simple()))
-}
-
-fn with_ending(file: &Entry, ending: &str) -> Entry {
-    file.folder().entry(&format!("{}{ending}", file.name()))
+    file.folder().entry(&new_name(file.name()))
 }
 
 #[cfg(test)]

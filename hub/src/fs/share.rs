@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::fs::copy::part_name;
+use crate::domain::temporary::probe_name;
 use crate::fs::entry::{Entry, Folder, OpenRoot};
 use crate::fs::rename::{TouchError, check_unchanged};
 use crate::fs::{FileStamp, FsError};
@@ -19,14 +19,10 @@ pub struct Abilities {
     pub reflink: bool,
 }
 
-/// Begins the token of the files that a volume is tried out with.
-pub(super) const PROBE_TOKEN: &str = "probe-";
-
 /// Tries out what the volume can do, with files of the hub's own that are gone afterwards.
 pub fn abilities(root: &Arc<OpenRoot>) -> Result<Abilities, FsError> {
-    let token = uuid::Uuid::new_v4().simple().to_string();
     let folder = Folder::open(root, None)?;
-    let [from, to] = ["from", "to"].map(|name| folder.entry(&part_name(name, &format!("{PROBE_TOKEN}{token}"))));
+    let [from, to] = ["from", "to"].map(|name| folder.entry(&probe_name(name)));
     let tried = try_out(&from, &to);
     to.clean_up();
     from.clean_up();

@@ -5,6 +5,7 @@
 //! touch a root.
 
 mod adopt;
+mod belonging;
 mod watch;
 
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub struct RootStatus {
     pub offline_since: Option<jiff::Timestamp>,
     /// The folder is there, but is not the one in the index: a person may adopt it anew.
     pub can_adopt: bool,
+    /// What the index shows of it while it can't be worked on, for people; none if nothing was indexed yet.
+    pub index_note: Option<String>,
     /// Bytes that can still be written.
     pub free_bytes: Option<u64>,
     /// Bytes of the whole volume.
@@ -103,6 +106,7 @@ impl Roots {
                 offline_reason: None,
                 offline_since: None,
                 can_adopt: false,
+                index_note: None,
                 free_bytes: None,
                 total_bytes: None,
                 allow_delete: false,

@@ -6,6 +6,7 @@
 //! gone. What a kill left marked is looked at on the disk before it is listed again.
 
 mod settle;
+mod strays;
 
 use std::sync::Arc;
 

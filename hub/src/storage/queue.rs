@@ -11,6 +11,7 @@ mod lanes;
 pub mod outcome;
 pub mod row;
 pub mod story;
+pub mod strays;
 pub mod waypoint;
 
 pub use row::TransferRow;

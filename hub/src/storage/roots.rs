@@ -30,6 +30,9 @@ pub struct RootRow {
     pub proved_scan: Option<ScanId>,
 }
 
+/// The first scan makes the root's own folder, at least.
+const HAS_INDEX: &str = "EXISTS (SELECT 1 FROM folders WHERE root_id = roots.id)";
+
 const COLUMNS: &str = "id, root, identity, path, case_sensitive, generation, complete_scan, last_scan, proved_scan";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<RootRow> {
@@ -65,6 +68,19 @@ pub fn is_empty(connection: &Connection) -> Result<bool, StorageError> {
     Ok(connection.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM roots)")?.query_row([], |row| row.get(0))?)
 }
 
+/// The folder of this identity.
+pub fn of_identity(connection: &Connection, root: Root, identity: &str) -> Result<Option<RootRow>, StorageError> {
+    let sql = format!("SELECT {COLUMNS} FROM roots WHERE root = ?1 AND identity = ?2");
+    Ok(connection.prepare_cached(&sql)?.query_row([root.as_str(), identity], row).optional()?)
+}
+
+/// The folder whose index is kept under this name, shown or not; of several the one used last.
+pub fn indexed(connection: &Connection, root: Root) -> Result<Option<RootRow>, StorageError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM roots WHERE root = ?1 AND {HAS_INDEX} ORDER BY active DESC, id DESC LIMIT 1");
+    Ok(connection.prepare_cached(&sql)?.query_row([root.as_str()], row).optional()?)
+}
+
 /// Makes this folder the root, adopting it if it is new. The index of another folder that was the
 /// root before is dropped, since a scan brings it back; its hashes stay.
 pub fn activate(
@@ -81,26 +97,46 @@ pub fn activate(
              ON CONFLICT (root, identity) DO UPDATE SET path = excluded.path, case_sensitive = excluded.case_sensitive",
         )?
         .execute((root.as_str(), identity, path, case_sensitive, super::now_ms()))?;
-    let sql = format!("SELECT {COLUMNS} FROM roots WHERE root = ?1 AND identity = ?2");
-    let found = connection.query_row(&sql, [root.as_str(), identity], row)?;
-    if active(connection, root)?.is_none_or(|old| old.id != found.id) {
-        deactivate(connection, root)?;
-        connection.execute("UPDATE roots SET active = 1 WHERE id = ?1", [found.id.0])?;
-        super::stale::mark_all_stale(connection)?;
-    }
+    let found = of_identity(connection, root, identity)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    show(connection, root, Some(found.id))?;
+    drop_others(connection, root, found.id)?;
     Ok(found)
 }
 
-/// Leaves this name without a folder.
-pub fn deactivate(connection: &Connection, root: Root) -> Result<(), StorageError> {
-    let Some(old) = active(connection, root)? else { return Ok(()) };
-    connection
-        .execute("UPDATE roots SET active = 0, complete_scan = NULL, proved_scan = NULL WHERE id = ?1", [old.id.0])?;
-    super::search::forget_root(connection, old.id)?;
-    for table in ["files", "folders", "skipped_entries", "unknown_places"] {
-        connection.execute(&format!("DELETE FROM {table} WHERE root_id = ?1"), [old.id.0])?;
+/// Shows the index of this folder under a name, or none: that of another folder is hidden, and comes back when it
+/// is shown again. What is hidden counts for nothing.
+pub fn show(connection: &Connection, root: Root, shown: Option<RootRowId>) -> Result<(), StorageError> {
+    let old = active(connection, root)?.map(|row| row.id);
+    if old == shown {
+        return Ok(());
+    }
+    if let Some(old) = old {
+        connection.execute("UPDATE roots SET active = 0 WHERE id = ?1", [old.0])?;
+        let files = "SELECT id FROM files WHERE root_id = ?1";
+        connection.execute(&format!("DELETE FROM duplicate_files WHERE file_id IN ({files})"), [old.0])?;
+    }
+    if let Some(shown) = shown {
+        connection.execute("UPDATE roots SET active = 1 WHERE id = ?1", [shown.0])?;
     }
     super::stale::mark_all_stale(connection)
+}
+
+/// Drops what is known of the files of all other folders that were this root.
+fn drop_others(connection: &Connection, root: Root, kept: RootRowId) -> Result<(), StorageError> {
+    let mut others =
+        connection.prepare(&format!("SELECT id FROM roots WHERE root = ?1 AND id <> ?2 AND {HAS_INDEX}"))?;
+    let others: Vec<i64> = others.query_map((root.as_str(), kept.0), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for other in others {
+        super::search::forget_root(connection, RootRowId(other))?;
+        for table in ["files", "folders", "skipped_entries", "unknown_places"] {
+            connection.execute(&format!("DELETE FROM {table} WHERE root_id = ?1"), [other])?;
+        }
+        connection.execute(
+            "UPDATE roots SET complete_scan = NULL, last_scan = NULL, proved_scan = NULL WHERE id = ?1",
+            [other],
+        )?;
+    }
+    Ok(())
 }
 
 /// Notes that a root's index has changed and returns the new generation.

@@ -21,6 +21,7 @@ pub mod mirrors;
 pub mod queue;
 pub mod remote;
 mod responses;
+pub mod roots;
 pub mod scans;
 pub mod scrub;
 pub mod settings;
@@ -129,6 +130,7 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(sources::check::show_check, sources::check::start_check))
         .routes(routes!(sources::check::cancel_check))
         .routes(routes!(sources::show_source, sources::update_source, sources::delete_source))
+        .routes(routes!(roots::adopt_root))
         .routes(routes!(skipped::list_skipped))
         .routes(routes!(skipped::accept_skipped))
         .routes(routes!(history::list_history))

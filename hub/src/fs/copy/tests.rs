@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::failure::FailureClass;
+use crate::domain::temporary::part_name;
 use crate::fs::entry::testing::entry;
 use crate::fs::open::stamp_path;
 

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use shared_protocol::RelPath;
 
-use crate::domain::exclusion::{PART_ENDING, TRASH_FOLDER};
-use crate::fs::entry::{Folder, Kind, OpenRoot};
+use crate::domain::exclusion::TRASH_FOLDER;
+use crate::domain::temporary::owner_of;
+use crate::fs::entry::{Entry, Folder, Kind, OpenRoot};
 use crate::fs::{FileStamp, FsError, volume};
 
 /// The folder of one batch in a trash.
@@ -63,12 +64,12 @@ fn sites(root: &OpenRoot, known: &[String]) -> BTreeSet<Option<RelPath>> {
     std::iter::once(None).chain(mounted.chain(known).map(Some)).collect()
 }
 
-/// Every file of a batch. Links, names that not every system can store, and what is still being written
-/// are left alone.
-pub fn files_in(root: &Arc<OpenRoot>, folder: &BatchFolder) -> Result<Vec<Lying>, FsError> {
+/// Every file of a batch, and beside them what is still being written or was never ended. Links, and names that not
+/// every system can store, are left alone.
+pub fn files_in(root: &Arc<OpenRoot>, folder: &BatchFolder) -> Result<(Vec<Lying>, Vec<Entry>), FsError> {
     let text = if folder.site.is_some() { folder.name.clone() } else { format!("{TRASH_FOLDER}/{}", folder.name) };
     let top = RelPath::parse(&text).map_err(|error| FsError::new("list", Path::new(&text), io::Error::other(error)))?;
-    let mut found = Vec::new();
+    let (mut found, mut parts) = (Vec::new(), Vec::new());
     let mut waiting: Vec<(Option<RelPath>, Arc<Folder>)> = Vec::new();
     waiting.extend(Folder::find(root, Some(&top))?.map(|top| (None, top)));
     while let Some((within, open)) = waiting.pop() {
@@ -76,7 +77,8 @@ pub fn files_in(root: &Arc<OpenRoot>, folder: &BatchFolder) -> Result<Vec<Lying>
             let Ok(below) = RelPath::in_folder(within.as_ref(), &name.text) else { continue };
             match name.kind {
                 Kind::Folder => waiting.extend(open.child(&name.text)?.map(|folder| (Some(below), folder))),
-                Kind::File if !name.text.ends_with(PART_ENDING) => {
+                Kind::File if owner_of(&name.text).is_some() => parts.push(open.entry(&name.text)),
+                Kind::File => {
                     // Put back or removed since its folder was listed.
                     let Some(stamp) = open.entry(&name.text).stamp_if_there()? else { continue };
                     let trashed = format!("{}/{below}", folder.name);
@@ -91,7 +93,7 @@ pub fn files_in(root: &Arc<OpenRoot>, folder: &BatchFolder) -> Result<Vec<Lying>
         }
     }
     found.sort_by(|a, b| a.trashed.cmp(&b.trashed));
-    Ok(found)
+    Ok((found, parts))
 }
 
 fn relative(path: &Path) -> Option<RelPath> {
@@ -139,6 +141,7 @@ mod tests {
         assert_eq!(folders, [BatchFolder { name: "2024-05-01/7".to_owned(), date, site: None }]);
         let files: Vec<_> = files_in(&root, folders.first().unwrap())
             .unwrap()
+            .0
             .into_iter()
             .map(|file| (file.trashed, file.path.to_string(), file.stamp.size_bytes))
             .collect();
@@ -168,6 +171,6 @@ mod tests {
         std::os::unix::fs::symlink(folder.path().join("outside"), batch.join("link")).unwrap();
         std::os::unix::fs::symlink(folder.path().join("outside/secret"), batch.join("y")).unwrap();
         let folders = batch_folders(&root, &[]).unwrap();
-        assert_eq!(files_in(&root, folders.first().unwrap()).unwrap().len(), 1);
+        assert_eq!(files_in(&root, folders.first().unwrap()).unwrap().0.len(), 1);
     }
 }

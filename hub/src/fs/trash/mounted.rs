@@ -93,7 +93,7 @@ fn a_file_goes_to_the_trash_of_its_own_disk_and_comes_back() {
         let folders = batch_folders(&case.root, &[]).unwrap();
         let names: Vec<_> = folders.iter().map(|folder| folder.name.as_str()).collect();
         assert_eq!(names, ["2024-05-01/7", "vae/disk/.comfy-hub-trash/2024-05-01/7"]);
-        let found = files_in(&case.root, &folders[1]).unwrap();
+        let found = files_in(&case.root, &folders[1]).unwrap().0;
         assert_eq!((found[0].trashed.as_str(), found[0].path.as_str()), (trashed.as_str(), "vae/disk/sub/x"));
 
         assert!(is_there(&case.root, &trashed).unwrap());

@@ -14,7 +14,8 @@ use super::verified::{self, Placed};
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::fs::copy::{CopyControl, CopyRequest, copy_to_part_with};
-use crate::fs::rename::{TouchError, move_within_volume};
+use crate::fs::entry::Entry;
+use crate::fs::rename::{TouchError, finish_rename, move_within_volume};
 use crate::fs::{CancelFlag, ContentHash, FileStamp, Flow, FsError};
 use crate::services::Event;
 use crate::services::roots::LiveRoot;
@@ -176,13 +177,27 @@ pub(super) fn discard_left(queue: &Queue) -> Result<(), StorageError> {
                 continue;
             }
         }
-        let part = place::part_of(queue, transfer, root);
-        match part.and_then(|part| part.map_or(Ok(()), |part| part.discard())) {
+        let from = roots.iter().find(|root| root.row == transfer.from_row);
+        match discard_of(queue, transfer, from, root) {
             Ok(()) => gone.push(transfer.id),
             Err(error) => tracing::warn!(%error, id = transfer.id.0, "a part file could not be removed"),
         }
     }
     if gone.is_empty() { Ok(()) } else { queue.database.write_blocking(|tx| outcome::part_gone(tx, &gone)) }
+}
+
+/// Removes what a transfer left: its part file, and the second name of a rename that was killed halfway.
+fn discard_of(queue: &Queue, transfer: &TransferRow, from: Option<&End>, to: &End) -> Result<(), FsError> {
+    if let Some(part) = place::part_of(queue, transfer, to)? {
+        part.discard()?;
+    }
+    if let Some(from) = from.filter(|_| transfer.operation == Operation::Move)
+        && let Some(source) = Entry::find(&from.open, &transfer.path)?
+        && let Some(dest) = Entry::find(&to.open, &transfer.to_path)?
+    {
+        finish_rename(&dest, &source, place::expected(transfer))?;
+    }
+    Ok(())
 }
 
 /// Watches over one copy: tells how far it is, writes down what is synced, stops it when asked.

@@ -14,7 +14,7 @@ use crate::fs::FileStamp;
 use crate::fs::entry::{Entry, Folder};
 use crate::fs::folders::Folders;
 use crate::fs::hash::{HashOptions, hash_file};
-use crate::fs::rename::remove_source;
+use crate::fs::rename::{finish_rename, remove_source};
 use crate::fs::trash::{self, Bin, Put};
 use crate::storage::queue::TransferRow;
 
@@ -104,6 +104,10 @@ fn earlier(
     let from = folder.map_or_else(|| Folder::nearest(root, &transfer.path), |folder| Ok(Arc::clone(folder)))?;
     for trashed in bin.first_places(&from, &transfer.path)? {
         let Some(lying) = trash::entry(root, &trashed)? else { continue };
+        let source = from.entry(transfer.path.name());
+        if let Some(stamp) = finish_rename(&source, &lying, expected(transfer))? {
+            return Ok(Some(Put { trashed, stamp, from, to: Arc::clone(lying.folder()) }));
+        }
         let Some(stamp) = lying.stamp_if_there()? else { continue };
         // Its rename changed its identity; size and time stay.
         let keeps_time = stamp.modified == expected(transfer).modified;
@@ -112,7 +116,6 @@ fn earlier(
             continue;
         }
         if there.is_some() {
-            let source = from.entry(transfer.path.name());
             if hash(queue, transfer, &lying, stamp)? != hash(queue, transfer, &source, expected(transfer))? {
                 continue;
             }

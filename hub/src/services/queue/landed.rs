@@ -10,6 +10,7 @@ use super::result::{self, Change, Ends, Success};
 use crate::domain::operation::Operation;
 use crate::fs::entry::{Entry, Folder};
 use crate::fs::hash::{HashOptions, hash_file};
+use crate::fs::rename::finish_rename;
 use crate::fs::{ContentHash, FileStamp};
 use crate::services::Event;
 use crate::storage::index;
@@ -28,15 +29,17 @@ pub(super) fn find(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result
         return Ok(None);
     };
     let source = Entry::find(&ends.from.open, &transfer.path)?;
+    let is_move = transfer.operation == Operation::Move;
+    if let Some(source) = source.as_ref().filter(|_| is_move)
+        && let Some(stamp) = finish_rename(source, &dest, expected(transfer))?
+    {
+        return lasting(queue, transfer, ends, &dest, stamp).map(Some);
+    }
     let there = source.as_ref().map_or(Ok(None), Entry::stamp_if_there)?;
     let source = source.filter(|_| there == Some(expected(transfer)));
-    let is_move = transfer.operation == Operation::Move;
     let keeps_time = stamp.modified.same(transfer.modified);
     if is_move && source.is_none() && transfer.part.is_none() && keeps_time && is_near(transfer, ends, &dest)? {
-        // A rename is all or nothing; that it lasts was not made sure of.
-        Folder::nearest(&ends.from.open, &transfer.path)?.sync()?;
-        dest.folder().sync()?;
-        return ending::renamed(queue, transfer, ends, &transfer.to_path, stamp).map(Some);
+        return lasting(queue, transfer, ends, &dest, stamp).map(Some);
     }
     let found = hash(queue, transfer, &dest, stamp)?;
     let is_ours = match (transfer.part, &source) {
@@ -69,6 +72,19 @@ pub(super) fn find(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result
         changes.extend(result::remove_emptied(&ends.from, &transfer.path.parent().into_iter().collect()));
     }
     Ok(Some(Success { changes, made: Some(Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash }) }))
+}
+
+/// A rename is all or nothing; that it lasts was not made sure of.
+fn lasting(
+    queue: &Queue,
+    transfer: &TransferRow,
+    ends: &Ends,
+    dest: &Entry,
+    stamp: FileStamp,
+) -> Result<Success, Trouble> {
+    Folder::nearest(&ends.from.open, &transfer.path)?.sync()?;
+    dest.folder().sync()?;
+    ending::renamed(queue, transfer, ends, &transfer.to_path, stamp)
 }
 
 /// Whether the file can have come by a rename.

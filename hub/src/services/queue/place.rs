@@ -11,7 +11,8 @@ use super::{Queue, damage, exclusions, together, unknown};
 use crate::domain::failure::FailureClass;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::retry::in_use_backoff;
-use crate::fs::copy::{CopyError, part_name};
+use crate::domain::temporary::{part_name, token_of};
+use crate::fs::copy::CopyError;
 use crate::fs::entry::OpenRoot;
 use crate::fs::entry::{Entry, Folder};
 use crate::fs::folders::Folders;
@@ -42,7 +43,7 @@ pub(super) struct Trodden {
 
 /// The name of a transfer's part file, without the file's own.
 pub(super) fn token(queue: &Queue, transfer: &TransferRow) -> String {
-    format!("{}-{}", queue.token, transfer.id)
+    token_of(&queue.token, transfer.id.0)
 }
 
 /// Refuses what the configuration of this moment forbids, and what is no part of the library.

@@ -14,6 +14,7 @@ use crate::domain::identity::Identity;
 use crate::fs::FileStamp;
 use crate::fs::entry::{Entry, Folder};
 use crate::fs::folders::Folders;
+use crate::fs::rename::finish_rename;
 use crate::fs::trash;
 use crate::storage::hashes;
 use crate::storage::queue::outcome::Made;
@@ -66,6 +67,10 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, folders: &mut 
         return Err(Trouble::last("missing", "It is not known where in the trash the file lies."));
     };
     let in_trash = trash::entry(&root.open, &trash_path)?;
+    if let (true, Some(lying), Some(dest)) = (transfer.begun, &in_trash, Entry::find(&root.open, &transfer.path)?) {
+        // What it leaves is what a rename at once would have left.
+        finish_rename(lying, &dest, expected(transfer))?;
+    }
     let lying = in_trash.as_ref().map_or(Ok(None), Entry::stamp_if_there)?;
     let known = queue.database.read_blocking(|connection| waypoint::find_trashed(connection, root.row, &trash_path))?;
     if known.is_some_and(|known| known.leaving) {
@@ -78,15 +83,15 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, folders: &mut 
     let is_other = |known: &KnownTrashed| lying.is_some_and(|found| !Identity::agree(found.identity, known.identity));
     let changed = !has_names && known.as_ref().is_some_and(is_other);
     let hash = known.and_then(|known| known.hash).filter(|_| !changed);
+    if lying.is_none()
+        && transfer.begun
+        && let Some(stamp) = place::stamp_at(root, &transfer.path)?.filter(|found| found.is_like(expected(transfer)))
+    {
+        // An earlier try was killed before its commit.
+        let to = Folder::open(&root.open, transfer.path.parent().as_ref())?;
+        return Ok(Back { trash_path, stamp, hash, changed, to, from });
+    }
     match lying {
-        None if transfer.begun
-            && place::stamp_at(root, &transfer.path)?.is_some_and(|found| found.is_like(expected(transfer))) =>
-        {
-            // An earlier try was killed before its commit.
-            let to = Folder::open(&root.open, transfer.path.parent().as_ref())?;
-            let stamp = expected(transfer);
-            return Ok(Back { trash_path, stamp, hash, changed, to, from });
-        }
         None if !trash::is_there(&root.open, &trash_path)? => {
             let detail = "The disk that its trash lies on is not mounted.";
             return Err(Trouble::last("missing", detail));

@@ -14,8 +14,8 @@ use super::ending;
 use super::failure::Trouble;
 use super::place;
 use super::result::{self, Change, End};
+use crate::domain::temporary::aside_name;
 use crate::fs::at::forget_cached;
-use crate::fs::copy::part_name;
 use crate::fs::entry::Entry;
 use crate::fs::hash::{HashOptions, hash_file};
 use crate::fs::rename::{check_unchanged, set_aside};
@@ -151,7 +151,7 @@ pub(super) fn put_back(queue: &Queue, transfer: &TransferRow, file: Placed<'_>) 
 
 /// Where the file waits to go: a name of its own, so that it is taken for no part of a copy.
 fn aside(queue: &Queue, transfer: &TransferRow, file: &Entry) -> Entry {
-    file.folder().entry(&part_name(file.name(), &format!("{}-aside", place::token(queue, transfer))))
+    file.folder().entry(&aside_name(file.name(), &place::token(queue, transfer)))
 }
 
 fn resolve(file: Placed<'_>) -> Result<Entry, Trouble> {

@@ -1,12 +1,10 @@
 //! From a folder to a row of the index.
 
-use std::time::Duration;
-
 use crate::domain::exclusion::ROOT_MARKER;
 use crate::domain::root::Root;
 use crate::fs::folders::case_sensitive;
 use crate::fs::probe::{RootStatus as Found, probe};
-use crate::fs::{RootDir, marker, parts, volume};
+use crate::fs::{RootDir, marker, volume};
 use crate::services::{ErrorKind, ServiceError, Tasks};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::roots::{self as rows, RootRow};
@@ -16,12 +14,14 @@ use super::{LiveRoot, Roots};
 
 const MARKER: &str = "marker:";
 
-/// A temporary file of this age is written by nobody any more.
-const OLD: Duration = Duration::from_hours(1);
-
 /// The marker in a row's identity.
 pub(super) fn marker_of(row: &RootRow) -> Option<shared_protocol::ids::RootId> {
     row.identity.strip_prefix(MARKER)?.parse().ok()
+}
+
+/// The identity of a folder with this marker.
+pub(super) fn identity_of(id: shared_protocol::ids::RootId) -> String {
+    format!("{MARKER}{id}")
 }
 
 /// The row of a folder that was found. One that is in no row yet is adopted: it gets a marker, or,
@@ -39,16 +39,9 @@ pub(super) fn row_of(
         None => None,
     };
     let identity = match id {
-        Some(id) => format!("{MARKER}{id}"),
+        Some(id) => identity_of(id),
         None => format!("volume:{}:{}", volume::volume_id(dir.path()).map_err(|e| e.to_string())?, dir.display()),
     };
-    if writable {
-        match parts::remove_old_own(dir, OLD) {
-            Ok(0) => {}
-            Ok(n) => tracing::info!(n, root = root.as_str(), "temporary files of a hub that was killed were removed"),
-            Err(error) => tracing::warn!(%error, "old temporary files could not be removed"),
-        }
-    }
     let case_sensitive = case_sensitive(dir);
     if found.is_some() {
         ask_whether_lost(database).map_err(|error| error.to_string())?;
@@ -110,9 +103,17 @@ fn in_place_of_damaged(database: &Database, root: Root, dir: &RootDir, why: Stri
     row_of(database, root, dir, true, Some(id))
 }
 
-/// Adopts the folder that is there now, whatever the index says about its place.
+/// Adopts the folder that is there now, whatever the index says about its place, where that waits for a decision.
 pub(super) async fn anew(roots: &Roots, root: Root, tasks: &Tasks) -> Result<(), ServiceError> {
     let dir = roots.settings.current().roots.get(root).dir.clone().ok_or(ServiceError::NotConfigured(root))?;
+    roots.refresh(tasks).await;
+    if !roots.status(root).can_adopt {
+        let text = match roots.live(root) {
+            Ok(_) => format!("{} is in use as it is: there is nothing to decide.", root.label()),
+            Err(error) => return Err(error),
+        };
+        return Err(ServiceError::said(ErrorKind::Conflict, text));
+    }
     let database = roots.database.clone();
     let adopted = tasks
         .blocking(move || match probe(&dir, None) {

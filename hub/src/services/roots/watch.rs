@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shared_protocol::ids::RootId;
 
+use super::belonging::{self, Belonging};
 use super::{Known, LiveRoot, RootStatus, Roots, adopt};
 use crate::domain::root::Root;
 use crate::fs::RootDir;
@@ -12,8 +13,8 @@ use crate::fs::entry::OpenRoot;
 use crate::fs::probe::{self, RootStatus as Found, probe};
 use crate::fs::volume::Space;
 use crate::services::{Event, Tasks};
+use crate::storage::StorageError;
 use crate::storage::history::{Level, NewLine};
-use crate::storage::roots as rows;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -62,64 +63,68 @@ pub(super) fn open(live: &LiveRoot) -> Result<Arc<OpenRoot>, String> {
 }
 
 /// What one look found.
+#[derive(Default)]
 struct Look {
     live: Option<LiveRoot>,
     space: Option<Space>,
     writable: bool,
     why: Option<String>,
     can_adopt: bool,
+    index_note: Option<String>,
 }
 
 impl Look {
-    fn failed(why: String, can_adopt: bool) -> Self {
-        Self { live: None, space: None, writable: false, why: Some(why), can_adopt }
+    fn failed(why: String, can_adopt: bool, belonging: &Belonging) -> Self {
+        Self { why: Some(why), can_adopt, index_note: belonging.note(can_adopt), ..Self::default() }
+    }
+
+    fn without_answer(why: String) -> Self {
+        Self { why: Some(why), ..Self::default() }
     }
 }
 
 /// Looks at one root and tells everyone if something is different.
 pub(super) async fn look(roots: &Roots, root: Root, tasks: &Tasks) {
     let dir = roots.settings.current().roots.get(root).dir.clone();
-    let found = match dir.clone() {
-        None => Look { live: None, space: None, writable: false, why: None, can_adopt: false },
-        Some(dir) => {
-            let this = roots.clone();
-            // Not awaited by the end of the program: it may hang in the system for minutes.
-            let task = tokio::task::spawn_blocking(move || look_blocking(&this, root, &dir));
-            tokio::select! {
-                result = tokio::time::timeout(PATIENCE, task) => match result {
-                    Ok(Ok(look)) => look,
-                    Ok(Err(error)) => Look::failed(error.to_string(), false),
-                    Err(_) => Look::failed("it does not answer".to_owned(), false),
-                },
-                () = tasks.token().cancelled() => return,
-            }
-        }
+    let (this, looked_at) = (roots.clone(), dir.clone());
+    // Not awaited by the end of the program: it may hang in the system for minutes.
+    let task = tokio::task::spawn_blocking(move || look_blocking(&this, root, looked_at.as_ref()));
+    let found = tokio::select! {
+        result = tokio::time::timeout(PATIENCE, task) => match result {
+            Ok(Ok(Ok(look))) => look,
+            Ok(Ok(Err(error))) => Look::without_answer(error.to_string()),
+            Ok(Err(error)) => Look::without_answer(error.to_string()),
+            Err(_) => Look::without_answer("it does not answer".to_owned()),
+        },
+        () = tasks.token().cancelled() => return,
     };
     take(roots, root, dir, found).await;
 }
 
-fn look_blocking(roots: &Roots, root: Root, dir: &RootDir) -> Look {
-    let path = dir.display();
-    let row = match roots.database.read_blocking(|connection| rows::at_path(connection, root, &path)) {
-        Ok(row) => row,
-        Err(error) => return Look::failed(error.to_string(), false),
-    };
-    match probe(dir, row.as_ref().and_then(adopt::marker_of)) {
-        Found::Online { space, writable, id } => match known(roots, root, dir, writable, id)
-            .map_or_else(|| adopt::row_of(&roots.database, root, dir, writable, id), Ok)
-        {
-            Ok(live) => Look { live: Some(live), space, writable, why: None, can_adopt: false },
-            Err(why) => Look::failed(why, false),
-        },
-        Found::MarkerDamaged { why } => match adopt::told_of_damage(row.as_ref(), dir, &why) {
-            Some(told) => Look::failed(told, true),
-            None => Look::failed(why, false),
+fn look_blocking(roots: &Roots, root: Root, dir: Option<&RootDir>) -> Result<Look, StorageError> {
+    let found = belonging::show(&roots.database, root, dir)?;
+    let Some(dir) = dir else { return Ok(Look::default()) };
+    Ok(match probe(dir, found.row.as_ref().and_then(adopt::marker_of)) {
+        Found::Online { space, writable, id } => {
+            if let Some(question) = found.question(&roots.database, root, id, &roots.settings.current())? {
+                return Ok(Look::failed(question, true, &found));
+            }
+            match known(roots, root, dir, writable, id)
+                .map_or_else(|| adopt::row_of(&roots.database, root, dir, writable, id), Ok)
+            {
+                Ok(live) => Look { live: Some(live), space, writable, ..Look::default() },
+                Err(why) => Look::failed(why, false, &found),
+            }
+        }
+        Found::MarkerDamaged { why } => match adopt::told_of_damage(found.row.as_ref(), dir, &why) {
+            Some(told) => Look::failed(told, true, &found),
+            None => Look::failed(why, false, &found),
         },
         other => {
             let can_adopt = matches!(other, Found::Swapped { .. } | Found::MarkerMissing { .. });
-            Look::failed(reason(&other), can_adopt)
+            Look::failed(reason(&other), can_adopt, &found)
         }
-    }
+    })
 }
 
 /// What the look before found, if nothing is different: most looks end here.
@@ -162,6 +167,7 @@ async fn take(roots: &Roots, root: Root, dir: Option<RootDir>, found: Look) {
             offline_reason: found.why,
             offline_since: since,
             can_adopt: found.can_adopt,
+            index_note: found.index_note,
             free_bytes: found.space.map(|space| space.free_bytes),
             total_bytes: found.space.map(|space| space.total_bytes),
             allow_delete: old.status.allow_delete,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Trash;
+use super::{Trash, strays};
 use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
 use crate::fs::entry::OpenRoot;
@@ -82,12 +82,14 @@ impl Trash {
         // What is listed after these are read may have been put there since: it is no news.
         let mut known = self.database.read_blocking(|connection| rows::folders(connection, live.row))?;
         let root = self.roots.open_blocking(live)?;
+        strays::clear(&self.database, live, &root)?;
         let folders = listing::batch_folders(&root, &known).map_err(|error| unreadable(live, &error))?;
         known.retain(|name| folders.iter().all(|folder| folder.name != *name));
         let mut differs = false;
         for folder in &folders {
             let rows = self.database.read_blocking(|connection| rows::in_folder(connection, live.row, &folder.name))?;
-            let lying = listing::files_in(&root, folder).map_err(|error| unreadable(live, &error))?;
+            let (lying, parts) = listing::files_in(&root, folder).map_err(|error| unreadable(live, &error))?;
+            strays::clear_in_trash(&self.database, &parts)?;
             differs |= self.settle_folder(live, &root, folder, rows, lying)?;
         }
         for name in &known {

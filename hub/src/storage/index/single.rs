@@ -90,7 +90,8 @@ pub fn rotted(connection: &Connection, root: RootRowId, limit: u32) -> Result<Ve
 /// Whether any file of the library is known to hold this content, and was seen by the last scan.
 pub fn is_content_known(connection: &Connection, hash: &Blake3) -> Result<bool, StorageError> {
     let sql = format!(
-        "SELECT EXISTS (SELECT 1 FROM files INDEXED BY files_by_content WHERE blake3 = ?1 AND NOT {})",
+        "SELECT EXISTS (SELECT 1 FROM files INDEXED BY files_by_content JOIN roots r ON r.id = root_id AND r.active = 1
+                         WHERE blake3 = ?1 AND NOT {})",
         is_below("files.root_id", "files.match_key")
     );
     Ok(connection.prepare_cached(&sql)?.query_row([hash.as_bytes()], |row| row.get(0))?)

@@ -9,6 +9,7 @@ mod evictions;
 mod fake_agent;
 mod hashes;
 mod hostile;
+mod leftovers;
 mod library;
 mod lists;
 mod mirrors;

@@ -155,7 +155,6 @@ pub(super) async fn verify(State(state): State<WebState>, FormBody(query): FormB
 
 /// Takes the folder that is there now for a root, because a person said so.
 pub(super) async fn adopt(State(state): State<WebState>, InPath(root): InPath<Root>) -> Answer<Response> {
-    state.services.roots.adopt_anew(root, &state.tasks).await?;
-    state.services.indexer.begin(vec![root]).await?;
+    state.services.adopt(root, &state.tasks).await?;
     Toast::done(format!("{} is this folder from now on; it is being scanned", root.label())).answer()
 }

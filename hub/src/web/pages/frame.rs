@@ -105,17 +105,17 @@ fn notices(services: &Services) -> Vec<Notice> {
         }
         let since = status.offline_since.map(|at| format!(" since {}", format::since(at, Timestamp::now())));
         let why = status.offline_reason.map(|why| format!(": {why}")).unwrap_or_default();
-        let (link, link_text) = if status.can_adopt { (Some("/#root-local"), "What to do") } else { (None, "") };
+        let note = status.index_note.map(|note| format!(" {note}")).unwrap_or_default();
+        let (what, link) = match (status.can_adopt, root) {
+            (true, Root::Local) => ("waits for your decision", Some("/#root-local")),
+            (true, Root::Lake) => ("waits for your decision", Some("/#root-lake")),
+            (false, _) => ("can't be reached", None),
+        };
         notices.push(Notice {
             icon: "wifi-off",
-            text: format!(
-                "{} can't be reached{}{why}. Its last index is shown{}.",
-                root.label(),
-                since.unwrap_or_default(),
-                if status.can_adopt { "" } else { ", and it comes back by itself" }
-            ),
+            text: format!("{} {what}{}{why}.{note}", root.label(), since.unwrap_or_default()),
             link,
-            link_text,
+            link_text: if link.is_some() { "What to do" } else { "" },
         });
     }
     if !services.settings.current().is_set_up() {

@@ -46,7 +46,7 @@ fn a_folder_is_found_in_any_case_and_a_missing_one_is_not() {
 #[test]
 fn a_root_without_an_index_is_empty() {
     let library = TestLibrary::new();
-    library.write(|tx| roots::deactivate(tx, Root::Local));
+    library.write(|tx| roots::show(tx, Root::Local, None));
     assert_eq!(library.read(|c| level(c, Root::Local, None)).unwrap().folders, []);
     assert_eq!(library.read(|c| level(c, Root::Local, Some(&at("a")))), None);
 }

@@ -19,6 +19,7 @@ const PROMISED: &[&str] = &[
     "GET /api/scans",
     "GET /api/scans/{id}",
     "POST /api/scans/{id}/cancel",
+    "POST /api/roots/{root}/adopt",
     "GET /api/roots/{root}/skipped",
     "POST /api/roots/{root}/skipped/accept",
     "GET /api/folders",
