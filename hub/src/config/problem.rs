@@ -8,6 +8,7 @@ use super::Key;
 
 /// A wrong value, in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = WrongSetting)]
 pub struct Problem {
     /// The key, as in the environment.
     pub key: String,

@@ -111,6 +111,7 @@ pub struct Candidate<'a> {
 /// What is done with the copies that don't stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = DuplicateAction)]
 pub enum Action {
     /// Their names go.
     Delete,

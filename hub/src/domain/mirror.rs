@@ -60,6 +60,7 @@ pub struct Rules {
 /// What happens with one file, in the order in which plans are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PlanAction)]
 pub enum Action {
     /// It gets another name on the destination, which needs no copy.
     Move,

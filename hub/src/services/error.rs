@@ -89,8 +89,8 @@ impl ServiceError {
             Self::NothingThere { .. } | Self::NotConfigured(_) => ErrorKind::Impossible,
             Self::Offline { .. } | Self::ShuttingDown => ErrorKind::Unavailable,
             Self::DeleteForbidden(_) => ErrorKind::Forbidden,
-            Self::Storage(StorageError::Missing(_)) => ErrorKind::NotFound,
-            Self::Storage(StorageError::Cursor) => ErrorKind::Malformed,
+            Self::Storage(StorageError::Missing(_) | StorageError::Cursor) => ErrorKind::NotFound,
+            Self::Storage(StorageError::MalformedCursor) => ErrorKind::Malformed,
             // Its disk is full, for example: what to do is told, and then it can be asked again.
             Self::Storage(error) if error.passing().is_some() => ErrorKind::Unavailable,
             Self::Storage(_) => ErrorKind::Internal,

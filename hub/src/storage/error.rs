@@ -44,8 +44,11 @@ pub enum StorageError {
     /// The thing asked for is not there (any more).
     #[error("{0} is not there")]
     Missing(&'static str),
-    /// A cursor that no answer of ours contained.
-    #[error("the cursor is not one of ours")]
+    /// A text that is no cursor.
+    #[error("the cursor is not a row of pairs of hexadecimal digits")]
+    MalformedCursor,
+    /// A cursor that no answer of this list contained.
+    #[error("the cursor is not one of this list's")]
     Cursor,
     /// The program is shutting down.
     #[error("the database is closed")]

@@ -121,11 +121,14 @@ fn encode<K: Serialize>(key: &K) -> String {
 }
 
 fn decode<K: DeserializeOwned>(cursor: &str) -> Result<K, StorageError> {
-    let digits: Option<Vec<u8>> = cursor.chars().map(|c| c.to_digit(16).and_then(|n| u8::try_from(n).ok())).collect();
-    let digits = digits.ok_or(StorageError::Cursor)?;
+    let digits: Option<Vec<u8>> = cursor
+        .chars()
+        .map(|c| c.to_digit(16).filter(|_| !c.is_ascii_uppercase()).and_then(|n| u8::try_from(n).ok()))
+        .collect();
+    let digits = digits.filter(|digits| !digits.is_empty()).ok_or(StorageError::MalformedCursor)?;
     let (pairs, rest) = digits.as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(StorageError::Cursor);
+        return Err(StorageError::MalformedCursor);
     }
     let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
     serde_json::from_slice(&bytes).map_err(|_| StorageError::Cursor)

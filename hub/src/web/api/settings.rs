@@ -6,9 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::list::{ListView, PageQuery};
+use crate::config::Key;
 use crate::services::settings::{SettingView, SettingsView};
 use crate::storage::views::PageRequest;
 use crate::storage::views::page::MAX_LIMIT;
@@ -18,15 +21,23 @@ use crate::web::extract::{Body, Params};
 
 /// Settings to change, by key; `null` takes a key out of `config.toml`. Keys that are left out stay
 /// as they are.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(value_type = BTreeMap<String, SettingValue>)]
+#[derive(Debug, Deserialize)]
 pub struct SettingsRequest(BTreeMap<String, Value>);
 
-/// A text, a number, true or false; `null` takes the key out.
-#[derive(Debug, ToSchema)]
-#[schema(value_type = Value, title = "SettingValue")]
-#[allow(dead_code, reason = "it only describes")]
-pub struct SettingValue(Value);
+impl ToSchema for SettingsRequest {}
+
+impl PartialSchema for SettingsRequest {
+    fn schema() -> RefOr<Schema> {
+        let value = || [Type::String, Type::Number, Type::Boolean, Type::Null];
+        let properties = Key::all().fold(ObjectBuilder::new(), |object, key| {
+            let schema = ObjectBuilder::new().schema_type(SchemaType::from_iter(value())).description(Some(key.help()));
+            object.property(key.name(), schema)
+        });
+        let what = "Settings to change, by key; `null` takes a key out of `config.toml`. Keys that are left out stay as \
+                    they are.";
+        properties.description(Some(what)).into()
+    }
+}
 
 /// Shows every setting with its value and where that came from.
 #[utoipa::path(

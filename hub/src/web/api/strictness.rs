@@ -145,8 +145,7 @@ fn numbers(value: &mut Value) {
                 let most = match (members.get("format").and_then(Value::as_str), is_signed) {
                     (Some("int32"), true) => json!(i32::MAX),
                     (Some("int32"), false) => json!(u32::MAX),
-                    (_, true) => json!(i64::MAX),
-                    (_, false) => json!(u64::MAX),
+                    _ => json!(i64::MAX),
                 };
                 members.entry("maximum").or_insert(most);
                 if is_signed {
@@ -168,6 +167,11 @@ fn add_answers(path: &str, method: &str, operation: &mut Value) {
     }
     if method != "get" {
         more.extend(["413", "415", "408", "503"]);
+    }
+    // A cursor that this list never gave.
+    let parameters = operation["parameters"].as_array();
+    if parameters.is_some_and(|parameters| parameters.iter().any(|one| one["name"] == "cursor")) {
+        more.push("404");
     }
     for status in more {
         let answer = super::responses::problem_of(status);

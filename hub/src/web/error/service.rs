@@ -90,7 +90,8 @@ mod tests {
             (ServiceError::said(ErrorKind::Conflict, "x"), 409),
             (ServiceError::NotConfigured(Root::Local), 422),
             (ServiceError::Offline { root: Root::Lake, why: "it is off".into() }, 503),
-            (ServiceError::Storage(StorageError::Cursor), 400),
+            (ServiceError::Storage(StorageError::MalformedCursor), 400),
+            (ServiceError::Storage(StorageError::Cursor), 404),
             (ServiceError::Storage(StorageError::Closed), 500),
         ] {
             assert_eq!(Problem::from(error).status.as_u16(), status);

@@ -13,6 +13,9 @@ use serde::de::{
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Number;
 
+/// Up to here each whole number is a floating-point number of its own: 2 to the power of 53.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// A value with its members in the order in which they were written.
 #[derive(Debug)]
 enum Node {
@@ -81,8 +84,9 @@ impl<'de> Visitor<'de> for Build {
         Ok(Node::Bool(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Number(value.into()))
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Node, E> {
+        // What the database holds.
+        i64::try_from(value).map(|value| Node::Number(value.into())).map_err(|_| E::custom("a number is too large"))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
@@ -90,6 +94,13 @@ impl<'de> Visitor<'de> for Build {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
+        // `5.0` is a whole number, as far as these are exact.
+        if value.fract() == 0.0
+            && value.abs() <= MOST_EXACT
+            && let Ok(whole) = format!("{value:.0}").parse::<i64>()
+        {
+            return Ok(Node::Number(whole.into()));
+        }
         Number::from_f64(value).map(Node::Number).ok_or_else(|| E::custom("a number is too large"))
     }
 

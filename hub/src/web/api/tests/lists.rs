@@ -185,10 +185,12 @@ async fn every_list_can_be_walked_one_row_at_a_time() {
             }
         }
         assert_eq!(names(&seen), names(all), "{path}");
-        for wrong in ["limit=0", "limit=1001", "limit=-1", "limit=", "cursor=", "cursor=zz", "cursor=5b5d"] {
+        for wrong in ["limit=0", "limit=1001", "limit=-1", "limit=", "cursor=", "cursor=zz", "cursor=5B5D"] {
             let refused = hub.ask("GET", &format!("{address}{join}{wrong}"), None).await;
             assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{path} {wrong}: {}", refused.body);
         }
+        let unknown = hub.ask("GET", &format!("{address}{join}cursor=5b5d"), None).await;
+        assert_eq!(unknown.status, StatusCode::NOT_FOUND, "{path}: {}", unknown.body);
     }
 }
 
