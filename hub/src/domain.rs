@@ -30,3 +30,4 @@ pub mod span;
 pub mod story;
 pub mod ticks;
 pub mod transfer;
+pub mod typed_path;

@@ -17,9 +17,28 @@ const REL_PATH: &str = concat!(
     r#"(?:/[^/\\:<>"|?*\x00-\x1f\x7f-\x9f]{0,254}[^/\\:<>"|?*\x00-\x1f\x7f-\x9f. ])*$"#
 );
 
-/// The same, or nothing.
-fn folder() -> String {
-    format!("^$|{REL_PATH}")
+/// A part that is none of these, or `.`.
+macro_rules! typed_part {
+    () => {
+        r#"(?:\.|[^/\\:<>"|?*\x00-\x1f\x7f-\x9f]{0,254}[^/\\:<>"|?*\x00-\x1f\x7f-\x9f. ])"#
+    };
+}
+
+/// What [`crate::domain::typed_path`] understands: such parts with any slashes between, in front and behind, and
+/// blanks around it. That a root on Windows is known by its drive, too, no pattern says.
+const TYPED_FOLDER: &str = concat!(
+    r#"^(?!(?:.*[/\\])?(?:[Cc][Oo][Nn]|[Pp][Rr][Nn]|[Aa][Uu][Xx]|[Nn][Uu][Ll]"#,
+    r#"|[Cc][Oo][Nn](?:[Ii][Nn]|[Oo][Uu][Tt])\$|(?:[Cc][Oo][Mm]|[Ll][Pp][Tt])[1-9¹²³]) *(?:\.|[/\\]|$))"#,
+    r#" *[/\\]*(?:"#,
+    typed_part!(),
+    r#"(?:[/\\]+"#,
+    typed_part!(),
+    r#")*[/\\]*)? *$"#
+);
+
+/// The same with something in it.
+fn typed_path() -> String {
+    format!(r"^(?=.*[^ ./\\]){}", TYPED_FOLDER.trim_start_matches('^'))
 }
 
 macro_rules! texts {
@@ -63,8 +82,15 @@ texts! {
     CursorText, "Cursor", "^(?:[0-9a-f]{2})+$", "`next_cursor` of the page before", "5b22736361";
     /// Stands for the words of a search.
     SearchText, "Search", r"^[\s\S]*$", "Words, each somewhere, in any case; none for everything", "flux dev";
-    /// Stands for a [`shared_protocol::RelPath`] that may be empty.
-    FolderText, "Folder", folder(), "A folder below a root; empty for the root's own", "loras";
+    /// Stands for [`crate::domain::typed_path::TypedFolder`].
+    FolderText, "Folder", TYPED_FOLDER,
+        "A folder below a root; empty or \"/\" for the root's own. Understood in any case, with either slash, with \
+         slashes in front and behind, with \"./\", and with the root's own path in front; \"..\" is not", "loras";
+    /// Stands for [`crate::domain::typed_path::TypedPath`].
+    TypedPathText, "TypedPath", typed_path(),
+        "A file or folder below a root. Understood in any case, with either slash, with slashes in front and behind, \
+         with \"./\", and with the root's own path in front; \"..\" is not. Of names that differ only in case the one \
+         that is spelled as given is meant", "loras/detail.safetensors";
 }
 
 #[cfg(test)]

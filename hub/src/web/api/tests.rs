@@ -21,4 +21,5 @@ mod rot;
 mod sources;
 mod tampering;
 mod trash;
+mod typed_paths;
 mod unknown;
