@@ -31,3 +31,4 @@ pub mod story;
 pub mod temporary;
 pub mod ticks;
 pub mod transfer;
+pub mod typed_path;

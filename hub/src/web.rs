@@ -18,6 +18,7 @@ mod pages;
 pub mod remote;
 pub mod router;
 mod socket;
+mod spelled;
 pub mod state;
 pub mod templates;
 #[cfg(test)]

@@ -158,14 +158,22 @@ pub struct EvictedRow {
 
 /// What was evicted at this path, and below it if it is a folder, by name.
 pub fn below(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<Vec<EvictedRow>, StorageError> {
+    Ok(below_key(connection, root, path)?.into_iter().filter(|row| row.path.is_within(path)).collect())
+}
+
+/// The paths of what was evicted at or below a path of this key.
+pub fn at_key(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<Vec<RelPath>, StorageError> {
+    Ok(below_key(connection, root, path)?.into_iter().map(|row| row.path).collect())
+}
+
+fn below_key(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<Vec<EvictedRow>, StorageError> {
     let key = path.match_key();
     let (from, to) = folder_range(&key);
     let mut statement = connection.prepare_cached(
         "SELECT path, lake_path, size_bytes, blake3 FROM evictions
          WHERE root_id = ?1 AND (match_key = ?2 OR match_key >= ?3 AND match_key < ?4) ORDER BY match_key, path",
     )?;
-    let found = statement.query_map((root.0, key, from, to), evicted)?.collect::<Result<Vec<_>, _>>()?;
-    Ok(found.into_iter().filter(|row| row.path.is_within(path)).collect())
+    Ok(statement.query_map((root.0, key, from, to), evicted)?.collect::<Result<_, _>>()?)
 }
 
 /// What was evicted beside this path and may belong to it or share what does; see

@@ -24,6 +24,7 @@ pub mod plan_items;
 mod search;
 pub mod skipped;
 pub mod space;
+pub mod spelled;
 mod statement;
 pub mod transfers;
 pub mod trash;

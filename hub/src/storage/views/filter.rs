@@ -14,7 +14,7 @@ use crate::storage::folder_range;
 pub struct FileFilter {
     /// Of which root.
     pub root: Root,
-    /// In this folder or below it.
+    /// In this folder or below it: the one that is spelled so, or if there is none, all of this key.
     pub folder: Option<RelPath>,
     /// Words that the path has, each somewhere, in any case.
     pub search: Option<String>,
@@ -44,8 +44,16 @@ impl FileFilter {
         self.kind.is_none() && search::words(self.search.as_deref()).is_empty()
     }
 
-    /// Adds what is asked of a row beside its folder.
+    /// Adds what is asked of a row beside the range of its folder.
     pub(super) fn add_conditions(&self, statement: &mut Statement) {
+        if let Some(folder) = &self.folder {
+            // The key of another folder may be the same: of several the one that is spelled so is meant.
+            statement.add(
+                "AND (f.path >= ? || '/' AND f.path < ? || '0' OR NOT EXISTS
+                      (SELECT 1 FROM folders d WHERE d.root_id = f.root_id AND d.path = ?))",
+                [folder.as_str(), folder.as_str(), folder.as_str()].map(text),
+            );
+        }
         for word in search::words(self.search.as_deref()) {
             statement.add("AND instr(f.match_key, ?) > 0", [text(word)]);
         }

@@ -1,7 +1,8 @@
 //! Folders one level at a time, with their totals.
 //!
 //! The totals are kept by whoever changes the index, so nothing is counted here. A folder is found
-//! by its key, level by level: names that differ only in case are one folder to whoever asks.
+//! by its key, level by level: names that differ only in case are one folder to whoever spells it like none
+//! of them.
 
 use rusqlite::Connection;
 use shared_protocol::RelPath;
@@ -106,7 +107,7 @@ fn inside(connection: &Connection, folder: i64) -> Result<Vec<FolderEntry>, Stor
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The folders of this key, usually one; the one spelled as asked for comes first.
+/// The folders of this key, usually one; only that which is spelled as asked for, if there is one.
 fn find(connection: &Connection, root: &RootRow, folder: Option<&RelPath>) -> Result<Vec<Found>, StorageError> {
     const COLUMNS: &str = "id, path, n_files_total, size_bytes_total, n_files, size_bytes";
     let read = |row: &rusqlite::Row<'_>| {
@@ -136,8 +137,20 @@ fn find(connection: &Connection, root: &RootRow, folder: Option<&RelPath>) -> Re
         }
         found = next;
     }
-    found.sort_by_key(|found| found.path != folder.as_str());
+    // Of names that differ only in case, the one that is spelled as asked for is meant.
+    if found.iter().any(|found| found.path == folder.as_str()) {
+        found.retain(|found| found.path == folder.as_str());
+    }
     Ok(found)
+}
+
+/// How the folders of this key are spelled, usually one.
+pub(super) fn spellings(
+    connection: &Connection,
+    root: &RootRow,
+    folder: &RelPath,
+) -> Result<Vec<RelPath>, StorageError> {
+    Ok(find(connection, root, Some(folder))?.iter().filter_map(|found| RelPath::parse(&found.path).ok()).collect())
 }
 
 #[cfg(test)]

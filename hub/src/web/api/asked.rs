@@ -5,7 +5,7 @@
 //! description is the one list of what a route reads, so a new route is guarded as soon as it is
 //! described.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use axum::body::{Body, HttpBody as _, to_bytes};
@@ -14,7 +14,7 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 
 use crate::web::error::Problem;
 use crate::web::extract::{decoded, judge_type};
@@ -28,8 +28,25 @@ pub(super) const MAY_BE_EMPTY: &[&str] = &["folder", "path", "q"];
 /// What an operation reads.
 #[derive(Debug)]
 struct Reads {
-    query: BTreeSet<String>,
+    query: BTreeMap<String, ValueKind>,
     body: bool,
+}
+
+/// What the value of a parameter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ValueKind {
+    Number,
+    Text,
+}
+
+impl ValueKind {
+    fn of(parameter: &Parameter) -> Self {
+        let described = serde_json::to_value(&parameter.schema).unwrap_or_default();
+        let kind = described.get("type");
+        let is = |kind: &serde_json::Value| kind == "integer";
+        let is_number = kind.is_some_and(|kind| is(kind) || kind.as_array().is_some_and(|kinds| kinds.iter().any(is)));
+        if is_number { Self::Number } else { Self::Text }
+    }
 }
 
 /// By path and method.
@@ -41,7 +58,9 @@ static READS: LazyLock<HashMap<String, HashMap<Method, Reads>>> = LazyLock::new(
             .iter()
             .flatten()
             .filter_map(|parameter| match parameter {
-                RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => Some(parameter.name.clone()),
+                RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => {
+                    Some((parameter.name.clone(), ValueKind::of(parameter)))
+                }
                 _ => None,
             })
             .collect(),
@@ -81,13 +100,17 @@ fn reads(request: &Request) -> Option<&'static Reads> {
     READS.get(path.as_str())?.get(method)
 }
 
-fn judge_query(query: &str, known: &BTreeSet<String>) -> Result<(), Problem> {
+fn judge_query(query: &str, known: &BTreeMap<String, ValueKind>) -> Result<(), Problem> {
     let mut seen = BTreeSet::new();
     for (name, value) in decoded(query)? {
-        if !known.contains(&name) {
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let Some(kind) = known.get(&name) else {
+            let known: Vec<&str> = known.keys().map(String::as_str).collect();
             let takes = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(Problem::malformed(format!("\"{name}\" is no parameter here; there are: {takes}.")));
+        };
+        // What the database holds.
+        if *kind == ValueKind::Number && value.parse::<u64>().is_ok_and(|value| i64::try_from(value).is_err()) {
+            return Err(Problem::malformed(format!("\"{name}\" is at most {}.", i64::MAX)));
         }
         if value.trim().is_empty() && !MAY_BE_EMPTY.contains(&name.as_str()) {
             return Err(Problem::malformed(format!("\"{name}\" is empty: give it a value or leave it out.")));
@@ -120,11 +143,23 @@ mod tests {
 
     #[test]
     fn each_parameter_is_known_and_says_something_once() {
-        let known = BTreeSet::from(["limit".to_owned(), "q".to_owned()]);
-        for right in ["", "limit=1", "q=a%20b&limit=1", "q=%25", "q=%", "q=", "q=%20&limit=1"] {
+        let known = BTreeMap::from([("limit".to_owned(), ValueKind::Number), ("q".to_owned(), ValueKind::Text)]);
+        for right in ["", "limit=1", "q=a%20b&limit=1", "q=%25", "q=%", "q=", "q=%20&limit=1", "q=9223372036854775808"]
+        {
             assert!(judge_query(right, &known).is_ok(), "{right}");
         }
-        for wrong in ["limit=", "limit", "limit=%20", "limit=1&limit=1", "lim=1", "=1", "q=%FF", "Q=a", "q=a&q=b"] {
+        for wrong in [
+            "limit=",
+            "limit",
+            "limit=%20",
+            "limit=1&limit=1",
+            "lim=1",
+            "=1",
+            "q=%FF",
+            "Q=a",
+            "q=a&q=b",
+            "limit=9223372036854775808",
+        ] {
             assert!(judge_query(wrong, &known).is_err(), "{wrong}");
         }
     }

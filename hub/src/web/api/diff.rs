@@ -10,11 +10,14 @@ use super::files::FileView;
 use super::list::{ListView, PageQuery};
 use crate::domain::described::{FolderText, RelPathText, SearchText};
 use crate::domain::diff::DiffStatus;
+use crate::domain::root::Root;
+use crate::domain::typed_path::TypedFolder;
 use crate::storage::skipped::because;
 use crate::storage::views::diff::{self, PairEntry, PairFilter, StatusTotals};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Params, optional, search};
+use crate::web::spelled;
 
 /// One file that stands alone, or a pair.
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,9 +116,8 @@ pub struct DiffView {
 #[into_params(parameter_in = Query)]
 pub struct DiffQuery {
     /// With `path` in this folder or below it.
-    #[serde(deserialize_with = "optional")]
     #[param(value_type = Option<FolderText>, inline)]
-    folder: Option<RelPath>,
+    folder: Option<TypedFolder>,
     /// Of this status.
     #[serde(deserialize_with = "optional")]
     #[param(inline)]
@@ -129,7 +131,10 @@ pub struct DiffQuery {
 /// Lists the differences, brought up to date first.
 #[utoipa::path(
     get, path = "/api/diff", tag = "library", params(DiffQuery, PageQuery),
-    responses((status = 200, body = DiffView), (status = 400, body = Problem))
+    responses(
+        (status = 200, body = DiffView), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 422, body = Problem)
+    )
 )]
 pub(super) async fn list_diff(
     State(state): State<WebState>,
@@ -138,7 +143,8 @@ pub(super) async fn list_diff(
 ) -> Answer<Json<DiffView>> {
     let request = page.request()?;
     state.services.comparer.refresh_to_show().await?;
-    let filter = PairFilter { folder: query.folder, status: query.status, search: query.q };
+    let folder = spelled::folder_of_both(&state, Root::Lake, query.folder).await?.or_not_found("Local and Lake")?;
+    let filter = PairFilter { folder, status: query.status, search: query.q };
     let counts = state.counts.clone();
     let read = move |connection: &_| {
         let summary = diff::summary(connection, &PairFilter { search: None, ..filter.clone() }, &counts)?;

@@ -9,15 +9,18 @@ use shared_protocol::{Blake3, RelPath};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
-use crate::domain::described::{Blake3Text, FolderText, RelPathText, SearchText};
+use crate::domain::described::{Blake3Text, FolderText, RelPathText, SearchText, TypedPathText};
 use crate::domain::eviction::{EvictBy, LakeCopy, choose};
 use crate::domain::ids::BatchId;
+use crate::domain::root::Root;
+use crate::domain::typed_path::{TypedFolder, TypedPath};
 use crate::services::queue::EvictionReceipt;
 use crate::storage::views::PageRequest;
 use crate::storage::views::evictions::{self, Candidate, EvictedEntry, EvictedFilter, MOST};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Body, Params, optional, optional_parsed, search};
+use crate::web::spelled;
 
 /// How much is to be freed.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -124,8 +127,8 @@ fn place(file: &Candidate, by: EvictBy) -> (EvictBy, i128, i64) {
 #[serde(deny_unknown_fields)]
 pub struct EvictionRequest {
     /// Files and folders of Local; a folder stands for every file in it and below it.
-    #[schema(value_type = Vec<RelPathText>, min_items = 1)]
-    paths: Vec<RelPath>,
+    #[schema(value_type = Vec<TypedPathText>, min_items = 1)]
+    paths: Vec<TypedPath>,
 }
 
 /// Lets files leave Local for good, each after the Lake's copy was read and found to hold the same
@@ -141,7 +144,8 @@ pub(super) async fn create_evictions(
     State(state): State<WebState>,
     Body(request): Body<EvictionRequest>,
 ) -> Answer<(StatusCode, Json<EvictionReceipt>)> {
-    Ok((StatusCode::ACCEPTED, Json(state.services.queue.evict(request.paths).await?)))
+    let paths = spelled::paths(&state, Root::Local, request.paths).await?;
+    Ok((StatusCode::ACCEPTED, Json(state.services.queue.evict(paths).await?)))
 }
 
 /// Copies evicted files back to where they were. Nothing is overwritten.
@@ -156,7 +160,8 @@ pub(super) async fn restore_evictions(
     State(state): State<WebState>,
     Body(request): Body<EvictionRequest>,
 ) -> Answer<(StatusCode, Json<EvictionReceipt>)> {
-    Ok((StatusCode::ACCEPTED, Json(state.services.queue.bring_back(request.paths).await?)))
+    let paths = spelled::evicted(&state, request.paths).await?;
+    Ok((StatusCode::ACCEPTED, Json(state.services.queue.bring_back(paths).await?)))
 }
 
 /// Which evicted files.
@@ -165,9 +170,8 @@ pub(super) async fn restore_evictions(
 #[into_params(parameter_in = Query)]
 pub struct EvictionsQuery {
     /// In this folder and below it.
-    #[serde(deserialize_with = "optional")]
     #[param(value_type = Option<FolderText>, inline)]
-    folder: Option<RelPath>,
+    folder: Option<TypedFolder>,
     /// Words that the path has, in any case.
     #[serde(deserialize_with = "search")]
     #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
@@ -213,7 +217,10 @@ impl From<EvictedEntry> for EvictedView {
 /// Lists evicted files, by name.
 #[utoipa::path(
     get, path = "/api/evictions", tag = "evictions", params(EvictionsQuery, PageQuery),
-    responses((status = 200, body = ListView<EvictedView>), (status = 400, body = Problem))
+    responses(
+        (status = 200, body = ListView<EvictedView>), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 422, body = Problem)
+    )
 )]
 pub(super) async fn list_evictions(
     State(state): State<WebState>,
@@ -221,7 +228,8 @@ pub(super) async fn list_evictions(
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<EvictedView>>> {
     let request = page.request()?;
-    let filter = EvictedFilter { folder: query.folder, search: query.q };
+    let folder = spelled::evicted_folder(&state, query.folder).await?.or_not_found(Root::Local.label())?;
+    let filter = EvictedFilter { folder, search: query.q };
     let page =
         state.services.database.read(move |connection| evictions::evicted(connection, &filter, &request)).await?;
     Ok(Json(ListView::of(page)))

@@ -4,17 +4,18 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared_protocol::{RelPath, Sha256};
+use shared_protocol::Sha256;
 use utoipa::{IntoParams, ToSchema};
 
 use super::files::FileView;
-use crate::domain::described::{RelPathText, Sha256Text};
+use crate::domain::described::{Sha256Text, TypedPathText};
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::TransferId;
 use crate::domain::kind::WeightFormat;
 use crate::domain::root::Root;
 use crate::domain::safetensors::SafetensorsSummary;
 use crate::domain::sources::{Address, is_plain};
+use crate::domain::typed_path::TypedPath;
 use crate::fs::FileStamp;
 use crate::services::ServiceError;
 use crate::services::model_header::{self, ModelHeaderError};
@@ -23,6 +24,7 @@ use crate::storage::views::detail::{self, FileDetail};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::Params;
+use crate::web::spelled;
 
 /// A file with all that belongs to it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -152,15 +154,16 @@ pub struct FileDetailQuery {
     /// Of which root.
     #[param(inline)]
     root: Root,
-    /// Its path, spelled as in the index.
-    #[param(value_type = RelPathText, inline)]
-    path: RelPath,
+    /// Its path.
+    #[param(value_type = TypedPathText, inline)]
+    path: TypedPath,
 }
 
 /// Shows one file with its header, its sidecars, its twin and its copies.
 #[utoipa::path(
     get, path = "/api/files/detail", tag = "library", params(FileDetailQuery),
-    responses((status = 200, body = FileDetailView), (status = 400, body = Problem), (status = 404, body = Problem))
+    responses((status = 200, body = FileDetailView), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 422, body = Problem))
 )]
 pub(super) async fn show_file(
     State(state): State<WebState>,
@@ -168,6 +171,7 @@ pub(super) async fn show_file(
 ) -> Answer<Json<FileDetailView>> {
     let services = &state.services;
     services.comparer.refresh_to_show().await?;
+    let path = spelled::path(&state, root, path).await?;
     let wanted = path.clone();
     let found = services.database.read(move |connection| detail::show(connection, root, &wanted)).await?;
     let detail = found.ok_or_else(|| Problem::not_found(format!("{} has no file {path}.", root.label())))?;

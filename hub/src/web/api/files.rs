@@ -12,10 +12,12 @@ use crate::domain::described::{Blake3Text, FolderText, RelPathText, SearchText};
 use crate::domain::ids::FileId;
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
+use crate::domain::typed_path::TypedFolder;
 use crate::storage::views::files::{self, FileEntry, FileFilter, FileSort, Order};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Params, optional, search};
+use crate::web::spelled;
 
 /// A file of the index.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,9 +73,9 @@ pub struct FilesQuery {
     #[param(inline)]
     root: Root,
     /// In this folder and below it.
-    #[serde(default, deserialize_with = "optional")]
+    #[serde(default)]
     #[param(value_type = Option<FolderText>, inline)]
-    folder: Option<RelPath>,
+    folder: Option<TypedFolder>,
     /// Words that the path has, in any case.
     #[serde(default, deserialize_with = "search")]
     #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
@@ -95,7 +97,10 @@ pub struct FilesQuery {
 /// Lists files.
 #[utoipa::path(
     get, path = "/api/files", tag = "library", params(FilesQuery, PageQuery),
-    responses((status = 200, body = ListView<FileView>), (status = 400, body = Problem))
+    responses(
+        (status = 200, body = ListView<FileView>), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 422, body = Problem)
+    )
 )]
 pub(super) async fn list_files(
     State(state): State<WebState>,
@@ -103,7 +108,8 @@ pub(super) async fn list_files(
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<FileView>>> {
     let request = page.request()?;
-    let filter = FileFilter { root: query.root, folder: query.folder, search: query.q, kind: query.kind };
+    let folder = spelled::folder(&state, query.root, query.folder).await?.or_not_found(query.root.label())?;
+    let filter = FileFilter { root: query.root, folder, search: query.q, kind: query.kind };
     let by = (query.sort.unwrap_or_default(), query.order.unwrap_or_default());
     let counts = state.counts.clone();
     let page =

@@ -8,10 +8,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::described::{FolderText, RelPathText};
 use crate::domain::root::Root;
+use crate::domain::typed_path::TypedFolder;
 use crate::storage::views::folders::{self, FolderEntry, FolderLevel};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Params, optional};
+use crate::web::extract::Params;
+use crate::web::spelled;
 
 /// What one folder holds.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,16 +76,17 @@ pub struct FolderQuery {
     #[param(inline)]
     root: Root,
     /// Its path; none for the root's own folder.
-    #[serde(default, deserialize_with = "optional")]
+    #[serde(default)]
     #[param(value_type = Option<FolderText>, inline)]
-    path: Option<RelPath>,
+    path: Option<TypedFolder>,
 }
 
 /// Shows one level of folders.
 #[utoipa::path(
     get, path = "/api/folders", tag = "library", params(FolderQuery),
     responses(
-        (status = 200, body = FolderLevelView), (status = 400, body = Problem), (status = 404, body = Problem)
+        (status = 200, body = FolderLevelView), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 422, body = Problem)
     )
 )]
 pub(super) async fn show_folder(
@@ -91,6 +94,7 @@ pub(super) async fn show_folder(
     Params(query): Params<FolderQuery>,
 ) -> Answer<Json<FolderLevelView>> {
     let FolderQuery { root, path } = query;
+    let path = spelled::folder(&state, root, path).await?.or_not_found(root.label())?;
     let found = state.services.database.read(move |connection| folders::level(connection, root, path.as_ref())).await?;
     let level = found.ok_or_else(|| Problem::not_found(format!("{} has no such folder.", root.label())))?;
     Ok(Json(level.into()))

@@ -4,18 +4,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use shared_protocol::RelPath;
 use utoipa::ToSchema;
 
 use super::list::{ListView, PageQuery};
-use crate::domain::described::RelPathText;
+use crate::domain::described::TypedPathText;
 use crate::domain::ids::HashJobId;
 use crate::domain::root::{PerRoot, Root};
+use crate::domain::typed_path::TypedPath;
 use crate::services::hasher::{HashJobView, HashKind, HashScope};
 use crate::storage::hashes::Coverage;
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Body, InPath, Params};
+use crate::web::spelled;
 
 /// What to hash: a folder, or files and folders by name, or the whole root. Files that have a hash
 /// already are not read again, unless `force` says so.
@@ -25,11 +26,11 @@ pub struct HashRequest {
     /// In which root.
     root: Root,
     /// Everything in this folder and below it.
-    #[schema(value_type = Option<RelPathText>)]
-    folder: Option<RelPath>,
+    #[schema(value_type = Option<TypedPathText>)]
+    folder: Option<TypedPath>,
     /// These files and folders.
-    #[schema(value_type = Option<Vec<RelPathText>>)]
-    paths: Option<Vec<RelPath>>,
+    #[schema(value_type = Option<Vec<TypedPathText>>)]
+    paths: Option<Vec<TypedPath>>,
     /// Whether files are read again whose hash is known. One that holds something else than it did, though neither its
     /// size nor its time changed, is marked as `rotted`.
     #[serde(default)]
@@ -57,8 +58,8 @@ pub(super) async fn create_hash(
 ) -> Answer<(StatusCode, Json<HashStartedView>)> {
     let scope = match (folder, paths) {
         (Some(_), Some(_)) => return Err(Problem::impossible("Name a folder or paths, not both.")),
-        (folder, None) => HashScope::Folder(folder),
-        (None, Some(paths)) => HashScope::Paths(paths),
+        (folder, None) => HashScope::Folder(spelled::folder(&state, root, folder.map(Into::into)).await?.any()),
+        (None, Some(paths)) => HashScope::Paths(spelled::paths(&state, root, paths).await?),
     };
     let kind = if force { HashKind::Verify } else { HashKind::Missing };
     let id = state.services.hasher.start(root, scope, kind).await?;

@@ -10,12 +10,13 @@ use shared_protocol::RelPath;
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
-use crate::domain::described::RelPathText;
+use crate::domain::described::{RelPathText, TypedPathText};
 use crate::domain::ids::{BatchId, PlanId};
 use crate::domain::mirror::totals::Count;
 use crate::domain::mirror::{Action, Compare, Rules};
 use crate::domain::root::Root;
 use crate::domain::skipped::SkipReason;
+use crate::domain::typed_path::TypedPath;
 use crate::services::mirror::{Confirmation, MirrorRequest, PlanState, PlanStatus};
 use crate::storage::skipped::Cover;
 use crate::storage::timestamp;
@@ -23,6 +24,7 @@ use crate::storage::views::plan_items::{self, PlanItem};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Body, InPath, Params, optional};
+use crate::web::spelled;
 
 /// Which plan to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -34,8 +36,8 @@ pub struct MirrorBody {
     to: Root,
     /// Only this folder of both; everything if it is missing.
     #[serde(default)]
-    #[schema(value_type = Option<RelPathText>)]
-    folder: Option<RelPath>,
+    #[schema(value_type = Option<TypedPathText>)]
+    folder: Option<TypedPath>,
     /// When two files of one name are the same.
     #[serde(default)]
     compare: Compare,
@@ -184,7 +186,8 @@ pub(super) async fn create_mirror(
         overwrites: body.overwrite,
         damaged: body.include_damaged,
     };
-    let request = MirrorRequest { from: body.from, to: body.to, folder: body.folder, rules };
+    let folder = spelled::folder_of_both(&state, body.from, body.folder.map(Into::into)).await?.any();
+    let request = MirrorRequest { from: body.from, to: body.to, folder, rules };
     Ok((StatusCode::CREATED, Json(state.services.mirror.plan(request).await?.into())))
 }
 

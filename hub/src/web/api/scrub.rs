@@ -8,12 +8,15 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
 use utoipa::ToSchema;
 
+use crate::domain::described::TypedPathText;
 use crate::domain::root::{PerRoot, Root};
+use crate::domain::typed_path::TypedPath;
 use crate::services::queue::BatchReceipt;
 use crate::storage::rot::{self, Rotted};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::Body;
+use crate::web::spelled;
 
 /// Rotted files that are listed.
 const LISTED: u32 = 200;
@@ -110,8 +113,8 @@ pub struct RottedName {
     /// Of which root.
     root: Root,
     /// Its path.
-    #[schema(value_type = String)]
-    path: RelPath,
+    #[schema(value_type = TypedPathText)]
+    path: TypedPath,
 }
 
 /// Which files are to be healed.
@@ -139,11 +142,15 @@ pub struct AcceptedView {
     pub n: u64,
 }
 
-fn names(files: Vec<RottedName>) -> Answer<Vec<(Root, RelPath)>> {
+async fn names(state: &WebState, files: Vec<RottedName>) -> Answer<Vec<(Root, RelPath)>> {
     if files.is_empty() {
         return Err(Problem::malformed("Name at least one file in \"files\"."));
     }
-    Ok(files.into_iter().map(|file| (file.root, file.path)).collect())
+    let mut named = Vec::with_capacity(files.len());
+    for RottedName { root, path } in files {
+        named.push((root, spelled::path(state, root, path).await?));
+    }
+    Ok(named)
 }
 
 /// Replaces files that changed on disk by copies of what they should hold. Each copy is read whole and has to hold
@@ -159,7 +166,10 @@ pub(super) async fn heal(
     State(state): State<WebState>,
     Body(HealRequest { files }): Body<HealRequest>,
 ) -> Answer<(StatusCode, Json<BatchReceipt>)> {
-    let files = files.map(names).transpose()?;
+    let files = match files {
+        Some(files) => Some(names(&state, files).await?),
+        None => None,
+    };
     Ok((StatusCode::ACCEPTED, Json(state.services.queue.heal(files).await?)))
 }
 
@@ -175,6 +185,6 @@ pub(super) async fn accept(
     State(state): State<WebState>,
     Body(AcceptRequest { files }): Body<AcceptRequest>,
 ) -> Answer<Json<AcceptedView>> {
-    let n = state.services.queue.accept_rotted(names(files)?).await?;
+    let n = state.services.queue.accept_rotted(names(&state, files).await?).await?;
     Ok(Json(AcceptedView { n }))
 }

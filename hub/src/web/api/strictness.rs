@@ -113,12 +113,14 @@ fn lists(schema: &mut Value) {
 fn parameters(operation: &mut Value) {
     let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) else { return };
     for parameter in parameters {
-        if parameter["name"].as_str().is_some_and(|name| super::asked::MAY_BE_EMPTY.contains(&name)) {
-            parameter["allowEmptyValue"] = json!(true);
-        }
         let schema = &mut parameter["schema"];
         // What may be left out is left out: no text says "null".
         without_null(schema);
+        let says_length = schema.get("minLength").is_some();
+        if !says_length && parameter["name"].as_str().is_some_and(|name| super::asked::MAY_BE_EMPTY.contains(&name)) {
+            parameter["allowEmptyValue"] = json!(true);
+        }
+        let schema = &mut parameter["schema"];
         if let Some(types) = schema["type"].as_array() {
             let some: Vec<Value> = types.iter().filter(|one| *one != "null").cloned().collect();
             if let [one] = some.as_slice() {

@@ -22,4 +22,5 @@ mod rot;
 mod sources;
 mod tampering;
 mod trash;
+mod typed_paths;
 mod unknown;

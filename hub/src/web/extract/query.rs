@@ -7,7 +7,9 @@ use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
+use shared_protocol::RelPath;
 
+use crate::domain::typed_path::TypedFolder;
 use crate::web::error::Problem;
 
 /// The values behind the `?`. Which of them a route of the API takes, and that each stands there once
@@ -54,6 +56,12 @@ pub fn search<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Strin
         }
         text => Ok(text),
     }
+}
+
+/// Reads a folder as people type it, which may be missing or empty.
+pub fn folder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RelPath>, D::Error> {
+    let typed = Option::<TypedFolder>::deserialize(deserializer)?;
+    Ok(typed.and_then(|folder| folder.readings(None).into_iter().next()).flatten())
 }
 
 /// Reads a value of a query that may be missing or empty: forms send a field that was left empty.

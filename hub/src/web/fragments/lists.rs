@@ -56,7 +56,7 @@ pub(super) async fn show_library(
     headers: HeaderMap,
     Params(query): Params<LibraryQuery>,
 ) -> Answer<Response> {
-    let query = query.resolved();
+    let query = query.resolved(&state).await?;
     let html = render("fragments/_results.html", context! { page => library::results(&state, &query).await? })?
         + &partial("bulk", "innerMorph", "fragments/_bulk.html", bulk::library(&state, &query, None).await?)?;
     Ok(followed(respond(html), &headers, "filter", || format!("/library{}", query.page())))
@@ -67,7 +67,7 @@ pub(super) async fn show_library_rows(
     State(state): State<WebState>,
     Params(query): Params<LibraryQuery>,
 ) -> Answer<Response> {
-    let query = query.resolved();
+    let query = query.resolved(&state).await?;
     let page = library::results(&state, &query).await?;
     let template = if query.view == Some(View::Cards) { "fragments/_tiles.html" } else { "fragments/_rows.html" };
     more(template, page)
@@ -116,6 +116,7 @@ pub(super) async fn show_diff(
     headers: HeaderMap,
     Params(query): Params<DiffQuery>,
 ) -> Answer<Response> {
+    let query = query.resolved(&state).await?;
     let page = diff::results(&state, &query).await?;
     let html = render("fragments/_diff_results.html", context! { page => page.clone() })?
         + &partial("diff-tabs", "innerMorph", "fragments/_diff_tabs.html", context! { page => page.clone() })?
@@ -129,6 +130,7 @@ pub(super) async fn show_diff_rows(
     State(state): State<WebState>,
     Params(query): Params<DiffQuery>,
 ) -> Answer<Response> {
+    let query = query.resolved(&state).await?;
     more("fragments/_diff_rows.html", diff::results(&state, &query).await?)
 }
 

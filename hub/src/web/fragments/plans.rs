@@ -6,29 +6,29 @@ use axum::response::{IntoResponse, Response};
 use minijinja::context;
 use minijinja::value::Serde;
 use serde::{Deserialize, Serialize};
-use shared_protocol::RelPath;
 
 use super::settings::REDIRECT;
 use super::toast::Toast;
 use crate::domain::ids::PlanId;
 use crate::domain::mirror::{Compare, Rules};
 use crate::domain::root::Root;
+use crate::domain::typed_path::TypedFolder;
 use crate::services::ServiceError;
 use crate::services::hasher::{HashKind, HashScope};
 use crate::services::mirror::{Confirmation, MirrorRequest};
 use crate::web::error::Answer;
-use crate::web::extract::{FormBody, InPath, Params, optional};
+use crate::web::extract::{FormBody, InPath, Params};
 use crate::web::pages::frame::fragment;
 use crate::web::pages::library::drawer::reason;
 use crate::web::pages::plan::{self, PlanQuery};
+use crate::web::spelled;
 use crate::web::state::WebState;
 
 /// The folder that a plan may be limited to.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(in crate::web) struct NewPlanQuery {
-    #[serde(deserialize_with = "optional")]
-    folder: Option<RelPath>,
+    folder: Option<TypedFolder>,
 }
 
 /// One way round.
@@ -44,8 +44,8 @@ struct Direction {
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct NewPlanForm {
     from: Root,
-    #[serde(default, deserialize_with = "optional")]
-    folder: Option<RelPath>,
+    #[serde(default)]
+    folder: Option<TypedFolder>,
     #[serde(default)]
     compare: Compare,
     /// A box that is not ticked is not sent at all.
@@ -82,7 +82,7 @@ pub(super) async fn show_form(State(state): State<WebState>, Params(query): Para
     let directions = [direction(Root::Lake), direction(Root::Local)];
     let can_delete = directions.iter().any(|one| one.note.is_none());
     let form = context! {
-        folder => query.folder.map(String::from), directions => Serde(directions), can_delete,
+        folder => query.folder.and_then(|folder| folder.plain()).map(String::from), directions => Serde(directions), can_delete,
     };
     fragment("fragments/_new_plan.html", context! { form })
 }
@@ -97,7 +97,11 @@ pub(super) async fn create_plan(
     let overwrites = form.overwrite.is_some() && state.services.roots.allow_delete(to);
     let damaged = form.include_damaged.is_some();
     let rules = Rules { compare: form.compare, deletes: form.delete.is_some(), overwrites, damaged };
-    let request = MirrorRequest { from: form.from, to, folder: form.folder, rules };
+    let folder = match spelled::folder_of_both(&state, form.from, form.folder).await {
+        Ok(folder) => folder.any(),
+        Err(problem) => return refused(&problem.detail),
+    };
+    let request = MirrorRequest { from: form.from, to, folder, rules };
     match state.services.mirror.plan(request).await {
         Ok(made) => Ok(lead_to(&format!("/plans/{}", made.plan.id))),
         Err(error @ ServiceError::Storage(_)) => Err(error.into()),

@@ -5,15 +5,17 @@ use axum::response::Response;
 use minijinja::context;
 use minijinja::value::Serde;
 use serde::{Deserialize, Serialize};
-use shared_protocol::{AgentId, JobId, RelPath};
+use shared_protocol::{AgentId, JobId};
 
 use super::toast::Toast;
+use crate::domain::typed_path::TypedFolder;
 use crate::services::remote::jobs::CloneRequest;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, InPath, Params, optional};
 use crate::web::pages::frame::fragment;
 use crate::web::pages::remote::jobs::JobsQuery;
 use crate::web::pages::remote::{inventory, job, jobs, machines, session};
+use crate::web::spelled;
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
@@ -134,8 +136,7 @@ pub(in crate::web) struct ComfyForm {
     url: Option<String>,
     #[serde(rename = "ref", deserialize_with = "optional")]
     reference: Option<String>,
-    #[serde(deserialize_with = "optional")]
-    dir: Option<String>,
+    dir: Option<TypedFolder>,
     #[serde(deserialize_with = "optional")]
     shallow: Option<String>,
 }
@@ -146,8 +147,7 @@ pub(super) async fn clone_comfy(
     InPath(id): InPath<AgentId>,
     FormBody(form): FormBody<ComfyForm>,
 ) -> Answer<Response> {
-    let dir = form.dir.map(|dir| RelPath::parse(dir.trim().trim_matches('/'))).transpose();
-    let dir = dir.map_err(|error| Problem::impossible(format!("Folder below ComfyUI: {error}")))?;
+    let dir = spelled::on_machine(form.dir)?;
     let request = CloneRequest { url: form.url, reference: form.reference, dir, depth: form.shallow.map(|_| 1) };
     let made = state.services.remote.send_clone(id, request).await?;
     match (made.job_ids.first(), made.skipped.first()) {

@@ -38,6 +38,7 @@ struct AllAction {
 
 /// Shows the differences.
 pub(super) async fn show_diff(State(state): State<WebState>, Params(query): Params<DiffQuery>) -> Answer<Response> {
+    let query = query.resolved(&state).await?;
     let query = match query.status {
         Some(_) => query,
         None => DiffQuery { status: Some(first_tab(&state, &query).await?), ..query },

@@ -15,7 +15,7 @@ use crate::storage::views::page::PageRequest;
 use crate::web::address::QueryString;
 use crate::web::api::evictions::{CandidatesView, candidates};
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Params, optional, optional_parsed, search};
+use crate::web::extract::{Params, folder, optional, optional_parsed, search};
 use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
 
@@ -55,7 +55,7 @@ pub(in crate::web) struct EvictQuery {
     choose: Option<String>,
     #[serde(deserialize_with = "optional")]
     by: Option<EvictBy>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "folder")]
     folder: Option<RelPath>,
     #[serde(deserialize_with = "search")]
     q: Option<String>,

@@ -17,6 +17,7 @@ use super::frame::{Frame, join, page};
 use super::home;
 use crate::services::selection::{Filter, Selection};
 use crate::storage::roots;
+use crate::storage::views::folders;
 use crate::web::error::Answer;
 use crate::web::extract::Params;
 use crate::web::fragments::bulk;
@@ -50,7 +51,7 @@ pub(super) async fn show_library(
     State(state): State<WebState>,
     Params(query): Params<LibraryQuery>,
 ) -> Answer<Response> {
-    let query = query.resolved();
+    let query = query.resolved(&state).await?;
     let (root, folder) = (query.root(), query.folder.clone());
     let tree = state.services.database.read(move |connection| tree::branch(connection, root, folder.as_ref())).await?;
     let detail = match &query.open {
@@ -76,14 +77,16 @@ pub(in crate::web) async fn results(state: &WebState, query: &LibraryQuery) -> A
     let services = &state.services;
     let selection = selection(state, query);
     let (wanted, counts) = (query.clone(), state.counts.clone());
-    let (rows, is_scanned, elsewhere) = services
+    let (rows, is_scanned, is_folder, elsewhere) = services
         .database
         .read(move |connection| {
             let scanned = roots::active(connection, root)?.is_some_and(|row| row.last_scan.is_some());
             let rows = rows::load(connection, &wanted, &selection, &counts)?;
+            let is_folder =
+                wanted.folder.is_none() || folders::level(connection, root, wanted.folder.as_ref())?.is_some();
             let is_missed = rows.rows.is_empty() && wanted.is_filtered() && wanted.cursor.is_none();
             let elsewhere = if is_missed { elsewhere::find(connection, &wanted, &counts)? } else { Vec::new() };
-            Ok((rows, scanned, elsewhere))
+            Ok((rows, scanned, is_folder, elsewhere))
         })
         .await?;
     Ok(context! {
@@ -95,6 +98,7 @@ pub(in crate::web) async fn results(state: &WebState, query: &LibraryQuery) -> A
         is_filtered => query.is_filtered(),
         is_configured => services.roots.status(root).configured,
         is_scanned,
+        is_folder,
         state => query.state(),
         base => query.base(),
         sorts => Serde(FileSortLinks::of(query)),

@@ -3,27 +3,35 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use shared_protocol::{Blake3, RelPath};
+use serde::Deserialize;
+use shared_protocol::Blake3;
 use utoipa::ToSchema;
 
-use crate::domain::described::{Blake3Text, RelPathText};
+use crate::domain::described::{Blake3Text, TypedPathText};
 use crate::domain::duplicates::Action;
 use crate::domain::root::Root;
-use crate::services::queue::{BatchReceipt, Resolution};
+use crate::domain::typed_path::TypedPath;
+use crate::services::queue::{BatchReceipt, Named, Resolution};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::Body;
+use crate::web::spelled;
 
 /// A file by its root and path.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamedFile {
     /// In which root.
     root: Root,
     /// Its path.
-    #[schema(value_type = RelPathText)]
-    path: RelPath,
+    #[schema(value_type = TypedPathText)]
+    path: TypedPath,
+}
+
+impl NamedFile {
+    async fn spelled(self, state: &WebState) -> Answer<Named> {
+        Ok((self.root, spelled::path(state, self.root, self.path).await?))
+    }
 }
 
 /// Which file of a group stays, and what is done with which others.
@@ -54,8 +62,11 @@ pub(in crate::web::api) async fn resolve_duplicates(
     State(state): State<WebState>,
     Body(ResolveRequest { hash, keep, others, action }): Body<ResolveRequest>,
 ) -> Answer<(StatusCode, Json<BatchReceipt>)> {
-    let named = |file: NamedFile| (file.root, file.path);
-    let group = Resolution { hash, keep: named(keep), others: others.into_iter().map(named).collect() };
+    let mut named = Vec::with_capacity(others.len());
+    for other in others {
+        named.push(other.spelled(&state).await?);
+    }
+    let group = Resolution { hash, keep: keep.spelled(&state).await?, others: named };
     let receipt = state.services.queue.resolve(action, vec![group]).await?;
     Ok((StatusCode::ACCEPTED, Json(receipt)))
 }

@@ -7,9 +7,10 @@ use serde::Deserialize;
 use shared_protocol::{AgentId, JobId, RelPath};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::domain::described::{RelPathText, UuidText};
+use crate::domain::described::{RelPathText, TypedPathText, UuidText};
 use crate::domain::remote_job::JobState;
 use crate::domain::root::Root;
+use crate::domain::typed_path::TypedPath;
 use crate::services::remote::job_view::JobView;
 use crate::services::remote::jobs::{CloneRequest, JobsMade};
 use crate::services::remote::preview::PreviewView;
@@ -18,6 +19,7 @@ use crate::web::WebState;
 use crate::web::api::list::{ListView, PageQuery};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Body, InPath, Params, optional, optional_parsed};
+use crate::web::spelled;
 
 /// What to ask an agent for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,8 +33,8 @@ pub enum JobRequest {
         /// From which root.
         root: Root,
         /// Files and folders.
-        #[schema(value_type = Vec<RelPathText>)]
-        paths: Vec<RelPath>,
+        #[schema(value_type = Vec<TypedPathText>)]
+        paths: Vec<TypedPath>,
     },
     /// A repository, cloned or brought to the newest.
     ComfyGitClone {
@@ -62,8 +64,8 @@ pub struct PreviewRequest {
     /// From which root.
     root: Root,
     /// Files and folders.
-    #[schema(value_type = Vec<RelPathText>)]
-    paths: Vec<RelPath>,
+    #[schema(value_type = Vec<TypedPathText>)]
+    paths: Vec<TypedPath>,
 }
 
 /// Which jobs.
@@ -94,7 +96,9 @@ pub(in crate::web) async fn create_jobs(
 ) -> Answer<(StatusCode, Json<JobsMade>)> {
     let remote = &state.services.remote;
     let made = match request {
-        JobRequest::AssetDownload { agent_id, root, paths } => remote.send_files(agent_id, root, paths).await?,
+        JobRequest::AssetDownload { agent_id, root, paths } => {
+            remote.send_files(agent_id, root, spelled::paths(&state, root, paths).await?).await?
+        }
         JobRequest::ComfyGitClone { agent_id, url, reference, dir, depth } => {
             remote.send_clone(agent_id, CloneRequest { url, reference, dir, depth }).await?
         }
@@ -114,6 +118,7 @@ pub(in crate::web) async fn preview_jobs(
     State(state): State<WebState>,
     Body(PreviewRequest { agent_id, root, paths }): Body<PreviewRequest>,
 ) -> Answer<Json<PreviewView>> {
+    let paths = spelled::paths(&state, root, paths).await?;
     Ok(Json(state.services.remote.preview(agent_id, root, paths).await?))
 }
 

@@ -31,7 +31,7 @@ fn assert_problem(answered: &Answered, status: u16) {
 #[case("GET", "/api/files?root=local&sort=colour", 400)]
 #[case("GET", "/api/files?root=local&order=sideways", 400)]
 #[case("GET", "/api/files?root=local&folder=../etc", 400)]
-#[case("GET", "/api/files?root=local&folder=/etc", 400)]
+#[case("GET", "/api/files?root=local&folder=/etc", 404)]
 #[case("GET", "/api/files?root=local&folder=C:%5CWindows", 400)]
 #[case("GET", "/api/files?root=local&folder=a%00b", 400)]
 #[case("GET", "/api/folders?root=local&path=loras", 404)]

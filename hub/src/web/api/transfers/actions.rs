@@ -4,18 +4,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use shared_protocol::RelPath;
 use utoipa::ToSchema;
 
 use super::{TransferView, show};
-use crate::domain::described::RelPathText;
+use crate::domain::described::TypedPathText;
 use crate::domain::ids::TransferId;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
+use crate::domain::typed_path::TypedPath;
 use crate::services::queue::{Action, BatchReceipt, Place, TransferRequest};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Body, InPath};
+use crate::web::spelled;
 
 /// What to do with which files.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,8 +29,8 @@ pub struct CreateTransfersRequest {
     /// Where they go: the other root, for `copy` and `move`.
     to: Option<Root>,
     /// Files and folders; a folder stands for every file in it and below it.
-    #[schema(value_type = Vec<RelPathText>, min_items = 1)]
-    paths: Vec<RelPath>,
+    #[schema(value_type = Vec<TypedPathText>, min_items = 1)]
+    paths: Vec<TypedPath>,
     /// What to do where the destination has the name already.
     #[serde(default)]
     on_conflict: OnConflict,
@@ -74,6 +75,7 @@ pub(in crate::web::api) async fn create_transfers(
     Body(request): Body<CreateTransfersRequest>,
 ) -> Answer<(StatusCode, Json<BatchReceipt>)> {
     let CreateTransfersRequest { operation, from, to, paths, on_conflict, include_damaged } = request;
+    let paths = spelled::paths(&state, from, paths).await?;
     let request = TransferRequest { operation: operation.into(), from, to, paths, on_conflict, include_damaged };
     Ok((StatusCode::ACCEPTED, Json(state.services.queue.enqueue(request).await?)))
 }

@@ -4,11 +4,15 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
 use crate::domain::diff::DiffStatus;
+use crate::domain::root::Root;
+use crate::domain::typed_path::TypedFolder;
 use crate::storage::views::diff::PairFilter;
 use crate::storage::views::page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest};
 use crate::web::address::QueryString;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{optional, optional_parsed, search};
+use crate::web::extract::{folder, optional, optional_parsed, search};
+use crate::web::spelled;
+use crate::web::state::WebState;
 
 /// Everything behind the `?` of a page of differences.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -16,7 +20,7 @@ use crate::web::extract::{optional, optional_parsed, search};
 pub(in crate::web) struct DiffQuery {
     #[serde(deserialize_with = "optional")]
     pub status: Option<DiffStatus>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "folder")]
     pub folder: Option<RelPath>,
     #[serde(deserialize_with = "search")]
     pub q: Option<String>,
@@ -37,6 +41,12 @@ impl DiffQuery {
     /// The tab that is shown.
     pub(in crate::web) fn status(&self) -> DiffStatus {
         self.status.unwrap_or(DiffStatus::LakeOnly)
+    }
+
+    /// With the folder as a side spells it.
+    pub(in crate::web) async fn resolved(self, state: &WebState) -> Answer<Self> {
+        let folder = self.folder.map(TypedFolder::from);
+        Ok(Self { folder: spelled::folder_of_both(state, Root::Lake, folder).await?.any(), ..self })
     }
 
     /// Which rows are meant.

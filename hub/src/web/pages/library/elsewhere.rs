@@ -6,6 +6,7 @@ use shared_protocol::RelPath;
 use super::query::LibraryQuery;
 use crate::domain::root::Root;
 use crate::storage::views::files::{self, FileFilter};
+use crate::storage::views::spelled::{self, Spelled};
 use crate::storage::views::{CountCache, PageRequest};
 use crate::storage::{Connection, StorageError};
 use crate::web::address::changed;
@@ -30,12 +31,19 @@ pub(super) fn find(
     let here = query.filter();
     let mut found = Vec::new();
     let mut look = |root: Root, is_everywhere: bool| -> Result<(), StorageError> {
-        let folder = here.folder.clone().filter(|_| !is_everywhere);
+        let folder = match here.folder.clone().filter(|_| !is_everywhere) {
+            // Each side may spell it in its own way.
+            Some(folder) => match spelled::folder(connection, root, &folder.into())? {
+                Spelled::Is(folder) => Some(folder),
+                _ => return Ok(()),
+            },
+            None => None,
+        };
         let filter = FileFilter { root, folder, ..here.clone() };
         let request = PageRequest::new(1, None).map_err(|_| StorageError::Cursor)?;
         let n = files::list(connection, &filter, query.by(), &request, counts)?.total;
         if n > 0 {
-            found.push(elsewhere(query, root, is_everywhere, n));
+            found.push(elsewhere(query, root, filter.folder.as_ref(), n));
         }
         Ok(())
     };
@@ -48,14 +56,14 @@ pub(super) fn find(
     Ok(found)
 }
 
-fn elsewhere(query: &LibraryQuery, root: Root, is_everywhere: bool, n: u64) -> Elsewhere {
-    let whole = if is_everywhere { " as a whole" } else { "" };
+fn elsewhere(query: &LibraryQuery, root: Root, folder: Option<&RelPath>, n: u64) -> Elsewhere {
+    let whole = if query.folder.is_some() && folder.is_none() { " as a whole" } else { "" };
     let place = match root {
         Root::Local => format!("On Local{whole}"),
         Root::Lake => format!("On the Lake{whole}"),
     };
     let state = query.state();
-    let folder = query.folder.as_ref().map(RelPath::as_str).filter(|_| !is_everywhere).unwrap_or_default();
+    let folder = folder.map(RelPath::as_str).unwrap_or_default();
     Elsewhere {
         place,
         files: format::n_files(n),

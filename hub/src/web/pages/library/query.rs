@@ -9,7 +9,9 @@ use crate::storage::views::files::{FileFilter, FileSort, Order};
 use crate::storage::views::page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest};
 use crate::web::address::QueryString;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{optional, optional_parsed, search};
+use crate::web::extract::{folder, optional, optional_parsed, search};
+use crate::web::spelled;
+use crate::web::state::WebState;
 
 /// How files are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +29,7 @@ pub(in crate::web) enum View {
 pub(in crate::web) struct LibraryQuery {
     #[serde(deserialize_with = "optional")]
     pub root: Option<Root>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "folder")]
     pub folder: Option<RelPath>,
     #[serde(deserialize_with = "search")]
     pub q: Option<String>,
@@ -40,7 +42,7 @@ pub(in crate::web) struct LibraryQuery {
     #[serde(deserialize_with = "optional")]
     pub view: Option<View>,
     /// The file whose details are open.
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "folder")]
     pub open: Option<RelPath>,
     /// The selection's id.
     #[serde(deserialize_with = "optional")]
@@ -61,10 +63,11 @@ impl LibraryQuery {
         self.root.unwrap_or(Root::Local)
     }
 
-    /// With what an address may leave out.
-    #[must_use]
-    pub(in crate::web) fn resolved(self) -> Self {
-        Self { root: Some(self.root()), ..self }
+    /// With what an address may leave out, and the folder as the disk spells it.
+    pub(in crate::web) async fn resolved(self, state: &WebState) -> Answer<Self> {
+        let root = self.root();
+        let folder = spelled::in_address(state, root, self.folder).await?;
+        Ok(Self { root: Some(root), folder, ..self })
     }
 
     /// The kind of files that is shown. With pictures these are models, if nothing else was chosen: their

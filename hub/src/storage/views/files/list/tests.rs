@@ -162,7 +162,9 @@ fn a_page_is_one_range_of_one_index(#[case] folder: Option<&str>, #[case] sort: 
         let plan = plan(&library, &filter(folder, None, None), (sort, order));
         let range =
             if order == Order::Desc && sort != FileSort::Name { range.replace('>', "<") } else { range.to_owned() };
-        assert_eq!(plan, [format!("SEARCH f USING INDEX {range}")]);
+        // Besides, each row that is spelled otherwise than the folder is asked whether that folder is there.
+        let of_files: Vec<_> = plan.iter().filter(|step| !step.contains("SUBQUERY") && !step.contains(" d ")).collect();
+        assert_eq!(of_files, [&format!("SEARCH f USING INDEX {range}")]);
     }
 }
 
