@@ -153,7 +153,8 @@ fn what_is_malformed_unknown_or_impossible_is_said_as_a_problem() -> Result<()> 
         "/api/files?root=local&cursor=nonsense",
         "/api/files?root=local&sort=smell",
         "/api/diff?status=odd",
-        "/api/files/detail?root=lake&path=%2Fetc%2Fpasswd",
+        "/api/files/detail?root=lake&path=vae%2F..%2F..%2Fetc%2Fpasswd",
+        "/api/files/detail?root=lake&path=C%3A%5CWindows",
         "/api/transfers?state=odd",
         "/api/scans/one",
     ] {
@@ -165,15 +166,21 @@ fn what_is_malformed_unknown_or_impossible_is_said_as_a_problem() -> Result<()> 
         "/api/hashes/999999",
         "/api/batches/999999",
         "/api/files/detail?root=lake&path=vae/none.safetensors",
+        // It begins with a slash, as people type it, and is looked for below the root.
+        "/api/files/detail?root=lake&path=%2Fetc%2Fpasswd",
     ] {
         api.try_get(path)?.expect_problem(404).map_err(|error| error.context(path))?;
     }
     Api::send(api.request(Method::DELETE, "/api/health"))?.expect_problem(405)?;
-    for wrong in ["../x", "/etc/passwd", "a\\b", "C:/x", "vae/CON", "", "vae//a", "vae/./a", "a\u{0}b", "vae/a."] {
+    let malformed = ["../x", "C:/x", "vae/CON", "", "/", "a\u{0}b", "vae/a."].map(|path| (path, 400));
+    // What is typed in another way is understood, and is not there.
+    let missing = ["/etc/passwd", "a\\b", "vae//a", "vae/./a"].map(|path| (path, 422));
+    for (wrong, status) in malformed.into_iter().chain(missing) {
         let body = json!({ "operation": "copy", "from": "lake", "to": "local", "paths": [wrong] });
-        api.try_post("/api/transfers", &body)?.expect_problem(400).map_err(|error| error.context(wrong.to_owned()))?;
+        let context = |error: anyhow::Error| error.context(wrong.to_owned());
+        api.try_post("/api/transfers", &body)?.expect_problem(status).map_err(context)?;
         let body = json!({ "root": "lake", "paths": [wrong] });
-        api.try_post("/api/hashes", &body)?.expect_problem(400).map_err(|error| error.context(wrong.to_owned()))?;
+        api.try_post("/api/hashes", &body)?.expect_problem(status).map_err(context)?;
     }
     for body in [
         json!({ "operation": "burn", "from": "lake", "paths": ["vae"] }),

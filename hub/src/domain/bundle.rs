@@ -53,6 +53,18 @@ impl Sidecar {
             _ => Fate::Shared,
         }
     }
+
+    /// Whether it is renamed with one of its weights: if it belongs to no others, or if only these are
+    /// spelled exactly as it is.
+    pub fn follows(&self, names: &[&str], weights: usize) -> bool {
+        let is_spelled_as = |owner: &usize| {
+            let (Some(own), Some(owner)) = (names.get(self.at), names.get(*owner)) else { return false };
+            let after = |start: &str| own.strip_prefix(start).is_some_and(|rest| rest.starts_with('.'));
+            after(owner) || stem(owner).is_some_and(after)
+        };
+        let mut others = self.owners.iter().filter(|owner| **owner != weights).peekable();
+        others.peek().is_none() || is_spelled_as(&weights) && !others.any(is_spelled_as)
+    }
 }
 
 /// The names of one folder, or those of them that matter, by what belongs together.

@@ -179,3 +179,17 @@ proptest! {
         }
     }
 }
+
+#[rstest]
+#[case::alone(&["m.safetensors", "m.png"], &["m.png"])]
+#[case::in_any_case_where_it_is_alone(&["m.safetensors", "M.PNG"], &["M.PNG"])]
+#[case::spelled_as_it_is(&["Foo.safetensors", "Foo.png", "foo.png", "foo.safetensors"], &["Foo.png"])]
+#[case::spelled_as_none(&["Foo.safetensors", "FOO.png", "foo.safetensors"], &[])]
+#[case::of_another_ending(&["Foo.safetensors", "Foo.gguf", "Foo.png"], &[])]
+#[case::accents(&["caf\u{e9}.pt", "cafe\u{301}.pt", "caf\u{e9}.txt", "cafe\u{301}.txt"], &["caf\u{e9}.txt"])]
+fn a_sidecar_is_renamed_with_the_weights_that_are_spelled_like_it(#[case] names: &[&str], #[case] follow: &[&str]) {
+    let found = split(names, |at| at == 0);
+    let sidecars = found.bundles.iter().flat_map(|bundle| &bundle.sidecars);
+    let follows: Vec<&str> = sidecars.filter(|one| one.follows(names, 0)).map(|one| names[one.at]).collect();
+    assert_eq!(follows, follow);
+}

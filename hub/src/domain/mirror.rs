@@ -6,10 +6,13 @@
 
 pub mod moves;
 pub mod totals;
+mod why;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
 mod tests;
+
+pub use why::Why;
 
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
@@ -117,94 +120,6 @@ impl Action {
     /// Whether a file is touched at all.
     pub const fn is_done(self) -> bool {
         matches!(self, Self::Move | Self::Copy | Self::Overwrite | Self::Delete)
-    }
-}
-
-/// Why a file stays as it is though the sides don't agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// Of equal size, and the source's file has no hash.
-    SourceUnhashed,
-    /// Of equal size, and the destination's file has no hash.
-    DestUnhashed,
-    /// Of equal size, and neither has a hash.
-    BothUnhashed,
-    /// A root has several names here that differ only in case.
-    CaseConflict,
-    /// A folder has the file's name, or a file the name of its folder.
-    InTheWay,
-    /// The source's content lies in a cloud and not on the disk.
-    InCloud,
-    /// It differs, and the plan is to replace nothing.
-    Differs,
-    /// The source was not seen there.
-    SourceUnknown,
-    /// The destination was not seen there.
-    DestUnknown,
-    /// It differs, and the source's file is damaged.
-    Damaged,
-}
-
-impl Why {
-    /// Every reason.
-    pub const ALL: [Self; 10] = [
-        Self::SourceUnhashed,
-        Self::DestUnhashed,
-        Self::BothUnhashed,
-        Self::CaseConflict,
-        Self::InTheWay,
-        Self::InCloud,
-        Self::Differs,
-        Self::SourceUnknown,
-        Self::DestUnknown,
-        Self::Damaged,
-    ];
-
-    /// The number that stands for it in the database.
-    pub const fn code(self) -> i64 {
-        match self {
-            Self::SourceUnhashed => 0,
-            Self::DestUnhashed => 1,
-            Self::BothUnhashed => 2,
-            Self::CaseConflict => 3,
-            Self::InTheWay => 4,
-            Self::InCloud => 5,
-            Self::Differs => 6,
-            Self::SourceUnknown => 7,
-            Self::DestUnknown => 8,
-            Self::Damaged => 9,
-        }
-    }
-
-    /// The reason behind a code of the database.
-    pub fn from_code(code: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|why| why.code() == code)
-    }
-
-    /// How a plan lists a file that is left for this reason.
-    pub const fn action(self) -> Action {
-        match self {
-            Self::SourceUnhashed | Self::DestUnhashed | Self::BothUnhashed => Action::Unverified,
-            Self::CaseConflict | Self::InTheWay => Action::Conflict,
-            Self::InCloud | Self::Differs | Self::SourceUnknown | Self::DestUnknown | Self::Damaged => Action::LeftOut,
-        }
-    }
-
-    /// The reason for people.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::SourceUnhashed => "equal size; the source's file has no hash yet",
-            Self::DestUnhashed => "equal size; the destination's file has no hash yet",
-            Self::BothUnhashed => "equal size; neither file has a hash yet",
-            Self::CaseConflict => "several names here differ only in case: rename all but one",
-            Self::InTheWay => "a file stands where a folder has to be, or the other way round",
-            Self::InCloud => "its content lies in a cloud and is not on this disk",
-            Self::Differs => "it differs, and this plan replaces nothing",
-            Self::SourceUnknown => "the source was not seen here",
-            Self::DestUnknown => "the destination was not seen here",
-            Self::Damaged => "it is damaged: its size is not what its header says, and it would replace another file",
-        }
     }
 }
 
@@ -316,7 +231,7 @@ pub struct PlanRow {
     pub gone: Option<FileId>,
     /// Why nothing happens.
     pub why: Option<Why>,
-    /// The place that was not seen, and why, where that is the reason.
+    /// What belongs to the reason: the place that was not seen, the name that is in the way.
     pub place: Option<String>,
 }
 

@@ -102,7 +102,7 @@ impl SkipReason {
         matches!(self, Self::DiskMissing | Self::DiskChanged)
     }
 
-    /// The reason for people, said of the place. `detail` is what belongs to it: where a link leads,
+    /// The reason for people, said of the place: as the end of "… is". `detail` is what belongs to it: where a link leads,
     /// what the system said.
     pub fn why(self, detail: Option<&str>) -> String {
         let with = |text: &str| detail.map_or_else(|| text.to_owned(), |detail| format!("{text}: {detail}"));
@@ -116,9 +116,11 @@ impl SkipReason {
             Self::Special => "neither a file nor a folder".to_owned(),
             Self::Unlisted => with("a folder that could not be listed"),
             Self::Unreadable => with("a file that could not be looked at"),
-            Self::DiskMissing => "the disk that was mounted here at the last scan is not mounted now".to_owned(),
-            Self::DiskChanged => "another disk is mounted here than at the last scan, and files are missing".to_owned(),
-            Self::Excluded => with("left alone: it is no part of a library"),
+            Self::DiskMissing => "a folder whose disk was mounted at the last scan and is not mounted now".to_owned(),
+            Self::DiskChanged => {
+                "a folder with another disk mounted on it than at the last scan, and files are missing".to_owned()
+            }
+            Self::Excluded => with("no part of a library and left alone"),
             Self::Unfinished => with("not downloaded whole"),
             Self::HubData => "the data folder of a hub".to_owned(),
         }
@@ -177,6 +179,65 @@ mod tests {
         }
         let names: BTreeSet<_> = SkipReason::ALL.map(SkipReason::as_str).into();
         assert_eq!(names.len(), SkipReason::ALL.len());
+    }
+
+    #[test]
+    fn with_the_place_in_front_each_reason_is_a_sentence() {
+        let detail = |reason: SkipReason| match reason {
+            SkipReason::Link => "/nas/vae",
+            SkipReason::Excluded => "it is a trash",
+            SkipReason::Unfinished => "vae.aria2 lies beside it",
+            _ => "Permission denied",
+        };
+        let told = |reason: SkipReason, detail: Option<&str>| format!("vae on Lake is {}", reason.why(detail));
+        for (reason, bare, full) in [
+            (
+                SkipReason::Link,
+                "vae on Lake is a link, and links are not followed",
+                "vae on Lake is a link to /nas/vae, and links are not followed",
+            ),
+            (
+                SkipReason::BadName,
+                "vae on Lake is a name that not every system can store",
+                "vae on Lake is a name that not every system can store: Permission denied",
+            ),
+            (SkipReason::NotUnicode, "vae on Lake is a name that is not valid Unicode", ""),
+            (SkipReason::Special, "vae on Lake is neither a file nor a folder", ""),
+            (
+                SkipReason::Unlisted,
+                "vae on Lake is a folder that could not be listed",
+                "vae on Lake is a folder that could not be listed: Permission denied",
+            ),
+            (
+                SkipReason::Unreadable,
+                "vae on Lake is a file that could not be looked at",
+                "vae on Lake is a file that could not be looked at: Permission denied",
+            ),
+            (
+                SkipReason::DiskMissing,
+                "vae on Lake is a folder whose disk was mounted at the last scan and is not mounted now",
+                "",
+            ),
+            (
+                SkipReason::DiskChanged,
+                "vae on Lake is a folder with another disk mounted on it than at the last scan, and files are missing",
+                "",
+            ),
+            (
+                SkipReason::Excluded,
+                "vae on Lake is no part of a library and left alone",
+                "vae on Lake is no part of a library and left alone: it is a trash",
+            ),
+            (
+                SkipReason::Unfinished,
+                "vae on Lake is not downloaded whole",
+                "vae on Lake is not downloaded whole: vae.aria2 lies beside it",
+            ),
+            (SkipReason::HubData, "vae on Lake is the data folder of a hub", ""),
+        ] {
+            let full = if full.is_empty() { bare } else { full };
+            assert_eq!((told(reason, None).as_str(), told(reason, Some(detail(reason))).as_str()), (bare, full));
+        }
     }
 
     #[test]

@@ -141,6 +141,7 @@ impl Story {
         };
         match self.kind {
             Kind::Copy => words("Copying", "Copied", "file", format!(" to {to}")),
+            Kind::Move if self.to == Some(self.from) => words("Renaming", "Renamed", "file", format!(" on {from}")),
             Kind::Move => words("Moving", "Moved", "file", format!(" to {to}")),
             Kind::Delete => words("Deleting", "Deleted", "file", format!(" from {from}")),
             Kind::Restore => words("Putting back", "Put back", "file", format!(" on {from}")),
@@ -223,6 +224,11 @@ mod tests {
         let back = Story { from: Root::Local, to: None, ..two };
         for (story, running, ended) in [
             (Story { kind: Kind::Move, ..two }, "Moving 2 files to Local", "Moved 2 files to Local in 23 s"),
+            (
+                Story { kind: Kind::Move, from: Root::Local, ..two },
+                "Renaming 2 files on Local",
+                "Renamed 2 files on Local in 23 s",
+            ),
             (Story { kind: Kind::Delete, ..back }, "Deleting 2 files from Local", "Deleted 2 files from Local in 23 s"),
             (
                 Story { kind: Kind::Restore, ..back },

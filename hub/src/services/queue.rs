@@ -25,6 +25,7 @@ mod names;
 mod place;
 mod plan_guard;
 mod put_back;
+mod rename;
 mod request;
 mod resolve;
 mod restore;
@@ -59,6 +60,7 @@ pub use crate::storage::queue::batches::Place;
 pub use bulk::FailedTotals;
 pub use evictions::EvictionReceipt;
 pub use live::{GroupView, LiveView};
+pub use rename::{RenameOffer, offer as rename_offer};
 pub use request::{Action, BatchReceipt, QueueStatus, SkippedPath, TransferRequest};
 pub use resolve::{Named, Resolution};
 

@@ -6,6 +6,7 @@
 
 pub mod beside;
 pub mod bulk;
+pub mod destination;
 pub mod edits;
 pub mod excluded;
 pub mod folders;

@@ -96,6 +96,7 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(duplicates::cancel_duplicate_scan))
         .routes(routes!(duplicates::resolve::resolve_duplicates))
         .routes(routes!(transfers::list_transfers, transfers::actions::create_transfers))
+        .routes(routes!(transfers::rename::rename_file))
         .routes(routes!(transfers::show_transfer))
         .routes(routes!(transfers::actions::cancel_transfer))
         .routes(routes!(transfers::actions::retry_transfer))

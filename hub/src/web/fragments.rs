@@ -13,6 +13,7 @@ pub(super) mod preview;
 pub(super) mod queue;
 pub(super) mod remote;
 pub(super) mod remote_send;
+mod rename;
 pub(super) mod room;
 pub(super) mod selection;
 pub(super) mod settings;
@@ -104,6 +105,8 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/evict/confirm", post(evict::confirm))
         .route("/ui/evict/restore", post(evict::bring_back))
         .route("/ui/evict", post(evict::create))
+        .route("/ui/rename", post(rename::create))
+        .route("/ui/rename/confirm", get(rename::confirm))
         .route("/ui/scans", post(work::begin_scan))
         .route("/ui/scans/{id}/cancel", post(work::cancel_scan))
         .route("/ui/hashes", post(work::begin_hashing))

@@ -114,6 +114,18 @@ pub(in crate::web) async fn evicted_folder(state: &WebState, typed: Option<Typed
     }
 }
 
+/// A path that is to be made: exactly as it was typed, with the root's own path in front left out.
+pub(in crate::web) fn new_path(state: &WebState, root: Root, typed: &TypedPath) -> Answer<RelPath> {
+    let at = state.services.roots.status(root).path;
+    let readings = typed.as_folder().readings(at.as_deref());
+    let found = match readings.into_iter().next_back() {
+        Some(Some(path)) => Spelled::Is(path),
+        Some(None) => Spelled::Root,
+        None => Spelled::Elsewhere(at.unwrap_or_default()),
+    };
+    below(root, found, typed.as_folder().typed())
+}
+
 /// A folder on another machine, of which no index tells.
 pub(in crate::web) fn on_machine(typed: Option<TypedFolder>) -> Answer<Option<RelPath>> {
     let drive = |typed: &TypedFolder| typed.readings(None).is_empty();

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, Statement, Transaction};
 use shared_protocol::RelPath;
-use shared_protocol::rel_path::match_key;
 
 use super::{NewPlan, holds, last_copies, renames, rows};
 use crate::domain::diff::{Content, DiffStatus};
@@ -16,6 +15,8 @@ use crate::domain::mirror::totals::{Count, PlanTotals};
 use crate::domain::mirror::{Action, Compare, PlanFile, PlanRow, Verdict, Why, judge};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
+use crate::storage::index::destination::{DestinationFolders, InTheWay};
+use crate::storage::index::{self, FileRow};
 use crate::storage::{StorageError, digest_column, folder_range, from_db, now_ms, pairs, roots, skipped};
 
 /// Builds and stores a plan from the indexes as they are now.
@@ -65,6 +66,10 @@ fn insert(connection: &Connection, new: &NewPlan) -> Result<PlanId, StorageError
     Ok(PlanId(connection.last_insert_rowid()))
 }
 
+const fn content(file: &FileRow) -> Content {
+    Content { size_bytes: file.size_bytes, modified: file.modified, hash: file.hash }
+}
+
 /// Columns of a [`PlanFile`].
 const FILE: [&str; 6] = ["id", "path", "size_bytes", "modified", "blake3", "placeholder"];
 
@@ -97,8 +102,8 @@ struct Draft<'a> {
     exact: bool,
     totals: PlanTotals,
     n_rows: i64,
-    /// The folder that was asked about last, and whether a file has its name or one above it.
-    blocked: Option<(String, bool)>,
+    /// The destination's folders, as they will be.
+    folders: DestinationFolders<'a>,
 }
 
 impl<'a> Draft<'a> {
@@ -112,7 +117,8 @@ impl<'a> Draft<'a> {
         for root in Root::ALL {
             exact &= roots::active(connection, root)?.is_none_or(|row| row.case_sensitive);
         }
-        Ok(Self { connection, id, new, damaged, exact, totals: PlanTotals::default(), n_rows: 0, blocked: None })
+        let folders = DestinationFolders::new(connection, new.to.1, exact);
+        Ok(Self { connection, id, new, damaged, exact, totals: PlanTotals::default(), n_rows: 0, folders })
     }
 
     fn collect(&mut self) -> Result<(), StorageError> {
@@ -155,8 +161,7 @@ impl<'a> Draft<'a> {
                 DiffStatus::Unknown => self.unknown(source.as_ref(), dest.as_ref())?,
                 DiffStatus::Moved | DiffStatus::LocalOnly | DiffStatus::LakeOnly => {
                     self.alone(source.as_ref())?;
-                    let verdict = judge(None, dest.as_ref(), self.new.rules);
-                    self.write(PlanRow::of(None, dest.as_ref(), verdict))?;
+                    self.too_many(dest.as_ref())?;
                 }
                 DiffStatus::Same | DiffStatus::Different | DiffStatus::Unverified => {
                     let damaged = source.as_ref().is_some_and(|file| self.damaged.contains(&file.id));
@@ -182,11 +187,66 @@ impl<'a> Draft<'a> {
     /// A file that only the source has.
     fn alone(&mut self, source: Option<&PlanFile>) -> Result<(), StorageError> {
         let Some(file) = source else { return Ok(()) };
-        let mut verdict = judge(source, None, self.new.rules);
-        if verdict == Verdict::Do(Action::Copy) && self.is_in_the_way(&file.path)? {
-            verdict = Verdict::Leave(Why::InTheWay);
+        let (mut verdict, mut place) = (judge(source, None, self.new.rules), None);
+        if verdict == Verdict::Do(Action::Copy)
+            && let Some((why, there)) = self.in_the_way(file)?
+        {
+            (verdict, place) = (Verdict::Leave(why), there);
         }
-        self.write(PlanRow::of(source, None, verdict))
+        self.write(PlanRow::of(source, None, verdict).map(|row| PlanRow { place, ..row }))
+    }
+
+    /// A file that only the destination has. Where the source has nearly its name and can't be copied for that,
+    /// it stays, too: else neither would be left.
+    fn too_many(&mut self, dest: Option<&PlanFile>) -> Result<(), StorageError> {
+        let Some(file) = dest else { return Ok(()) };
+        let (mut verdict, mut place) = (judge(None, dest, self.new.rules), None);
+        if verdict == Verdict::Do(Action::Delete)
+            && let Some(twin) = self.twin(self.new.from.1, &file.path)?
+            && !self.is_renamed(&content(&twin), &twin.path, &file.content, &file.path)?
+        {
+            (verdict, place) = (Verdict::Leave(Why::CaseTwin), Some(twin.path.to_string()));
+        }
+        self.write(PlanRow::of(None, dest, verdict).map(|row| PlanRow { place, ..row }))
+    }
+
+    /// What keeps the destination from getting a file, and where that is.
+    fn in_the_way(&mut self, file: &PlanFile) -> Result<Option<(Why, Option<String>)>, StorageError> {
+        match self.folders.spelled(file.path.parent())? {
+            Err(InTheWay::Nearly(there)) => return Ok(Some((Why::CaseTwin, Some(there.to_string())))),
+            Err(InTheWay::File(_) | InTheWay::Name(_)) => return Ok(Some((Why::InTheWay, None))),
+            Ok(_) => {}
+        }
+        if index::folder_like(self.connection, self.new.to.1, &file.path)?.is_some() {
+            return Ok(Some((Why::InTheWay, None)));
+        }
+        let Some(twin) = self.twin(self.new.to.1, &file.path)? else { return Ok(None) };
+        let renamed = self.is_renamed(&file.content, &file.path, &content(&twin), &twin.path)?;
+        Ok((!renamed).then(|| (Why::CaseTwin, Some(twin.path.to_string()))))
+    }
+
+    /// A file of a root whose name differs from this one only in case, where that makes it another file.
+    fn twin(&self, root: RootRowId, path: &RelPath) -> Result<Option<FileRow>, StorageError> {
+        if !self.exact {
+            return Ok(None);
+        }
+        let found = index::files_at_key(self.connection, root, &path.match_key())?;
+        Ok(found.into_iter().find(|found| found.path != *path))
+    }
+
+    /// Whether the destination's file gets the name of the source's in place of a copy and a delete.
+    fn is_renamed(
+        &mut self,
+        source: &Content,
+        path: &RelPath,
+        dest: &Content,
+        dest_path: &RelPath,
+    ) -> Result<bool, StorageError> {
+        let is_same = source.size_bytes > 0 && source.hash.is_some() && source.hash == dest.hash;
+        Ok(self.new.rules.deletes
+            && is_same
+            && path.is_beside(dest_path)
+            && self.folders.spelled(path.parent())? == Ok(path.parent()))
     }
 
     fn is_meant(&self, file: &PlanFile) -> bool {
@@ -198,35 +258,6 @@ impl<'a> Draft<'a> {
                 (from..to).contains(&file.path.match_key())
             }
         }
-    }
-
-    /// Whether the destination has a folder of this name, or a file where a folder above has to be.
-    fn is_in_the_way(&mut self, path: &RelPath) -> Result<bool, StorageError> {
-        let dest = self.new.to.1.0;
-        let is_folder: bool = self
-            .connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM folders WHERE root_id = ?1 AND path = ?2)")?
-            .query_row((dest, path.as_str()), |row| row.get(0))?;
-        if is_folder {
-            return Ok(true);
-        }
-        let folder = path.parent().map(String::from).unwrap_or_default();
-        if let Some((known, answer)) = &self.blocked
-            && *known == folder
-        {
-            return Ok(*answer);
-        }
-        let mut answer = false;
-        let mut above = folder.as_str();
-        while !above.is_empty() && !answer {
-            answer = self
-                .connection
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM files WHERE root_id = ?1 AND match_key = ?2)")?
-                .query_row((dest, match_key(above)), |row| row.get(0))?;
-            above = above.rsplit_once('/').map_or("", |(parent, _)| parent);
-        }
-        self.blocked = Some((folder, answer));
-        Ok(answer)
     }
 
     fn write(&mut self, row: Option<PlanRow>) -> Result<(), StorageError> {

@@ -31,6 +31,8 @@ pub struct FileDetail {
     pub status: Option<DiffStatus>,
     /// The unknown places that it lies at or below.
     pub covers: Vec<Cover>,
+    /// Other names of its root that differ only in case or in how accents are written.
+    pub nearly: Vec<RelPath>,
     /// The file on the other root that it is compared with.
     pub twin: Option<FileEntry>,
     /// Other files of the same content on both roots, with the twin; at most the first fifty.
@@ -57,6 +59,7 @@ pub fn show(connection: &Connection, root: Root, path: &RelPath) -> Result<Optio
         sidecars: sidecars(connection, &row, &file)?,
         status,
         covers: cover_of_either(connection, &path.match_key())?,
+        nearly: nearly(connection, &row, &file)?,
         twin,
         copies,
         n_copies,
@@ -100,6 +103,11 @@ fn sidecars(connection: &Connection, root: &RootRow, file: &FileEntry) -> Result
     let mut found: Vec<FileEntry> = found.into_iter().flatten().collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
+}
+
+fn nearly(connection: &Connection, root: &RootRow, file: &FileEntry) -> Result<Vec<RelPath>, StorageError> {
+    let found = index::files_at_key(connection, root.id, &file.path.match_key())?;
+    Ok(found.into_iter().filter(|found| found.id != file.id).map(|found| found.path).collect())
 }
 
 fn twin(connection: &Connection, file: &FileEntry) -> Result<(Option<DiffStatus>, Option<FileEntry>), StorageError> {

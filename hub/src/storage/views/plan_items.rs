@@ -35,8 +35,10 @@ pub struct PlanItem {
     pub last_copy: bool,
     /// Why nothing happens.
     pub why: Option<Why>,
-    /// The place that was not seen, and why, where that is the reason.
+    /// What belongs to that: the place that was not seen, the name that is in the way.
     pub place: Option<String>,
+    /// It is the source's file; else the destination's.
+    pub of_source: bool,
 }
 
 impl PlanItem {
@@ -55,7 +57,7 @@ struct Key {
 }
 
 const COLUMNS: &str = "n, action, path, size_bytes, modified, to_path, there_size, there_modified, last_copy, why, \
-     place";
+     place, source_id IS NOT NULL";
 
 fn item(row: &Row<'_>) -> rusqlite::Result<PlanItem> {
     let there: (Option<i64>, Option<i64>) = (row.get(6)?, row.get(7)?);
@@ -70,6 +72,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<PlanItem> {
         last_copy: row.get(8)?,
         why: row.get::<_, Option<i64>>(9)?.and_then(Why::from_code),
         place: row.get(10)?,
+        of_source: row.get(11)?,
     })
 }
 

@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared_protocol::Sha256;
+use shared_protocol::{RelPath, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::files::FileView;
-use crate::domain::described::{Sha256Text, TypedPathText};
+use crate::domain::described::{RelPathText, Sha256Text, TypedPathText};
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::TransferId;
 use crate::domain::kind::WeightFormat;
@@ -19,6 +19,7 @@ use crate::domain::typed_path::TypedPath;
 use crate::fs::FileStamp;
 use crate::services::ServiceError;
 use crate::services::model_header::{self, ModelHeaderError};
+use crate::services::queue::{RenameOffer, rename_offer};
 use crate::storage::skipped::because;
 use crate::storage::views::detail::{self, FileDetail};
 use crate::web::WebState;
@@ -54,6 +55,13 @@ pub struct FileDetailView {
     pub status: Option<DiffStatus>,
     /// Of `unknown`: which place of which side was not seen, and why.
     pub why: Option<String>,
+    /// Other names of its root that differ only in case or in how accents are written: the conflict.
+    #[schema(value_type = Vec<RelPathText>)]
+    pub nearly: Vec<RelPath>,
+    /// The path that ends such a conflict, within its root or with how the other root spells it:
+    /// `/api/files/rename` takes it.
+    #[schema(value_type = Option<RelPathText>)]
+    pub rename_to: Option<RelPath>,
     /// The file on the other root that it is compared with.
     pub twin: Option<FileView>,
     /// Who uses it.
@@ -92,6 +100,7 @@ impl FileDetailView {
         detail: FileDetail,
         header: Result<SafetensorsSummary, ModelHeaderError>,
         kept: Result<Vec<Address>, ServiceError>,
+        rename: Option<RenameOffer>,
     ) -> Self {
         let (kept, sources_error) = match kept {
             Ok(kept) => (kept, None),
@@ -114,6 +123,8 @@ impl FileDetailView {
             sidecars: views(detail.sidecars),
             status: detail.status,
             why: because(&detail.covers),
+            nearly: detail.nearly,
+            rename_to: rename.map(|rename| rename.to),
             twin: detail.twin.map(FileView::from),
             usage: UsageView { copies: views(detail.copies), n_copies: detail.n_copies, transfers: detail.transfers },
             file: detail.file.into(),
@@ -173,7 +184,9 @@ pub(super) async fn show_file(
     services.comparer.refresh_to_show().await?;
     let path = spelled::path(&state, root, path).await?;
     let wanted = path.clone();
-    let found = services.database.read(move |connection| detail::show(connection, root, &wanted)).await?;
+    let read =
+        move |connection: &_| Ok((detail::show(connection, root, &wanted)?, rename_offer(connection, root, &wanted)?));
+    let (found, rename) = services.database.read(read).await?;
     let detail = found.ok_or_else(|| Problem::not_found(format!("{} has no file {path}.", root.label())))?;
     let stamp = FileStamp::known(detail.file.size_bytes, detail.file.modified, None);
     let header = model_header::read(&services.roots, root, &path, stamp, detail.file.placeholder).await;
@@ -181,7 +194,7 @@ pub(super) async fn show_file(
         Some(hash) => services.sources.addresses_of(&hash).await,
         None => Ok(Vec::new()),
     };
-    Ok(Json(FileDetailView::new(detail, header, kept)))
+    Ok(Json(FileDetailView::new(detail, header, kept, rename)))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod places;
 mod problems;
 mod queue;
 mod remote;
+mod renames;
 mod roots;
 mod rot;
 mod sources;

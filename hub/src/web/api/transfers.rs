@@ -1,6 +1,7 @@
 //! The queue's transfers: what is copied, moved or deleted, file by file.
 
 pub mod actions;
+pub mod rename;
 
 use axum::Json;
 use axum::extract::State;

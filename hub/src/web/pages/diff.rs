@@ -156,7 +156,7 @@ const fn explanation(status: DiffStatus) -> &'static str {
             "One side was not seen there, so what is missing may be there: behind a link, in a folder that could not be read, on a disk that is away. Nothing of it is copied, replaced or deleted."
         }
         DiffStatus::Conflict => {
-            "One side has several names that differ only in case: another system would take them for one file. They are left out of copies and deletes until one is renamed."
+            "One side has several names that differ only in case: another system would take them for one file. They are left out of copies and deletes until one is renamed: the details of a file offer a free name."
         }
     }
 }

@@ -62,12 +62,24 @@ struct Row {
     there_bytes: Option<u64>,
     last_copy: bool,
     why: Option<String>,
+    /// The details of the file, which offer another name, where that helps.
+    rename: Option<String>,
 }
 
-impl From<PlanItem> for Row {
-    fn from(item: PlanItem) -> Self {
+impl Row {
+    fn of(item: PlanItem, from: Root, to: Root) -> Self {
+        let root = if item.of_source { from } else { to };
+        let rename = item.why.filter(|why| why.ends_by_rename()).map(|_| {
+            let folder = item.path.parent().map(String::from);
+            QueryString::new()
+                .with("root", root.as_str())
+                .with_some("folder", folder.as_ref())
+                .with("open", item.path.as_str())
+                .into_text()
+        });
         Self {
             why: item.because(),
+            rename,
             action: item.action,
             path: item.path.as_str().to_owned(),
             to_path: item.to_path,
@@ -153,7 +165,7 @@ pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQu
         state => query.address(query.cursor.as_ref()),
         next => rows.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
         total => rows.total,
-        rows => Serde(rows.items.into_iter().map(Row::from).collect::<Vec<_>>()),
+        rows => Serde(rows.items.into_iter().map(|item| Row::of(item, from, to)).collect::<Vec<_>>()),
     })
 }
 

@@ -3,7 +3,7 @@
 //! Where both sides tell `A` from `a`, a copy beside a name that differs only in that would be two files
 //! of which no other disk could hold both: it is refused before it is made.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use shared_protocol::RelPath;
 
@@ -12,6 +12,7 @@ use super::content;
 use crate::domain::diff::{DiffStatus, compare};
 use crate::domain::ids::RootRowId;
 use crate::services::roots::LiveRoot;
+use crate::storage::index::destination::{DestinationFolders, InTheWay};
 use crate::storage::index::{self, FileRow};
 use crate::storage::{Connection, StorageError};
 
@@ -41,23 +42,20 @@ pub(super) struct Destination<'a> {
     exact: bool,
     /// Where the hub's data folder lies in it.
     data_folder: Option<String>,
-    /// Folders that were looked at.
-    folders: HashMap<Option<RelPath>, Spelled>,
-    /// Folders that will be made, by key.
-    made: HashMap<String, RelPath>,
+    folders: DestinationFolders<'a>,
     /// Places of files that are to be kept beside others, by key.
     claimed: HashSet<String>,
 }
 
 impl<'a> Destination<'a> {
     pub(super) fn new(connection: &'a Connection, from: &LiveRoot, live: &'a LiveRoot) -> Self {
+        let exact = from.case_sensitive && live.case_sensitive;
         Self {
             connection,
             live,
-            exact: from.case_sensitive && live.case_sensitive,
+            exact,
             data_folder: live.dir.own_below(),
-            folders: HashMap::new(),
-            made: HashMap::new(),
+            folders: DestinationFolders::new(connection, live.row, exact),
             claimed: HashSet::new(),
         }
     }
@@ -110,36 +108,11 @@ impl<'a> Destination<'a> {
 
     /// How a folder is spelled there, or why nothing can go into it.
     pub(super) fn folder(&mut self, folder: Option<RelPath>) -> Result<Spelled, StorageError> {
-        if let Some(known) = self.folders.get(&folder) {
-            return Ok(known.clone());
-        }
-        let found = self.look_at_folder(folder.as_ref())?;
-        self.folders.insert(folder, found.clone());
-        Ok(found)
-    }
-
-    fn look_at_folder(&mut self, folder: Option<&RelPath>) -> Result<Spelled, StorageError> {
-        let mut reached: Option<RelPath> = None;
-        for part in folder.into_iter().flat_map(RelPath::parts) {
-            let wanted = match RelPath::in_folder(reached.as_ref(), part) {
-                Ok(wanted) => wanted,
-                Err(error) => return Ok(Err(error.to_string())),
-            };
-            if !index::files_at_key(self.connection, self.live.row, &wanted.match_key())?.is_empty() {
-                return Ok(Err(format!("the destination has a file called {wanted}, where a folder has to be")));
-            }
-            let there = index::folder_like(self.connection, self.live.row, &wanted)?
-                .or_else(|| self.made.get(&wanted.match_key()).cloned());
-            reached = Some(match there {
-                Some(there) if there != wanted && self.exact => return Ok(Err(nearly(&there))),
-                Some(there) => there,
-                None => {
-                    self.made.insert(wanted.match_key(), wanted.clone());
-                    wanted
-                }
-            });
-        }
-        Ok(Ok(reached))
+        Ok(self.folders.spelled(folder)?.map_err(|why| match why {
+            InTheWay::File(file) => format!("the destination has a file called {file}, where a folder has to be"),
+            InTheWay::Nearly(there) => nearly(&there),
+            InTheWay::Name(error) => error.to_string(),
+        }))
     }
 }
 

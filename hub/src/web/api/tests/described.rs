@@ -25,6 +25,7 @@ const PROMISED: &[&str] = &[
     "GET /api/folders",
     "GET /api/files",
     "GET /api/files/detail",
+    "POST /api/files/rename",
     "GET /api/diff",
     "POST /api/hashes",
     "GET /api/hashes",

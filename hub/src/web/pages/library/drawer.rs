@@ -12,6 +12,7 @@ use crate::domain::safetensors::SafetensorsSummary;
 use crate::fs::FileStamp;
 use crate::services::ServiceError;
 use crate::services::model_header::{self, ModelHeaderError};
+use crate::services::queue::rename_offer;
 use crate::storage::skipped::because;
 use crate::storage::views::FileEntry;
 use crate::storage::views::detail::{self, FileDetail};
@@ -35,6 +36,10 @@ pub(in crate::web) struct Detail {
     kind: FileKind,
     placeholder: bool,
     conflict: bool,
+    /// Other names of its root that differ only in case.
+    nearly: Vec<RelPath>,
+    /// The name that ends such a conflict.
+    rename_to: Option<RelPath>,
     status: Option<DiffStatus>,
     why: Option<String>,
     twin: Option<Twin>,
@@ -109,12 +114,12 @@ pub(in crate::web) async fn detail(
         .read(move |connection| match detail::show(connection, root, &wanted)? {
             Some(found) => {
                 let preview = picture(connection, root, &found.file)?;
-                Ok(Some((found, preview)))
+                Ok(Some((found, preview, rename_offer(connection, root, &wanted)?)))
             }
             None => Ok(None),
         })
         .await?;
-    let Some((found, preview)) = found else { return Ok(None) };
+    let Some((found, preview, rename)) = found else { return Ok(None) };
     let model = if found.file.kind == FileKind::Model {
         let stamp = FileStamp::known(found.file.size_bytes, found.file.modified, None);
         let header = model_header::read(&services.roots, root, path, stamp, found.file.placeholder).await;
@@ -129,7 +134,8 @@ pub(in crate::web) async fn detail(
     let delete_reason = services.roots.check_delete(root).err().as_ref().map(reason);
     let close = format!("/library{}", query.page());
     let send = machines::send_label(state).await?;
-    Ok(Some(Detail { sources, send, ..view(found, preview, model, delete_reason, close) }))
+    let rename_to = rename.map(|rename| rename.to);
+    Ok(Some(Detail { rename_to, sources, send, ..view(found, preview, model, delete_reason, close) }))
 }
 
 /// Why something is not possible, as a sentence.
@@ -165,6 +171,8 @@ fn view(
         kind: file.kind,
         placeholder: file.placeholder,
         conflict: file.conflict,
+        nearly: found.nearly,
+        rename_to: None,
         status: found.status,
         why: because(&found.covers),
         twin,

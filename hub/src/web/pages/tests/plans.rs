@@ -107,3 +107,46 @@ async fn its_page_listens_and_has_a_place_for_every_piece() {
     assert_eq!(browse(&hub, "/plans/99").await.0, StatusCode::NOT_FOUND);
     assert_eq!(submit(&hub, &format!("/ui{address}/hash"), &[]).await.0, StatusCode::OK);
 }
+
+/// Where the disk tells `A` from `a`.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_plan_leads_to_the_rename_that_ends_a_conflict() {
+    let hub = TestHub::with(&[("LAKE_ALLOW_DELETE", "true")]).await;
+    for path in ["vae/Foo.pt", "vae/foo.pt"] {
+        hub.put(Root::Lake, path, path.as_bytes());
+    }
+    hub.scan().await;
+    let address = made(&hub, &[]).await;
+    let (_, html) = browse(&hub, &address).await;
+    let link = "/library?root=lake&amp;folder=vae&amp;open=vae/Foo.pt";
+    assert!(html.contains(&format!("href=\"{link}\"")) && html.contains("Rename…"), "{html}");
+    let (_, html) = browse(&hub, &link.replace("&amp;", "&")).await;
+    assert!(html.contains("Rename to Foo (2).pt") && html.contains("Beside it:"), "{html}");
+    let (status, dialog) = browse(&hub, "/ui/rename/confirm?root=lake&path=vae/Foo.pt").await;
+    assert_eq!(status, StatusCode::OK, "{dialog}");
+    assert!(dialog.contains("value=\"vae/Foo (2).pt\"") && dialog.contains("Nothing is overwritten"), "{dialog}");
+    let fields = [("root", "lake"), ("path", "vae/Foo.pt"), ("to", "vae/Foo (2).pt")];
+    let (status, answer) = submit(&hub, "/ui/rename", &fields).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert!(answer.contains("/ui/batches/1/undo") && answer.contains("Renaming to Foo (2).pt"), "{answer}");
+    hub.wait_for("/api/batches/1", |batch| batch["n_open"] == 0).await;
+    let (status, refused) = submit(&hub, "/ui/rename", &fields).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{refused}");
+    assert_eq!(browse(&hub, "/ui/rename/confirm?root=lake&path=vae/foo.pt").await.0, StatusCode::CONFLICT);
+    let (_, html) = browse(&hub, "/diff?status=conflict").await;
+    assert!(!html.contains("foo.pt"), "{html}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn where_no_name_may_go_the_rename_says_why() {
+    let hub = TestHub::with(&[]).await;
+    for path in ["vae/Foo.pt", "vae/foo.pt"] {
+        hub.put(Root::Lake, path, path.as_bytes());
+    }
+    hub.scan().await;
+    let (_, html) = browse(&hub, "/library?root=lake&folder=vae&open=vae/Foo.pt").await;
+    let button = html.split("Rename to").next().unwrap().rsplit("<button").next().unwrap();
+    assert!(button.contains("disabled") && button.contains("LAKE_ALLOW_DELETE"), "{button}");
+}
