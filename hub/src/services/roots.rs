@@ -5,6 +5,7 @@
 //! touch a root.
 
 mod adopt;
+mod links;
 mod watch;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::domain::ids::RootRowId;
 use crate::domain::root::{PerRoot, Root};
 use crate::fs::RootDir;
 use crate::fs::entry::OpenRoot;
+use crate::fs::inclusion::Neighbour;
 use crate::storage::Database;
 
 /// A root that can be worked on.
@@ -150,6 +152,11 @@ impl Roots {
                 why: known.status.offline_reason.clone().unwrap_or_else(|| "it was not looked at yet".into()),
             }),
         }
+    }
+
+    /// The folders that no included link may lead to, into, or around, but for those that other links lead to.
+    pub(super) fn neighbours(&self) -> Vec<Neighbour> {
+        links::neighbours(self)
     }
 
     /// Looks at a root now, on this thread: it is still the one that `live` was.

@@ -21,6 +21,8 @@ const PROMISED: &[&str] = &[
     "POST /api/scans/{id}/cancel",
     "GET /api/roots/{root}/skipped",
     "POST /api/roots/{root}/skipped/accept",
+    "GET /api/roots/{root}/links",
+    "POST /api/roots/{root}/links",
     "GET /api/folders",
     "GET /api/files",
     "GET /api/files/detail",
