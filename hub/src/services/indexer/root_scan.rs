@@ -91,7 +91,7 @@ impl Scan<'_> {
         let proved = matches!(verdict, Ok(WorkState::Complete | WorkState::Partial));
         if proved {
             disks::keep(&unseen, &known, &mut written, &mut gone);
-            self.note_unseen(&unseen);
+            self.note_unseen(&unseen, &written);
         } else {
             (unseen, gone) = (Vec::new(), Vec::new());
         }
@@ -100,11 +100,12 @@ impl Scan<'_> {
         verdict
     }
 
-    fn note_unseen(&self, unseen: &[UnseenFolder]) {
-        for folder in unseen {
+    fn note_unseen(&self, unseen: &[UnseenFolder], written: &Written) {
+        // What could not be listed was told already.
+        for folder in unseen.iter().filter(|folder| !written.broken.contains(&folder.path)) {
             self.note_error(&folder.path, &folder.reason.why(folder.detail.as_deref()));
+            (self.update)(&mut |part| part.n_errors += 1);
         }
-        (self.update)(&mut |part| part.n_errors += unseen.len() as u64);
     }
 
     /// What the scan as a whole is worth.

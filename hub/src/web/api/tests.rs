@@ -10,6 +10,7 @@ mod fake_agent;
 mod hashes;
 mod hostile;
 mod library;
+mod links;
 mod lists;
 mod mirrors;
 mod places;
