@@ -144,9 +144,9 @@ pub fn overlap_by_path(target: &Path, other: &Neighbour) -> Option<String> {
     told(is_below(&other.path, target), is_below(target, &other.path), &other.name)
 }
 
-/// A neighbour by its real path.
-pub fn resolved(neighbour: Neighbour) -> Neighbour {
-    Neighbour { path: real(&neighbour.path), ..neighbour }
+/// A path without links, as far as it is there.
+pub fn real_path(path: &Path) -> PathBuf {
+    real(path)
 }
 
 fn told(lies_in: bool, holds: bool, name: &str) -> Option<String> {

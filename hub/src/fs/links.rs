@@ -60,17 +60,49 @@ impl Links {
     /// The link of this path. The case of its letters is the file system's business: where `A` is not `a`, another link
     /// of such a name leads elsewhere, and is refused.
     pub fn at(&self, path: &str) -> Option<&Link> {
-        let links = self.0.as_ref()?;
-        let key = match_key(path);
-        links.iter().find(|link| link.key == key)
+        self.find(path, |at, link| at == link)
     }
 
     /// The link that a path is, or lies behind.
     pub fn above(&self, path: &str) -> Option<&Link> {
+        self.find(path, |at, link| at.strip_prefix(link).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    }
+
+    /// By the very letters, or else by the key.
+    fn find(&self, path: &str, is: impl Fn(&str, &str) -> bool) -> Option<&Link> {
         let links = self.0.as_ref()?;
-        let key = match_key(path);
-        let is_above =
-            |link: &&Link| key.strip_prefix(&link.key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        links.iter().find(is_above)
+        let exact = links.iter().find(|link| is(path, link.path().as_str()));
+        exact.or_else(|| {
+            let key = match_key(path);
+            links.iter().find(|link| is(&key, &link.key))
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+    use crate::domain::included_link::FolderIdentity;
+
+    #[test]
+    fn a_path_is_found_by_its_letters_and_else_in_any_case() {
+        let link = |path: &str| {
+            let identity = FolderIdentity { disk: "x".to_owned(), file: None };
+            let path = RelPath::parse(path).unwrap();
+            Link::new(IncludedLink { path, target: "/x".to_owned(), identity }, None)
+        };
+        let links = Links::new(vec![link("a/B"), link("a/b"), link("c")]);
+        let at = |path: &str| links.at(path).map(|link| link.path().as_str());
+        let above = |path: &str| links.above(path).map(|link| link.path().as_str());
+        assert_eq!(
+            (at("a/b"), at("a/B"), at("C"), at("a/b/x"), at("a")),
+            (Some("a/b"), Some("a/B"), Some("c"), None, None)
+        );
+        assert_eq!(
+            (above("a/b/x"), above("C/x/y"), above("c"), above("cx")),
+            (Some("a/b"), Some("c"), Some("c"), None)
+        );
+        assert!(Links::default().above("c").is_none() && Links::default().iter().next().is_none());
     }
 }

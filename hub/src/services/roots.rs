@@ -83,6 +83,7 @@ pub struct Roots {
     events: Events,
     history: History,
     known: Arc<RwLock<PerRoot<Known>>>,
+    real_paths: Arc<RwLock<links::RealPaths>>,
     look_now: Arc<tokio::sync::Notify>,
 }
 
@@ -118,6 +119,7 @@ impl Roots {
             events,
             history,
             known: Arc::new(RwLock::new(PerRoot::from_fn(unknown))),
+            real_paths: Arc::default(),
             look_now: Arc::default(),
         };
         watch::start(&roots, tasks).await;

@@ -57,8 +57,15 @@ struct Row {
     way_out: &'static str,
     is_unknown: bool,
     needs_help: bool,
-    can_accept: bool,
-    can_include: bool,
+    offer: Option<Offer>,
+}
+
+/// What a person may do about a place by a button.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Offer {
+    Accept,
+    Include,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,8 +92,7 @@ impl From<SkippedEntry> for Row {
             way_out: reason.way_out(),
             is_unknown: reason.is_unknown(),
             needs_help: reason.needs_help(),
-            can_accept: reason.can_accept(),
-            can_include: false,
+            offer: reason.can_accept().then_some(Offer::Accept),
         }
     }
 }
@@ -142,7 +148,7 @@ async fn rows_of(state: &WebState, root: Root, entries: Vec<SkippedEntry>) -> Ve
     let may = state.services.indexer.includable(root, paths).await;
     for (at, may) in links().zip(may) {
         if let Some(row) = rows.get_mut(at) {
-            row.can_include = may;
+            row.offer = may.then_some(Offer::Include);
         }
     }
     rows
