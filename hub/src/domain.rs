@@ -10,6 +10,7 @@ pub mod failure;
 pub mod hash_scope;
 pub mod identity;
 pub mod ids;
+pub mod included_link;
 pub mod kind;
 pub mod mirror;
 pub mod operation;

@@ -1,7 +1,7 @@
 //! The one place that touches people's model files.
 //!
-//! Everything here blocks, so callers run it on blocking threads. Nothing follows a link, nothing
-//! overwrites a name that is taken, and what a caller knew about a file (a [`FileStamp`]) is looked
+//! Everything here blocks, so callers run it on blocking threads. No link is followed but those
+//! that a person included ([`links`]), nothing overwrites a name that is taken, and what a caller knew about a file (a [`FileStamp`]) is looked
 //! at again before the file is touched. What is changed is changed in an opened folder ([`entry`]). Where the systems differ, one small file per concern and
 //! system holds the difference behind the same signatures.
 
@@ -19,6 +19,8 @@ pub mod hash;
 pub mod head;
 pub mod held;
 pub mod identity;
+pub mod inclusion;
+pub mod links;
 pub mod marker;
 pub mod node;
 pub mod open;

@@ -14,6 +14,7 @@ pub mod hash_jobs;
 pub mod hashes;
 pub mod history;
 pub mod identities;
+pub mod included_links;
 pub mod index;
 mod inspect;
 pub mod jobs;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
-    /// A symbolic link or junction.
+    /// A symbolic link or junction that is not included.
     Link,
     /// A name that not every system can store.
     BadName,
@@ -29,11 +29,13 @@ pub enum SkipReason {
     Unfinished,
     /// The hub's own data folder.
     HubData,
+    /// A link that was included leads to another folder than then, or nowhere.
+    LinkChanged,
 }
 
 impl SkipReason {
     /// Every reason, in the order of their codes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Link,
         Self::BadName,
         Self::NotUnicode,
@@ -45,6 +47,7 @@ impl SkipReason {
         Self::Excluded,
         Self::Unfinished,
         Self::HubData,
+        Self::LinkChanged,
     ];
 
     /// The number that stands for it in the database.
@@ -61,6 +64,7 @@ impl SkipReason {
             Self::Excluded => 8,
             Self::Unfinished => 9,
             Self::HubData => 10,
+            Self::LinkChanged => 11,
         }
     }
 
@@ -83,6 +87,7 @@ impl SkipReason {
             Self::Excluded => "excluded",
             Self::Unfinished => "unfinished",
             Self::HubData => "hub_data",
+            Self::LinkChanged => "link_changed",
         }
     }
 
@@ -94,12 +99,12 @@ impl SkipReason {
 
     /// Whether a person has to do something before the root is seen as a whole. Such a scan is partial.
     pub const fn needs_help(self) -> bool {
-        matches!(self, Self::Unlisted | Self::Unreadable | Self::DiskMissing | Self::DiskChanged)
+        matches!(self, Self::Unlisted | Self::Unreadable | Self::DiskMissing | Self::DiskChanged | Self::LinkChanged)
     }
 
     /// Whether a person may say that the place is right as it is now.
     pub const fn can_accept(self) -> bool {
-        matches!(self, Self::DiskMissing | Self::DiskChanged)
+        matches!(self, Self::DiskMissing | Self::DiskChanged | Self::LinkChanged)
     }
 
     /// The reason for people, said of the place: as the end of "… is". `detail` is what belongs to it: where a link leads,
@@ -123,13 +128,16 @@ impl SkipReason {
             Self::Excluded => with("no part of a library and left alone"),
             Self::Unfinished => with("not downloaded whole"),
             Self::HubData => "the data folder of a hub".to_owned(),
+            Self::LinkChanged => with("an included link that is not what it was when it was included"),
         }
     }
 
     /// What a person can do about it.
     pub const fn way_out(self) -> &'static str {
         match self {
-            Self::Link => "Put the files themselves here if the hub is to manage them.",
+            Self::Link => {
+                "Include the folder that it leads to if the hub is to manage it, or put the files themselves here."
+            }
             Self::BadName | Self::NotUnicode => "Rename it, then scan again.",
             Self::Special => "Move it out of the models folder, then scan again.",
             Self::Unlisted | Self::Unreadable => {
@@ -143,6 +151,10 @@ impl SkipReason {
             Self::DiskChanged => {
                 "Mount the disk of before and scan again. If the new disk is meant to be here, say that this is right \
                  as it is."
+            }
+            Self::LinkChanged => {
+                "Bring back the folder that it led to (mount its disk, undo the change), then scan again. If it is meant \
+                 to lead where it does now, say that this is right as it is; else leave it out."
             }
             Self::Excluded | Self::HubData => "Nothing has to be done.",
             Self::Unfinished => {

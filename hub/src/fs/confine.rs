@@ -1,6 +1,6 @@
-//! Nothing is read through a link.
+//! Nothing is read through a link but through those that a person included.
 //!
-//! A link or junction below a root leads where no index has looked, perhaps out of the root, perhaps
+//! Any other link or junction below a root leads where no index has looked, perhaps out of the root, perhaps
 //! into the other one. The check and what follows are two steps, which is enough for reading; what is
 //! changed is changed through [`super::entry`].
 
@@ -11,15 +11,18 @@ use std::path::Path;
 use shared_protocol::RelPath;
 
 use crate::domain::exclusion::DATA_FOLDER;
+use crate::fs::entry::link::check;
 use crate::fs::{FsError, RootDir};
 
-/// Refuses a path that is a link or passes through one below the root. What does not exist yet is no
-/// link; the root itself may be one.
+/// Refuses a path that is a link or passes through one below the root, unless that is included and leads where it did.
+/// What does not exist yet is no link; the root itself may be one.
 pub fn ensure_no_links(root: &RootDir, path: &RelPath) -> Result<(), FsError> {
     let mut full = root.path().to_owned();
+    let (text, mut end) = (path.as_str(), 0);
     for part in path.parts() {
         full.push(part);
-        if look_within(root, &full)?.is_none() {
+        end += part.len() + usize::from(end > 0);
+        if look_within(root, text.get(..end).unwrap_or(text), &full)?.is_none() {
             return Ok(());
         }
     }
@@ -46,9 +49,13 @@ fn is_own(path: &Path) -> FsError {
     FsError::refused("go into", path, ErrorKind::Unsupported, DATA_FOLDER.why)
 }
 
-/// Looks at what has this name below a root; `None` if nothing has. A link is an error, and so is the
-/// hub's own data folder.
-fn look_within(root: &RootDir, path: &Path) -> Result<Option<Metadata>, FsError> {
+/// Looks at what has this name below a root; `None` if nothing has. A link that is not included is an error, and so
+/// is the hub's own data folder.
+fn look_within(root: &RootDir, below: &str, path: &Path) -> Result<Option<Metadata>, FsError> {
+    if let Some(link) = root.links().at(below) {
+        check(root, link)?;
+        return fs::metadata(path).map(Some).map_err(FsError::at("look at", path));
+    }
     match fs::symlink_metadata(path) {
         // On Windows this is true of symlinks and junctions alike (every name surrogate), and not of
         // deduplicated or compressed files, which are ordinary to everyone.

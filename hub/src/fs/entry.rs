@@ -7,12 +7,16 @@
 //! taken an hour since. Mounts inside a root are part of it.
 
 mod folder;
+pub mod link;
 mod root;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod link_tests;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 pub(crate) mod testing;

@@ -136,6 +136,10 @@ fn remove_up(
     let mut removed = Vec::new();
     let mut next = Some(folder.clone());
     while let Some(folder) = next.take_if(|folder| !stays(folder)) {
+        if root.dir().links().at(folder.as_str()).is_some() {
+            // Neither a link goes that a person made, nor the folder that it leads to.
+            break;
+        }
         let around = folder.parent();
         if let Some(parent) = Folder::find(root, around.as_ref())? {
             let is_top = |child: Arc<Folder>| Ok::<_, FsError>(child.mount()? != parent.mount()?);

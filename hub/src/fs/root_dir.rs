@@ -12,6 +12,7 @@ use std::sync::Arc;
 use shared_protocol::RelPath;
 
 use crate::domain::exclusion::DATA_FOLDER;
+use crate::fs::links::Links;
 use crate::fs::{FsError, OwnFolder, verbatim};
 
 /// The absolute folder of one root.
@@ -21,6 +22,8 @@ pub struct RootDir {
     path: PathBuf,
     /// The hub's data folder, which may lie below and is no part of the library.
     own: Option<Arc<OwnFolder>>,
+    /// The links below it that are followed.
+    links: Links,
 }
 
 /// Why a folder can't be a root.
@@ -81,15 +84,35 @@ impl RootDir {
         let path: PathBuf = absolute.components().collect();
         if cfg!(windows) {
             let verbatim = path.to_str().and_then(verbatim::verbatim_text);
-            return verbatim.map(|text| Self { path: text.into(), own: None }).ok_or(RootDirError::NoFolder(shown));
+            return verbatim.map(|text| Self::plain(text.into())).ok_or(RootDirError::NoFolder(shown));
         }
-        Ok(Self { path, own: None })
+        Ok(Self::plain(path))
+    }
+
+    fn plain(path: PathBuf) -> Self {
+        Self { path, own: None, links: Links::default() }
     }
 
     /// The same root, in which the hub's data folder is no part of the library.
     #[must_use]
     pub fn keeping_out(self, data: Arc<OwnFolder>) -> Self {
         Self { own: Some(data), ..self }
+    }
+
+    /// The same root, of which what these links lead to is a part.
+    #[must_use]
+    pub fn including(self, links: Links) -> Self {
+        Self { links, ..self }
+    }
+
+    /// The links below it that are followed.
+    pub const fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// Whether both are one folder, whatever links of it are followed.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.path == other.path && self.own == other.own
     }
 
     /// The hub's data folder, wherever it lies.
@@ -169,12 +192,17 @@ pub fn check_outside_data(root: &RootDir, data: &Path, spared: &Path) -> Result<
 
 /// Whether `inner` is `outer` or lies below it, by text or because one of its parents is the same
 /// folder on disk.
-fn contains(outer: &Path, inner: &Path) -> bool {
-    if key(inner).starts_with(key(outer)) {
+pub(super) fn contains(outer: &Path, inner: &Path) -> bool {
+    if is_below(outer, inner) {
         return true;
     }
     let Ok(outer_id) = file_id::get_file_id(outer) else { return false };
     inner.ancestors().any(|folder| file_id::get_file_id(folder).is_ok_and(|id| id == outer_id))
+}
+
+/// Whether `inner` is `outer` or lies below it, by text alone.
+pub(super) fn is_below(outer: &Path, inner: &Path) -> bool {
+    key(inner).starts_with(key(outer))
 }
 
 /// How a path is compared as text: without regard to case where the system has none.
@@ -183,7 +211,7 @@ fn key(path: &Path) -> PathBuf {
 }
 
 /// The path without links as far as it exists, so that its parents are the real ones.
-fn real(path: &Path) -> PathBuf {
+pub(super) fn real(path: &Path) -> PathBuf {
     if let Ok(real) = fs::canonicalize(path) {
         return real;
     }

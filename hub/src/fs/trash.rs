@@ -1,5 +1,6 @@
 //! The trash of a root: `<root>/.comfy-hub-trash/<date>/<batch>/<path>`, and of each disk that is mounted
-//! inside it: `<mount>/.comfy-hub-trash/<date>/<batch>/<path below the mount>`.
+//! inside it or that an included link leads to: `<mount>/.comfy-hub-trash/<date>/<batch>/<path below the mount>`.
+//! The folder of a link has its own also where it lies on the root's disk: that is always a rename away.
 //!
 //! Deleting is a rename within a volume, so it is quick, frees nothing, and can be undone. Where no rename
 //! leads, and where no folder can be made on the disk, it is a proved copy into a trash where one can. No

@@ -91,6 +91,18 @@ pub(in crate::fs) fn keeps_identities_at(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|facts| linux::is_lasting(&facts))
 }
 
+/// A text for the disk of an open folder that lasts over a restart where the system has one. `path` is its real one.
+#[cfg(target_os = "linux")]
+pub(in crate::fs) fn disk_of(open: &std::fs::File, path: &Path) -> std::io::Result<String> {
+    linux::disk_of(open, path)
+}
+
+/// Whether a folder keeps its number from one mount to the next.
+#[cfg(target_os = "linux")]
+pub(in crate::fs) fn numbers_folders(open: &std::fs::File) -> bool {
+    rustix::fs::fstatfs(open).is_ok_and(|facts| linux::numbers_folders(&facts))
+}
+
 /// A text that tells this volume from others on this machine.
 pub fn volume_id(folder: &Path) -> Result<String, FsError> {
     if let Some(id) = system::lasting_id(folder) {

@@ -165,3 +165,8 @@ impl FolderListing {
 #[cfg(test)]
 #[path = "walk/tests.rs"]
 mod tests;
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
+#[path = "walk/link_tests.rs"]
+mod link_tests;

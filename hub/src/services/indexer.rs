@@ -7,6 +7,8 @@
 mod accept;
 mod digest;
 mod disks;
+mod linked;
+mod links;
 mod root_scan;
 mod seen;
 mod settle;
@@ -47,6 +49,7 @@ pub struct Indexer {
     pending: Arc<Mutex<Pending>>,
     turn: Arc<tokio::sync::Mutex<()>>,
     settle: Arc<tokio::sync::Notify>,
+    links: links::Turns,
 }
 
 /// The scan under way, as everyone may see it.
@@ -84,6 +87,7 @@ impl Indexer {
             pending: Arc::default(),
             turn: Arc::default(),
             settle: Arc::default(),
+            links: links::Turns::default(),
         };
         settle::start(&indexer);
         indexer.start_by_itself();

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod belonging;
+mod links;
 mod watch;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::domain::ids::RootRowId;
 use crate::domain::root::{PerRoot, Root};
 use crate::fs::RootDir;
 use crate::fs::entry::OpenRoot;
+use crate::fs::inclusion::Neighbour;
 use crate::storage::Database;
 
 /// A root that can be worked on.
@@ -84,6 +86,7 @@ pub struct Roots {
     events: Events,
     history: History,
     known: Arc<RwLock<PerRoot<Known>>>,
+    real_paths: Arc<RwLock<links::RealPaths>>,
     look_now: Arc<tokio::sync::Notify>,
 }
 
@@ -120,6 +123,7 @@ impl Roots {
             events,
             history,
             known: Arc::new(RwLock::new(PerRoot::from_fn(unknown))),
+            real_paths: Arc::default(),
             look_now: Arc::default(),
         };
         watch::start(&roots, tasks).await;
@@ -154,6 +158,11 @@ impl Roots {
                 why: known.status.offline_reason.clone().unwrap_or_else(|| "it was not looked at yet".into()),
             }),
         }
+    }
+
+    /// The folders that no included link may lead to, into, or around, but for those that other links lead to.
+    pub(super) fn neighbours(&self) -> Vec<Neighbour> {
+        links::neighbours(self)
     }
 
     /// Looks at a root now, on this thread: it is still the one that `live` was.

@@ -30,6 +30,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0016_bundles.sql")),
     M::up(include_str!("../../migrations/0017_identities.sql")),
     M::up(include_str!("../../migrations/0018_rot.sql")),
+    M::up(include_str!("../../migrations/0019_included_links.sql")),
 ];
 
 /// What opening found out.

@@ -15,6 +15,7 @@ pub mod folders;
 pub mod hashes;
 pub mod health;
 pub mod history;
+pub mod links;
 pub mod list;
 pub mod logs;
 pub mod mirrors;
@@ -134,6 +135,7 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(roots::adopt_root))
         .routes(routes!(skipped::list_skipped))
         .routes(routes!(skipped::accept_skipped))
+        .routes(routes!(links::list_links, links::set_link))
         .routes(routes!(history::list_history))
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))

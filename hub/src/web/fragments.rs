@@ -116,6 +116,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/hashes/{id}/cancel", post(work::cancel_hashing))
         .route("/ui/roots/{root}/adopt", post(work::adopt))
         .route("/ui/roots/{root}/skipped/accept", post(skipped::accept))
+        .route("/ui/roots/{root}/links", post(skipped::set_link))
         .route("/ui/skipped/results", get(skipped::show_skipped))
         .route("/ui/settings", post(settings::save_settings))
         .route("/ui/room", get(room::show_room))

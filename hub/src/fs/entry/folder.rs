@@ -7,7 +7,7 @@ use std::sync::Arc;
 use shared_protocol::RelPath;
 
 use super::root::elsewhere;
-use super::{Entry, Found, Identity, Kind, OpenRoot, absent, is_link, system};
+use super::{Entry, Found, Identity, Kind, OpenRoot, absent, is_link, link, system};
 use crate::fs::FsError;
 use crate::fs::confine::ensure_not_own;
 use crate::fs::volume::Space;
@@ -116,14 +116,20 @@ impl Folder {
     /// A folder in it; none if there is none of that name.
     pub fn child(&self, name: &str) -> Result<Option<Arc<Self>>, FsError> {
         let below = self.name_below(name)?;
-        let handle = absent(system::open_folder(&self.handle, name));
-        match handle.map_err(|error| why_not(&self.handle, name, &self.path.join(name), error))? {
+        let path = self.path.join(name);
+        let handle = match self.root.dir().links().at(below.as_str()) {
+            // Where it leads nowhere, there is not nothing.
+            Some(link) => Some(link::enter(self.root.dir(), &self.handle, link, name)?),
+            None => absent(system::open_folder(&self.handle, name))
+                .map_err(|error| why_not(&self.handle, name, &path, error))?,
+        };
+        match handle {
             Some(handle) => {
                 ensure_not_own(self.root.dir(), &below)?;
                 Self::of(&self.root, Some(below), handle).map(Some)
             }
             None => match system::look(&self.handle, name) {
-                Ok(found) => Err(no_folder(&self.path.join(name), found)),
+                Ok(found) => Err(no_folder(&path, found)),
                 Err(_) => Ok(None),
             },
         }
@@ -182,17 +188,25 @@ impl Folder {
         system::mount(&self.handle, &self.identity).map_err(FsError::at("look at", &self.path))
     }
 
-    /// The outermost folder around it, itself included, that lies on the same mount.
+    /// The outermost folder around it, itself included, that lies on the same mount and in the same linked folder: what
+    /// is around the folder that a link leads to is not the hub's.
     pub fn top_of_mount(self: &Arc<Self>) -> Result<Arc<Self>, FsError> {
         let mount = self.mount()?;
         let mut top = Arc::clone(self);
-        while let Some(around) = top.parent()? {
+        while !top.is_linked()
+            && let Some(around) = top.parent()?
+        {
             if around.mount()? != mount {
                 break;
             }
             top = around;
         }
         Ok(top)
+    }
+
+    /// Whether it is the folder of an included link.
+    pub fn is_linked(&self) -> bool {
+        self.below.as_ref().is_some_and(|below| self.root.dir().links().at(below.as_str()).is_some())
     }
 
     fn name_below(&self, name: &str) -> Result<RelPath, FsError> {
@@ -208,7 +222,8 @@ fn reach(root: &OpenRoot, from: &system::Handle, below: Option<&RelPath>) -> Res
     let Some(below) = below else {
         return system::again(from).map_err(FsError::at("open", root.path()));
     };
-    match system::open_at_once(from, below.as_str()) {
+    let has_link = root.dir().links().above(below.as_str()).is_some();
+    match if has_link { None } else { system::open_at_once(from, below.as_str()) } {
         Some(handle) => Ok(handle),
         None => step_by_step(root, from, below),
     }
@@ -217,11 +232,15 @@ fn reach(root: &OpenRoot, from: &system::Handle, below: Option<&RelPath>) -> Res
 pub(super) fn step_by_step(root: &OpenRoot, from: &system::Handle, below: &RelPath) -> Result<system::Handle, FsError> {
     let mut path = root.path().to_owned();
     let mut reached: Option<system::Handle> = None;
+    let (text, mut end) = (below.as_str(), 0);
     for part in below.parts() {
         path.push(part);
+        end += part.len() + usize::from(end > 0);
         let around = reached.as_ref().unwrap_or(from);
-        let next = system::open_folder(around, part);
-        reached = Some(next.map_err(|error| why_not(around, part, &path, error))?);
+        reached = Some(match root.dir().links().at(text.get(..end).unwrap_or(text)) {
+            Some(link) => link::enter(root.dir(), around, link, part)?,
+            None => system::open_folder(around, part).map_err(|error| why_not(around, part, &path, error))?,
+        });
     }
     reached.ok_or_else(|| FsError::new("open", root.path(), ErrorKind::NotFound.into()))
 }

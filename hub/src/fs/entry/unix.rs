@@ -1,8 +1,8 @@
 //! Opened folders on Unix: every name is looked up in the handle, never from the top.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxFlags, fstat, fstatvfs, linkat,
@@ -12,6 +12,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::folder::{Listed, Mount};
 use super::{Found, Identity, Kind};
+use crate::domain::included_link::FolderIdentity;
 use crate::domain::ticks::Ticks;
 use crate::fs::identity::of_inode;
 use crate::fs::open::FileStamp;
@@ -47,6 +48,23 @@ pub(super) fn open_at_once(from: &Handle, below: &str) -> Option<Handle> {
 
 pub(super) fn open_folder(around: &Handle, name: &str) -> io::Result<Handle> {
     Ok(retry_on_intr(|| openat(around, name, FOLDER.union(OFlags::NOFOLLOW), Mode::empty()))?.into())
+}
+
+/// Enters the folder that a link leads to, and tells its real path. `full` is the link's.
+pub(super) fn open_linked(around: &Handle, name: &str, full: &Path) -> io::Result<(Handle, PathBuf)> {
+    let folder = retry_on_intr(|| openat(around, name, FOLDER, Mode::empty()))?;
+    Ok((folder.into(), fs::canonicalize(full)?))
+}
+
+/// The same by path.
+pub(super) fn follow(path: &Path) -> io::Result<(Handle, PathBuf)> {
+    Ok((open_root(path)?, fs::canonicalize(path)?))
+}
+
+/// What tells a folder from others also after a restart. `path` is its real one.
+pub(super) fn lasting(folder: &Handle, path: &Path) -> io::Result<FolderIdentity> {
+    let number = fstat(folder)?.st_ino;
+    Ok(FolderIdentity { disk: volume::disk_of(folder, path)?, file: volume::numbers_folders(folder).then_some(number) })
 }
 
 pub(super) fn folder_identity(folder: &Handle) -> io::Result<Identity> {
@@ -230,8 +248,6 @@ pub(super) fn mount(folder: &Handle, identity: &Identity) -> io::Result<Mount> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]

@@ -18,6 +18,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::folder::{Listed, Mount};
 use super::{Found, Identity, Kind};
+use crate::domain::included_link::FolderIdentity;
 use crate::fs::open::{self, FileStamp};
 use crate::fs::volume::{self, Space};
 
@@ -76,6 +77,27 @@ pub(super) fn open_folder(around: &Handle, name: &str) -> io::Result<Handle> {
     }
     let held = around.held.iter().cloned().chain([Arc::new(file)]).collect();
     Ok(Handle { path, held })
+}
+
+/// Enters the folder that a link leads to, and tells its real path, by which it is worked in: wherever the link leads
+/// next, that stays. Junctions and symbolic links are followed alike.
+pub(super) fn open_linked(around: &Handle, name: &str, _full: &Path) -> io::Result<(Handle, PathBuf)> {
+    let path = fs::canonicalize(around.join(name))?;
+    let file = hold(&path, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)?;
+    let held = around.held.iter().cloned().chain([Arc::new(file)]).collect();
+    Ok((Handle { path: path.clone(), held }, path))
+}
+
+/// The same by path.
+pub(super) fn follow(path: &Path) -> io::Result<(Handle, PathBuf)> {
+    let path = fs::canonicalize(path)?;
+    Ok((open_root(&path)?, path))
+}
+
+/// What tells a folder from others also after a restart.
+pub(super) fn lasting(folder: &Handle, _path: &Path) -> io::Result<FolderIdentity> {
+    let Identity { device, file, .. } = folder_identity(folder)?;
+    Ok(FolderIdentity { disk: format!("serial:{device:x}"), file: Some(file) })
 }
 
 pub(super) fn folder_identity(folder: &Handle) -> io::Result<Identity> {

@@ -41,7 +41,16 @@ pub struct Lying {
 pub fn batch_folders(root: &Arc<OpenRoot>, known: &[String]) -> Result<Vec<BatchFolder>, FsError> {
     let mut found = Vec::new();
     for site in sites(root, known) {
-        let Some(around) = Folder::find(root, site.as_ref())? else { continue };
+        let around = match Folder::find(root, site.as_ref()) {
+            Ok(Some(around)) => around,
+            Ok(None) => continue,
+            // Behind a link that was left out or changed nothing was seen, and nothing is gone.
+            Err(error) if site.is_some() => {
+                tracing::debug!(%error, "a trash can't be looked through now");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let Some(trash) = around.child(TRASH_FOLDER)? else { continue };
         let above = site.as_ref().map(|site| format!("{site}/{TRASH_FOLDER}/")).unwrap_or_default();
         for day in folders_in(&trash)? {
@@ -55,13 +64,20 @@ pub fn batch_folders(root: &Arc<OpenRoot>, known: &[String]) -> Result<Vec<Batch
     Ok(found)
 }
 
-/// The folders in which there may be a trash: the root, where disks are mounted, and where one is known.
+/// The folders in which there may be a trash: the root, where disks are mounted, where included links lead, and where
+/// one is known.
 fn sites(root: &OpenRoot, known: &[String]) -> BTreeSet<Option<RelPath>> {
     let mounted = volume::mounts_below(root.path());
     let mounted = mounted.iter().filter_map(|path| relative(path));
+    let linked = root.dir().links().iter().flat_map(|link| {
+        let below = volume::mounts_below(Path::new(&link.included().target));
+        let below =
+            below.iter().filter_map(|path| RelPath::parse(&format!("{}/{}", link.path(), relative(path)?)).ok());
+        below.chain([link.path().clone()]).collect::<Vec<_>>()
+    });
     let known = known.iter().filter_map(|name| name.split_once(&format!("/{TRASH_FOLDER}/")));
     let known = known.filter_map(|(site, _)| RelPath::parse(site).ok());
-    std::iter::once(None).chain(mounted.chain(known).map(Some)).collect()
+    std::iter::once(None).chain(mounted.chain(linked).chain(known).map(Some)).collect()
 }
 
 /// Every file of a batch, and beside them what is still being written or was never ended. Links, and names that not

@@ -1,11 +1,11 @@
 //! Volumes on Linux.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{StatFs, major, minor, statfs, statvfs};
+use rustix::fs::{StatFs, fstat, fstatvfs, major, minor, statfs, statvfs};
 
 use super::mounts::{Mount, mount_of};
 use super::{Space, VolumeKind};
@@ -18,6 +18,19 @@ pub(super) fn space(folder: &Path) -> io::Result<Option<Space>> {
 /// The file system's own number, which survives a restart where the device's does not.
 pub(super) fn lasting_id(folder: &Path) -> Option<String> {
     statvfs(folder).ok().map(|facts| facts.f_fsid).filter(|id| *id != 0).map(|id| format!("fsid:{id:x}"))
+}
+
+/// The file system's own number. Servers and FUSE have none, and that of their device is made up at each mount: there
+/// the table of mounts says what is mounted.
+pub(super) fn disk_of(open: &File, path: &Path) -> io::Result<String> {
+    let number = fstatvfs(open)?.f_fsid;
+    if number != 0 {
+        return Ok(format!("fsid:{number:x}"));
+    }
+    Ok(match mount_of(path) {
+        Some(mount) => format!("{}:{}", mount.fs_type, mount.source.display()),
+        None => format!("device:{:x}", fstat(open)?.st_dev),
+    })
 }
 
 /// The numbers are those of `statfs(2)`.
@@ -62,6 +75,12 @@ pub(super) const fn is_lasting(facts: &StatFs) -> bool {
             | 0x8584_58f6
             | 0x794c_7630
     )
+}
+
+/// Whether folders keep their number from one mount to the next: a server of NFS gives it, though not a change time that
+/// could be held against that of the client.
+pub(super) const fn numbers_folders(facts: &StatFs) -> bool {
+    is_lasting(facts) || number(facts) == 0x6969
 }
 
 /// `fuseblk` is a local disk (NTFS, exFAT); of the others only those with a known local meaning are.

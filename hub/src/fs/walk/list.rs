@@ -15,18 +15,28 @@ use super::{FolderListing, FoundFile, NO_MOUNT, unfinished};
 use crate::domain::exclusion::{Entry, Exclusion, Kind, of_entry};
 use crate::domain::skipped::{Skip, SkipReason};
 use crate::domain::skipped_names::other_names;
+use crate::fs::entry::link::check;
 use crate::fs::{FsError, RootDir, verbatim};
 
-/// Lists a folder that is known not to lie behind a link. `device_above` is that of the folder around it.
+/// Lists a folder that is known not to lie behind a link that is not included. `device_above` is that of the folder around it.
 pub(super) fn list(root: &RootDir, folder: Option<&RelPath>, device_above: Option<u64>) -> FolderListing {
     let path = root.resolve_folder(folder);
     let mut listing = FolderListing::empty(folder.cloned());
-    // The root itself may be a link; a folder below it became one after its parent was listed.
-    let opened = match Folder::open(&path, folder.is_none()) {
+    let link = folder.and_then(|folder| root.links().above(folder.as_str()));
+    if let Some(error) = link.and_then(|link| check(root, link).err()) {
+        return FolderListing::failed(folder.cloned(), error);
+    }
+    // The root itself may be a link, and one that is included; another folder became one after its parent was listed.
+    let may_be_link = may_be_link(root, folder);
+    let opened = match Folder::open(&path, may_be_link) {
         Ok(opened) => opened,
         Err(error) => return FolderListing::failed(folder.cloned(), FsError::new("list", &path, error)),
     };
     match opened.place(device_above) {
+        // What a link leads to lies on a disk of its own, which is judged with the link.
+        Ok(place) if may_be_link && folder.is_some() => {
+            (listing.mount, listing.device) = (Some(NO_MOUNT.to_owned()), place.device);
+        }
         Ok(place) => (listing.mount, listing.device) = (Some(place.mount), place.device),
         Err(error) => cut(&mut listing, FsError::new("look at", &path, error)),
     }
@@ -42,13 +52,16 @@ pub(super) fn list(root: &RootDir, folder: Option<&RelPath>, device_above: Optio
         cut(&mut listing, error);
     }
     // The listing was taken by name: a disk that went meanwhile left what lies under it.
-    match opened.is_still_at(&path, folder.is_none()) {
+    match opened.is_still_at(&path, may_be_link) {
         Ok(true) => {}
         Ok(false) => {
             let why = "another folder took its place while it was listed";
             cut(&mut listing, FsError::refused("list", &path, ErrorKind::NotFound, why));
         }
         Err(error) => cut(&mut listing, FsError::new("list", &path, error)),
+    }
+    if let Some(error) = link.and_then(|link| check(root, link).err()) {
+        cut(&mut listing, error);
     }
     unfinished::take_out(&mut listing);
     leave_taken_names(&mut listing);
@@ -62,7 +75,7 @@ pub(super) fn list(root: &RootDir, folder: Option<&RelPath>, device_above: Optio
 pub(super) fn is_mounted(root: &RootDir, folder: &RelPath) -> Result<bool, FsError> {
     let place = |folder: Option<&RelPath>, device_above| {
         let path = root.resolve_folder(folder);
-        match Folder::open(&path, folder.is_none()).and_then(|opened| opened.place(device_above)) {
+        match Folder::open(&path, may_be_link(root, folder)).and_then(|opened| opened.place(device_above)) {
             Ok(place) => Ok(Some(place)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FsError::new("look at", &path, error)),
@@ -70,6 +83,16 @@ pub(super) fn is_mounted(root: &RootDir, folder: &RelPath) -> Result<bool, FsErr
     };
     let above = place(folder.parent().as_ref(), None)?.and_then(|place| place.device);
     Ok(place(Some(folder), above)?.is_some_and(|place| place.mount != NO_MOUNT))
+}
+
+fn may_be_link(root: &RootDir, folder: Option<&RelPath>) -> bool {
+    folder.is_none_or(|folder| root.links().at(folder.as_str()).is_some())
+}
+
+/// Whether a link in a folder is one that is included, by its very name.
+fn is_included(root: &RootDir, folder: Option<&RelPath>, name: &str) -> bool {
+    let path = RelPath::in_folder(folder, name);
+    path.is_ok_and(|path| root.links().at(path.as_str()).is_some_and(|link| *link.path() == path))
 }
 
 /// Notes that names may be missing.
@@ -108,6 +131,8 @@ fn add(listing: &mut FolderListing, root: &RootDir, folder: &Folder, entry: &Dir
         exclude(listing, os_name, exclusion);
     } else if is_folder && root.own().is_some_and(|own| folder.is_own(entry, own)) {
         skip(listing, os_name, SkipReason::HubData, None);
+    } else if file_type.is_symlink() && is_included(root, listing.folder.as_ref(), name) {
+        listing.folders.push(name.to_owned());
     } else if file_type.is_symlink() {
         let (reason, detail) = link(entry);
         skip(listing, os_name, reason, detail);

@@ -1,10 +1,14 @@
-//! A person says that a folder is right as it is, though its disk is gone or another one.
+//! A person says that a folder is right as it is, though its disk is gone or another one, or an included link leads
+//! elsewhere.
+
+use shared_protocol::RelPath;
 
 use super::Indexer;
 use crate::domain::ids::ScanId;
 use crate::domain::root::Root;
 use crate::services::{ErrorKind, ServiceError};
 use crate::storage::history::{Level, NewLine};
+use crate::storage::included_links;
 use crate::storage::skipped::{self, Accepted};
 
 impl Indexer {
@@ -12,6 +16,12 @@ impl Indexer {
     /// is gone then. Refuses a place that nobody has to say yes to.
     pub async fn accept(&self, root: Root, path: String) -> Result<ScanId, ServiceError> {
         let row = self.roots.live(root)?.row;
+        if let Ok(link) = RelPath::parse(&path) {
+            let wanted = link.clone();
+            if self.database.read(move |connection| included_links::has(connection, row, &wanted)).await? {
+                return self.include_link(root, link).await;
+            }
+        }
         let wanted = path.clone();
         let accepted = self.database.write(move |tx| skipped::accept(tx, row, &wanted)).await?;
         match accepted {

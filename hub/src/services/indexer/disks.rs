@@ -15,7 +15,7 @@ use crate::storage::index::KnownFolder;
 use crate::storage::skipped::UnseenFolder;
 
 /// Whether a path is a folder or lies below it.
-fn is_within(path: &str, folder: &str) -> bool {
+pub(super) fn is_within(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
 
 use super::seen::{Seen, What, Written};
-use super::{Indexer, disks};
+use super::{Indexer, disks, linked};
 use crate::domain::ids::FolderId;
 use crate::domain::root::Root;
 use crate::domain::scan::{MAX_ERRORS, RootScan, ScanError, ScanReport, WorkState};
@@ -82,13 +82,16 @@ impl Scan<'_> {
         });
         let mut written = written?;
         let mut gone = gone_folders(&known, &written);
-        let mut unseen = disks::unseen(&known, &written, &gone);
+        let mut unseen = linked::unseen(&live.dir);
+        linked::tell_once(&unseen, &mut written);
+        linked::add_apart(&mut unseen, disks::unseen(&known, &written, &gone));
+        let had_files = linked::had_files(&known, &written);
         let verdict = self.judge(&live, end, cancel, had_files, &written, !unseen.is_empty());
         // What a cancelled or failed scan found is true; what it did not find may be there.
         let proved = matches!(verdict, Ok(WorkState::Complete | WorkState::Partial));
         if proved {
             disks::keep(&unseen, &known, &mut written, &mut gone);
-            self.note_unseen(&unseen);
+            self.note_unseen(&unseen, &written);
         } else {
             (unseen, gone) = (Vec::new(), Vec::new());
         }
@@ -97,11 +100,12 @@ impl Scan<'_> {
         verdict
     }
 
-    fn note_unseen(&self, unseen: &[UnseenFolder]) {
-        for folder in unseen {
+    fn note_unseen(&self, unseen: &[UnseenFolder], written: &Written) {
+        // What could not be listed was told already.
+        for folder in unseen.iter().filter(|folder| !written.broken.contains(&folder.path)) {
             self.note_error(&folder.path, &folder.reason.why(folder.detail.as_deref()));
+            (self.update)(&mut |part| part.n_errors += 1);
         }
-        (self.update)(&mut |part| part.n_errors += unseen.len() as u64);
     }
 
     /// What the scan as a whole is worth.

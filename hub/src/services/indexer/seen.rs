@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use shared_protocol::RelPath;
 
 use super::digest;
+use crate::domain::skipped::SkipReason;
 use crate::fs::walk::FolderListing;
 use crate::storage::index::{Changes, KnownFolder, ListedFile, Listing};
 use crate::storage::skipped::UnseenFolder;
@@ -42,6 +43,8 @@ pub(super) struct Written {
     pub(super) mounts: HashMap<String, String>,
     /// Folders of which not even the names are known.
     pub(super) unlisted: Vec<UnseenFolder>,
+    /// Links that were found where a folder's listing is another than the index knows.
+    pub(super) links: Vec<String>,
     pub(super) wrote: bool,
 }
 
@@ -82,6 +85,11 @@ impl Written {
         match &seen.what {
             What::Unchanged | What::Changed(_) => _ = self.whole.insert(path.clone()),
             What::Broken(..) => _ = self.broken.insert(path.clone()),
+        }
+        if let What::Changed(listing) | What::Broken(listing, _) = &seen.what {
+            let links = listing.skipped.iter().filter(|skip| skip.reason == SkipReason::Link);
+            let above = if path.is_empty() { String::new() } else { format!("{path}/") };
+            self.links.extend(links.map(|link| format!("{above}{}", link.name)));
         }
         if seen.is_empty {
             self.empty.insert(path.clone());

@@ -65,7 +65,8 @@ fn full_disk(queue: &Queue, transfer: &TransferRow) -> Option<(Failure, String)>
         _ => Folder::nearest(&root.open, &transfer.to_path).ok()?,
     };
     let top: Arc<Folder> = folder.top_of_mount().ok()?;
-    let is_mount = top.below().is_some();
+    // A link may lead to another folder of the root's own disk.
+    let is_mount = top.below().is_some() && top.mount().ok()? != Folder::open(&root.open, None).ok()?.mount().ok()?;
     let free = free(queue, transfer, &folder).ok()??;
     let row = root.row;
     // What is written already stays while the queue is held.

@@ -1,15 +1,20 @@
 //! Nothing is touched at or below a place that was not seen.
 //!
 //! Asked when a file's turn comes: a scan may have found the place since the transfer was made, and a disk
-//! may have gone since the last scan, so that a copy would fill the folder it was mounted on.
+//! may have gone since the last scan, so that a copy would fill the folder it was mounted on. An included link may lead
+//! elsewhere by now.
 
 use shared_protocol::RelPath;
 
 use super::Queue;
 use super::failure::Trouble;
 use crate::domain::ids::RootRowId;
-use crate::fs::walk;
+use crate::domain::root::Root;
+use crate::domain::skipped::SkipReason;
+use crate::fs::entry::link::check as check_included;
+use crate::fs::{FsError, walk};
 use crate::services::ServiceError;
+use crate::services::roots::LiveRoot;
 use crate::storage::queue::TransferRow;
 use crate::storage::{Connection, StorageError, index, skipped};
 
@@ -39,7 +44,27 @@ pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble
             format!("Left alone: {}. {}", cover.text(), cover.reason.way_out()),
         ));
     }
-    mounts.iter().try_for_each(|(row, folder)| check_mount(queue, *row, folder))
+    mounts.iter().try_for_each(|(row, folder)| check_mount(queue, *row, folder))?;
+    for (row, path) in ends.into_iter().flatten() {
+        let live = Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok());
+        // What a plan takes away goes because the other root lacks it, which has to be seen still.
+        live.filter(|live| of_plan || live.row == row).try_for_each(|live| check_link(&live, path))?;
+    }
+    Ok(())
+}
+
+fn check_link(live: &LiveRoot, path: &RelPath) -> Result<(), Trouble> {
+    let Some(link) = live.dir.links().above(path.as_str()) else { return Ok(()) };
+    let changed = |error: FsError| {
+        let (place, root) = (link.path(), live.root.label());
+        let detail = format!(
+            "Left alone: {place} on {root} is {}. {}",
+            SkipReason::LinkChanged.why(Some(&error.cause.to_string())),
+            SkipReason::LinkChanged.way_out()
+        );
+        Trouble::last(SkipReason::LinkChanged.as_str(), detail)
+    };
+    check_included(&live.dir, link).map_err(changed)
 }
 
 /// The folders around a path that a disk was mounted on at the last scan.
@@ -49,7 +74,7 @@ fn mounts_above(connection: &Connection, row: RootRowId, path: &RelPath) -> Resu
 }
 
 fn check_mount(queue: &Queue, row: RootRowId, folder: &RelPath) -> Result<(), Trouble> {
-    let live = crate::domain::root::Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok());
+    let live = Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok());
     let Some(live) = live.into_iter().find(|live| live.row == row) else { return Ok(()) };
     if walk::is_mounted(&live.dir, folder)? {
         return Ok(());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared_protocol::ids::RootId;
 
 use super::belonging::{self, Belonging};
-use super::{Known, LiveRoot, RootStatus, Roots, adopt};
+use super::{Known, LiveRoot, RootStatus, Roots, adopt, links};
 use crate::domain::root::Root;
 use crate::fs::RootDir;
 use crate::fs::entry::OpenRoot;
@@ -111,6 +111,7 @@ fn look_blocking(roots: &Roots, root: Root, dir: Option<&RootDir>) -> Result<Loo
             }
             match known(roots, root, dir, writable, id)
                 .map_or_else(|| adopt::row_of(&roots.database, root, dir, writable, id), Ok)
+                .and_then(|live| links::included(roots, live, dir))
             {
                 Ok(live) => Look { live: Some(live), space, writable, ..Look::default() },
                 Err(why) => Look::failed(why, false, &found),
@@ -130,7 +131,7 @@ fn look_blocking(roots: &Roots, root: Root, dir: Option<&RootDir>) -> Result<Loo
 /// What the look before found, if nothing is different: most looks end here.
 fn known(roots: &Roots, root: Root, dir: &RootDir, writable: bool, id: Option<RootId>) -> Option<LiveRoot> {
     let live = roots.known.read().get(root).live.clone()?;
-    (id.is_some() && live.marker == id && live.dir == *dir && live.writable == writable).then_some(live)
+    (id.is_some() && live.marker == id && live.dir.is_same(dir) && live.writable == writable).then_some(live)
 }
 
 fn reason(found: &Found) -> String {

@@ -79,7 +79,7 @@ pub fn unknown_in(
     let mut statement = connection.prepare_cached(
         "SELECT r.root, e.path, e.reason, e.detail FROM skipped_entries e JOIN roots r ON r.id = e.root_id
          WHERE e.root_id = ?1 AND e.match_key >= ?2 AND e.match_key < ?3 AND e.is_unknown = 1
-         ORDER BY e.reason NOT IN (4, 5, 6, 7), e.match_key, e.id LIMIT ?4",
+         ORDER BY e.reason NOT IN (4, 5, 6, 7, 11), e.match_key, e.id LIMIT ?4",
     )?;
     let below = statement.query_map((root.0, from, to, limit), read)?.collect::<Result<Vec<_>, _>>()?;
     Ok(above.into_iter().chain(below).collect())

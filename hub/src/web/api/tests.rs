@@ -11,6 +11,7 @@ mod hashes;
 mod hostile;
 mod leftovers;
 mod library;
+mod links;
 mod lists;
 mod mirrors;
 mod places;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{Frame, page};
 use crate::domain::root::Root;
+use crate::domain::skipped::SkipReason;
+use crate::fs::inclusion;
+use crate::storage::included_links::{self, ShownLink};
 use crate::storage::views::page::PageRequest;
 use crate::storage::views::skipped::{self, SkippedEntry};
 use crate::web::address::QueryString;
@@ -54,7 +57,29 @@ struct Row {
     way_out: &'static str,
     is_unknown: bool,
     needs_help: bool,
-    can_accept: bool,
+    offer: Option<Offer>,
+}
+
+/// What a person may do about a place by a button.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Offer {
+    Accept,
+    Include,
+}
+
+#[derive(Debug, Serialize)]
+struct IncludedRow {
+    path: String,
+    target: String,
+    changed: Option<String>,
+}
+
+impl From<ShownLink> for IncludedRow {
+    fn from(shown: ShownLink) -> Self {
+        let ShownLink { link, changed } = shown;
+        Self { target: inclusion::shown(&link), path: link.path.into(), changed }
+    }
 }
 
 impl From<SkippedEntry> for Row {
@@ -67,7 +92,7 @@ impl From<SkippedEntry> for Row {
             way_out: reason.way_out(),
             is_unknown: reason.is_unknown(),
             needs_help: reason.needs_help(),
-            can_accept: reason.can_accept(),
+            offer: reason.can_accept().then_some(Offer::Accept),
         }
     }
 }
@@ -90,9 +115,12 @@ pub(in crate::web) async fn list(state: &WebState, query: SkippedQuery) -> Answe
         let (local, lake) = (skipped::totals(connection, Root::Local)?, skipped::totals(connection, Root::Lake)?);
         // Without a choice the side that has something.
         let root = wanted.unwrap_or(if local.n == 0 && lake.n > 0 { Root::Lake } else { Root::Local });
-        Ok((root, [(Root::Local, local), (Root::Lake, lake)], skipped::list(connection, root, &request)?))
+        let (rows, included) = (skipped::list(connection, root, &request)?, included_links::shown(connection, root)?);
+        Ok((root, [(Root::Local, local), (Root::Lake, lake)], rows, included))
     };
-    let (root, totals, rows) = state.services.database.read(read).await?;
+    let (root, totals, rows, included) = state.services.database.read(read).await?;
+    let next = rows.next_cursor.clone();
+    let rows = rows_of(state, root, rows.items).await;
     let query = SkippedQuery { root: Some(root), ..query };
     let sides = totals.map(|(side, totals)| Side {
         root: side,
@@ -105,7 +133,23 @@ pub(in crate::web) async fn list(state: &WebState, query: SkippedQuery) -> Answe
         query => Serde(&query),
         sides => Serde(sides),
         root_label => root.label(),
-        next => rows.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
-        rows => Serde(rows.items.into_iter().map(Row::from).collect::<Vec<_>>()),
+        next => next.as_ref().map(|cursor| query.address(Some(cursor))),
+        rows => Serde(rows),
+        included => Serde(included.into_iter().map(IncludedRow::from).collect::<Vec<_>>()),
     })
+}
+
+/// The rows, of which links to folders may be included.
+async fn rows_of(state: &WebState, root: Root, entries: Vec<SkippedEntry>) -> Vec<Row> {
+    let is_link: Vec<bool> = entries.iter().map(|entry| entry.reason == SkipReason::Link).collect();
+    let mut rows: Vec<Row> = entries.into_iter().map(Row::from).collect();
+    let links = || is_link.iter().enumerate().filter(|(_, is_link)| **is_link).map(|(at, _)| at);
+    let paths = links().filter_map(|at| rows.get(at)).map(|row| row.path.clone()).collect();
+    let may = state.services.indexer.includable(root, paths).await;
+    for (at, may) in links().zip(may) {
+        if let Some(row) = rows.get_mut(at) {
+            row.offer = may.then_some(Offer::Include);
+        }
+    }
+    rows
 }

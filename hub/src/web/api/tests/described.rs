@@ -22,6 +22,8 @@ const PROMISED: &[&str] = &[
     "POST /api/roots/{root}/adopt",
     "GET /api/roots/{root}/skipped",
     "POST /api/roots/{root}/skipped/accept",
+    "GET /api/roots/{root}/links",
+    "POST /api/roots/{root}/links",
     "GET /api/folders",
     "GET /api/files",
     "GET /api/files/detail",
