@@ -95,13 +95,10 @@ impl<'de> Visitor<'de> for Build {
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
         // `5.0` is a whole number, as far as these are exact.
-        if value.fract() == 0.0
-            && value.abs() <= MOST_EXACT
-            && let Ok(whole) = format!("{value:.0}").parse::<i64>()
-        {
-            return Ok(Node::Number(whole.into()));
-        }
-        Number::from_f64(value).map(Node::Number).ok_or_else(|| E::custom("a number is too large"))
+        let is_whole = value.fract() == 0.0 && value.abs() <= MOST_EXACT;
+        let whole = is_whole.then(|| format!("{value:.0}").parse::<i64>().ok()).flatten();
+        let number = whole.map(Number::from).or_else(|| Number::from_f64(value));
+        number.map(Node::Number).ok_or_else(|| E::custom("a number is too large"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {
