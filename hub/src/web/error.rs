@@ -7,6 +7,8 @@
 mod rejection;
 mod service;
 
+pub(in crate::web) use service::sentence;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;

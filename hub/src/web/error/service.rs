@@ -68,8 +68,8 @@ fn internal(error: &ServiceError) -> Problem {
     problem
 }
 
-/// Errors are phrases; a reader gets a sentence.
-fn sentence(phrase: &str) -> String {
+/// Errors and reasons are phrases; a reader gets a sentence.
+pub(in crate::web) fn sentence(phrase: &str) -> String {
     let mut characters = phrase.chars();
     let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
     let end = if phrase.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -57,6 +57,7 @@ struct Row {
     way_out: &'static str,
     is_unknown: bool,
     needs_help: bool,
+    is_included: bool,
     offer: Option<Offer>,
 }
 
@@ -72,13 +73,13 @@ enum Offer {
 struct IncludedRow {
     path: String,
     target: String,
-    changed: Option<String>,
 }
 
-impl From<ShownLink> for IncludedRow {
-    fn from(shown: ShownLink) -> Self {
+impl IncludedRow {
+    /// None of one that leads elsewhere now: it is among what was skipped.
+    fn of(shown: ShownLink) -> Option<Self> {
         let ShownLink { link, changed } = shown;
-        Self { target: inclusion::shown(&link), path: link.path.into(), changed }
+        changed.is_none().then(|| Self { target: inclusion::shown(&link), path: link.path.into() })
     }
 }
 
@@ -92,6 +93,7 @@ impl From<SkippedEntry> for Row {
             way_out: reason.way_out(),
             is_unknown: reason.is_unknown(),
             needs_help: reason.needs_help(),
+            is_included: reason == SkipReason::LinkChanged,
             offer: reason.can_accept().then_some(Offer::Accept),
         }
     }
@@ -135,7 +137,7 @@ pub(in crate::web) async fn list(state: &WebState, query: SkippedQuery) -> Answe
         root_label => root.label(),
         next => next.as_ref().map(|cursor| query.address(Some(cursor))),
         rows => Serde(rows),
-        included => Serde(included.into_iter().map(IncludedRow::from).collect::<Vec<_>>()),
+        included => Serde(included.into_iter().filter_map(IncludedRow::of).collect::<Vec<_>>()),
     })
 }
 

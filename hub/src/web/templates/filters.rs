@@ -8,6 +8,7 @@ use super::format;
 use crate::domain::ticks;
 use crate::web::address::{self, QueryString, encode};
 use crate::web::assets;
+use crate::web::error::sentence;
 
 /// Adds every filter and function.
 pub(super) fn install(environment: &mut Environment<'static>) {
@@ -29,6 +30,7 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("folder_of", |path: &str| split(path).0.to_owned());
     environment.add_filter("name_of", |path: &str| split(path).1.to_owned());
     environment.add_filter("plural", plural);
+    environment.add_filter("sentence", sentence);
     environment.add_filter("urlvalue", encode);
     environment.add_function("icon", icon);
     environment.add_function("asset", asset);

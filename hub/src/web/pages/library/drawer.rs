@@ -16,7 +16,7 @@ use crate::services::queue::rename_offer;
 use crate::storage::skipped::because;
 use crate::storage::views::FileEntry;
 use crate::storage::views::detail::{self, FileDetail};
-use crate::web::error::Answer;
+use crate::web::error::{Answer, sentence};
 use crate::web::pages::remote::machines;
 use crate::web::pages::sources::drawer::{Addresses, addresses};
 use crate::web::state::WebState;
@@ -140,10 +140,7 @@ pub(in crate::web) async fn detail(
 
 /// Why something is not possible, as a sentence.
 pub(in crate::web) fn reason(error: &ServiceError) -> String {
-    let text = error.to_string();
-    let mut characters = text.chars();
-    let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+    sentence(&error.to_string())
 }
 
 fn view(
