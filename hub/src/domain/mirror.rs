@@ -136,6 +136,8 @@ pub struct PlanFile {
     pub placeholder: bool,
     /// It is known not to be whole.
     pub damaged: bool,
+    /// Its bytes changed on disk without being written: no copy is made of it.
+    pub rotted: bool,
 }
 
 /// What has to happen with one name.
@@ -153,6 +155,7 @@ pub enum Verdict {
 pub fn judge(source: Option<&PlanFile>, dest: Option<&PlanFile>, rules: Rules) -> Verdict {
     match (source, dest) {
         (Some(source), None) if source.placeholder => Verdict::Leave(Why::InCloud),
+        (Some(source), None) if source.rotted => Verdict::Leave(Why::Rotted),
         (Some(_), None) => Verdict::Do(Action::Copy),
         (None, Some(_)) if rules.deletes => Verdict::Do(Action::Delete),
         (None, _) => Verdict::Nothing,
@@ -179,6 +182,7 @@ fn judge_pair(source: &PlanFile, dest: &PlanFile, rules: Rules) -> Verdict {
     match differs {
         false => Verdict::Nothing,
         true if source.placeholder => Verdict::Leave(Why::InCloud),
+        true if rules.overwrites && source.rotted => Verdict::Leave(Why::Rotted),
         true if rules.overwrites && source.damaged && !rules.damaged => Verdict::Leave(Why::Damaged),
         true if rules.overwrites => Verdict::Do(Action::Overwrite),
         true => Verdict::Leave(Why::Differs),

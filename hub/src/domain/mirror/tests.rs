@@ -42,6 +42,7 @@ fn file(id: i64, path: &str, (content, time): (u8, i64), hashed: bool) -> PlanFi
         },
         placeholder: false,
         damaged: false,
+        rotted: false,
     }
 }
 
@@ -269,4 +270,8 @@ fn a_damaged_file_replaces_another_one_only_if_that_was_said() {
     assert_eq!(judge(Some(&broken), None, size), Verdict::Do(Action::Copy), "there is nothing to lose");
     let none = Rules { overwrites: false, ..size };
     assert_eq!(judge(Some(&broken), Some(&whole), none), Verdict::Leave(Why::Differs));
+    let rotted = PlanFile { rotted: true, damaged: false, ..broken };
+    assert_eq!(judge(Some(&rotted), Some(&whole), size), Verdict::Leave(Why::Rotted));
+    assert_eq!(judge(Some(&rotted), None, size), Verdict::Leave(Why::Rotted), "no copy is made of it");
+    assert_eq!(judge(Some(&rotted), Some(&whole), none), Verdict::Leave(Why::Differs));
 }

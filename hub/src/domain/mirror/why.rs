@@ -30,11 +30,13 @@ pub enum Why {
     Damaged,
     /// The other side has a name that differs only in case, or a folder above that does.
     CaseTwin,
+    /// The source's file has changed on disk without being written.
+    Rotted,
 }
 
 impl Why {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SourceUnhashed,
         Self::DestUnhashed,
         Self::BothUnhashed,
@@ -46,6 +48,7 @@ impl Why {
         Self::DestUnknown,
         Self::Damaged,
         Self::CaseTwin,
+        Self::Rotted,
     ];
 
     /// The number that stands for it in the database.
@@ -62,6 +65,7 @@ impl Why {
             Self::DestUnknown => 8,
             Self::Damaged => 9,
             Self::CaseTwin => 10,
+            Self::Rotted => 11,
         }
     }
 
@@ -80,7 +84,9 @@ impl Why {
         match self {
             Self::SourceUnhashed | Self::DestUnhashed | Self::BothUnhashed => Action::Unverified,
             Self::CaseConflict | Self::InTheWay | Self::CaseTwin => Action::Conflict,
-            Self::InCloud | Self::Differs | Self::SourceUnknown | Self::DestUnknown | Self::Damaged => Action::LeftOut,
+            Self::InCloud | Self::Differs | Self::SourceUnknown | Self::DestUnknown | Self::Damaged | Self::Rotted => {
+                Action::LeftOut
+            }
         }
     }
 
@@ -99,6 +105,9 @@ impl Why {
             Self::CaseTwin => {
                 "the other side has or gets a name that differs only in upper and lower case or in how accents are written; \
                  rename one of the two first"
+            }
+            Self::Rotted => {
+                "the source's bytes changed on disk though nothing wrote to them: heal it first, or say that it is right"
             }
             Self::Damaged => "it is damaged: its size is not what its header says, and it would replace another file",
         }

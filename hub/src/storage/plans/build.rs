@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Statement, Transaction};
 use shared_protocol::RelPath;
 
@@ -71,7 +72,7 @@ const fn content(file: &FileRow) -> Content {
 }
 
 /// Columns of a [`PlanFile`].
-const FILE: [&str; 6] = ["id", "path", "size_bytes", "modified", "blake3", "placeholder"];
+const FILE: [&str; 7] = ["id", "path", "size_bytes", "modified", "blake3", "placeholder", "rotted"];
 
 fn file(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<PlanFile>> {
     let Some(id) = row.get::<_, Option<i64>>(first)? else { return Ok(None) };
@@ -88,6 +89,7 @@ fn file(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<PlanFile>> {
         },
         placeholder: row.get(first + 5)?,
         damaged: false,
+        rotted: row.get_ref(first + 6)? != ValueRef::Null,
     }))
 }
 
