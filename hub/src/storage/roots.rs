@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::StorageError;
+use super::{Database, StorageError};
 use crate::domain::ids::{RootRowId, ScanId};
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
@@ -112,13 +112,24 @@ pub fn show(connection: &Connection, root: Root, shown: Option<RootRowId>) -> Re
     }
     if let Some(old) = old {
         connection.execute("UPDATE roots SET active = 0 WHERE id = ?1", [old.0])?;
-        let files = "SELECT id FROM files WHERE root_id = ?1";
-        connection.execute(&format!("DELETE FROM duplicate_files WHERE file_id IN ({files})"), [old.0])?;
     }
     if let Some(shown) = shown {
         connection.execute("UPDATE roots SET active = 1 WHERE id = ?1", [shown.0])?;
     }
     super::stale::mark_all_stale(connection)
+}
+
+/// Takes files that are hidden out of what the last search for duplicates found. Due once it is known that their
+/// folder is not the one at the new path: else they are shown again at once.
+pub fn part_duplicates(database: &Database, root: Root) -> Result<(), StorageError> {
+    let hidden = "SELECT d.file_id FROM duplicate_files d CROSS JOIN files f ON f.id = d.file_id
+                  JOIN roots r ON r.id = f.root_id WHERE r.root = ?1 AND r.active = 0";
+    let any = format!("SELECT EXISTS ({hidden})");
+    if database.read_blocking(|connection| Ok(connection.query_row(&any, [root.as_str()], |row| row.get(0))?))? {
+        let sql = format!("DELETE FROM duplicate_files WHERE file_id IN ({hidden})");
+        database.write_blocking(|tx| Ok(tx.execute(&sql, [root.as_str()]).map(drop)?))?;
+    }
+    Ok(())
 }
 
 /// Drops what is known of the files of all other folders that were this root.

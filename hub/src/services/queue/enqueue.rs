@@ -73,7 +73,7 @@ fn check(queue: &Queue, request: &TransferRequest) -> Result<(LiveRoot, Option<L
         }
         (Operation::Delete, None) => None,
         (_, None) => {
-            return Err(ServiceError::said(ErrorKind::Impossible, "Say where to, in \"to\": \"local\" or \"lake\"."));
+            return Err(ServiceError::said(ErrorKind::Malformed, "Say where to, in \"to\": \"local\" or \"lake\"."));
         }
         (_, Some(to)) if to == request.from => {
             return Err(ServiceError::said(ErrorKind::Impossible, "\"from\" and \"to\" are the same root."));

@@ -15,6 +15,7 @@ use crate::fs::volume::Space;
 use crate::services::{Event, Tasks};
 use crate::storage::StorageError;
 use crate::storage::history::{Level, NewLine};
+use crate::storage::roots as rows;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -103,27 +104,34 @@ pub(super) async fn look(roots: &Roots, root: Root, tasks: &Tasks) {
 
 fn look_blocking(roots: &Roots, root: Root, dir: Option<&RootDir>) -> Result<Look, StorageError> {
     let found = belonging::show(&roots.database, root, dir)?;
-    let Some(dir) = dir else { return Ok(Look::default()) };
+    let look = dir.map_or_else(|| Ok(Look::default()), |dir| look_at(roots, root, dir, &found))?;
+    if found.row.is_none() && look.live.is_none() {
+        rows::part_duplicates(&roots.database, root)?;
+    }
+    Ok(look)
+}
+
+fn look_at(roots: &Roots, root: Root, dir: &RootDir, found: &Belonging) -> Result<Look, StorageError> {
     Ok(match probe(dir, found.row.as_ref().and_then(adopt::marker_of)) {
         Found::Online { space, writable, id } => {
             if let Some(question) = found.question(&roots.database, root, id, &roots.settings.current())? {
-                return Ok(Look::failed(question, true, &found));
+                return Ok(Look::failed(question, true, found));
             }
             match known(roots, root, dir, writable, id)
                 .map_or_else(|| adopt::row_of(&roots.database, root, dir, writable, id), Ok)
                 .and_then(|live| links::included(roots, live, dir))
             {
                 Ok(live) => Look { live: Some(live), space, writable, ..Look::default() },
-                Err(why) => Look::failed(why, false, &found),
+                Err(why) => Look::failed(why, false, found),
             }
         }
         Found::MarkerDamaged { why } => match adopt::told_of_damage(found.row.as_ref(), dir, &why) {
-            Some(told) => Look::failed(told, true, &found),
-            None => Look::failed(why, false, &found),
+            Some(told) => Look::failed(told, true, found),
+            None => Look::failed(why, false, found),
         },
         other => {
             let can_adopt = matches!(other, Found::Swapped { .. } | Found::MarkerMissing { .. });
-            Look::failed(reason(&other), can_adopt, &found)
+            Look::failed(reason(&other), can_adopt, found)
         }
     })
 }

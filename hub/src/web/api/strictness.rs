@@ -34,7 +34,23 @@ pub(super) fn complete(description: &mut Value) {
         }
         lists(schema);
     }
+    together(&mut description["components"]["schemas"]);
     numbers(description);
+}
+
+/// What members say only together.
+fn together(schemas: &mut Value) {
+    schemas["HashRequest"]["not"] = json!({
+        "required": ["folder", "paths"],
+        "properties": { "folder": { "type": "string" }, "paths": { "type": "array" } },
+    });
+    schemas["CreateTransfersRequest"]["anyOf"] = json!([
+        {
+            "required": ["to"],
+            "properties": { "operation": { "enum": ["copy", "move"] }, "to": { "enum": ["local", "lake"] } },
+        },
+        { "properties": { "operation": { "enum": ["delete"] } } },
+    ]);
 }
 
 fn members(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {

@@ -375,7 +375,7 @@ mod tests {
     #[case(r#"{"pairs": [], "pairs": []}"#, "twice")]
     #[case(r#"{"pairs": [{"name": "a", "name": "b", "size": 7}]}"#, "twice")]
     #[case(r#"{"pairs": [{"name": "a", "size": -1}]}"#, "pairs[0].size: expected a whole number from 0 to 4294967295")]
-    #[case(r#"{"pairs": [{"name": "a", "size": 7.0}]}"#, "whole number")]
+    #[case(r#"{"pairs": [{"name": "a", "size": 7.5}]}"#, "whole number")]
     #[case(r#"{"pairs": [{"name": "a", "size": 4294967296}]}"#, "whole number")]
     #[case(r#"{"pairs": [{"name": "a", "size": "7"}]}"#, "not the text \"7\"")]
     #[case(r#"{"pairs": [{"name": 1, "size": 7}]}"#, "pairs[0].name: expected a text, not 1")]
