@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Database, StorageError};
+use super::StorageError;
 use crate::domain::ids::{RootRowId, ScanId};
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
@@ -119,17 +119,21 @@ pub fn show(connection: &Connection, root: Root, shown: Option<RootRowId>) -> Re
     super::stale::mark_all_stale(connection)
 }
 
-/// Takes files that are hidden out of what the last search for duplicates found. Due once it is known that their
-/// folder is not the one at the new path: else they are shown again at once.
-pub fn part_duplicates(database: &Database, root: Root) -> Result<(), StorageError> {
-    let hidden = "SELECT d.file_id FROM duplicate_files d CROSS JOIN files f ON f.id = d.file_id
-                  JOIN roots r ON r.id = f.root_id WHERE r.root = ?1 AND r.active = 0";
-    let any = format!("SELECT EXISTS ({hidden})");
-    if database.read_blocking(|connection| Ok(connection.query_row(&any, [root.as_str()], |row| row.get(0))?))? {
-        let sql = format!("DELETE FROM duplicate_files WHERE file_id IN ({hidden})");
-        database.write_blocking(|tx| Ok(tx.execute(&sql, [root.as_str()]).map(drop)?))?;
-    }
-    Ok(())
+/// Names in what the last search for duplicates found whose files are hidden.
+const HIDDEN_DUPLICATES: &str = "SELECT d.file_id FROM duplicate_files d CROSS JOIN files f ON f.id = d.file_id
+                                 JOIN roots r ON r.id = f.root_id WHERE r.root = ?1 AND r.active = 0";
+
+/// Whether there are such names.
+pub fn has_hidden_duplicates(connection: &Connection, root: Root) -> Result<bool, StorageError> {
+    let sql = format!("SELECT EXISTS ({HIDDEN_DUPLICATES})");
+    Ok(connection.query_row(&sql, [root.as_str()], |row| row.get(0))?)
+}
+
+/// Takes them out. Due once it is known that their folder is not the one at the new path: else they are shown again
+/// at once.
+pub fn drop_hidden_duplicates(connection: &Connection, root: Root) -> Result<(), StorageError> {
+    let sql = format!("DELETE FROM duplicate_files WHERE file_id IN ({HIDDEN_DUPLICATES})");
+    Ok(connection.execute(&sql, [root.as_str()]).map(drop)?)
 }
 
 /// Drops what is known of the files of all other folders that were this root.

@@ -75,6 +75,14 @@ pub(super) fn show(database: &Database, root: Root, dir: Option<&RootDir>) -> Re
     Ok(Belonging { kept: kept.filter(|kept| Some(kept.id) != belongs), row })
 }
 
+/// What is hidden is no duplicate of anything.
+pub(super) fn drop_hidden_duplicates(database: &Database, root: Root) -> Result<(), StorageError> {
+    if database.read_blocking(|connection| rows::has_hidden_duplicates(connection, root))? {
+        database.write_blocking(|tx| rows::drop_hidden_duplicates(tx, root))?;
+    }
+    Ok(())
+}
+
 fn is_of_demo(config: &Config, path: &str) -> bool {
     std::path::Path::new(path).starts_with(config.app_data_dir.join(DEMO_FOLDER))
 }

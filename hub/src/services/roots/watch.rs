@@ -15,7 +15,6 @@ use crate::fs::volume::Space;
 use crate::services::{Event, Tasks};
 use crate::storage::StorageError;
 use crate::storage::history::{Level, NewLine};
-use crate::storage::roots as rows;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -106,7 +105,7 @@ fn look_blocking(roots: &Roots, root: Root, dir: Option<&RootDir>) -> Result<Loo
     let found = belonging::show(&roots.database, root, dir)?;
     let look = dir.map_or_else(|| Ok(Look::default()), |dir| look_at(roots, root, dir, &found))?;
     if found.row.is_none() && look.live.is_none() {
-        rows::part_duplicates(&roots.database, root)?;
+        belonging::drop_hidden_duplicates(&roots.database, root)?;
     }
     Ok(look)
 }
