@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 const PER_SECOND: i64 = 10_000_000;
 
 /// FAT keeps even seconds and SMB servers round: times this close count as equal.
-const TOLERANCE: i64 = 2 * PER_SECOND;
+pub const TOLERANCE: i64 = 2 * PER_SECOND;
 
 const HOUR: i64 = 3_600 * PER_SECOND;
 

@@ -62,7 +62,13 @@ fn write(connection: &Connection, batch: BatchId, change: impl FnOnce(NewLine) -
     let Some((told, has_ended)) = story::read(connection, batch)? else { return Ok(()) };
     let summary = if has_ended { told.ended() } else { told.running() };
     let level = if told.n_failed > 0 { Level::Error } else { Level::Info };
-    let detail = if told.n_failed > 0 { reasons(&failures::of_batch(connection, batch)?) } else { None };
+    let detail = if told.n_failed > 0 {
+        reasons(&failures::of_batch(connection, batch)?)
+    } else if has_ended {
+        other_times(story::n_other_times(connection, batch)?)
+    } else {
+        None
+    };
     let line = NewLine { detail, ..NewLine::new("batch", level, summary) }.root(root(&told)).batch(batch);
     story::tell(connection, &change(line), batch, has_ended)
 }
@@ -73,6 +79,16 @@ fn root(told: &Story) -> crate::domain::root::Root {
         Kind::Mirror | Kind::BringBack => told.to.unwrap_or(told.from),
         _ => told.from,
     }
+}
+
+/// What a disk makes of times that it does not keep.
+fn other_times(n: u64) -> Option<String> {
+    let files = if n == 1 { "1 file has".to_owned() } else { format!("{n} files have") };
+    (n > 0).then(|| {
+        format!(
+            "{files} another time than the source, because the disk does not keep it: they are compared by content."
+        )
+    })
 }
 
 /// Why files failed.
@@ -101,6 +117,13 @@ mod tests {
     fn failures(code: &str, n: u64, path: &str) -> Failures {
         let example = Example { operation: "copy".into(), path: path.into(), detail: format!("Because of {code}.") };
         Failures { code: code.into(), n, example: Some(example) }
+    }
+
+    #[test]
+    fn times_that_were_not_kept_are_told() {
+        assert_eq!(other_times(0), None);
+        assert!(other_times(1).is_some_and(|text| text.starts_with("1 file has another time")));
+        assert!(other_times(30).is_some_and(|text| text.starts_with("30 files have another time")));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::batches;
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
 use crate::domain::story::{Done, Kind, Story};
+use crate::domain::ticks::TOLERANCE;
 use crate::domain::transfer::TransferState;
 use crate::storage::history::{self, NewLine};
 use crate::storage::{StorageError, from_db, to_db};
@@ -76,6 +77,14 @@ pub fn read(connection: &Connection, batch: BatchId) -> Result<Option<(Story, bo
     Ok(Some((story, !is_open)))
 }
 
+/// Copies of a batch whose time is not that of their source, by more than some disks round.
+pub fn n_other_times(connection: &Connection, batch: BatchId) -> Result<u64, StorageError> {
+    let sql = "SELECT count(*) FROM transfers
+               WHERE batch_id = ?1 AND +state = 'completed' AND operation IN ('copy', 'move')
+                     AND abs(result_modified - modified) > ?2";
+    Ok(connection.prepare_cached(sql)?.query_row((batch.0, TOLERANCE), |row| row.get(0).map(from_db))?)
+}
+
 fn count(connection: &Connection, batch: BatchId, story: &mut Story) -> Result<(), StorageError> {
     let sql = "SELECT operation, to_root IS from_root, on_conflict = 'replace', state, count(*)
                FROM transfers WHERE batch_id = ?1 GROUP BY 1, 2, 3, 4";
@@ -110,4 +119,42 @@ fn seconds(connection: &Connection, batch: BatchId) -> Result<Option<u64>, Stora
     let sql = "SELECT max(finished_at) - min(started_at) FROM transfers WHERE batch_id = ?1";
     let ms: Option<i64> = connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?;
     Ok(ms.map(|ms| (from_db(ms) + 500) / 1_000))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use super::*;
+    use crate::storage::Database;
+
+    #[test]
+    fn copies_with_another_time_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, _) = Database::open(&folder.path().join("hub.db")).unwrap();
+        let add = |operation: &str, state: &str, later: i64| {
+            let insert = |tx: &Connection| {
+                let sql = "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, path, state, position,
+                                                  size_bytes, modified, result_modified, created_at)
+                           VALUES (1, ?1, 'lake', 1, 'x', ?2, 1, 1, 1000, 1000 + ?3, 1)";
+                Ok(tx.execute(sql, (operation, state, later)).map(drop)?)
+            };
+            database.write_blocking(|tx| insert(tx)).unwrap();
+        };
+        database
+            .write_blocking(|tx| {
+                let sql = "INSERT INTO batches (operation, from_root, created_at) VALUES ('copy', 'lake', 1)";
+                Ok(tx.execute(sql, []).map(drop)?)
+            })
+            .unwrap();
+        for later in [0, TOLERANCE, -TOLERANCE] {
+            add("copy", "completed", later);
+        }
+        add("copy", "failed", 10 * TOLERANCE);
+        add("restore", "completed", 10 * TOLERANCE);
+        let count = || database.read_blocking(|connection| n_other_times(connection, BatchId(1))).unwrap();
+        assert_eq!(count(), 0);
+        add("copy", "completed", TOLERANCE + 1);
+        add("move", "completed", -10 * TOLERANCE);
+        assert_eq!(count(), 2);
+    }
 }
