@@ -67,7 +67,9 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, folders: &mut 
         return Err(Trouble::last("missing", "It is not known where in the trash the file lies."));
     };
     let in_trash = trash::entry(&root.open, &trash_path)?;
-    if let (true, Some(lying), Some(dest)) = (transfer.begun, &in_trash, Entry::find(&root.open, &transfer.path)?) {
+    if transfer.begun
+        && let (Some(lying), Some(dest)) = (&in_trash, Entry::find(&root.open, &transfer.path)?)
+    {
         // What it leaves is what a rename at once would have left.
         finish_rename(lying, &dest, expected(transfer))?;
     }
