@@ -34,7 +34,7 @@ pub fn finish_rename(from: &Entry, to: &Entry, expected: FileStamp) -> Result<Op
 }
 
 /// Whether both names lead to one file that has at least two.
-pub fn are_names_of_one(a: &Entry, b: &Entry) -> Result<bool, FsError> {
+fn are_names_of_one(a: &Entry, b: &Entry) -> Result<bool, FsError> {
     if a.path() == b.path() {
         return Ok(false);
     }

@@ -180,18 +180,21 @@ pub(super) fn discard_left(queue: &Queue) -> Result<(), StorageError> {
         let from = roots.iter().find(|root| root.row == transfer.from_row);
         match discard_of(queue, transfer, from, root) {
             Ok(()) => gone.push(transfer.id),
-            Err(error) => tracing::warn!(%error, id = transfer.id.0, "a part file could not be removed"),
+            Err(trouble) => tracing::warn!(?trouble, id = transfer.id.0, "a part file could not be removed"),
         }
     }
     if gone.is_empty() { Ok(()) } else { queue.database.write_blocking(|tx| outcome::part_gone(tx, &gone)) }
 }
 
-/// Removes what a transfer left: its part file, and the second name of a rename that was killed halfway.
-fn discard_of(queue: &Queue, transfer: &TransferRow, from: Option<&End>, to: &End) -> Result<(), FsError> {
+/// Removes what a transfer left: its part file, and the second name of a rename that was killed halfway. A name that
+/// the index knows is no such name: it was there before, as another name of the file.
+fn discard_of(queue: &Queue, transfer: &TransferRow, from: Option<&End>, to: &End) -> Result<(), Trouble> {
     if let Some(part) = place::part_of(queue, transfer, to)? {
         part.discard()?;
     }
+    let is_known = |connection: &_| index::file_at(connection, to.row, &transfer.to_path);
     if let Some(from) = from.filter(|_| transfer.operation == Operation::Move)
+        && queue.database.read_blocking(is_known)?.is_none()
         && let Some(source) = Entry::find(&from.open, &transfer.path)?
         && let Some(dest) = Entry::find(&to.open, &transfer.to_path)?
     {

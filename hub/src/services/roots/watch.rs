@@ -77,10 +77,6 @@ impl Look {
     fn failed(why: String, can_adopt: bool, belonging: &Belonging) -> Self {
         Self { why: Some(why), can_adopt, index_note: belonging.note(can_adopt), ..Self::default() }
     }
-
-    fn without_answer(why: String) -> Self {
-        Self { why: Some(why), ..Self::default() }
-    }
 }
 
 /// Looks at one root and tells everyone if something is different.
@@ -92,13 +88,20 @@ pub(super) async fn look(roots: &Roots, root: Root, tasks: &Tasks) {
     let found = tokio::select! {
         result = tokio::time::timeout(PATIENCE, task) => match result {
             Ok(Ok(Ok(look))) => look,
-            Ok(Ok(Err(error))) => Look::without_answer(error.to_string()),
-            Ok(Err(error)) => Look::without_answer(error.to_string()),
-            Err(_) => Look::without_answer("it does not answer".to_owned()),
+            Ok(Ok(Err(error))) => without_answer(roots, root, dir.clone(), error.to_string()).await,
+            Ok(Err(error)) => without_answer(roots, root, dir.clone(), error.to_string()).await,
+            Err(_) => without_answer(roots, root, dir.clone(), "it does not answer".to_owned()).await,
         },
         () = tasks.token().cancelled() => return,
     };
     take(roots, root, dir, found).await;
+}
+
+/// What can be told of a disk that tells nothing: whose index is shown, which the database knows.
+async fn without_answer(roots: &Roots, root: Root, dir: Option<RootDir>, why: String) -> Look {
+    let database = roots.database.clone();
+    let found = tokio::task::spawn_blocking(move || belonging::show(&database, root, dir.as_ref())).await;
+    Look::failed(why, false, &found.ok().and_then(Result::ok).unwrap_or_default())
 }
 
 fn look_blocking(roots: &Roots, root: Root, dir: Option<&RootDir>) -> Result<Look, StorageError> {

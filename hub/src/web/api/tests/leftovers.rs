@@ -90,6 +90,25 @@ async fn a_move_that_left_both_names_and_is_cancelled_leaves_the_old_one() {
 }
 
 #[tokio::test]
+async fn a_name_that_was_there_before_stays_when_a_move_is_cancelled() {
+    let hub = library().await;
+    let (source, dest) = (place(&hub, Root::Local, FILE), place(&hub, Root::Lake, FILE));
+    link(&source, &dest);
+    hub.scan().await;
+    let mut body = move_body();
+    body["on_conflict"] = json!("replace");
+    let batch = killed(&hub, "/api/transfers", Some(body)).await;
+    hub.ask("POST", &format!("/api/batches/{batch}/cancel"), None).await;
+    hub.ask("POST", "/api/queue/resume", None).await;
+    let database = &hub.state.services.database;
+    let is_left = "SELECT EXISTS (SELECT 1 FROM transfers WHERE part_left = 1)";
+    while database.read(|c| Ok(c.query_row(is_left, [], |row| row.get::<_, bool>(0))?)).await.unwrap() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(source.exists() && dest.exists(), "both were a person's names of one file");
+}
+
+#[tokio::test]
 async fn a_delete_and_its_undo_that_left_both_names_end_with_one() {
     let hub = library().await;
     let source = place(&hub, Root::Local, FILE);
