@@ -12,8 +12,8 @@ use super::{DATABASE, bind, prepare_data_dir};
 use crate::config::Config;
 use crate::domain::root::Root;
 use crate::fs::private;
-use crate::fs::probe::{RootStatus, probe};
-use crate::storage::{StorageError, check_file, look_into, remote_sessions};
+use crate::services::roots::{self, Usable};
+use crate::storage::{StorageError, check_file, facts, look_into, remote_sessions};
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub fn examine(config: &Config) -> Vec<Check> {
     checks.push(Check { what: "data folder".into(), verdict: data.map_err(|error| format!("{error:#}")) });
     let running = Instance::take(&config.app_data_dir).err();
     checks.push(database(config, running.is_some()));
+    checks.extend(lost(config));
     for root in Root::ALL {
         checks.push(Check { what: root.label().into(), verdict: folder(config, root) });
         checks.extend(skipped::check(config, root));
@@ -81,26 +82,43 @@ fn database(config: &Config, running: bool) -> Check {
     Check { what: "database".into(), verdict }
 }
 
+/// Whether somebody is asked if the database was lost: then the folders know more than it does.
+fn lost(config: &Config) -> Option<Check> {
+    look_into(&config.app_data_dir.join(DATABASE), |connection| facts::get(connection, facts::LOST)).ok().flatten()?;
+    let text = "It is new, but the folders carry the mark of a hub that knew them: was the database lost? If the data \
+                folder was moved, set APP_DATA_DIR to the right one. Otherwise answer on the page Overview";
+    Some(Check { what: "database, earlier".into(), verdict: Err(text.into()) })
+}
+
 fn folder(config: &Config, root: Root) -> Result<String, String> {
     let name = root.as_str().to_uppercase();
     let Some(dir) = &config.roots.get(root).dir else {
         return Err(format!("no folder: set {name}_MODELS_ROOT, or open the hub and follow its setup"));
     };
-    match probe(dir, None) {
-        RootStatus::Online { space, writable, id } => Ok(format!(
-            "{}: {}{}{}{}",
-            dir.display(),
-            space.map_or_else(
-                || "free space unknown".to_owned(),
-                |space| format!("{} GB free", space.free_bytes / 1_000_000_000)
-            ),
-            if writable { "" } else { ", read-only" },
-            if id.is_some() { "" } else { ", not adopted yet" },
-            dir.own_below().map(|own| format!(", without the hub's own data in {own}")).unwrap_or_default(),
-        )),
-        RootStatus::Offline { why } | RootStatus::MarkerDamaged { why } => Err(why),
-        RootStatus::Swapped { .. } | RootStatus::MarkerMissing { .. } => Err("it changed just now: try again".into()),
-    }
+    let path = config.app_data_dir.join(DATABASE);
+    let found = match look_into(&path, |connection| roots::examine(Some(connection), config, root, dir)) {
+        Ok(found) => Ok(found),
+        // That it can't be read is told of the database.
+        Err(_) => roots::examine(None, config, root, dir),
+    };
+    let Usable { space, writable, id } = match found.map_err(|error| error.to_string())? {
+        Ok(usable) => usable,
+        Err(refusal) if refusal.can_adopt => {
+            return Err(format!("{} waits for your decision on the page Overview: {}", dir.display(), refusal.why));
+        }
+        Err(refusal) => return Err(refusal.why),
+    };
+    Ok(format!(
+        "{}: {}{}{}{}",
+        dir.display(),
+        space.map_or_else(
+            || "free space unknown".to_owned(),
+            |space| format!("{} GB free", space.free_bytes / 1_000_000_000)
+        ),
+        if writable { "" } else { ", read-only" },
+        if id.is_some() { "" } else { ", not adopted yet" },
+        dir.own_below().map(|own| format!(", without the hub's own data in {own}")).unwrap_or_default(),
+    ))
 }
 
 fn port(config: &Config, running: Option<InstanceError>) -> Check {
@@ -121,7 +139,8 @@ mod tests {
 
     use super::*;
     use crate::config::{Key, Layers};
-    use crate::storage::{Database, now_ms};
+    use crate::domain::ticks::Ticks;
+    use crate::storage::{Database, index, now_ms, roots as rows};
 
     #[test]
     fn missing_folders_and_a_taken_port_are_found() {
@@ -137,6 +156,33 @@ mod tests {
         let failed: Vec<_> =
             examine(&config).into_iter().filter(|check| check.verdict.is_err()).map(|check| check.what).collect();
         assert_eq!(failed, ["Local", "Lake", "port"]);
+    }
+
+    #[test]
+    fn a_folder_that_waits_for_a_decision_and_a_lost_database_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let [data, other] = ["data", "other"].map(|name| folder.path().join(name));
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::create_dir_all(&other).unwrap();
+        let flags = BTreeMap::from([
+            (Key::AppDataDir, data.display().to_string()),
+            (Key::LakeModelsRoot, other.display().to_string()),
+        ]);
+        let config = Layers { flags, ..Layers::default() }.resolve().unwrap();
+        let verdict = |what: &str| examine(&config).into_iter().find(|check| check.what == what).map(|c| c.verdict);
+        let (database, _) = Database::open(&data.join(DATABASE)).unwrap();
+        assert!(verdict("Lake").unwrap().unwrap().contains("not adopted yet"));
+        let indexed = |c: &_| {
+            let row = rows::activate(c, Root::Lake, "root:1", "/mnt/nas", true)?;
+            let path = shared_protocol::RelPath::parse("loras/x").unwrap();
+            index::put_file(c, row.id, &path, 1, Ticks::from_unix(0, 0), None)
+        };
+        database.write_blocking(indexed).unwrap();
+        let told = verdict("Lake").unwrap().unwrap_err();
+        assert!(told.contains("waits for your decision") && told.contains("was not used as Lake before"), "{told}");
+        assert_eq!(verdict("database, earlier"), None);
+        database.write_blocking(|c| facts::set(c, facts::LOST, "1")).unwrap();
+        assert!(verdict("database, earlier").unwrap().unwrap_err().contains("APP_DATA_DIR"));
     }
 
     #[test]

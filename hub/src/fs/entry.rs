@@ -127,7 +127,7 @@ impl Entry {
 
     /// What has the name; none if nothing has.
     pub fn look(&self) -> Result<Option<Found>, FsError> {
-        absent(system::look(self.folder.handle(), &self.name)).map_err(self.at("look at"))
+        self.folder.look(&self.name).map_err(self.at("look at"))
     }
 
     /// The stamp of the regular file of this name; none if nothing has it.
@@ -173,7 +173,7 @@ impl Entry {
 
     /// Gives what has this name another one, unless something has that. Both lie on one volume.
     pub fn rename_no_clobber(&self, to: &Self) -> Result<(), FsError> {
-        let (here, there) = (self.folder.confirm()?, to.folder.confirm()?);
+        let (here, there) = self.folder.confirm_with(&to.folder)?;
         match system::rename_no_clobber((&here, &self.name), (&there, &to.name)) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && self.is_other_case_of(to) => {
                 system::replace((&here, &self.name), (&there, &to.name)).map_err(to.at("rename to"))
@@ -195,13 +195,13 @@ impl Entry {
 
     /// Puts what has this name in the place of what has the other, in one step.
     pub(in crate::fs) fn replace(&self, to: &Self) -> Result<(), FsError> {
-        let (here, there) = (self.folder.confirm()?, to.folder.confirm()?);
+        let (here, there) = self.folder.confirm_with(&to.folder)?;
         system::replace((&here, &self.name), (&there, &to.name)).map_err(to.at("rename to"))
     }
 
     /// Makes another name of this file.
     pub fn link(&self, name: &Self) -> Result<(), FsError> {
-        let (here, there) = (self.folder.confirm()?, name.folder.confirm()?);
+        let (here, there) = self.folder.confirm_with(&name.folder)?;
         system::link((&here, &self.name), (&there, &name.name)).map_err(name.at("link"))
     }
 

@@ -58,6 +58,16 @@ impl Folders {
         self.found.insert(folder, Arc::clone(&found));
         Ok(found)
     }
+
+    /// As [`Folder::find`].
+    pub fn find(&mut self, root: &Arc<OpenRoot>, folder: Option<RelPath>) -> Result<Option<Arc<Folder>>, FsError> {
+        let is_root = folder.is_none();
+        match self.open(root, folder) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(error) if !is_root && error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// How an existing name is really written, if not as asked. Only where case does not matter can it be

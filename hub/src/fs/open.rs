@@ -68,6 +68,13 @@ impl FileStamp {
     pub fn is_like(self, other: Self) -> bool {
         (self.size_bytes, self.modified) == (other.size_bytes, other.modified)
     }
+
+    /// The stamp of a file that the hub gave another name: a rename changes the identity. `now` is what a look told
+    /// since; one that was changed has to be found by the next scan.
+    #[must_use]
+    pub fn behind_rename(self, now: Option<Self>) -> Self {
+        now.filter(|now| now.is_like(self)).unwrap_or(Self { identity: None, ..self })
+    }
 }
 
 /// Opens a regular file for reading. Others may still read, rename and delete it; on Windows they

@@ -20,7 +20,7 @@ pub fn relocate(
     control: &mut dyn CopyControl,
 ) -> Result<FileStamp, CopyError> {
     match move_within_volume(source, expected, dest) {
-        Ok(()) => Ok(stamp_behind(dest, expected)),
+        Ok(()) => Ok(expected.behind_rename(dest.stamp().ok())),
         Err(TouchError::Fs(error)) if error.is_across_volumes() => copy_over(source, expected, dest, token, control),
         Err(TouchError::Changed) => Err(CopyError::SourceChanged),
         Err(TouchError::Fs(error)) => Err(CopyError::Destination(error)),
@@ -83,13 +83,7 @@ fn copy_and_prove(
     }
     check_unchanged(source, expected)?;
     finish_part(part, &copied.identity, dest).map_err(CopyError::Destination)?;
-    Ok(stamp_behind(dest, copied.stamp))
-}
-
-/// The stamp of a file that just got its name: a rename changes the identity. One that was changed since has to be found
-/// by the next scan.
-fn stamp_behind(dest: &Entry, before: FileStamp) -> FileStamp {
-    dest.stamp().ok().filter(|now| now.is_like(before)).unwrap_or(FileStamp { identity: None, ..before })
+    Ok(copied.stamp.behind_rename(dest.stamp().ok()))
 }
 
 fn taken(dest: &Entry) -> FsError {

@@ -28,7 +28,7 @@ use crate::fs::entry::{Entry, Folder, OpenRoot};
 use crate::fs::folders::{Folders, remove_empty_folders_up};
 use crate::fs::held::Held;
 use crate::fs::relocate::relocate;
-use crate::fs::{FileStamp, FsError};
+use crate::fs::{FileStamp, FsError, RootDir};
 
 /// Places tried for one file before something must be wrong.
 const MAX_PLACES: u32 = 1000;
@@ -150,9 +150,15 @@ pub fn entry(root: &Arc<OpenRoot>, trashed: &str) -> Result<Option<Entry>, FsErr
     Entry::find(root, &place_of(trashed)?)
 }
 
+/// The same, of several that are worked on together.
+pub fn entry_in(folders: &mut Folders, root: &Arc<OpenRoot>, trashed: &str) -> Result<Option<Entry>, FsError> {
+    let place = place_of(trashed)?;
+    Ok(folders.find(root, place.parent())?.map(|folder| folder.entry(place.name())))
+}
+
 /// Holds a file in the trash that has other names.
-pub fn held(root: &Arc<OpenRoot>, trashed: &str) -> Option<Held> {
-    entry(root, trashed).ok().flatten().and_then(|entry| Held::of(entry.path()))
+pub fn held(root: &RootDir, trashed: &str) -> Option<Held> {
+    place_of(trashed).ok().and_then(|place| Held::of(&root.resolve(&place)))
 }
 
 /// The stamp of a file in the trash; `None` if it is not there any more.
@@ -161,22 +167,6 @@ pub fn stamp(root: &Arc<OpenRoot>, trashed: &str) -> Result<Option<FileStamp>, F
         Some(entry) => entry.stamp_if_there(),
         None => Ok(None),
     }
-}
-
-/// Puts a file from the trash to `to`, unless something has that name by now. What comes back tells the
-/// folders that are to be synced; then [`remove_folders_of`] is due.
-pub fn restore(
-    root: &Arc<OpenRoot>,
-    trashed: &str,
-    expected: FileStamp,
-    to: &Entry,
-    token: &str,
-    control: &mut dyn CopyControl,
-) -> Result<Put, CopyError> {
-    let source = Entry::open(root, &place_of(trashed).map_err(CopyError::Source)?).map_err(CopyError::Source)?;
-    let stamp = relocate(&source, expected, to, token, control)?;
-    let (from, to) = (Arc::clone(source.folder()), Arc::clone(to.folder()));
-    Ok(Put { trashed: trashed.to_owned(), stamp, from, to })
 }
 
 /// Removes a file from the trash for good. That it is gone already is fine.
@@ -221,7 +211,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::fs::RootDir;
     use crate::fs::entry::testing::entry as name;
     use crate::fs::relocate::unwatched;
 
@@ -252,7 +241,8 @@ mod tests {
         let to = RelPath::parse(to).unwrap();
         let folder = Folders::default().ensure(root, to.parent()).unwrap();
         let expected = stamp(root, trashed).map_err(CopyError::Source)?.unwrap();
-        restore(root, trashed, expected, &folder.entry(to.name()), "t1", &mut unwatched)?;
+        let lying = entry(root, trashed).map_err(CopyError::Source)?.unwrap();
+        relocate(&lying, expected, &folder.entry(to.name()), "t1", &mut unwatched)?;
         remove_folders_of(root, trashed).map_err(CopyError::Source)
     }
 

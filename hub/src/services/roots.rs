@@ -7,6 +7,7 @@
 mod adopt;
 mod belonging;
 mod links;
+mod verdict;
 mod watch;
 
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use serde::Serialize;
 use shared_protocol::ids::RootId;
+
+pub use verdict::{Refusal, Usable, examine};
 
 use super::{ErrorKind, Event, Events, History, ServiceError, Settings, Tasks};
 use crate::domain::ids::RootRowId;

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use shared_protocol::RelPath;
 
@@ -20,6 +20,8 @@ pub struct Folder {
     handle: system::Handle,
     identity: Identity,
     path: PathBuf,
+    keeps_identities: OnceLock<bool>,
+    mount: OnceLock<Mount>,
 }
 
 /// Which mount, and which volume within it, something lies on: renames stay within one.
@@ -72,7 +74,16 @@ impl Folder {
     fn of(root: &Arc<OpenRoot>, below: Option<RelPath>, handle: system::Handle) -> Result<Arc<Self>, FsError> {
         let path = root.dir().resolve_folder(below.as_ref());
         let identity = system::folder_identity(&handle).map_err(FsError::at("look at", &path))?;
-        Ok(Arc::new(Self { root: Arc::clone(root), below, handle: system::keep(handle), identity, path }))
+        let (root, handle) = (Arc::clone(root), system::keep(handle));
+        Ok(Arc::new(Self {
+            root,
+            below,
+            handle,
+            identity,
+            path,
+            keeps_identities: OnceLock::new(),
+            mount: OnceLock::new(),
+        }))
     }
 
     /// A name in it.
@@ -107,8 +118,20 @@ impl Folder {
     /// Reaches it anew from the root's path: that still has to lead to this folder, through no link. What
     /// comes back is what to work with.
     pub(super) fn confirm(&self) -> Result<system::Handle, FsError> {
+        self.confirm_below(&self.root.confirm()?)
+    }
+
+    /// The same with another folder, for what is done between two.
+    pub(super) fn confirm_with(&self, other: &Self) -> Result<(system::Handle, system::Handle), FsError> {
         let root = self.root.confirm()?;
-        let handle = reach(&self.root, &root, self.below.as_ref())?;
+        let here = self.confirm_below(&root)?;
+        let is_shared = Arc::ptr_eq(&self.root, &other.root);
+        let there = if is_shared { other.confirm_below(&root) } else { other.confirm() };
+        Ok((here, there?))
+    }
+
+    fn confirm_below(&self, root: &system::Handle) -> Result<system::Handle, FsError> {
+        let handle = reach(&self.root, root, self.below.as_ref())?;
         let identity = system::folder_identity(&handle).map_err(FsError::at("look at", &self.path))?;
         if identity.is(&self.identity) { Ok(handle) } else { Err(elsewhere(&self.path)) }
     }
@@ -185,7 +208,20 @@ impl Folder {
 
     /// Which mount it lies on.
     pub fn mount(&self) -> Result<Mount, FsError> {
-        system::mount(&self.handle, &self.identity).map_err(FsError::at("look at", &self.path))
+        if let Some(known) = self.mount.get() {
+            return Ok(*known);
+        }
+        let found = system::mount(&self.handle, &self.identity).map_err(FsError::at("look at", &self.path))?;
+        Ok(*self.mount.get_or_init(|| found))
+    }
+
+    /// What has a name in it.
+    pub(super) fn look(&self, name: &str) -> io::Result<Option<Found>> {
+        let Some(mut found) = absent(system::look(&self.handle, name))? else { return Ok(None) };
+        if !*self.keeps_identities.get_or_init(|| system::keeps_identities(&self.handle)) {
+            found.stamp.identity = None;
+        }
+        Ok(Some(found))
     }
 
     /// The outermost folder around it, itself included, that lies on the same mount and in the same linked folder: what

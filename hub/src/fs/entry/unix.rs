@@ -84,13 +84,18 @@ fn identity_in(stat: &Stat) -> Identity {
     Identity { device: stat.st_dev, file: stat.st_ino, n_links: stat.st_nlink.into() }
 }
 
+/// Whether the identities that [`look`] tells last on the folder's disk.
+pub(super) fn keeps_identities(folder: &Handle) -> bool {
+    volume::keeps_identities(folder)
+}
+
 pub(super) fn look(folder: &Handle, name: &str) -> io::Result<Found> {
     let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let modified = Ticks::from_unix(stat.st_mtime, stat.st_mtime_nsec.cast_signed());
     let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
     let kind = kind(FileType::from_raw_mode(stat.st_mode));
     let of_inode = || of_inode(stat.st_ino, stat.st_ctime, stat.st_ctime_nsec.cast_signed());
-    let identity = (kind == Kind::File && volume::keeps_identities(folder)).then(of_inode);
+    let identity = (kind == Kind::File).then(of_inode);
     Ok(Found { kind, stamp: FileStamp { size_bytes, modified, identity } })
 }
 

@@ -72,10 +72,7 @@ fn put_away(queue: &Queue, transfer: &TransferRow, ends: &Ends, common: &mut Com
         std::collections::btree_map::Entry::Vacant(new) => new.insert(place::bin(queue, transfer, &ends.from)?),
     };
     let stamp = expected(transfer);
-    let folder = match folders.open(&ends.from.open, transfer.path.parent()) {
-        Err(error) if error.is_not_found() => None,
-        opened => Some(opened?),
-    };
+    let folder = folders.find(&ends.from.open, transfer.path.parent())?;
     let source = folder.as_ref().map(|folder| folder.entry(transfer.path.name()));
     let there = source.as_ref().map_or(Ok(None), Entry::stamp_if_there)?;
     if transfer.begun

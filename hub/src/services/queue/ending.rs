@@ -1,7 +1,5 @@
 //! What follows when a file has its final name: what the index learns, and the end of a move's source.
 
-use std::path::Path;
-
 use shared_protocol::RelPath;
 
 use super::Queue;
@@ -9,18 +7,11 @@ use super::failure::Trouble;
 use super::place::{self, Place, expected};
 use super::result::{Change, Ends, Success};
 use crate::fs::copy::CopiedPart;
-use crate::fs::open::stamp_path;
 use crate::fs::rename::remove_source;
 use crate::fs::{ContentHash, FileStamp};
 use crate::storage::hashes::{self, KnownContent};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Made;
-
-/// The stamp of a file that just got its name: a rename changes the identity. One that was changed since has to be found
-/// by the next scan.
-pub(super) fn behind_rename(path: &Path, before: FileStamp) -> FileStamp {
-    stamp_path(path).ok().filter(|now| now.is_like(before)).unwrap_or(FileStamp { identity: None, ..before })
-}
 
 /// The result of a rename: what was known of the content goes along.
 pub(super) fn renamed(
@@ -53,7 +44,7 @@ pub(super) fn landed_changes(
     place: &Place,
     copied: &CopiedPart,
 ) -> Result<Vec<Change>, Trouble> {
-    let stamp = behind_rename(place.dest.path(), copied.stamp);
+    let stamp = copied.stamp.behind_rename(place.dest.stamp().ok());
     let content = known(&copied.content);
     let to = ends.to()?;
     let source = Change::Content {

@@ -136,7 +136,7 @@ fn finish<'a>(queue: &Queue, staged: Vec<Staged<'a>>, ends: &Ends) -> Vec<Tried<
         match stage {
             Stage::Ended(result) => tried.push((transfer, result)),
             Stage::Renamed(place) => {
-                let stamp = ending::behind_rename(place.dest.path(), place.expected);
+                let stamp = place.expected.behind_rename(place.dest.stamp().ok());
                 let done = ending::renamed(queue, transfer, ends, &place.to_path, stamp);
                 left.extend(transfer.path.parent());
                 tried.push((transfer, done));

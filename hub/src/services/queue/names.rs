@@ -7,7 +7,6 @@
 use shared_protocol::RelPath;
 
 use super::Queue;
-use super::ending;
 use super::place;
 use super::result::{Change, End, Tried};
 use crate::domain::operation::Operation;
@@ -43,11 +42,8 @@ impl Names {
                 }
                 names.held.push(held);
             }
-            let in_trash = transfer.trash_path.as_ref().zip(from).and_then(|(path, root)| {
-                let root = End::open(queue, root).ok()?;
-                trash::held(&root.open, path)
-            });
-            names.held.extend(in_trash);
+            let in_trash = transfer.trash_path.as_ref().zip(from);
+            names.held.extend(in_trash.and_then(|(path, root)| trash::held(&root.dir, path)));
             let to = transfer.to.unwrap_or(transfer.from);
             if let Ok(to) = queue.roots.live(to) {
                 let is_linked = transfer.operation == Operation::Hardlink;
@@ -76,14 +72,14 @@ impl Names {
                 Change::Trashed { root, trash_path, stamp, .. } => {
                     let live = live.iter().find(|live| live.row == *root);
                     if let Some(root) = live.and_then(|live| End::open(queue, live.clone()).ok()) {
-                        *stamp = place::in_trash(&root.open, trash_path, *stamp);
+                        *stamp = stamp.behind_rename(trash::stamp(&root.open, trash_path).ok().flatten());
                     }
                     continue;
                 }
                 _ => continue,
             };
             if let Some(live) = live.iter().find(|live| live.row == *root) {
-                *stamp = ending::behind_rename(&live.dir.resolve(path), *stamp);
+                *stamp = stamp.behind_rename(stamp_path(&live.dir.resolve(path)).ok());
             }
         }
     }

@@ -13,11 +13,10 @@ use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::retry::in_use_backoff;
 use crate::domain::temporary::{part_name, token_of};
 use crate::fs::copy::CopyError;
-use crate::fs::entry::OpenRoot;
 use crate::fs::entry::{Entry, Folder};
 use crate::fs::folders::Folders;
 use crate::fs::rename::TouchError;
-use crate::fs::trash::{self, Bin, Put};
+use crate::fs::trash::{Bin, Put};
 use crate::fs::{FileStamp, Flow, FsError};
 use crate::services::Event;
 use crate::storage::index;
@@ -197,12 +196,6 @@ pub(super) fn put_into(
 ) -> Result<Put, CopyError> {
     let token = token(queue, transfer);
     relocate_while_in_use(|| bin.put(file, expected, &token, &mut watch(queue, transfer)))
-}
-
-/// The stamp of a file that came into the trash just now: a rename changes the identity.
-pub(super) fn in_trash(root: &Arc<OpenRoot>, trash_path: &str, before: FileStamp) -> FileStamp {
-    let now = trash::stamp(root, trash_path).ok().flatten().filter(|now| now.is_like(before));
-    now.unwrap_or(FileStamp { identity: None, ..before })
 }
 
 /// What is to make way has to be what was seen when that was decided.

@@ -1,6 +1,7 @@
 //! Bringing files back from the trash, to the exact path they had. The renames of a group come first, then
 //! each folder is synced once, and only what is on the disk for good is told the database.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shared_protocol::Blake3;
@@ -8,12 +9,12 @@ use shared_protocol::Blake3;
 use super::Queue;
 use super::failure::{Trouble, explain};
 use super::landing::Syncs;
-use super::place::{self, expected};
+use super::place::{self, Trodden, expected};
 use super::result::{Change, Ends, Success, Tried};
 use crate::domain::identity::Identity;
 use crate::fs::FileStamp;
 use crate::fs::entry::{Entry, Folder};
-use crate::fs::folders::Folders;
+use crate::fs::relocate::relocate;
 use crate::fs::rename::finish_rename;
 use crate::fs::trash;
 use crate::storage::hashes;
@@ -34,13 +35,13 @@ struct Back {
 }
 
 pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
-    let (mut folders, mut syncs) = (Folders::default(), Syncs::default());
+    let (mut trodden, mut syncs) = (Trodden::default(), Syncs::default());
     let mut back = Vec::with_capacity(group.len());
     for transfer in group {
         let done = if queue.live.flag(transfer.id).is_cancelled() {
             Err(Trouble::Stopped)
         } else {
-            bring_back(queue, transfer, ends, &mut folders)
+            bring_back(queue, transfer, ends, &mut trodden)
         };
         if let Ok(back) = &done {
             syncs.came(&back.to);
@@ -49,24 +50,28 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
         back.push((transfer, done));
     }
     let unsynced = syncs.run();
-    let tried = back.into_iter().map(|(transfer, done)| {
+    let mut left = BTreeMap::new();
+    let mut tried = Vec::with_capacity(back.len());
+    for (transfer, done) in back {
         let told = done.and_then(|back| {
             unsynced.check(&std::iter::once(&back.to).chain(&back.from).collect::<Vec<_>>())?;
-            tidy(ends, &back.trash_path);
+            let folder = back.trash_path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+            left.insert(folder, back.trash_path.clone());
             told(queue, transfer, ends, back)
         });
-        (transfer, told.map_err(|trouble| explain(queue, &ends.all(), trouble)))
-    });
-    tried.collect()
+        tried.push((transfer, told.map_err(|trouble| explain(queue, &ends.all(), trouble))));
+    }
+    tidy(ends, &left);
+    tried
 }
 
-fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, folders: &mut Folders) -> Result<Back, Trouble> {
+fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, trodden: &mut Trodden) -> Result<Back, Trouble> {
     place::check_allowed(queue, transfer)?;
     let root = &ends.from;
     let Some(trash_path) = transfer.trash_path.clone() else {
         return Err(Trouble::last("missing", "It is not known where in the trash the file lies."));
     };
-    let in_trash = trash::entry(&root.open, &trash_path)?;
+    let in_trash = trash::entry_in(&mut trodden.sources, &root.open, &trash_path)?;
     if transfer.begun
         && let (Some(lying), Some(dest)) = (&in_trash, Entry::find(&root.open, &transfer.path)?)
     {
@@ -78,9 +83,9 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, folders: &mut 
     if known.is_some_and(|known| known.leaving) {
         return Err(Trouble::last("missing", "The trash is being emptied of this file."));
     }
-    let from = in_trash.map(|entry| Arc::clone(entry.folder()));
+    let from = in_trash.as_ref().map(|entry| Arc::clone(entry.folder()));
     // Of the names of one file, each that comes back changes the identity of those that are still there.
-    let has_names = trash::held(&root.open, &trash_path).is_some();
+    let has_names = trash::held(root.open.dir(), &trash_path).is_some();
     // Changed while it lay there: what was known of it is not known any more.
     let is_other = |known: &KnownTrashed| lying.is_some_and(|found| !Identity::agree(found.identity, known.identity));
     let changed = !has_names && known.as_ref().is_some_and(is_other);
@@ -93,29 +98,30 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, folders: &mut 
         let to = Folder::open(&root.open, transfer.path.parent().as_ref())?;
         return Ok(Back { trash_path, stamp, hash, changed, to, from });
     }
-    match lying {
-        None if !trash::is_there(&root.open, &trash_path)? => {
+    let source = match (in_trash, lying) {
+        (Some(source), Some(stamp)) if stamp == expected(transfer) => source,
+        (_, Some(_)) => return Err(Trouble::changed()),
+        (_, None) if !trash::is_there(&root.open, &trash_path)? => {
             let detail = "The disk that its trash lies on is not mounted.";
             return Err(Trouble::last("missing", detail));
         }
-        None => return Err(Trouble::last("missing", "The file is not in the trash any more.")),
-        Some(stamp) if stamp == expected(transfer) => {}
-        Some(_) => return Err(Trouble::changed()),
-    }
-    let dest = folders.ensure(&root.open, transfer.path.parent())?.entry(transfer.path.name());
+        (_, None) => return Err(Trouble::last("missing", "The file is not in the trash any more.")),
+    };
+    let dest = trodden.dests.ensure(&root.open, transfer.path.parent())?.entry(transfer.path.name());
     place::make_way(queue, transfer, root, &dest, &transfer.path)?;
     let token = place::token(queue, transfer);
-    let put = place::relocate_while_in_use(|| {
-        let control = &mut place::watch(queue, transfer);
-        trash::restore(&root.open, &trash_path, expected(transfer), &dest, &token, control)
+    let stamp = place::relocate_while_in_use(|| {
+        relocate(&source, expected(transfer), &dest, &token, &mut place::watch(queue, transfer))
     })?;
-    Ok(Back { trash_path, stamp: put.stamp, hash, changed, to: put.to, from: Some(put.from) })
+    Ok(Back { trash_path, stamp, hash, changed, to: Arc::clone(dest.folder()), from })
 }
 
-/// The folders in the trash that became empty go; that one stays is no failure.
-fn tidy(ends: &Ends, trash_path: &str) {
-    if let Err(error) = trash::remove_folders_of(&ends.from.open, trash_path) {
-        tracing::info!(%error, "an empty folder stays in the trash");
+/// The folders in the trash that became empty go; that one stays is no failure. `left` has a place in each.
+fn tidy(ends: &Ends, left: &BTreeMap<Option<String>, String>) {
+    for trash_path in left.values() {
+        if let Err(error) = trash::remove_folders_of(&ends.from.open, trash_path) {
+            tracing::info!(%error, "an empty folder stays in the trash");
+        }
     }
 }
 

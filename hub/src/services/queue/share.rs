@@ -6,7 +6,7 @@
 
 use super::Queue;
 use super::duplicate::changed;
-use super::ending::{self, known};
+use super::ending::known;
 use super::failure::{Trouble, explain};
 use super::place::{self, expected};
 use super::result::{Change, Ends, Success, Tried};
@@ -61,7 +61,7 @@ fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, T
     let part = place::part_in(queue, transfer, pair.file.folder());
     let made = make(queue, transfer, &pair, &part);
     // One name more is another identity of the same content.
-    pair.proved.stamp = ending::behind_rename(pair.survivor.path(), pair.proved.stamp);
+    pair.proved.stamp = pair.proved.stamp.behind_rename(pair.survivor.stamp().ok());
     let put = made.and_then(|()| {
         verified::check_still(queue, transfer, &pair, stays)?;
         Ok(place::touch_while_in_use(|| share::replace(&part, &pair.file, expected(transfer)))?)

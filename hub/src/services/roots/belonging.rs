@@ -8,7 +8,7 @@ use crate::config::{Config, DEMO_FOLDER};
 use crate::domain::root::Root;
 use crate::fs::RootDir;
 use crate::storage::roots::{self as rows, RootRow};
-use crate::storage::{Database, StorageError};
+use crate::storage::{Connection, Database, StorageError};
 
 /// The folder that was last seen at the configured path.
 #[derive(Debug, Default)]
@@ -20,6 +20,14 @@ pub(super) struct Belonging {
 }
 
 impl Belonging {
+    /// Finds the folder last seen at the configured path.
+    pub(super) fn find(connection: &Connection, root: Root, dir: Option<&RootDir>) -> Result<Self, StorageError> {
+        let path = dir.map(RootDir::display);
+        let row = path.as_deref().map(|path| rows::at_path(connection, root, path)).transpose()?.flatten();
+        let kept = rows::indexed(connection, root)?.filter(|kept| row.as_ref().is_none_or(|row| row.id != kept.id));
+        Ok(Self { row, kept })
+    }
+
     /// What the index shows while the root can't be worked on, for people; none if nothing was ever indexed.
     pub(super) fn note(&self, can_adopt: bool) -> Option<String> {
         match (&self.row, &self.kept) {
@@ -36,7 +44,7 @@ impl Belonging {
     /// nothing to ask: the path was used before, its folder is known by its marker, or one of both is the demo's.
     pub(super) fn question(
         &self,
-        database: &Database,
+        connection: &Connection,
         root: Root,
         found: Option<RootId>,
         config: &Config,
@@ -48,7 +56,7 @@ impl Belonging {
         }
         if let Some(id) = found {
             let identity = adopt::identity_of(id);
-            if database.read_blocking(|connection| rows::of_identity(connection, root, &identity))?.is_some() {
+            if rows::of_identity(connection, root, &identity)?.is_some() {
                 return Ok(None);
             }
         }
@@ -63,16 +71,13 @@ impl Belonging {
 /// Finds the folder last seen at the configured path, and shows its index or none. It is done before the disk is
 /// asked, which may take its time.
 pub(super) fn show(database: &Database, root: Root, dir: Option<&RootDir>) -> Result<Belonging, StorageError> {
-    let path = dir.map(RootDir::display);
-    let (row, shown, kept) = database.read_blocking(|connection| {
-        let row = path.as_deref().map(|path| rows::at_path(connection, root, path)).transpose()?.flatten();
-        Ok((row, rows::active(connection, root)?, rows::indexed(connection, root)?))
-    })?;
-    let belongs = row.as_ref().map(|row| row.id);
+    let (belonging, shown) = database
+        .read_blocking(|connection| Ok((Belonging::find(connection, root, dir)?, rows::active(connection, root)?)))?;
+    let belongs = belonging.row.as_ref().map(|row| row.id);
     if shown.map(|shown| shown.id) != belongs {
         database.write_blocking(|tx| rows::show(tx, root, belongs))?;
     }
-    Ok(Belonging { kept: kept.filter(|kept| Some(kept.id) != belongs), row })
+    Ok(belonging)
 }
 
 /// What is hidden is no duplicate of anything.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use shared_protocol::ids::RootId;
 
 use super::belonging::{self, Belonging};
+use super::verdict::{self, Refusal, Usable, reason};
 use super::{Known, LiveRoot, RootStatus, Roots, adopt, links};
 use crate::domain::root::Root;
 use crate::fs::RootDir;
@@ -114,27 +115,18 @@ fn look_blocking(roots: &Roots, root: Root, dir: Option<&RootDir>) -> Result<Loo
 }
 
 fn look_at(roots: &Roots, root: Root, dir: &RootDir, found: &Belonging) -> Result<Look, StorageError> {
-    Ok(match probe(dir, found.row.as_ref().and_then(adopt::marker_of)) {
-        Found::Online { space, writable, id } => {
-            if let Some(question) = found.question(&roots.database, root, id, &roots.settings.current())? {
-                return Ok(Look::failed(question, true, found));
-            }
-            match known(roots, root, dir, writable, id)
-                .map_or_else(|| adopt::row_of(&roots.database, root, dir, writable, id), Ok)
-                .and_then(|live| links::included(roots, live, dir))
-            {
-                Ok(live) => Look { live: Some(live), space, writable, ..Look::default() },
-                Err(why) => Look::failed(why, false, found),
-            }
-        }
-        Found::MarkerDamaged { why } => match adopt::told_of_damage(found.row.as_ref(), dir, &why) {
-            Some(told) => Look::failed(told, true, found),
-            None => Look::failed(why, false, found),
-        },
-        other => {
-            let can_adopt = matches!(other, Found::Swapped { .. } | Found::MarkerMissing { .. });
-            Look::failed(reason(&other), can_adopt, found)
-        }
+    let config = roots.settings.current();
+    let ask = |id| roots.database.read_blocking(|connection| found.question(connection, root, id, &config));
+    let Usable { space, writable, id } = match verdict::judge(dir, found, ask)? {
+        Ok(usable) => usable,
+        Err(Refusal { why, can_adopt }) => return Ok(Look::failed(why, can_adopt, found)),
+    };
+    let live = known(roots, root, dir, writable, id)
+        .map_or_else(|| adopt::row_of(&roots.database, root, dir, writable, id), Ok)
+        .and_then(|live| links::included(roots, live, dir));
+    Ok(match live {
+        Ok(live) => Look { live: Some(live), space, writable, ..Look::default() },
+        Err(why) => Look::failed(why, false, found),
     })
 }
 
@@ -142,22 +134,6 @@ fn look_at(roots: &Roots, root: Root, dir: &RootDir, found: &Belonging) -> Resul
 fn known(roots: &Roots, root: Root, dir: &RootDir, writable: bool, id: Option<RootId>) -> Option<LiveRoot> {
     let live = roots.known.read().get(root).live.clone()?;
     (id.is_some() && live.marker == id && live.dir.is_same(dir) && live.writable == writable).then_some(live)
-}
-
-fn reason(found: &Found) -> String {
-    match found {
-        Found::Online { .. } => String::new(),
-        Found::Offline { why } | Found::MarkerDamaged { why } => why.clone(),
-        Found::Swapped { .. } => {
-            "another models folder is in its place: is the right disk mounted? To use this folder instead, adopt it"
-                .to_owned()
-        }
-        Found::MarkerMissing { .. } => {
-            "the folder is there without the mark of the indexed one: is its disk mounted? To use it anyway, with an index \
-             that is begun anew, adopt it"
-                .to_owned()
-        }
-    }
 }
 
 async fn take(roots: &Roots, root: Root, dir: Option<RootDir>, found: Look) {

@@ -39,20 +39,33 @@ pub fn apply(
     reason: Option<&Reason>,
     policy: &RetryPolicy,
 ) -> Result<Result<Stepped, Refused>, StorageError> {
+    apply_with(connection, id, event, (reason, None), policy)
+}
+
+/// What a try came to besides the event: why it failed, or what it made.
+type Came<'a> = (Option<&'a Reason>, Option<Made>);
+
+fn apply_with(
+    connection: &Connection,
+    id: TransferId,
+    event: Event,
+    came: Came<'_>,
+    policy: &RetryPolicy,
+) -> Result<Result<Stepped, Refused>, StorageError> {
     let mut transfer = row::show(connection, id)?.ok_or(StorageError::Missing("transfer"))?;
     let (progress, effects) = match step(transfer.progress, event, policy) {
         Ok(next) => next,
         Err(refused) => return Ok(Err(refused)),
     };
     transfer.progress = progress;
-    save(connection, &transfer, reason, &effects)?;
-    Ok(Ok(Stepped { transfer, effects, why: reason.map(|reason| reason.detail.clone()) }))
+    save(connection, &transfer, came, &effects)?;
+    Ok(Ok(Stepped { transfer, effects, why: came.0.map(|reason| reason.detail.clone()) }))
 }
 
 fn save(
     connection: &Connection,
     transfer: &TransferRow,
-    reason: Option<&Reason>,
+    (reason, made): Came<'_>,
     effects: &[Effect],
 ) -> Result<(), StorageError> {
     let Progress { state, stop, attempts } = transfer.progress;
@@ -64,7 +77,10 @@ fn save(
     connection
         .prepare_cached(
             "UPDATE transfers SET state = ?2, stop = ?3, attempts = ?4, next_try_at = ?5,
-                                  error_code = ?6, error_detail = ?7, finished_at = ?8
+                                  error_code = ?6, error_detail = ?7, finished_at = ?8,
+                                  bytes_done = CASE ?2 WHEN 'completed' THEN size_bytes ELSE bytes_done END,
+                                  blake3 = coalesce(?9, blake3), result_size = coalesce(?10, result_size),
+                                  result_modified = coalesce(?11, result_modified)
              WHERE id = ?1",
         )?
         .execute((
@@ -80,6 +96,9 @@ fn save(
             reason.map(|r| r.code),
             reason.map(|r| r.detail.as_str()),
             state.is_final().then_some(now),
+            made.and_then(|made| made.hash).map(|hash| *hash.as_bytes()),
+            made.map(|made| to_db(made.size_bytes)),
+            made.map(|made| made.modified.0),
         ))?;
     if effects.contains(&Effect::StartOver) {
         connection
@@ -149,19 +168,7 @@ pub fn complete(
     made: Option<Made>,
     policy: &RetryPolicy,
 ) -> Result<Result<Stepped, Refused>, StorageError> {
-    let stepped = apply(connection, id, Event::Succeeded, None, policy)?;
-    connection
-        .prepare_cached(
-            "UPDATE transfers SET bytes_done = size_bytes, blake3 = ?2, result_size = ?3, result_modified = ?4
-             WHERE id = ?1",
-        )?
-        .execute((
-            id.0,
-            made.and_then(|m| m.hash).map(|h| *h.as_bytes()),
-            made.map(|m| to_db(m.size_bytes)),
-            made.map(|m| m.modified.0),
-        ))?;
-    Ok(stepped)
+    apply_with(connection, id, Event::Succeeded, (None, made), policy)
 }
 
 /// Treats everything that a killed hub left running. The answers tell what is left to do.
