@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
 
+use super::backlog::{Next, ToWrite, Walked};
 use super::seen::{Seen, What, Written};
-use super::{Indexer, disks, linked};
+use super::{Indexer, backlog, disks, linked};
 use crate::domain::ids::FolderId;
 use crate::domain::root::Root;
 use crate::domain::scan::{MAX_ERRORS, RootScan, ScanError, ScanReport, WorkState};
@@ -20,9 +20,6 @@ use crate::services::roots::LiveRoot;
 use crate::services::{Event, ServiceError};
 use crate::storage::index::{self, KnownFolder, Listing};
 use crate::storage::skipped::{self, UnseenFolder};
-
-/// Listings that may wait for the writer.
-const QUEUE: usize = 512;
 
 /// Files written in one transaction, and the longest that a listing waits for it.
 const BATCH_FILES: usize = 16_000;
@@ -71,13 +68,13 @@ impl Scan<'_> {
         if !had_files {
             self.indexer.database.write_blocking(|tx| index::bulk::begin(tx))?;
         }
-        let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
+        let (walked, to_write) = backlog::new();
         let (end, written) = std::thread::scope(|scope| {
             let (live, known) = (&live, &known);
-            let walker = scope.spawn(move || walk_root(live, known, cancel, &sender));
-            let written = self.write(live, known, &receiver);
-            // A writer that failed leaves the walker sending into a closed channel.
-            drop(receiver);
+            let walker = scope.spawn(move || walk_root(live, known, cancel, &walked));
+            let written = self.write(live, known, &to_write);
+            // A writer that failed has nobody wait for it.
+            drop(to_write);
             (walker.join().unwrap_or(WalkEnd::Cancelled), written)
         });
         let mut written = written?;
@@ -139,16 +136,16 @@ impl Scan<'_> {
         &self,
         live: &LiveRoot,
         known: &HashMap<String, KnownFolder>,
-        receiver: &Receiver<Seen>,
+        to_write: &ToWrite,
     ) -> Result<Written, ServiceError> {
         let mut written = Written::default();
         let mut batch: Vec<Listing> = Vec::new();
         let mut n_batch = 0;
         let mut since = Instant::now();
         loop {
-            let next = receiver.recv_timeout(BATCH_TIME);
-            let ended = matches!(next, Err(crossbeam_channel::RecvTimeoutError::Disconnected));
-            if let Ok(seen) = next {
+            let next = to_write.next(BATCH_TIME);
+            let ended = matches!(next, Next::Ended);
+            if let Next::Seen(seen) = next {
                 if batch.is_empty() {
                     since = Instant::now();
                 }
@@ -259,12 +256,7 @@ fn counts(listing: &Listing) -> (u64, u64) {
     (listing.files.len() as u64, listing.files.iter().map(|file| file.size_bytes).sum())
 }
 
-fn walk_root(
-    live: &LiveRoot,
-    known: &HashMap<String, KnownFolder>,
-    cancel: &CancelFlag,
-    sender: &Sender<Seen>,
-) -> WalkEnd {
+fn walk_root(live: &LiveRoot, known: &HashMap<String, KnownFolder>, cancel: &CancelFlag, walked: &Walked) -> WalkEnd {
     // A rotating disk is listed by one thread; a server answers several questions at once.
     let threads = match volume::kind(live.dir.path()) {
         VolumeKind::Rotating => 1,
@@ -273,7 +265,7 @@ fn walk_root(
     };
     walk(&live.dir, None, WalkOptions { threads }, cancel, &|listing| {
         // The writer hangs up when it failed: then there is nothing left to walk for.
-        if sender.send(Seen::of(listing, known)).is_err() {
+        if !walked.send(Seen::of(listing, known)) {
             cancel.cancel();
         }
     })
