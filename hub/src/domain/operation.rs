@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What happens to one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// It is on the other root too, afterwards.
     Copy,
@@ -12,6 +12,8 @@ pub enum Operation {
     Move,
     /// It is in its root's trash.
     Delete,
+    /// It is gone for good, after its duplicate that stays was read and verified.
+    RemoveDuplicate,
     /// It is back from the trash.
     Restore,
     /// It is on the Lake only: it left Local for good, after the Lake's copy was read and proved.
@@ -26,10 +28,11 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Copy,
         Self::Move,
         Self::Delete,
+        Self::RemoveDuplicate,
         Self::Restore,
         Self::Evict,
         Self::Hardlink,
@@ -43,6 +46,7 @@ impl Operation {
             Self::Copy => "copy",
             Self::Move => "move",
             Self::Delete => "delete",
+            Self::RemoveDuplicate => "remove_duplicate",
             Self::Restore => "restore",
             Self::Evict => "evict",
             Self::Hardlink => "hardlink",
@@ -58,17 +62,36 @@ impl Operation {
 
     /// Whether it writes to the other root.
     pub const fn has_destination(self) -> bool {
-        matches!(self, Self::Copy | Self::Move | Self::Evict)
+        match self {
+            Self::Copy | Self::Move | Self::Evict => true,
+            Self::Delete | Self::RemoveDuplicate | Self::Restore | Self::Hardlink | Self::Reflink | Self::Separate => {
+                false
+            }
+        }
     }
 
     /// Whether a name or a content goes away where the file is taken from.
     pub const fn takes_away(self) -> bool {
-        matches!(self, Self::Move | Self::Delete | Self::Evict | Self::Hardlink | Self::Reflink)
+        match self {
+            Self::Move | Self::Delete | Self::RemoveDuplicate | Self::Evict | Self::Hardlink | Self::Reflink => true,
+            Self::Copy | Self::Restore | Self::Separate => false,
+        }
     }
 
     /// Whether another file takes the place of the one that it is about.
     pub const fn replaces_in_place(self) -> bool {
-        matches!(self, Self::Hardlink | Self::Reflink | Self::Separate)
+        match self {
+            Self::Hardlink | Self::Reflink | Self::Separate => true,
+            Self::Copy | Self::Move | Self::Delete | Self::RemoveDuplicate | Self::Restore | Self::Evict => false,
+        }
+    }
+
+    /// Whether it concerns a file of which a duplicate stays, which is its destination.
+    pub const fn is_of_duplicate(self) -> bool {
+        match self {
+            Self::RemoveDuplicate | Self::Hardlink | Self::Reflink => true,
+            Self::Copy | Self::Move | Self::Delete | Self::Restore | Self::Evict | Self::Separate => false,
+        }
     }
 }
 

@@ -42,7 +42,7 @@ impl Kind {
         match (told_as, undo_of, operation) {
             (_, Some(batch), _) => Self::Undo(batch),
             (Some("bring_back"), ..) => Self::BringBack,
-            (Some("duplicates"), _, "delete") | (_, _, "remove_duplicate") => Self::Duplicates,
+            (_, _, "remove_duplicate") => Self::Duplicates,
             (_, _, "copy") => Self::Copy,
             (_, _, "move") => Self::Move,
             (_, _, "delete") => Self::Delete,
@@ -282,7 +282,7 @@ mod tests {
     fn what_is_stored_names_the_kind() {
         assert_eq!(Kind::of("copy", None, None), Kind::Copy);
         assert_eq!(Kind::of("copy", Some("bring_back"), None), Kind::BringBack);
-        assert_eq!(Kind::of("delete", Some("duplicates"), None), Kind::Duplicates);
+        assert_eq!(Kind::of("remove_duplicate", None, None), Kind::Duplicates);
         assert_eq!(Kind::of("copy", None, Some(BatchId(3))), Kind::Undo(BatchId(3)));
         assert_eq!(Kind::of("something-new", None, None), Kind::Other);
     }

@@ -31,6 +31,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0017_identities.sql")),
     M::up(include_str!("../../migrations/0018_rot.sql")),
     M::up(include_str!("../../migrations/0019_included_links.sql")),
+    M::up(include_str!("../../migrations/0020_duplicates_removed.sql")),
 ];
 
 /// What opening found out.

@@ -11,6 +11,36 @@ fn migrations_are_sound() {
 }
 
 #[test]
+fn removed_duplicates_and_what_makes_way_are_told_apart_in_a_database_of_before() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    prepare(&connection).unwrap();
+    Migrations::from_slice(&MIGRATIONS[..19]).to_latest(&mut connection).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO batches (id, operation, from_root, created_at)
+             VALUES (1, 'delete', 'local', 1), (2, 'delete', 'local', 1), (3, 'mirror', 'local', 1);
+             INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root_id, path, state, position,
+                                    size_bytes, modified, result_size, result_modified, created_at)
+             VALUES (1, 'delete', 'local', 1, 2, 'twin', 'completed', 1, 1, 1, 1, 1, 1),
+                    (1, 'delete', 'local', 1, NULL, 'twin.json', 'queued', 2, 1, 1, NULL, NULL, 1),
+                    (2, 'delete', 'local', 1, NULL, 'x', 'completed', 3, 1, 1, NULL, NULL, 1),
+                    (3, 'copy', 'local', 1, 2, 'y', 'queued', 4, 1, 1, 70, 80, 1);",
+        )
+        .unwrap();
+    Migrations::from_slice(MIGRATIONS).to_latest(&mut connection).unwrap();
+    let texts = |sql: &str| -> Vec<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(texts("SELECT operation FROM batches ORDER BY id"), ["remove_duplicate", "delete", "mirror"]);
+    assert_eq!(texts("SELECT operation FROM transfers ORDER BY id"), ["remove_duplicate", "delete", "delete", "copy"]);
+    let sizes = "SELECT concat_ws(' ', path, result_size, occupant_size) FROM transfers ORDER BY id";
+    assert_eq!(texts(sizes), ["twin 1", "twin.json", "x", "y 70"]);
+    let made = "SELECT path FROM transfers WHERE result_size IS NOT NULL OR result_modified IS NOT NULL";
+    assert_eq!(texts(made), ["twin"]);
+}
+
+#[test]
 fn a_broken_file_is_set_aside_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hub.db");

@@ -58,7 +58,7 @@ fn run_steps<'a>(queue: &Queue, group: &'a [TransferRow]) -> Vec<Tried<'a>> {
         }
         [head, ..] => match (head.operation, Ends::of(queue, head)) {
             (Operation::Copy | Operation::Move, Ok(ends)) => small::run(queue, group, &ends),
-            (Operation::Delete, Ok(ends)) if ends.to.is_some() => duplicate::run(queue, group, &ends),
+            (Operation::RemoveDuplicate, Ok(ends)) => duplicate::run(queue, group, &ends),
             (Operation::Hardlink | Operation::Reflink | Operation::Separate, Ok(ends)) => {
                 share::run(queue, group, &ends)
             }

@@ -170,7 +170,7 @@ pub(super) fn discard_left(queue: &Queue) -> Result<(), StorageError> {
     for transfer in &left {
         let Some(root) = roots.iter().find(|root| Some(root.row) == transfer.to_row) else { continue };
         // What was about to be removed outright is a person's file, not a part of a copy.
-        if matches!(transfer.operation, Operation::Delete | Operation::Evict) {
+        if matches!(transfer.operation, Operation::RemoveDuplicate | Operation::Evict) {
             let Some(from) = roots.iter().find(|root| root.row == transfer.from_row) else { continue };
             if let Err(trouble) = verified::put_back(queue, transfer, Placed { root: from, path: &transfer.path }) {
                 tracing::warn!(?trouble, id = transfer.id.0, "a file that was set aside could not be put back");

@@ -68,17 +68,21 @@ fn check(queue: &Queue, request: &TransferRequest) -> Result<(LiveRoot, Option<L
         (Operation::Evict, _) => {
             return Err(ServiceError::said(ErrorKind::Malformed, "Evicting is asked for at /api/evictions."));
         }
+        (Operation::RemoveDuplicate | Operation::Hardlink | Operation::Reflink | Operation::Separate, _) => {
+            let text = "What becomes of duplicates is asked for at /api/duplicates/resolve.";
+            return Err(ServiceError::said(ErrorKind::Malformed, text));
+        }
         (Operation::Delete, Some(_)) => {
             return Err(ServiceError::said(ErrorKind::Malformed, "A delete goes to no other root: leave out \"to\"."));
         }
         (Operation::Delete, None) => None,
-        (_, None) => {
+        (Operation::Copy | Operation::Move, None) => {
             return Err(ServiceError::said(ErrorKind::Malformed, "Say where to, in \"to\": \"local\" or \"lake\"."));
         }
-        (_, Some(to)) if to == request.from => {
+        (Operation::Copy | Operation::Move, Some(to)) if to == request.from => {
             return Err(ServiceError::said(ErrorKind::Impossible, "\"from\" and \"to\" are the same root."));
         }
-        (_, Some(to)) => Some(to),
+        (Operation::Copy | Operation::Move, Some(to)) => Some(to),
     };
     if request.operation.takes_away() {
         queue.roots.check_delete(request.from)?;

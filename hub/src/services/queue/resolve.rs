@@ -129,7 +129,7 @@ fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Batch
             undo_of: None,
         };
         let (batch_id, transfers) = sidecars::insert(tx, &batch, transfers, left)?;
-        story::begin(tx, batch_id, Some(story::DUPLICATES), transfers.len() as u64, n_skipped as u64)?;
+        story::begin(tx, batch_id, None, transfers.len() as u64, n_skipped as u64)?;
         let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
         Ok(Ok(BatchReceipt { batch_id, n_transfers: transfers.len() as u64, size_bytes, skipped }))
     })?;
@@ -141,7 +141,7 @@ fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Batch
 
 const fn operation(action: Action) -> Operation {
     match action {
-        Action::Delete => Operation::Delete,
+        Action::Delete => Operation::RemoveDuplicate,
         Action::Hardlink => Operation::Hardlink,
         Action::Reflink => Operation::Reflink,
     }

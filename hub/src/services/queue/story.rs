@@ -18,9 +18,6 @@ const NAMED: usize = 3;
 /// What a batch brings back that was evicted.
 pub(in crate::services) const BRING_BACK: &str = "bring_back";
 
-/// What a batch deletes are duplicates.
-pub(in crate::services) const DUPLICATES: &str = "duplicates";
-
 /// Begins the line of a new batch, in the transaction that makes it.
 pub(in crate::services) fn begin(
     connection: &Connection,

@@ -175,18 +175,18 @@ impl Order {
 
 /// What puts one transfer's work back.
 fn reverse(queue: &Queue, connection: &Connection, done: &TransferRow) -> Result<Vec<NewTransfer>, ServiceError> {
-    match (done.operation, done.to, done.occupant) {
+    match (done.operation, done.to) {
         // A duplicate that was removed outright is copied from the one that stayed.
-        (Operation::Delete | Operation::Evict, Some(to), _) => Ok(vec![copied_back(queue, done, to)?]),
-        (Operation::Hardlink | Operation::Reflink, Some(to), _) => Ok(vec![separated(queue, done, to)?]),
-        (Operation::Delete, ..) => Ok(vec![restore(queue, connection, done, done.from, &done.path, None)?]),
-        (Operation::Restore, ..) => Ok(vec![taken_away(queue, done, done.from, &done.path)?]),
-        (Operation::Copy, Some(to), _) => match &done.trash_path {
+        (Operation::RemoveDuplicate | Operation::Evict, Some(to)) => Ok(vec![copied_back(queue, done, to)?]),
+        (Operation::Hardlink | Operation::Reflink, Some(to)) => Ok(vec![separated(queue, done, to)?]),
+        (Operation::Delete, _) => Ok(vec![restore(queue, connection, done, done.from, &done.path, None)?]),
+        (Operation::Restore, _) => Ok(vec![taken_away(queue, done, done.from, &done.path)?]),
+        (Operation::Copy, Some(to)) => match &done.trash_path {
             // The old file takes the place of the copy in one step, so that no moment is without one.
-            Some(_) => Ok(vec![restore(queue, connection, done, to, &done.to_path, done.occupant)?]),
+            Some(_) => Ok(vec![restore(queue, connection, done, to, &done.to_path, done.made)?]),
             None => Ok(vec![taken_away(queue, done, to, &done.to_path)?]),
         },
-        (Operation::Move, Some(to), _) => {
+        (Operation::Move, Some(to)) => {
             let mut back = vec![moved_back(queue, done, to)?];
             if done.trash_path.is_some() {
                 back.push(restore(queue, connection, done, to, &done.to_path, None)?);
@@ -199,7 +199,7 @@ fn reverse(queue: &Queue, connection: &Connection, done: &TransferRow) -> Result
 
 /// The finished file as the transfer left it.
 fn result(done: &TransferRow) -> (u64, Ticks) {
-    done.occupant.unwrap_or((done.size_bytes, done.modified))
+    done.made.unwrap_or((done.size_bytes, done.modified))
 }
 
 /// What the trash is known to hold comes back. Whether it is really there shows when its turn comes.

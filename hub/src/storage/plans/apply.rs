@@ -56,8 +56,8 @@ pub fn enqueue(transaction: &Transaction<'_>, plan: &PlanRecord) -> Result<Batch
     let batch = BatchId(transaction.last_insert_rowid());
     transaction.execute(
         "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, to_path,
-                                on_conflict, state, position, size_bytes, modified, result_size, result_modified,
-                                created_at, phase)
+                                on_conflict, state, position, size_bytes, modified, occupant_size,
+                                occupant_modified, created_at, phase)
          SELECT ?1, CASE action WHEN 0 THEN 'move' WHEN 3 THEN 'delete' ELSE 'copy' END,
                 iif(action IN (0, 3), ?5, ?3), iif(action IN (0, 3), ?6, ?4),
                 iif(action = 3, NULL, ?5), iif(action = 3, NULL, ?6), path, to_path,

@@ -50,7 +50,7 @@ pub struct NewTransfer {
     pub modified: Ticks,
     /// For a restore: where it lies in the trash.
     pub trash_path: Option<String>,
-    /// For a restore that takes the place of a copy: that copy's size and time.
+    /// Size and time of the file that is to make way, if one was seen.
     pub occupant: Option<(u64, Ticks)>,
     /// It begins when all of its batch with a lower number have ended; 0 waits for nothing.
     pub phase: u32,
@@ -140,7 +140,7 @@ impl<'a> GrowingBatch<'a> {
             .prepare_cached(
                 "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path,
                                         to_path, on_conflict, state, position, size_bytes, modified, trash_path,
-                                        result_size, result_modified, created_at, phase, identity)
+                                        occupant_size, occupant_modified, created_at, phase, identity)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
                          -- What comes back from the trash is none of the files that are there.
                          CASE WHEN ?2 <> 'restore' THEN

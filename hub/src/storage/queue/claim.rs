@@ -104,7 +104,8 @@ pub fn summary(connection: &Connection) -> Result<Vec<(TransferState, u64, u64)>
 /// Bytes that everything which has not ended will still write below a root.
 pub fn bytes_to_write(connection: &Connection, root: RootRowId) -> Result<u64, StorageError> {
     let sql = "SELECT coalesce(sum(size_bytes - bytes_done), 0) FROM transfers
-               WHERE finished_at IS NULL AND to_root_id = ?1 AND operation NOT IN ('delete', 'hardlink', 'reflink')";
+               WHERE finished_at IS NULL AND to_root_id = ?1
+                     AND operation NOT IN ('remove_duplicate', 'hardlink', 'reflink')";
     Ok(connection.prepare_cached(sql)?.query_row([root.0], |row| row.get(0).map(crate::storage::from_db))?)
 }
 

@@ -50,8 +50,10 @@ pub struct TransferRow {
     pub part: Option<(Blake3, Option<Sha256>)>,
     /// Where the file lies in the trash: for a restore, and for what a replace put there.
     pub trash_path: Option<String>,
-    /// For a restore that takes the place of a copy: that copy's size and time.
+    /// Size and time of the file that makes way, if one was seen when that was decided.
     pub occupant: Option<(u64, Ticks)>,
+    /// Size and time of the finished file.
+    pub made: Option<(u64, Ticks)>,
     /// What the source has to hold, if that was said.
     pub wanted: Option<Blake3>,
     /// It was begun before.
@@ -66,7 +68,8 @@ pub struct TransferRow {
 
 pub(super) const COLUMNS: &str = "id, batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, \
      to_path, on_conflict, state, stop, attempts, size_bytes, modified, synced_bytes, synced_proof, part_blake3, \
-     part_sha256, trash_path, result_size, result_modified, started_at, position, phase, bundle, identity, wanted";
+     part_sha256, trash_path, result_size, result_modified, started_at, position, phase, bundle, identity, wanted, \
+     occupant_size, occupant_modified";
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
     let wrong = |column, what: &str| {
@@ -88,7 +91,10 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
     let stop: Option<String> = row.get(11)?;
     let part = digest_column(row, 17)?;
     let part_sha256: Option<[u8; 32]> = row.get(18)?;
-    let result: (Option<i64>, Option<i64>) = (row.get(20)?, row.get(21)?);
+    let size_and_time = |size, time| {
+        let found: (Option<i64>, Option<i64>) = (row.get(size)?, row.get(time)?);
+        Ok::<_, rusqlite::Error>(found.0.zip(found.1).map(|(size, time)| (from_db(size), Ticks(time))))
+    };
     Ok(TransferRow {
         id: TransferId(row.get(0)?),
         batch_id: BatchId(row.get(1)?),
@@ -117,7 +123,8 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
         synced_proof: digest_column(row, 16)?,
         part: part.map(|blake3| (blake3, part_sha256.map(Sha256::from_bytes))),
         trash_path: row.get(19)?,
-        occupant: result.0.zip(result.1).map(|(size, time)| (from_db(size), Ticks(time))),
+        occupant: size_and_time(28, 29)?,
+        made: size_and_time(20, 21)?,
         begun: row.get_ref(22)? != rusqlite::types::ValueRef::Null,
         position: row.get(23)?,
         phase: row.get(24)?,

@@ -15,6 +15,7 @@ use super::frame::{Frame, page};
 use super::load;
 use super::remote::machines;
 use crate::domain::ids::{BatchId, TransferId};
+use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::domain::transfer::TransferState;
 use crate::services::Queue;
@@ -233,14 +234,13 @@ pub(in crate::web) fn row(entry: TransferEntry, queue: &Queue) -> TransferRow {
     let shown = matches!(entry.state, TransferState::Failed | TransferState::Waiting | TransferState::Queued);
     let text = entry.error_detail.or(entry.error_code).filter(|_| shown);
     let is_rename = entry.operation == "move" && entry.to == Some(entry.from);
-    let is_of_duplicate = matches!(entry.operation.as_str(), "delete" | "hardlink" | "reflink");
+    let is_of_duplicate = Operation::from_name(&entry.operation).is_some_and(Operation::is_of_duplicate);
     let is_on_its_root = is_rename || is_of_duplicate || entry.operation == "separate";
     let stays = entry.to.filter(|_| is_of_duplicate).map(|root| {
         let path = entry.to_path.clone().unwrap_or_else(|| entry.path.to_string());
         Stays { root, path }
     });
     let verb = match entry.operation.as_str() {
-        "delete" if stays.is_some() => "Remove from",
         "move" if is_rename => "Rename on",
         operation => verb(operation),
     };
@@ -272,6 +272,7 @@ fn verb(operation: &str) -> &'static str {
         "copy" => "Copy from",
         "move" => "Move from",
         "delete" => "Delete from",
+        "remove_duplicate" => "Remove from",
         "restore" => "Put back on",
         "evict" => "Evict from",
         "hardlink" => "Hard link on",
@@ -290,6 +291,7 @@ pub(in crate::web) fn batch_title(operation: &str, from: Root, to: Option<Root>,
         ("hardlink", _) => "replace duplicates by hard links".to_owned(),
         ("reflink", _) => "let duplicates share their bytes".to_owned(),
         ("separate", _) => "give files their own bytes again".to_owned(),
+        ("remove_duplicate", _) => format!("remove duplicates from {}", from.label()),
         (other, _) => format!("{other} from {}", from.label()),
     };
     // What comes back from the trash says already that it undoes something.

@@ -216,7 +216,7 @@ async fn a_duplicate_is_removed_outright_and_copied_back() {
     let local = hub.folders.local.path();
     let batch =
         resolved(&hub, resolve("delete", &content(1), ("lake", "x"), &[("local", "b/x"), ("local", "c/x")])).await;
-    assert_eq!((&batch["n_completed"], &batch["operation"]), (&json!(2), &json!("delete")), "{batch}");
+    assert_eq!((&batch["n_completed"], &batch["operation"]), (&json!(2), &json!("remove_duplicate")), "{batch}");
     let first = &batch["items"][0];
     assert_eq!((&first["path"], &first["to"], &first["to_path"]), (&json!("b/x"), &json!("lake"), &json!("x")));
     assert!(!local.join("b/x").exists() && !local.join("c/x").exists() && local.join("a/x").exists());

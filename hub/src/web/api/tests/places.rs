@@ -139,7 +139,7 @@ async fn what_stands_in_the_queue_is_asked_again_when_its_turn_comes() {
         (Operation::Evict, local, Some(lake), a, trash),
         (Operation::Evict, local, Some(lake), half, half),
         (Operation::Delete, local, None, "old.tmp", "old.tmp"),
-        (Operation::Delete, local, Some(lake), half, half),
+        (Operation::RemoveDuplicate, local, Some(lake), half, half),
     ];
     for (operation, from, to, path, to_path) in cases {
         let batch = queue(&hub, operation, from, to, path, to_path);
