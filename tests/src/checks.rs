@@ -1,8 +1,9 @@
-//! Checks of the source itself, run by `scripts/check-layers` and `scripts/check-lengths`.
+//! Checks of the source itself, run by `scripts/check-layers`, `scripts/check-lengths` and `scripts/count`.
 //!
 //! They are part of the test crate and not shell scripts so that they read Rust as Rust, run on
 //! every system, and have tests of their own.
 
+pub mod count;
 pub mod cycles;
 pub mod layers;
 pub mod lengths;

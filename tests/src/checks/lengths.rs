@@ -44,9 +44,13 @@ fn list_any(folder: &Path, extension: &str) -> Result<Vec<String>> {
     Ok(plain)
 }
 
+/// Whether a file was made elsewhere, or by a program.
+pub(super) fn is_foreign(file: &str) -> bool {
+    file.split('/').any(|part| part == "vendor" || part == "target" || part == "snapshots")
+}
+
 fn check_file(project: &Path, file: &str, findings: &mut Vec<Finding>) -> Result<()> {
-    let is_foreign = file.split('/').any(|part| part == "vendor" || part == "target" || part == "snapshots");
-    if is_foreign {
+    if is_foreign(file) {
         return Ok(());
     }
     let bytes = fs::read(project.join(file)).with_context(|| format!("cannot read {file}"))?;

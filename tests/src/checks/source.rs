@@ -177,7 +177,8 @@ impl Reader {
     }
 }
 
-fn is_test_only(attributes: &[syn::Attribute]) -> bool {
+/// Whether something exists in tests only.
+pub fn is_test_only(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
             || attribute.path().is_ident("cfg")
