@@ -47,12 +47,15 @@ impl Record {
 
 /// Takes the tokens out of an order; tells whether there were any.
 fn strip_tokens(spec: &mut JobSpec) -> bool {
+    let order = match spec {
+        JobSpec::AssetDownload(order) => order,
+        JobSpec::ComfyGitClone(_) | JobSpec::Unknown => return false,
+    };
     let mut had_tokens = false;
-    if let JobSpec::AssetDownload(order) = spec {
-        for source in &mut order.sources {
-            if let AssetSource::Public { bearer, .. } = source {
-                had_tokens |= bearer.take().is_some();
-            }
+    for source in &mut order.sources {
+        match source {
+            AssetSource::Public { bearer, .. } => had_tokens |= bearer.take().is_some(),
+            AssetSource::Hub | AssetSource::Unknown => {}
         }
     }
     had_tokens

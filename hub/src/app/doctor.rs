@@ -172,12 +172,12 @@ mod tests {
         let verdict = |what: &str| examine(&config).into_iter().find(|check| check.what == what).map(|c| c.verdict);
         let (database, _) = Database::open(&data.join(DATABASE)).unwrap();
         assert!(verdict("Lake").unwrap().unwrap().contains("not adopted yet"));
-        let indexed = |c: &_| {
+        let indexed = |c: &crate::storage::Connection| {
             let row = rows::activate(c, Root::Lake, "root:1", "/mnt/nas", true)?;
             let path = shared_protocol::RelPath::parse("loras/x").unwrap();
             index::put_file(c, row.id, &path, 1, Ticks::from_unix(0, 0), None)
         };
-        database.write_blocking(indexed).unwrap();
+        database.write_blocking(|tx| indexed(tx)).unwrap();
         let told = verdict("Lake").unwrap().unwrap_err();
         assert!(told.contains("waits for your decision") && told.contains("was not used as Lake before"), "{told}");
         assert_eq!(verdict("database, earlier"), None);

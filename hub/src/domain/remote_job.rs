@@ -9,6 +9,35 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::agent_to_hub::RejectReason;
 use shared_protocol::job::JobPhase;
 
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = RemoteJobKind)]
+pub enum JobKind {
+    /// Brings a file to the agent's folder of models.
+    AssetDownload,
+    /// Clones or updates a git repository there.
+    ComfyGitClone,
+}
+
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::AssetDownload, Self::ComfyGitClone];
+
+    /// The name in the API, the database and the protocol.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AssetDownload => "asset_download",
+            Self::ComfyGitClone => "comfy_git_clone",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

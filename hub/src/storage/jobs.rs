@@ -5,13 +5,14 @@ mod rates;
 mod write;
 
 use rusqlite::{Connection, OptionalExtension, Row};
+use shared_protocol::job::ComfyGitClone;
 use shared_protocol::outcome::Outcome;
 use shared_protocol::{AgentId, Blake3, JobId, RelPath};
 
 use super::views::page::{Page, PageRequest};
 use super::{StorageError, digest_column, from_db, timestamp};
 use crate::domain::ids::HashJobId;
-use crate::domain::remote_job::{JobState, Life};
+use crate::domain::remote_job::{JobKind, JobState, Life};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 
@@ -36,6 +37,33 @@ pub struct JobFile {
     pub hash_job: Option<HashJobId>,
 }
 
+/// What a job does, with what that needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobTask {
+    /// Brings this file to the agent.
+    AssetDownload(JobFile),
+    /// Clones or updates this repository on the agent.
+    ComfyGitClone(ComfyGitClone),
+}
+
+impl JobTask {
+    /// Which kind of job it is.
+    pub const fn kind(&self) -> JobKind {
+        match self {
+            Self::AssetDownload(_) => JobKind::AssetDownload,
+            Self::ComfyGitClone(_) => JobKind::ComfyGitClone,
+        }
+    }
+
+    /// The file that it brings to the agent's folder of models.
+    pub const fn file(&self) -> Option<&JobFile> {
+        match self {
+            Self::AssetDownload(file) => Some(file),
+            Self::ComfyGitClone(_) => None,
+        }
+    }
+}
+
 /// A job as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRow {
@@ -45,12 +73,8 @@ pub struct JobRow {
     pub id: JobId,
     /// Whose it is.
     pub agent: AgentId,
-    /// `asset_download` or `comfy_git_clone`.
-    pub kind: String,
-    /// The file, of a download.
-    pub file: Option<JobFile>,
-    /// JSON: the order, of another kind.
-    pub spec: Option<String>,
+    /// What it does.
+    pub task: JobTask,
     /// Where it stands.
     pub life: Life,
     /// When a person dropped it, while its agent has not stopped.
@@ -86,9 +110,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<JobRow> {
         number: row.get(0)?,
         id: id.parse().map_err(|e| wrong(1, e))?,
         agent: agent.parse().map_err(|e| wrong(2, e))?,
-        kind: row.get(3)?,
-        file: read_file(row)?,
-        spec: row.get(10)?,
+        task: read_task(row)?,
         life: Life {
             state: JobState::from_name(&state).ok_or_else(|| wrong(11, state))?,
             attempt: row.get(12)?,
@@ -105,17 +127,27 @@ fn read(row: &Row<'_>) -> rusqlite::Result<JobRow> {
     })
 }
 
-fn read_file(row: &Row<'_>) -> rusqlite::Result<Option<JobFile>> {
-    let (root, path): (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
-    let (Some(root), Some(path)) = (root, path) else { return Ok(None) };
-    Ok(Some(JobFile {
+fn read_task(row: &Row<'_>) -> rusqlite::Result<JobTask> {
+    let kind: String = row.get(3)?;
+    match JobKind::from_name(&kind).ok_or_else(|| wrong(3, kind))? {
+        JobKind::AssetDownload => read_file(row).map(JobTask::AssetDownload),
+        JobKind::ComfyGitClone => {
+            let order: String = row.get(10)?;
+            serde_json::from_str(&order).map(JobTask::ComfyGitClone).map_err(|e| wrong(10, e))
+        }
+    }
+}
+
+fn read_file(row: &Row<'_>) -> rusqlite::Result<JobFile> {
+    let (root, path): (String, String) = (row.get(4)?, row.get(5)?);
+    Ok(JobFile {
         root: root.parse().map_err(|_| wrong(4, root))?,
         path: RelPath::parse(&path).map_err(|e| wrong(5, e))?,
         size_bytes: from_db(row.get(6)?),
         modified: Ticks(row.get(7)?),
         hash: digest_column(row, 8)?,
         hash_job: row.get::<_, Option<i64>>(9)?.map(HashJobId),
-    }))
+    })
 }
 
 /// One job.
@@ -183,10 +215,12 @@ pub fn list(connection: &Connection, filter: JobFilter, page: &PageRequest) -> R
     Ok(page.page(rows.collect::<Result<_, _>>()?, from_db(total), |row| row.number))
 }
 
-/// Whether an open job of an agent that came in this session names a content.
+/// Whether an open download of an agent that came in this session is of a content.
 pub fn is_wanted(connection: &Connection, session_row: i64, hash: &Blake3) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM remote_jobs AS job JOIN agents AS agent ON agent.id = job.agent_id
-                WHERE job.blake3 = ?2 AND job.finished_at IS NULL AND job.attempt > 0
+                WHERE job.kind = ?3 AND job.blake3 = ?2 AND job.finished_at IS NULL AND job.attempt > 0
                   AND agent.session_id = ?1 AND agent.removed_at IS NULL)";
-    Ok(connection.prepare_cached(sql)?.query_row((session_row, hash.as_bytes()), |row| row.get(0))?)
+    Ok(connection
+        .prepare_cached(sql)?
+        .query_row((session_row, hash.as_bytes(), JobKind::AssetDownload.as_str()), |row| row.get(0))?)
 }

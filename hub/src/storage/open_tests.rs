@@ -14,7 +14,7 @@ fn migrations_are_sound() {
 fn removed_duplicates_and_what_makes_way_are_told_apart_in_a_database_of_before() {
     let mut connection = Connection::open_in_memory().unwrap();
     prepare(&connection).unwrap();
-    Migrations::from_slice(&MIGRATIONS[..19]).to_latest(&mut connection).unwrap();
+    Migrations::from_slice(MIGRATIONS.get(..19).unwrap()).to_latest(&mut connection).unwrap();
     connection
         .execute_batch(
             "INSERT INTO batches (id, operation, from_root, created_at)

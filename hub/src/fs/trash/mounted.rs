@@ -6,7 +6,6 @@ use std::process::{Command, Stdio};
 
 use super::listing::{batch_folders, files_in};
 use super::*;
-use crate::fs::RootDir;
 use crate::fs::relocate::unwatched;
 
 /// A root with something mounted at `vae/disk`, taken away at the end.
@@ -52,7 +51,8 @@ impl Case {
     fn back(&self, trashed: &str, to: &str) {
         let to = Entry::open(&self.root, &RelPath::parse(to).unwrap()).unwrap();
         let expected = stamp(&self.root, trashed).unwrap().unwrap();
-        restore(&self.root, trashed, expected, &to, "t1", &mut unwatched).unwrap();
+        let lying = entry(&self.root, trashed).unwrap().unwrap();
+        relocate(&lying, expected, &to, "t1", &mut unwatched).unwrap();
         remove_folders_of(&self.root, trashed).unwrap();
     }
 

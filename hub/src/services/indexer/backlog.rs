@@ -112,8 +112,8 @@ mod tests {
     fn the_walk_waits_at_the_bound_and_goes_on_with_what_is_taken() {
         let (walked, to_write) = new();
         assert!(walked.send(seen(MOST_FILES + 1)), "it comes alone");
+        let sent = Mutex::new(0);
         std::thread::scope(|scope| {
-            let sent = Mutex::new(0);
             let walk = scope.spawn(|| {
                 for _ in 0..3 {
                     assert!(walked.send(seen(MOST_FILES / 2)));

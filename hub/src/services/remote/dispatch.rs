@@ -19,7 +19,7 @@ use crate::domain::root::Root;
 use crate::services::hasher::{HashKind, HashScope};
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::index::{self, FileRow};
-use crate::storage::jobs::{self, JobFile, JobRow};
+use crate::storage::jobs::{self, JobFile, JobRow, JobTask};
 use crate::storage::now_ms;
 
 /// Queued jobs of one agent that are looked at in one round; the others are behind them anyway.
@@ -90,7 +90,10 @@ impl Remote {
     }
 
     async fn prepare(&self, job: &JobRow) -> Result<Ready, ServiceError> {
-        let Some(file) = &job.file else { return Ok(Ready::Yes) };
+        let file = match &job.task {
+            JobTask::AssetDownload(file) => file,
+            JobTask::ComfyGitClone(_) => return Ok(Ready::Yes),
+        };
         let live = match self.inner.roots.live(file.root) {
             Ok(live) => live,
             Err(error) => return Ok(Ready::Waits(error.to_string())),
@@ -167,8 +170,8 @@ impl Remote {
     pub(super) async fn order(&self, job: &JobRow) -> Result<JobAssign, ServiceError> {
         let which = JobRef { job: job.id, attempt: job.life.attempt };
         let config = self.inner.settings.current();
-        let spec = match (&job.file, &job.spec) {
-            (Some(file), _) => {
+        let spec = match &job.task {
+            JobTask::AssetDownload(file) => {
                 let hash = file.hash.ok_or_else(|| internal("a download without a content"))?;
                 let mut sources = super::addresses::public(self, &hash).await;
                 sources.push(AssetSource::Hub);
@@ -180,11 +183,10 @@ impl Remote {
                     policy: policy(&config.remote),
                 })
             }
-            (None, Some(text)) => {
-                let clone: ComfyGitClone = serde_json::from_str(text).map_err(|_| internal("an order"))?;
-                JobSpec::ComfyGitClone(ComfyGitClone { allow_private: config.remote.allow_private_sources, ..clone })
+            JobTask::ComfyGitClone(clone) => {
+                let allow_private = config.remote.allow_private_sources;
+                JobSpec::ComfyGitClone(ComfyGitClone { allow_private, ..clone.clone() })
             }
-            (None, None) => return Err(internal("a job without an order")),
         };
         Ok(JobAssign { job: which, spec })
     }

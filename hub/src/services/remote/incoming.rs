@@ -20,7 +20,7 @@ use crate::domain::remote_job::{Effect, Ending, Event as JobEvent, JobState};
 use crate::services::{Event, ServiceError};
 use crate::storage::agents;
 use crate::storage::history::{Level, NewLine};
-use crate::storage::jobs::{self, JobRow};
+use crate::storage::jobs::{self, JobRow, JobTask};
 
 /// Lines of one frame that are kept.
 const MOST_LINES: usize = 50;
@@ -190,7 +190,10 @@ impl Remote {
     pub(super) async fn tell_end(&self, job: &JobRow) {
         self.inner.moments.lock().remove(&job.id);
         self.inner.wake.notify_one();
-        let what = job.file.as_ref().map_or("ComfyUI's repository", |file| file.path.as_str());
+        let what = match &job.task {
+            JobTask::AssetDownload(file) => file.path.as_str(),
+            JobTask::ComfyGitClone(_) => "ComfyUI's repository",
+        };
         let line = match job.life.state {
             JobState::Succeeded => NewLine::new("remote", Level::Info, format!("An agent has {what}")),
             JobState::Failed => {

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use serde::Serialize;
 use shared_protocol::agent_to_hub::RejectReason;
-use shared_protocol::job::{ComfyGitClone, JobPhase};
+use shared_protocol::job::JobPhase;
 use shared_protocol::outcome::{FailureCode, Outcome, SourceReport};
 use shared_protocol::{AgentId, JobId};
 
 use crate::domain::described::UuidText;
-use crate::domain::remote_job::JobState;
+use crate::domain::remote_job::{JobKind, JobState};
 use crate::domain::root::Root;
-use crate::storage::jobs::{JobLine, JobRow};
+use crate::storage::jobs::{JobLine, JobRow, JobTask};
 
 /// How far a job is, as its agent told last.
 #[derive(Debug, Clone)]
@@ -77,8 +77,8 @@ pub struct JobView {
     /// Whose it is.
     #[schema(value_type = UuidText)]
     pub agent_id: AgentId,
-    /// `asset_download` or `comfy_git_clone`.
-    pub kind: String,
+    /// What it does.
+    pub kind: JobKind,
     /// Where it stands.
     pub state: JobState,
     /// Which try it is, 0 before the first.
@@ -143,18 +143,22 @@ impl JobView {
         let is_fresh = |moment: &&Moment| moment.at.elapsed().as_secs() < 5;
         let rate = moment.filter(is_fresh).and_then(|moment| moment.bytes_per_second);
         let left = size_bytes.map(|size| size.saturating_sub(bytes_done));
-        let clone: Option<ComfyGitClone> = job.spec.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let kind = job.task.kind();
+        let (file, clone) = match job.task {
+            JobTask::AssetDownload(file) => (Some(file), None),
+            JobTask::ComfyGitClone(clone) => (None, Some(clone)),
+        };
         let ended = Ended::of(job.outcome);
         Self {
             id: job.id,
             agent_id: job.agent,
-            kind: job.kind,
+            kind,
             state: job.life.state,
             attempt: job.life.attempt,
             cancelling: job.life.cancel,
-            root: job.file.as_ref().map(|file| file.root),
-            path: job.file.as_ref().map(|file| file.path.to_string()),
-            hash: job.file.as_ref().and_then(|file| file.hash).map(|hash| hash.to_string()),
+            root: file.as_ref().map(|file| file.root),
+            path: file.as_ref().map(|file| file.path.to_string()),
+            hash: file.and_then(|file| file.hash).map(|hash| hash.to_string()),
             reference: clone.as_ref().and_then(|clone| clone.reference.clone()),
             dir: clone.as_ref().and_then(|clone| clone.dir.as_ref().map(ToString::to_string)),
             url: clone.map(|clone| clone.url),

@@ -16,7 +16,7 @@ use crate::domain::root::Root;
 use crate::services::hasher::{HashKind, HashScope};
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::index::{self, FileRow};
-use crate::storage::jobs::{self, JobFile, JobFilter, NewJob};
+use crate::storage::jobs::{self, JobFile, JobFilter, JobTask, NewJob};
 use crate::storage::views::named;
 use crate::storage::views::page::{Page, PageRequest};
 use crate::storage::{StorageError, agents};
@@ -86,7 +86,7 @@ impl Remote {
         let _turn = self.inner.turn.lock().await;
         let open = self.inner.database.read(move |c| jobs::open(c, Some(agent))).await?;
         let taken: HashSet<String> =
-            open.iter().filter_map(|job| job.file.as_ref()).map(|file| file.path.match_key()).collect();
+            open.iter().filter_map(|job| job.task.file()).map(|file| file.path.match_key()).collect();
         let mut skipped = std::mem::take(&mut named.skipped);
         named.files.retain(|file| {
             let is_new = !taken.contains(&file.path.match_key());
@@ -118,11 +118,8 @@ impl Remote {
             hash: file.hash,
             hash_job: hash_job.filter(|_| file.hash.is_none()),
         };
-        let new: Vec<NewJob> = named
-            .files
-            .into_iter()
-            .map(|row| NewJob { agent, kind: "asset_download", file: Some(file(row)), spec: None })
-            .collect();
+        let new: Vec<NewJob> =
+            named.files.into_iter().map(|row| NewJob { agent, task: JobTask::AssetDownload(file(row)) }).collect();
         Ok(JobsMade { job_ids: self.store(new).await?, skipped })
     }
 
@@ -149,8 +146,7 @@ impl Remote {
             depth: request.depth,
             allow_private,
         };
-        let spec = serde_json::to_string(&clone).map_err(|error| StorageError::damaged("an order", error))?;
-        let job = NewJob { agent, kind: "comfy_git_clone", file: None, spec: Some(spec) };
+        let job = NewJob { agent, task: JobTask::ComfyGitClone(clone) };
         let _turn = self.inner.turn.lock().await;
         Ok(JobsMade { job_ids: self.store(vec![job]).await?, skipped: Vec::new() })
     }

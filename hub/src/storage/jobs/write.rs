@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use shared_protocol::{AgentId, Blake3, JobId};
 
-use super::{JobFile, JobRow, show};
+use super::{JobRow, JobTask, show};
 use crate::domain::ids::HashJobId;
 use crate::domain::ticks::Ticks;
 use crate::storage::{StorageError, now_ms, to_db};
@@ -13,18 +13,18 @@ use crate::storage::{StorageError, now_ms, to_db};
 pub struct NewJob {
     /// Whose it is.
     pub agent: AgentId,
-    /// `asset_download` or `comfy_git_clone`.
-    pub kind: &'static str,
-    /// The file, of a download.
-    pub file: Option<JobFile>,
-    /// JSON: the order, of another kind.
-    pub spec: Option<String>,
+    /// What it is to do.
+    pub task: JobTask,
 }
 
 /// Stores a new job.
 pub fn insert(connection: &Connection, job: &NewJob) -> Result<JobRow, StorageError> {
     let id = JobId::new();
-    let file = job.file.as_ref();
+    let (file, order) = match &job.task {
+        JobTask::AssetDownload(file) => (Some(file), None),
+        JobTask::ComfyGitClone(clone) => (None, Some(serde_json::to_string(clone))),
+    };
+    let order = order.transpose().map_err(|error| StorageError::damaged("an order", error))?;
     connection
         .prepare_cached(
             "INSERT INTO remote_jobs (id, agent_id, kind, root, path, size_bytes, modified, blake3, hash_job, spec, state,
@@ -34,14 +34,14 @@ pub fn insert(connection: &Connection, job: &NewJob) -> Result<JobRow, StorageEr
         .execute((
             id.to_string(),
             job.agent.to_string(),
-            job.kind,
+            job.task.kind().as_str(),
             file.map(|file| file.root.as_str()),
             file.map(|file| file.path.as_str()),
             file.map(|file| to_db(file.size_bytes)),
             file.map(|file| file.modified.0),
             file.and_then(|file| file.hash).map(|hash| *hash.as_bytes()),
             file.and_then(|file| file.hash_job).map(|job| job.0),
-            &job.spec,
+            order,
             now_ms(),
         ))?;
     show(connection, id)?.ok_or(StorageError::Missing("job"))

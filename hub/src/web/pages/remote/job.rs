@@ -8,6 +8,7 @@ use serde::Serialize;
 use shared_protocol::JobId;
 
 use super::jobs::{Job, how, names};
+use crate::domain::remote_job::JobKind;
 use crate::services::remote::job_view::JobView;
 use crate::web::error::Answer;
 use crate::web::extract::InPath;
@@ -51,7 +52,7 @@ pub(in crate::web) async fn content(state: &WebState, id: JobId) -> Answer<Value
         .collect();
     Ok(context! {
         id => id.to_string(),
-        title => format!("{} {}", if job.kind == "comfy_git_clone" { "Clone" } else { "Send" }, job.title),
+        title => format!("{} {}", verb(job.kind), job.title),
         facts => Serde(facts),
         sources => Serde(view.sources),
         log => Serde(lines),
@@ -83,4 +84,11 @@ fn facts(job: &JobView) -> Vec<Fact> {
         facts.extend(value.clone().map(|value| Fact { name, value, is_path: false, is_digest: true }));
     }
     facts
+}
+
+const fn verb(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::AssetDownload => "Send",
+        JobKind::ComfyGitClone => "Clone",
+    }
 }

@@ -7,7 +7,7 @@ use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
 use shared_protocol::{AgentId, JobId};
 
-use crate::domain::remote_job::JobState;
+use crate::domain::remote_job::{JobKind, JobState};
 use crate::services::remote::job_view::JobView;
 use crate::storage::jobs::{self as stored, JobFilter};
 use crate::storage::views::page::PageRequest;
@@ -98,7 +98,7 @@ pub(in crate::web) struct Job {
     pub id: JobId,
     pub agent_id: AgentId,
     pub agent_name: String,
-    pub kind: String,
+    pub kind: JobKind,
     pub title: String,
     pub state: JobState,
     pub can_cancel: bool,
@@ -173,7 +173,7 @@ impl Job {
             can_retry: matches!(view.state, JobState::Failed | JobState::Cancelled),
             is_under_way: matches!(view.state, JobState::Running | JobState::Verifying | JobState::Paused),
             state: view.state,
-            kind: view.kind.clone(),
+            kind: view.kind,
             bytes_done: view.bytes_done,
             bytes_total: view.size_bytes,
             bytes_per_second: view.bytes_per_second,
