@@ -14,6 +14,7 @@ mod socket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shared_io::HubApi;
 use shared_protocol::facts::Facts;
 use shared_protocol::refusal::{Refusal, RefusalCode};
 use tokio::sync::watch;
@@ -23,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use self::backoff::Backoff;
 use self::exchange::{Exchange, Over};
 use crate::dispatcher::Dispatcher;
-use crate::hub_api::HubApi;
 use crate::identity::Identity;
 use crate::status::Board;
 use crate::timing::Timing;

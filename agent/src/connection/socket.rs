@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderMap, UPGRADE};
 use reqwest::{StatusCode, Upgraded};
+use shared_io::http::HttpFailure;
+use shared_io::hub_api::{HubApi, HubError, refusal_of};
 use shared_protocol::agent_to_hub::{AgentToHub, Bye};
 use shared_protocol::envelope::{Decoded, Frame};
 use shared_protocol::hub_to_agent::Ping;
@@ -24,8 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::exchange::{Exchange, Over};
 use crate::heartbeat::{Beat, Heartbeat};
-use crate::http::HttpFailure;
-use crate::hub_api::{HubApi, HubError, refusal_of};
 use crate::timing::Timing;
 
 /// An open WebSocket.

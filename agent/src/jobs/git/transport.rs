@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 use reqwest::header::{CONTENT_TYPE, LOCATION, USER_AGENT};
 use reqwest::{RequestBuilder, Response};
+use shared_io::http::{Http, HttpFailure};
 use shared_protocol::{Allowed, WebUrl};
 use tokio::runtime::Runtime;
-
-use crate::http::{Http, HttpFailure};
 
 /// Redirects followed, one after the other.
 const MAX_REDIRECTS: usize = 5;

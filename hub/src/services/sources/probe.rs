@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use reqwest::Response;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use shared_io::http::HttpFailure;
 use shared_protocol::source_url::UrlError;
 use shared_protocol::{SourceUrl, WebUrl};
 
 use crate::config::Config;
 use crate::domain::sources::verdict::{Answer, Wanted, judge, sha256_of_tag, total_of_range};
 use crate::domain::sources::{CheckStatus, Verdict};
-use crate::services::outbound::{Outbound, OutboundError, allowed, token_for};
+use crate::services::outbound::{Outbound, allowed, token_for};
 
 /// Redirects that are followed; a download takes two or three.
 const MOST_HOPS: usize = 10;
@@ -78,16 +79,16 @@ fn number(response: &Response, name: &str) -> Option<u64> {
     text(response, name)?.trim().parse().ok()
 }
 
-fn failed(error: &OutboundError, url: &WebUrl) -> Verdict {
-    match error {
-        OutboundError::Refused(why) => refused(*why, url),
-        OutboundError::TimedOut => {
-            Verdict::new(CheckStatus::Unreachable, format!("{} does not answer in time", url.host()))
+fn failed(error: &HttpFailure, url: &WebUrl) -> Verdict {
+    let why = match error {
+        HttpFailure::Address(why) => return refused(*why, url),
+        HttpFailure::TimedOut => "does not answer in time".to_owned(),
+        HttpFailure::Name(why) | HttpFailure::Connect(why) | HttpFailure::Tls(why) | HttpFailure::Broken(why) => {
+            format!("can't be reached: {why}")
         }
-        OutboundError::Failed(why) => {
-            Verdict::new(CheckStatus::Unreachable, format!("{} can't be reached: {why}", url.host()))
-        }
-    }
+        HttpFailure::Truncated => format!("can't be reached: {error}"),
+    };
+    Verdict::new(CheckStatus::Unreachable, format!("{} {why}", url.host()))
 }
 
 /// The place that a redirect or a name leads to may not be asked.
