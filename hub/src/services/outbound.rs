@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use reqwest::Response;
 use reqwest::header::{AUTHORIZATION, RANGE};
+use reqwest::{ClientBuilder, Response};
 use shared_io::http::{Http, HttpFailure, bearer, builder};
-use shared_protocol::{Allowed, Gate, WebUrl};
+use shared_protocol::{Allowed, Gate, Secret, WebUrl};
 
-use crate::config::{Config, SecretString};
+use crate::config::Config;
 
 /// How long a site may be silent.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -24,12 +24,8 @@ impl Outbound {
     /// With the names of this computer, and trusting whom it trusts.
     #[allow(clippy::new_without_default, reason = "a client is no value of its own")]
     pub fn new() -> Self {
-        Self(Http::with_clients(|| {
-            // Taken already by whoever came first: it is the same one.
-            rustls::crypto::ring::default_provider().install_default().ok();
-            // A connection kept would outlive the judgement of its address.
-            builder().read_timeout(SILENCE).pool_max_idle_per_host(0)
-        }))
+        // A connection kept would outlive the judgement of its address.
+        Self(Http::with_clients(|| client_builder().read_timeout(SILENCE).pool_max_idle_per_host(0)))
     }
 
     /// Asks for the first byte of what is at an address.
@@ -42,18 +38,25 @@ impl Outbound {
     }
 }
 
+/// A client that trusts whom this computer trusts.
+pub(super) fn client_builder() -> ClientBuilder {
+    // Taken already by whoever came first: it is the same one.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    builder()
+}
+
 /// Which networks the configuration opens.
 pub fn allowed(config: &Config) -> Allowed {
     Allowed::with_private(config.remote.allow_private_sources)
 }
 
 /// The token that is set for the host of an address: to that host, encrypted, and nowhere else.
-pub fn token_for<'a>(config: &'a Config, url: &WebUrl) -> Option<&'a SecretString> {
+pub fn token_for<'a>(config: &'a Config, url: &WebUrl) -> Option<&'a Secret> {
     token_of(config, url.gate()?)
 }
 
 /// The token that is set for a site.
-pub fn token_of(config: &Config, gate: Gate) -> Option<&SecretString> {
+pub fn token_of(config: &Config, gate: Gate) -> Option<&Secret> {
     match gate {
         Gate::HuggingFace => config.remote.hf_token.as_ref(),
         Gate::Civitai => config.remote.civitai_token.as_ref(),
