@@ -176,9 +176,29 @@ mod tests {
     use std::io;
     use std::path::Path;
 
+    use shared_io::FileError;
+    use shared_protocol::hub_to_agent::JobRef;
+    use shared_protocol::job::{AssetDownload, SourcePolicy};
+    use shared_protocol::outcome::Outcome;
+    use shared_protocol::{Blake3, JobId};
+
     use super::*;
     use crate::state_dir::StateError;
-    use shared_io::FileError;
+
+    #[test]
+    fn only_open_jobs_keep_the_place_of_their_download() {
+        let spec = JobSpec::AssetDownload(AssetDownload {
+            blake3: Blake3::from_bytes([7; 32]),
+            size_bytes: 5,
+            dest: RelPath::parse("loras/x").unwrap(),
+            sources: Vec::new(),
+            policy: SourcePolicy { stall_timeout_s: 30, min_speed: 1, retry_per_source: 3, allow_private: false },
+        });
+        let mut record = Record::new(JobRef { job: JobId::new(), attempt: 1 }, 0, spec);
+        assert_eq!(destinations_of_open_jobs(std::slice::from_ref(&record)).count(), 1);
+        record.outcome = Some(Outcome::Cancelled {});
+        assert_eq!(destinations_of_open_jobs(&[record]).count(), 0);
+    }
 
     fn told(error: &anyhow::Error) -> String {
         let mut out = Vec::new();

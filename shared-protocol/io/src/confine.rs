@@ -57,6 +57,10 @@ pub struct ConfinedFolder {
 
 impl ConfinedFolder {
     /// Takes an existing folder.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or something else has its name.
     pub fn open(path: &Path) -> Result<Self, PlaceError> {
         let wrong = FileError::of("use the folder", path);
         let absolute = std::path::absolute(path).map_err(&wrong)?;
@@ -66,12 +70,16 @@ impl ConfinedFolder {
         Ok(Self { path: absolute })
     }
 
-    /// The folder.
+    /// Its absolute path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Where a file of this path lies, or would lie: its folders may still be missing.
+    ///
+    /// # Errors
+    ///
+    /// If a link is on the way, or what lies at the path is no file.
     pub fn resolve(&self, path: &RelPath) -> Result<PathBuf, PlaceError> {
         let mut here = self.path.clone();
         let n_parts = path.parts().count();

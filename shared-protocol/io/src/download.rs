@@ -124,7 +124,7 @@ pub struct Download {
 }
 
 impl Download {
-    /// Prepares what an order asks for.
+    /// Prepares what an order asks for; nothing is done yet.
     pub fn new(order: AssetDownload, tools: DownloadTools, cancel: CancellationToken, report: Reporter) -> Arc<Self> {
         let allowed = Allowed::with_private(tools.allow_private && order.policy.allow_private);
         Arc::new(Self { order, tools, cancel, report, allowed, n_waiting: AtomicUsize::new(0) })
@@ -148,6 +148,11 @@ impl Download {
     }
 
     /// Fetches a content that is not there yet, and gives it its name. The reports are filled in however it ends.
+    ///
+    /// # Errors
+    ///
+    /// If no source is left, it is cancelled, or the disk fails. A full disk is waited for, and what is there by then
+    /// stays for another try.
     pub async fn fetch(
         self: &Arc<Self>,
         part: Arc<PartFile>,

@@ -9,11 +9,12 @@
 mod resolver;
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
-use reqwest::{Client, ClientBuilder, RequestBuilder, redirect};
+use parking_lot::Mutex;
+use reqwest::header::{ACCEPT_ENCODING, AsHeaderName, HeaderMap, HeaderValue};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect};
 use rustls::ClientConfig;
 use shared_protocol::source_url::UrlError;
 use shared_protocol::{Allowed, WebUrl};
@@ -63,7 +64,7 @@ impl Http {
         Self { lookup, ..self }
     }
 
-    /// Begins a request to an address that was judged by the same rule.
+    /// Begins a request to an address that was judged by the same rule. It goes there only: redirects come back.
     pub fn get(&self, url: &WebUrl, allowed: Allowed) -> Result<RequestBuilder, SetupError> {
         Ok(self.client(url, allowed)?.get(url.as_str()))
     }
@@ -75,7 +76,7 @@ impl Http {
 
     fn client(&self, url: &WebUrl, allowed: Allowed) -> Result<Client, SetupError> {
         let guard = Guard { allowed, is_encrypted: url.is_encrypted() };
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock();
         if let Some((_, client)) = clients.iter().find(|(known, _)| *known == guard) {
             return Ok(client.clone());
         }
@@ -110,6 +111,21 @@ pub fn bearer(token: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+/// Whether an answer leads elsewhere.
+pub fn is_redirect(response: &Response) -> bool {
+    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// A header of an answer, if it is there and is text.
+pub fn header_text(response: &Response, name: impl AsHeaderName) -> Option<&str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// A header of an answer, if it is there and is a number.
+pub fn header_number(response: &Response, name: impl AsHeaderName) -> Option<u64> {
+    header_text(response, name)?.trim().parse().ok()
 }
 
 /// Why a request brought no answer, or an answer broke off.
@@ -180,6 +196,14 @@ impl HttpFailure {
             Self::Truncated
         } else {
             Self::Broken(text)
+        }
+    }
+
+    /// What the system or a library said, without what that means.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Name(why) | Self::Connect(why) | Self::Tls(why) | Self::Broken(why) => why.clone(),
+            Self::Address(_) | Self::TimedOut | Self::Truncated => self.to_string(),
         }
     }
 

@@ -143,6 +143,10 @@ impl HubApi {
     }
 
     /// Fetches a content's group list, verified against its digest; none if the hub has none.
+    ///
+    /// # Errors
+    ///
+    /// If the hub refuses or is out of reach, or sends a list of another content.
     pub async fn groups(&self, content: &Blake3, size_bytes: u64) -> Result<Option<GroupList>, HubError> {
         let url = self.address.route(&routes::groups(content));
         let request = self.client.get(url).header(AUTHORIZATION, self.authorization()).timeout(SMALL_ANSWER);

@@ -2,9 +2,10 @@
 //! of which the newest are kept when nobody fetches them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use shared_protocol::agent_to_hub::{LogLevel, LogLine};
 use shared_protocol::job::JobPhase;
 use tokio::sync::Notify;
@@ -67,7 +68,7 @@ pub fn channel(changed: Arc<Notify>) -> (Reporter, Reports) {
 
 impl Shared {
     fn with<T>(&self, change: impl FnOnce(&mut Kept) -> T) -> T {
-        change(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.kept.lock())
     }
 }
 

@@ -10,53 +10,46 @@ use super::attempt_error::{AttemptError, Consequence};
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AskedRange<'a> {
-    /// The first byte.
-    pub(crate) from: u64,
+pub(super) struct AskedRange<'a> {
+    pub(super) from: u64,
     /// Size of the whole content.
-    pub(crate) size_bytes: u64,
+    pub(super) size_bytes: u64,
     /// Name of the file, which tells whether a page would be the right thing.
-    pub(crate) name: &'a str,
+    pub(super) name: &'a str,
 }
 
 /// What stands in the head of an answer.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct AnswerHead {
-    /// The status.
-    pub(crate) status: u16,
-    /// `Content-Range`.
-    pub(crate) content_range: Option<String>,
-    /// `Content-Length`.
-    pub(crate) content_length: Option<u64>,
-    /// `Content-Type`.
-    pub(crate) content_type: Option<String>,
-    /// `Content-Encoding`.
-    pub(crate) content_encoding: Option<String>,
-    /// `ETag`.
-    pub(crate) etag: Option<String>,
+pub(super) struct AnswerHead {
+    pub(super) status: u16,
+    pub(super) content_range: Option<String>,
+    pub(super) content_length: Option<u64>,
+    pub(super) content_type: Option<String>,
+    pub(super) content_encoding: Option<String>,
+    pub(super) etag: Option<String>,
     /// `Retry-After`, in seconds; as a date it is passed over, because clocks differ.
-    pub(crate) retry_after: Option<u64>,
+    pub(super) retry_after: Option<u64>,
 }
 
 /// A body that is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AnswerBody {
+pub(super) struct AnswerBody {
     /// Where in the content its first byte lies; not behind what was asked for.
-    pub(crate) start: u64,
+    pub(super) start: u64,
     /// Where it ends.
-    pub(crate) end: u64,
+    pub(super) end: u64,
     /// Whether the source sends the whole whatever is asked.
-    pub(crate) is_whole: bool,
+    pub(super) is_whole: bool,
 }
 
-/// Judges an answer.
-pub(crate) fn judge_answer(asked: AskedRange<'_>, head: &AnswerHead) -> Result<AnswerBody, AttemptError> {
+/// Says which part of the content an answer brings, from its head.
+pub(super) fn judge_answer(asked: AskedRange<'_>, head: &AnswerHead) -> Result<AnswerBody, AttemptError> {
     match head.status {
         200 | 206 => {}
         416 => return Err(AttemptError::last("wrong_range", "it does not have the part that was asked for (416)")),
-        status => return Err(of_status(status, head.retry_after)),
+        status => return Err(error_of_status(status, head.retry_after)),
     }
-    if let Some(encoding) = head.content_encoding.as_deref().filter(|encoding| !is(encoding, "identity")) {
+    if let Some(encoding) = head.content_encoding.as_deref().filter(|encoding| !is_same(encoding, "identity")) {
         return Err(AttemptError::last(
             "encoded",
             format!("it sends the file encoded ({encoding}), which was not asked for"),
@@ -116,13 +109,13 @@ fn check_type(name: &str, content_type: &str) -> Result<(), AttemptError> {
         _ => return Ok(()),
     };
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    if endings.iter().any(|fine| is(ending, fine)) {
+    if endings.iter().any(|fine| is_same(ending, fine)) {
         return Ok(());
     }
     Err(AttemptError::retry("not_a_file", format!("it answers with a page ({kind}), not with the file")))
 }
 
-fn of_status(status: u16, retry_after: Option<u64>) -> AttemptError {
+fn error_of_status(status: u16, retry_after: Option<u64>) -> AttemptError {
     let retry_after = retry_after.map(Duration::from_secs);
     let (code, consequence, detail) = match status {
         401 | 403 => ("status", Consequence::Address, format!("it refuses ({status})")),
@@ -134,12 +127,12 @@ fn of_status(status: u16, retry_after: Option<u64>) -> AttemptError {
     AttemptError { code, detail, consequence, retry_after }
 }
 
-fn is(text: &str, other: &str) -> bool {
+fn is_same(text: &str, other: &str) -> bool {
     text.trim().eq_ignore_ascii_case(other)
 }
 
 /// A tag that names exact bytes; a weak one does not.
-pub(crate) fn strong(etag: Option<&str>) -> Option<&str> {
+pub(super) fn strong(etag: Option<&str>) -> Option<&str> {
     etag.map(str::trim).filter(|tag| tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"'))
 }
 

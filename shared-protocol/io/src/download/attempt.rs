@@ -18,23 +18,23 @@ use crate::error::FileError;
 use crate::http::HttpFailure;
 
 /// Who takes blocks.
-pub(super) trait Sink: Send + Sync + 'static {
+pub(super) trait BlockSink: Send + Sync + 'static {
     /// Whether the block at this offset is still wanted.
     fn wants(&self, offset: u64) -> bool;
     /// Behind the last byte that is still wanted.
     fn end(&self) -> u64;
     /// The source can't send a part: everything comes.
     fn expect_all(&self);
-    /// Proves a block and writes it; whether it was new. Blocks the thread.
+    /// Verifies a block and writes it; whether it was new. Blocks the thread.
     ///
     /// A new one is counted for its source before anyone can see that it is there: who waits for the last
     /// one reads the counters at once, and the attempt that brought it is given up.
-    fn accept(&self, offset: u64, bytes: &[u8]) -> Result<bool, Unaccepted>;
+    fn accept_block(&self, offset: u64, bytes: &[u8]) -> Result<bool, BlockError>;
 }
 
 /// Why a block was not taken.
 #[derive(Debug)]
-pub(super) enum Unaccepted {
+pub(super) enum BlockError {
     /// It is not what it should be.
     Wrong,
     /// It can't be written.
@@ -43,44 +43,44 @@ pub(super) enum Unaccepted {
 
 /// How an attempt ended.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum AttemptEnd {
     /// What was asked for came, or is not wanted any more.
     Done,
-    /// The source is at error.
+    /// The source is at fault.
     Failed(FailedAttempt),
     /// This machine is.
     Disk(FileError),
 }
 
-type Outcome = (Vec<u8>, Result<bool, Unaccepted>);
+type WrittenBlock = (Vec<u8>, Result<bool, BlockError>);
 
 /// A block on its way to the disk.
 struct Writing {
     offset: u64,
-    task: JoinHandle<Outcome>,
+    task: JoinHandle<WrittenBlock>,
 }
 
 struct Attempt<'a> {
     download: &'a Download,
     client: &'a SourceClient,
-    sink: Arc<dyn Sink>,
+    sink: Arc<dyn BlockSink>,
     writing: Option<Writing>,
     spare: Option<Vec<u8>>,
     n_accepted: u64,
     floor: MinimumSpeed,
 }
 
-/// Makes one attempt.
-pub(super) async fn attempt(
+/// Asks a source once, and hands the blocks that come to the sink.
+pub(super) async fn run_attempt(
     download: &Download,
     client: &SourceClient,
     wanted: WantedRange,
-    sink: Arc<dyn Sink>,
-) -> End {
+    sink: Arc<dyn BlockSink>,
+) -> AttemptEnd {
     let stall = download.stall();
-    let OpenBody { response, body } = match client.open(download, wanted, stall).await {
+    let OpenBody { response, body } = match client.open_range(download, wanted, stall).await {
         Ok(opened) => opened,
-        Err(failed) => return End::Failed(failed),
+        Err(failed) => return AttemptEnd::Failed(failed),
     };
     if body.is_whole
         && !client.is_whole.load(Ordering::Relaxed)
@@ -88,7 +88,7 @@ pub(super) async fn attempt(
     {
         if client.is_whole.swap(true, Ordering::Relaxed) {
             // Another connection found it out, too, and reads on.
-            return End::Done;
+            return AttemptEnd::Done;
         }
         sink.expect_all();
     }
@@ -96,18 +96,18 @@ pub(super) async fn attempt(
     let mut attempt = Attempt { download, client, sink, writing: None, spare: None, n_accepted: 0, floor };
     let read = attempt.read(response, body.start, body.end).await;
     // What came whole before the end counts, whatever the end was.
-    let written = attempt.written().await;
+    let written = attempt.wait_until_written().await;
     match written.and(read) {
         Ok(()) if attempt.n_accepted == 0 && attempt.sink.wants(wanted.from) => {
             attempt.failed(AttemptError::retry("wrong_range", "it sends less at a time than can be proved"))
         }
-        Ok(()) => End::Done,
+        Ok(()) => AttemptEnd::Done,
         Err(end) => end,
     }
 }
 
 impl Attempt<'_> {
-    async fn read(&mut self, mut response: reqwest::Response, mut at: u64, body_end: u64) -> Result<(), End> {
+    async fn read(&mut self, mut response: reqwest::Response, mut at: u64, body_end: u64) -> Result<(), AttemptEnd> {
         let size = self.download.order.size_bytes;
         let mut block = Vec::new();
         let mut is_wanted = false;
@@ -141,36 +141,36 @@ impl Attempt<'_> {
                 if is_wanted {
                     block.extend_from_slice(&piece);
                 } else {
-                    self.waste(n as u64);
+                    self.count_wasted(n as u64);
                 }
                 at += n as u64;
                 if at == end && is_wanted {
                     is_wanted = false;
-                    self.submit(begin, std::mem::take(&mut block)).await?;
+                    self.submit_block(begin, std::mem::take(&mut block)).await?;
                 }
             }
         };
-        self.waste(if is_wanted { block.len() as u64 } else { 0 });
+        self.count_wasted(if is_wanted { block.len() as u64 } else { 0 });
         result
     }
 
-    async fn submit(&mut self, offset: u64, block: Vec<u8>) -> Result<(), End> {
-        self.written().await?;
-        self.writing = Some(self.write(offset, block));
+    async fn submit_block(&mut self, offset: u64, block: Vec<u8>) -> Result<(), AttemptEnd> {
+        self.wait_until_written().await?;
+        self.writing = Some(self.write_block(offset, block));
         Ok(())
     }
 
-    fn write(&self, offset: u64, block: Vec<u8>) -> Writing {
+    fn write_block(&self, offset: u64, block: Vec<u8>) -> Writing {
         let sink = Arc::clone(&self.sink);
         let task = tokio::task::spawn_blocking(move || {
-            let result = sink.accept(offset, &block);
+            let result = sink.accept_block(offset, &block);
             (block, result)
         });
         Writing { offset, task }
     }
 
     /// Waits for the block that is being written.
-    async fn written(&mut self) -> Result<(), End> {
+    async fn wait_until_written(&mut self) -> Result<(), AttemptEnd> {
         while let Some(Writing { offset, task }) = self.writing.take() {
             // A task that was given up with the runtime.
             let Ok((block, result)) = task.await else { return Ok(()) };
@@ -179,35 +179,35 @@ impl Attempt<'_> {
                 Ok(is_new) => {
                     self.n_accepted += 1;
                     if !is_new {
-                        self.waste(n_bytes);
+                        self.count_wasted(n_bytes);
                     }
                     self.spare = Some(block);
                 }
-                Err(Unaccepted::Wrong) => {
-                    self.waste(n_bytes);
+                Err(BlockError::Wrong) => {
+                    self.count_wasted(n_bytes);
                     return Err(self.failed(if self.client.has_changed.load(Ordering::Relaxed) {
                         AttemptError::last("changed", "its file is another one than before")
                     } else {
                         AttemptError::wrong_bytes(format!("wrong bytes in the MiB from {offset}"))
                     }));
                 }
-                Err(Unaccepted::Disk(error)) if error.is_full() => {
+                Err(BlockError::Disk(error)) if error.is_full() => {
                     self.download.wait_for_room(&error).await;
                     self.floor = MinimumSpeed::new(self.download.stall(), self.download.order.policy.min_speed);
-                    self.writing = Some(self.write(offset, block));
+                    self.writing = Some(self.write_block(offset, block));
                 }
-                Err(Unaccepted::Disk(error)) => return Err(End::Disk(error)),
+                Err(BlockError::Disk(error)) => return Err(AttemptEnd::Disk(error)),
             }
         }
         Ok(())
     }
 
-    fn failed(&self, error: AttemptError) -> End {
+    fn failed(&self, error: AttemptError) -> AttemptEnd {
         let error = if self.client.is_hub() { waited_for(error) } else { error };
-        End::Failed(FailedAttempt { error, is_redirected: false })
+        AttemptEnd::Failed(FailedAttempt { error, is_redirected: false })
     }
 
-    fn waste(&self, n_bytes: u64) {
+    fn count_wasted(&self, n_bytes: u64) {
         self.client.wasted.fetch_add(n_bytes, Ordering::Relaxed);
     }
 }

@@ -8,7 +8,7 @@ use crate::http::HttpFailure;
 
 /// What follows from an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Consequence {
+pub(super) enum Consequence {
     /// It may go better the next time.
     Retry,
     /// This address is over. If a redirect led to it, the original may lead to another.
@@ -25,40 +25,40 @@ pub(crate) enum Consequence {
 
 /// Why an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AttemptError {
+pub(super) struct AttemptError {
     /// A stable word.
-    pub(crate) code: &'static str,
-    /// For a person.
-    pub(crate) detail: String,
+    pub(super) code: &'static str,
+    /// For people.
+    pub(super) detail: String,
     /// What follows.
-    pub(crate) consequence: Consequence,
+    pub(super) consequence: Consequence,
     /// How long the source asks to be left alone.
-    pub(crate) retry_after: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl AttemptError {
     /// An error that may pass.
-    pub(crate) fn retry(code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn retry(code: &'static str, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), consequence: Consequence::Retry, retry_after: None }
     }
 
     /// An error that ends the source.
-    pub(crate) fn last(code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn last(code: &'static str, detail: impl Into<String>) -> Self {
         Self { consequence: Consequence::Final, ..Self::retry(code, detail) }
     }
 
     /// Nothing came for too long, or too little.
-    pub(crate) fn stalled(detail: impl Into<String>) -> Self {
+    pub(super) fn stalled(detail: impl Into<String>) -> Self {
         Self::retry("stalled", detail)
     }
 
     /// Bytes that are not the content's.
-    pub(crate) fn wrong_bytes(detail: impl Into<String>) -> Self {
+    pub(super) fn wrong_bytes(detail: impl Into<String>) -> Self {
         Self { consequence: Consequence::Lied, ..Self::retry("wrong_bytes", detail) }
     }
 
     /// What the hub's own word means for a download.
-    pub(crate) fn of_refusal(refusal: Refusal) -> Self {
+    pub(super) fn of_refusal(refusal: Refusal) -> Self {
         let detail = refusal.detail.clone();
         let retry_after = refusal.retry_after_s.map(Duration::from_secs);
         let (code, consequence) = match refusal.code {

@@ -9,7 +9,7 @@ const SHARED_WHOLE: u64 = 4;
 
 /// A set of groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GroupSet {
+pub(super) struct GroupSet {
     words: Vec<u64>,
     n_groups: u64,
     n_held: u64,
@@ -17,13 +17,13 @@ pub(crate) struct GroupSet {
 
 impl GroupSet {
     /// None of so many.
-    pub(crate) fn none_of(n_groups: u64) -> Self {
+    pub(super) fn none_of(n_groups: u64) -> Self {
         let n_words = usize::try_from(n_groups.div_ceil(64)).unwrap_or(usize::MAX);
         Self { words: vec![0; n_words], n_groups, n_held: 0 }
     }
 
     /// Reads what [`Self::to_bytes`] wrote; none if it doesn't fit.
-    pub(crate) fn from_bytes(n_groups: u64, bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_bytes(n_groups: u64, bytes: &[u8]) -> Option<Self> {
         if bytes.len() as u64 != n_groups.div_ceil(8) {
             return None;
         }
@@ -40,18 +40,18 @@ impl GroupSet {
     }
 
     /// One bit per group, the first one lowest.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let n_bytes = usize::try_from(self.n_groups.div_ceil(8)).unwrap_or(usize::MAX);
         self.words.iter().flat_map(|word| word.to_le_bytes()).take(n_bytes).collect()
     }
 
     /// Whether a group is in it.
-    pub(crate) fn has(&self, group: u64) -> bool {
+    pub(super) fn has(&self, group: u64) -> bool {
         self.words.get(index(group)).is_some_and(|word| word >> (group % 64) & 1 == 1)
     }
 
     /// Adds a group; whether it is new.
-    pub(crate) fn insert(&mut self, group: u64) -> bool {
+    pub(super) fn insert(&mut self, group: u64) -> bool {
         let is_new = group < self.n_groups && !self.has(group);
         if is_new && let Some(word) = self.words.get_mut(index(group)) {
             *word |= 1 << (group % 64);
@@ -61,7 +61,7 @@ impl GroupSet {
     }
 
     /// Takes a group out.
-    pub(crate) fn remove(&mut self, group: u64) {
+    pub(super) fn remove(&mut self, group: u64) {
         if self.has(group)
             && let Some(word) = self.words.get_mut(index(group))
         {
@@ -71,17 +71,17 @@ impl GroupSet {
     }
 
     /// How many there could be.
-    pub(crate) const fn n_groups(&self) -> u64 {
+    pub(super) const fn n_groups(&self) -> u64 {
         self.n_groups
     }
 
     /// How many there are.
-    pub(crate) const fn n_held(&self) -> u64 {
+    pub(super) const fn n_held(&self) -> u64 {
         self.n_held
     }
 
     /// Whether it has all.
-    pub(crate) const fn is_full(&self) -> bool {
+    pub(super) const fn is_full(&self) -> bool {
         self.n_held == self.n_groups
     }
 }
@@ -91,15 +91,15 @@ fn index(group: u64) -> usize {
 }
 
 /// A worker's name.
-pub(crate) type WorkerId = u64;
+pub(super) type WorkerId = u64;
 
 /// A run of groups that a worker fetches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Run {
+pub(super) struct Run {
     /// The first group.
-    pub(crate) from: u64,
+    pub(super) from: u64,
     /// Behind the last one.
-    pub(crate) to: u64,
+    pub(super) to: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +110,7 @@ struct Claim {
 
 /// What is there and who fetches what.
 #[derive(Debug, Clone)]
-pub(crate) struct ChunkScheduler {
+pub(super) struct ChunkScheduler {
     held: GroupSet,
     claims: Vec<Claim>,
     /// Longest run handed out at once.
@@ -119,34 +119,34 @@ pub(crate) struct ChunkScheduler {
 
 impl ChunkScheduler {
     /// Begins with what is there already.
-    pub(crate) const fn new(held: GroupSet, segment: u64) -> Self {
+    pub(super) const fn new(held: GroupSet, segment: u64) -> Self {
         Self { held, claims: Vec::new(), segment }
     }
 
     /// What is there.
-    pub(crate) const fn held(&self) -> &GroupSet {
+    pub(super) const fn held(&self) -> &GroupSet {
         &self.held
     }
 
     /// Whether a worker should still fetch a group: it is its own to fetch and is not there.
-    pub(crate) fn wants(&self, worker: WorkerId, group: u64) -> bool {
+    pub(super) fn wants(&self, worker: WorkerId, group: u64) -> bool {
         !self.held.has(group)
             && self.claims.iter().any(|claim| claim.worker == worker && claim.run.from <= group && group < claim.run.to)
     }
 
     /// Where a worker can stop: behind the last group that it should still fetch.
-    pub(crate) fn end_of(&self, worker: WorkerId) -> u64 {
+    pub(super) fn end_of(&self, worker: WorkerId) -> u64 {
         let Some(claim) = self.claims.iter().find(|claim| claim.worker == worker) else { return 0 };
         (claim.run.from..claim.run.to).rev().find(|group| !self.held.has(*group)).map_or(0, |group| group + 1)
     }
 
     /// A group has arrived and is verified; whether it was missing until now.
-    pub(crate) fn arrived(&mut self, group: u64) -> bool {
+    pub(super) fn note_arrived(&mut self, group: u64) -> bool {
         self.held.insert(group)
     }
 
     /// Hands out work: something nobody fetches, else a share of the run that has most left.
-    pub(crate) fn claim(&mut self, worker: WorkerId) -> Option<Run> {
+    pub(super) fn claim(&mut self, worker: WorkerId) -> Option<Run> {
         self.release(worker);
         let run = self.fresh().or_else(|| self.share())?;
         self.claims.push(Claim { worker, run });
@@ -155,23 +155,23 @@ impl ChunkScheduler {
 
     /// Gives a worker everything that is missing, whoever else fetches it: for a source that can't be
     /// asked for a part.
-    pub(crate) fn claim_all(&mut self, worker: WorkerId) {
+    pub(super) fn claim_all(&mut self, worker: WorkerId) {
         self.release(worker);
         self.claims.push(Claim { worker, run: Run { from: 0, to: self.held.n_groups } });
     }
 
     /// Takes a worker's work back.
-    pub(crate) fn release(&mut self, worker: WorkerId) {
+    pub(super) fn release(&mut self, worker: WorkerId) {
         self.claims.retain(|claim| claim.worker != worker);
     }
 
     /// Whether there is something that nobody fetches.
-    pub(crate) fn has_fresh(&self) -> bool {
+    pub(super) fn has_fresh(&self) -> bool {
         self.fresh().is_some()
     }
 
     /// Whether there would be something to share.
-    pub(crate) fn has_shareable(&self) -> bool {
+    pub(super) fn has_shareable(&self) -> bool {
         self.slowest().is_some()
     }
 
@@ -253,7 +253,7 @@ mod tests {
                     (0, _) => { scheduler.release(worker); at.remove(&worker); }
                     (_, Some(group)) if scheduler.end_of(worker) > group => {
                         if scheduler.wants(worker, group) {
-                            prop_assert!(scheduler.arrived(group));
+                            prop_assert!(scheduler.note_arrived(group));
                         }
                         at.insert(worker, group + 1);
                     }
@@ -281,15 +281,15 @@ mod tests {
         assert_eq!(scheduler.claim(2), Some(Run { from: 8, to: 16 }));
         assert!(!scheduler.wants(1, 8) && scheduler.wants(2, 8));
         for group in 8..13 {
-            scheduler.arrived(group);
+            scheduler.note_arrived(group);
         }
         for group in 0..8 {
-            scheduler.arrived(group);
+            scheduler.note_arrived(group);
         }
         assert_eq!(scheduler.claim(1), Some(Run { from: 13, to: 16 }), "the rest of a run that hangs");
         assert_eq!(scheduler.claim(3), None, "two are enough");
         assert_eq!(scheduler.end_of(2), 16);
-        scheduler.arrived(15);
+        scheduler.note_arrived(15);
         assert_eq!(scheduler.end_of(2), 15);
     }
 

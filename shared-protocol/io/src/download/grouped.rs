@@ -5,15 +5,16 @@
 //! and tells how far it is. A worker takes runs of groups from the scheduler until there are none or its source
 //! fails. A source begins with one connection and gets more once it has brought something.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use shared_protocol::GroupList;
 use shared_protocol::groups::{GROUP_BYTES, group_value};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::attempt::{End, Sink, Unaccepted, attempt};
+use super::attempt::{AttemptEnd, BlockError, BlockSink, run_attempt};
 use super::chunk_scheduler::{ChunkScheduler, GroupSet, WorkerId};
 use super::part::PartFile;
 use super::room::Reservation;
@@ -35,57 +36,53 @@ const SEGMENT: (u64, u64) = (16, 64);
 /// How often the journal is written while something comes.
 const RECORD_EVERY: Duration = Duration::from_secs(2);
 
-struct Shared {
+struct GroupedState {
     scheduler: Mutex<ChunkScheduler>,
     list: GroupList,
     part: Arc<PartFile>,
 }
 
-impl Shared {
-    fn scheduler(&self) -> MutexGuard<'_, ChunkScheduler> {
-        self.scheduler.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl GroupedState {
     fn held(&self) -> GroupSet {
-        self.scheduler().held().clone()
+        self.scheduler.lock().held().clone()
     }
 }
 
 struct WorkerSink {
-    shared: Arc<Shared>,
+    shared: Arc<GroupedState>,
     client: Arc<SourceClient>,
     worker: WorkerId,
     has_brought: AtomicBool,
 }
 
-impl Sink for WorkerSink {
+impl BlockSink for WorkerSink {
     fn wants(&self, offset: u64) -> bool {
-        self.shared.scheduler().wants(self.worker, offset / GROUP_BYTES)
+        self.shared.scheduler.lock().wants(self.worker, offset / GROUP_BYTES)
     }
 
     fn end(&self) -> u64 {
         if self.client.is_left.load(Ordering::Relaxed) {
             return 0;
         }
-        self.shared.scheduler().end_of(self.worker) * GROUP_BYTES
+        self.shared.scheduler.lock().end_of(self.worker) * GROUP_BYTES
     }
 
     fn expect_all(&self) {
-        self.shared.scheduler().claim_all(self.worker);
+        self.shared.scheduler.lock().claim_all(self.worker);
     }
 
-    fn accept(&self, offset: u64, bytes: &[u8]) -> Result<bool, Unaccepted> {
+    fn accept_block(&self, offset: u64, bytes: &[u8]) -> Result<bool, BlockError> {
         let group = offset / GROUP_BYTES;
         let value = usize::try_from(group).ok().and_then(|group| self.shared.list.values().get(group));
         if value != Some(&group_value(offset, bytes)) {
-            return Err(Unaccepted::Wrong);
+            return Err(BlockError::Wrong);
         }
-        if self.shared.scheduler().held().has(group) {
+        if self.shared.scheduler.lock().held().has(group) {
             return Ok(false);
         }
-        self.shared.part.write(offset, bytes).map_err(Unaccepted::Disk)?;
-        let mut scheduler = self.shared.scheduler();
-        let is_new = scheduler.arrived(group);
+        self.shared.part.write(offset, bytes).map_err(BlockError::Disk)?;
+        let mut scheduler = self.shared.scheduler.lock();
+        let is_new = scheduler.note_arrived(group);
         if is_new {
             self.client.verified.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             self.has_brought.store(true, Ordering::Relaxed);
@@ -98,13 +95,13 @@ impl Sink for WorkerSink {
 /// The work is taken back however the worker ends.
 impl Drop for WorkerSink {
     fn drop(&mut self) {
-        self.shared.scheduler().release(self.worker);
+        self.shared.scheduler.lock().release(self.worker);
     }
 }
 
-struct Ended {
+struct EndedWorker {
     source: usize,
-    end: End,
+    end: AttemptEnd,
     /// Whether this connection brought something.
     has_brought: bool,
 }
@@ -121,13 +118,13 @@ pub(super) async fn run(
     let n_connections = download.tools.connections.clamp(1, 4);
     let segment = (held.n_groups() / (4 * n_connections as u64)).clamp(SEGMENT.0, SEGMENT.1);
     let scheduler = Mutex::new(ChunkScheduler::new(held, segment));
-    let shared = Arc::new(Shared { scheduler, list, part: Arc::clone(part) });
+    let shared = Arc::new(GroupedState { scheduler, list, part: Arc::clone(part) });
     let mut workers = WorkerPool { tasks: JoinSet::new(), n_started: 0, n_connections };
     let mut journal = JournalWriter { shared: Arc::clone(&shared), at: Instant::now(), n_recorded: 0, writing: None };
-    let mut meter = ThroughputMeter::new(bytes(&shared.held(), download.order.size_bytes));
+    let mut meter = ThroughputMeter::new(bytes_held(&shared.held(), download.order.size_bytes));
     let mut tick = tokio::time::interval(TICK);
     let result = loop {
-        if shared.scheduler().held().is_full() {
+        if shared.scheduler.lock().held().is_full() {
             break Ok(());
         }
         workers.start_workers(download, &shared, pool);
@@ -144,10 +141,10 @@ pub(super) async fn run(
                 }
             }
             _ = tick.tick() => {
-                pool.worked(TICK);
-                let done = bytes(&shared.held(), download.order.size_bytes);
+                pool.add_work_time(TICK);
+                let done = bytes_held(&shared.held(), download.order.size_bytes);
                 room.set_left(download.order.size_bytes - done);
-                meter.report_progress(download, done, doing(pool));
+                meter.report_progress(download, done, names_at_work(pool));
                 if let Err(error) = journal.record_now_and_then().await {
                     break Err(error.into());
                 }
@@ -155,7 +152,7 @@ pub(super) async fn run(
         }
     };
     workers.tasks.shutdown().await;
-    meter.report_progress(download, bytes(&shared.held(), download.order.size_bytes), None);
+    meter.report_progress(download, bytes_held(&shared.held(), download.order.size_bytes), None);
     if result.is_err() {
         match journal.record_last().await {
             Err(error) if !error.is_full() => return Err(error.into()),
@@ -165,13 +162,13 @@ pub(super) async fn run(
     result
 }
 
-fn bytes(held: &GroupSet, size_bytes: u64) -> u64 {
+fn bytes_held(held: &GroupSet, size_bytes: u64) -> u64 {
     let last = held.n_groups().saturating_sub(1);
     let whole = held.n_held() * GROUP_BYTES;
     if held.has(last) { whole - (held.n_groups() * GROUP_BYTES - size_bytes) } else { whole }
 }
 
-fn doing(pool: &SourcePool) -> Option<String> {
+fn names_at_work(pool: &SourcePool) -> Option<String> {
     let names: Vec<&str> = pool.members.iter().filter(|m| m.n_workers > 0).map(|m| m.state.name()).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
@@ -179,29 +176,29 @@ fn doing(pool: &SourcePool) -> Option<String> {
 fn judge_ended_worker(
     download: &Download,
     pool: &mut SourcePool,
-    Ended { source, end, has_brought }: Ended,
+    EndedWorker { source, end, has_brought }: EndedWorker,
 ) -> Result<(), DownloadError> {
     let Some(member) = pool.members.get_mut(source) else { return Ok(()) };
     member.n_workers -= 1;
     match end {
-        End::Done => Ok(()),
-        End::Disk(error) => Err(error.into()),
-        End::Failed(failure) => {
+        AttemptEnd::Done => Ok(()),
+        AttemptEnd::Disk(error) => Err(error.into()),
+        AttemptEnd::Failed(failure) => {
             let verified = member.client.verified.load(Ordering::Relaxed);
-            member.failed(download, &failure, verified, has_brought)
+            member.judge_failure(download, &failure, verified, has_brought)
         }
     }
 }
 
 struct WorkerPool {
-    tasks: JoinSet<Ended>,
+    tasks: JoinSet<EndedWorker>,
     n_started: WorkerId,
     n_connections: usize,
 }
 
 impl WorkerPool {
     /// Starts whoever has something to do.
-    fn start_workers(&mut self, download: &Arc<Download>, shared: &Arc<Shared>, pool: &mut SourcePool) {
+    fn start_workers(&mut self, download: &Arc<Download>, shared: &Arc<GroupedState>, pool: &mut SourcePool) {
         let now = Instant::now();
         let ready = pool.live().into_iter().filter(|i| pool.members.get(*i).is_some_and(|m| m.not_before <= now));
         for source in ready.take(MAX_SOURCES).collect::<Vec<_>>() {
@@ -209,7 +206,7 @@ impl WorkerPool {
             let is_whole = member.client.is_whole.load(Ordering::Relaxed);
             let n_wanted = member.n_allowed(self.n_connections);
             while member.n_workers < n_wanted && self.tasks.len() < MAX_WORKERS {
-                let scheduler = shared.scheduler();
+                let scheduler = shared.scheduler.lock();
                 let has_work =
                     scheduler.has_fresh() || (!is_whole && member.n_workers == 0 && scheduler.has_shareable());
                 drop(scheduler);
@@ -221,7 +218,7 @@ impl WorkerPool {
                 let has_brought = AtomicBool::new(false);
                 let sink = WorkerSink { shared, client, worker: self.n_started, has_brought };
                 // WorkerSink here, so that the next one sees what is left.
-                let mut scheduler = sink.shared.scheduler();
+                let mut scheduler = sink.shared.scheduler.lock();
                 let run = if is_whole {
                     scheduler.claim_all(self.n_started);
                     Some((0, download.order.size_bytes))
@@ -231,10 +228,10 @@ impl WorkerPool {
                 drop(scheduler);
                 let Some(run) = run else { break };
                 if member.n_workers == 0 {
-                    member.state.begins();
+                    member.state.note_attempt();
                 }
                 member.n_workers += 1;
-                let work = work(Arc::clone(download), sink, source, run);
+                let work = run_worker(Arc::clone(download), sink, source, run);
                 self.tasks.spawn(work);
             }
         }
@@ -245,31 +242,31 @@ fn within(from: u64, to: u64, download: &Download) -> (u64, u64) {
     (from * GROUP_BYTES, (to * GROUP_BYTES).min(download.order.size_bytes))
 }
 
-async fn work(download: Arc<Download>, sink: WorkerSink, source: usize, first: (u64, u64)) -> Ended {
+async fn run_worker(download: Arc<Download>, sink: WorkerSink, source: usize, first: (u64, u64)) -> EndedWorker {
     let (worker, shared, client) = (sink.worker, Arc::clone(&sink.shared), Arc::clone(&sink.client));
     let sink = Arc::new(sink);
-    let ended = |end| Ended { source, end, has_brought: sink.has_brought.load(Ordering::Relaxed) };
-    let sink: Arc<dyn Sink> = Arc::<WorkerSink>::clone(&sink);
+    let ended = |end| EndedWorker { source, end, has_brought: sink.has_brought.load(Ordering::Relaxed) };
+    let sink: Arc<dyn BlockSink> = Arc::<WorkerSink>::clone(&sink);
     let mut run = Some(first);
     while let Some((from, to)) = run {
-        let end = attempt(&download, &client, WantedRange { from, to, same_file: false }, Arc::clone(&sink)).await;
-        if !matches!(end, End::Done) {
+        let end = run_attempt(&download, &client, WantedRange { from, to, same_file: false }, Arc::clone(&sink)).await;
+        if !matches!(end, AttemptEnd::Done) {
             return ended(end);
         }
         // A source that sends the whole is started anew by whoever decides, if anything is left.
         let goes_on = !client.is_whole.load(Ordering::Relaxed) && !client.is_left.load(Ordering::Relaxed);
         run = if goes_on {
-            shared.scheduler().claim(worker).map(|run| within(run.from, run.to, &download))
+            shared.scheduler.lock().claim(worker).map(|run| within(run.from, run.to, &download))
         } else {
             None
         };
     }
-    ended(End::Done)
+    ended(AttemptEnd::Done)
 }
 
 /// Writes the journal beside the work.
 struct JournalWriter {
-    shared: Arc<Shared>,
+    shared: Arc<GroupedState>,
     at: Instant,
     n_recorded: u64,
     writing: Option<JoinHandle<Result<(), FileError>>>,

@@ -19,7 +19,7 @@ fn a_block_is_counted_before_the_last_one_is_seen() {
     let part = PartFile::open(&models, &RelPath::parse("x.safetensors").unwrap(), digest, SIZE).unwrap().unwrap();
     let mut scheduler = ChunkScheduler::new(GroupSet::none_of(2), 2);
     scheduler.claim(1).unwrap();
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(GroupedState {
         scheduler: Mutex::new(scheduler),
         list: GroupList::new(SIZE, values).unwrap(),
         part: Arc::new(part),
@@ -34,14 +34,14 @@ fn a_block_is_counted_before_the_last_one_is_seen() {
     };
 
     for (offset, block) in (0..).step_by(1 << 20).zip(&blocks) {
-        assert!(sink.accept(offset, block).unwrap());
-        assert_eq!(client.verified.load(Ordering::Relaxed), bytes_held(&shared));
+        assert!(sink.accept_block(offset, block).unwrap());
+        assert_eq!(client.verified.load(Ordering::Relaxed), held_bytes(&shared));
     }
     assert!(shared.held().is_full());
-    assert!(!sink.accept(0, blocks.first().unwrap()).unwrap(), "it is there already");
+    assert!(!sink.accept_block(0, blocks.first().unwrap()).unwrap(), "it is there already");
     assert_eq!(client.verified.load(Ordering::Relaxed), SIZE, "counted once");
 }
 
-fn bytes_held(shared: &Shared) -> u64 {
-    bytes(&shared.held(), SIZE)
+fn held_bytes(shared: &GroupedState) -> u64 {
+    super::bytes_held(&shared.held(), SIZE)
 }

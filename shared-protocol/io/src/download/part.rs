@@ -179,7 +179,11 @@ impl PartFile {
         replace(&self.journal, &text)
     }
 
-    /// Gives the verified file its name. Nothing that has it is replaced.
+    /// Gives the verified file its name, and removes what lies beside it.
+    ///
+    /// # Errors
+    ///
+    /// If the disk is full as late as this, or something else has the name by now: that is not replaced.
     pub fn finish(&self) -> Result<(), PlaceError> {
         self.file.sync_all().map_err(FileError::of("sync", &self.path))?;
         match system::rename_new(&self.path, &self.dest) {
@@ -223,7 +227,7 @@ impl PartFile {
         Ok(())
     }
 
-    /// Removes everything, because it is not needed.
+    /// Removes the half-done file and its notes, because they are not needed.
     pub fn discard(&self) -> Result<(), FileError> {
         self.forget_notes()?;
         remove_lightly(&self.path)

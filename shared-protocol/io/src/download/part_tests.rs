@@ -48,7 +48,7 @@ fn half_done(place: &Place, is_open: bool) {
 }
 
 #[test]
-fn after_a_clean_end_what_was_proved_is_there() {
+fn after_a_clean_end_what_was_verified_is_there() {
     let place = place();
     half_done(&place, false);
     let held = place.open().resume(&list(&content()), &|| false).unwrap();
@@ -56,7 +56,7 @@ fn after_a_clean_end_what_was_proved_is_there() {
 }
 
 #[test]
-fn after_an_unclean_end_every_group_is_proved_again() {
+fn after_an_unclean_end_every_group_is_verified_again() {
     let place = place();
     half_done(&place, true);
     let part = place.open();

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// Left free: a full disk breaks more than a download.
 const SPARE: u64 = 64 << 20;
@@ -22,7 +24,7 @@ struct Reserved {
 
 /// One download's share, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Reservation {
+pub(super) struct Reservation {
     room: Room,
     id: u64,
 }
@@ -41,32 +43,28 @@ pub struct TooLittle {
 
 /// Free and total bytes of a disk.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Space {
+pub(super) struct Space {
     /// What may still be written.
-    pub(crate) free: u64,
+    pub(super) free: u64,
     /// All of it.
-    pub(crate) total: u64,
+    pub(super) total: u64,
 }
 
 impl Room {
     /// Begins with nothing reserved.
-    pub(crate) fn new_reservation(&self) -> Reservation {
-        let mut reserved = self.lock();
+    pub(super) fn new_reservation(&self) -> Reservation {
+        let mut reserved = self.0.lock();
         reserved.next += 1;
         let id = reserved.next;
         drop(reserved);
         Reservation { room: self.clone(), id }
     }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Reserved> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Reservation {
     /// Reserves what is still to be written, if it fits. Without knowledge of the disk it always does.
-    pub(crate) fn reserve(&self, needed: u64, space: Option<Space>) -> Result<(), TooLittle> {
-        let mut reserved = self.room.lock();
+    pub(super) fn reserve(&self, needed: u64, space: Option<Space>) -> Result<(), TooLittle> {
+        let mut reserved = self.room.0.lock();
         if let Some(space) = space {
             let others: u64 = reserved.by.iter().filter(|(id, _)| **id != self.id).map(|(_, bytes)| bytes).sum();
             let free = space.free.saturating_sub(others).saturating_sub(SPARE);
@@ -80,8 +78,8 @@ impl Reservation {
     }
 
     /// So much is left to write.
-    pub(crate) fn set_left(&self, bytes: u64) {
-        if let Some(own) = self.room.lock().by.get_mut(&self.id) {
+    pub(super) fn set_left(&self, bytes: u64) {
+        if let Some(own) = self.room.0.lock().by.get_mut(&self.id) {
             *own = bytes.min(*own);
         }
     }
@@ -89,20 +87,20 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.room.lock().by.remove(&self.id);
+        self.room.0.lock().by.remove(&self.id);
     }
 }
 
 /// Asks the system.
 #[cfg(unix)]
-pub(crate) fn space(folder: &Path) -> Option<Space> {
+pub(super) fn space(folder: &Path) -> Option<Space> {
     let found = rustix::fs::statvfs(folder).ok()?;
     Some(Space { free: found.f_bavail * found.f_frsize, total: found.f_blocks * found.f_frsize })
 }
 
 /// Nothing is known; a write that fails tells.
 #[cfg(not(unix))]
-pub(crate) fn space(_folder: &Path) -> Option<Space> {
+pub(super) fn space(_folder: &Path) -> Option<Space> {
     None
 }
 

@@ -4,10 +4,10 @@
 //! request. A token is added anew at each step and only for its own host, so that none is ever carried on.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{self, AUTHORIZATION, HeaderMap, HeaderName, IF_RANGE, LOCATION, RANGE};
+use parking_lot::Mutex;
+use reqwest::header::{self, AUTHORIZATION, IF_RANGE, LOCATION, RANGE};
 use reqwest::{RequestBuilder, Response};
 use shared_protocol::job::{AssetSource, Bearer};
 use shared_protocol::source_url::UrlError;
@@ -16,7 +16,7 @@ use shared_protocol::{Allowed, WebUrl};
 use super::Download;
 use super::answer::{AnswerBody, AnswerHead, AskedRange, judge_answer, strong};
 use super::attempt_error::{AttemptError, Consequence};
-use crate::http::{HttpFailure, bearer};
+use crate::http::{HttpFailure, bearer, header_number, header_text, is_redirect};
 use crate::hub_api::{HubApi, HubError, refusal_of};
 
 /// Longest chain of redirects.
@@ -59,7 +59,6 @@ pub(super) struct SourceClient {
 /// What to ask for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WantedRange {
-    /// The first byte.
     pub(super) from: u64,
     /// Behind the last one.
     pub(super) to: u64,
@@ -106,14 +105,13 @@ impl SourceClient {
     }
 
     /// Why its address may not be used, if so.
-    pub(super) const fn refused(&self) -> Option<UrlError> {
+    pub(super) const fn address_error(&self) -> Option<UrlError> {
         match &self.origin {
             Origin::Nowhere { why, .. } => Some(*why),
             _ => None,
         }
     }
 
-    /// Its name for people.
     pub(super) fn name(&self) -> String {
         match &self.origin {
             Origin::Public { url, .. } => url.to_string(),
@@ -122,24 +120,23 @@ impl SourceClient {
         }
     }
 
-    /// Whether it is the hub.
     pub(super) const fn is_hub(&self) -> bool {
         matches!(self.origin, Origin::Hub(_))
     }
 
     /// Forgets where redirects ended.
     pub(super) fn forget_redirect(&self) {
-        *lock(&self.resolved) = None;
+        *self.resolved.lock() = None;
     }
 
     /// Forgets which file it had.
     pub(super) fn forget_file(&self) {
-        *lock(&self.etag) = None;
+        *self.etag.lock() = None;
         self.has_changed.store(false, Ordering::Relaxed);
     }
 
     /// Asks for a part and judges the head of the answer. `patience` bounds each wait for an answer.
-    pub(super) async fn open(
+    pub(super) async fn open_range(
         &self,
         download: &Download,
         wanted: WantedRange,
@@ -149,7 +146,7 @@ impl SourceClient {
         match &self.origin {
             Origin::Hub(hub) => self.open_hub(download, hub, wanted, patience).await.map_err(plain),
             Origin::Public { url, bearer } => self.open_public(download, url, bearer.as_ref(), wanted, patience).await,
-            Origin::Nowhere { why, .. } => Err(plain(refusal(*why))),
+            Origin::Nowhere { why, .. } => Err(plain(address_refused(*why))),
         }
     }
 
@@ -161,7 +158,7 @@ impl SourceClient {
         wanted: WantedRange,
         patience: Duration,
     ) -> Result<OpenBody, FailedAttempt> {
-        let known = lock(&self.resolved).clone();
+        let known = self.resolved.lock().clone();
         let mut is_redirected = known.is_some();
         let mut here = known.unwrap_or_else(|| url.clone());
         for _ in 0..=MAX_REDIRECTS {
@@ -177,14 +174,14 @@ impl SourceClient {
                 request = request.header(AUTHORIZATION, value);
             }
             let response = send(request, patience).await.map_err(wrong)?;
-            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+            if !is_redirect(&response) {
                 let opened = self.judge_response(download, response, wanted).map_err(wrong)?;
                 if is_redirected {
-                    *lock(&self.resolved) = Some(here);
+                    *self.resolved.lock() = Some(here);
                 }
                 return Ok(opened);
             }
-            here = next(&here, response.headers(), self.allowed).map_err(wrong)?;
+            here = next_address(&here, &response, self.allowed).map_err(wrong)?;
             is_redirected = true;
         }
         let error = AttemptError::last("redirects", format!("it redirects more than {MAX_REDIRECTS} times"));
@@ -218,7 +215,7 @@ impl SourceClient {
             // Where every group is verified, another file is noticed anyway, and mirrors whose machines have
             // tags of their own would only send the whole again and again.
             if wanted.same_file
-                && let Some(etag) = strong(lock(&self.etag).as_deref())
+                && let Some(etag) = strong(self.etag.lock().as_deref())
             {
                 request = request.header(IF_RANGE, etag);
             }
@@ -236,7 +233,7 @@ impl SourceClient {
         let from = if self.is_whole.load(Ordering::Relaxed) { 0 } else { wanted.from };
         let asked = AskedRange { from, size_bytes: download.order.size_bytes, name: download.order.dest.name() };
         let body = judge_answer(asked, &head)?;
-        let mut known = lock(&self.etag);
+        let mut known = self.etag.lock();
         if let Some(etag) = head.etag {
             if known.as_ref().is_some_and(|known| *known != etag) {
                 self.has_changed.store(true, Ordering::Relaxed);
@@ -275,7 +272,7 @@ fn harmless(text: &str) -> String {
 }
 
 /// What it means that an address may not be used.
-pub(super) fn refusal(why: UrlError) -> AttemptError {
+pub(super) fn address_refused(why: UrlError) -> AttemptError {
     let code = match why {
         UrlError::Private | UrlError::Never | UrlError::PlainToPublic => "private_address",
         _ => "address",
@@ -283,30 +280,21 @@ pub(super) fn refusal(why: UrlError) -> AttemptError {
     AttemptError::last(code, format!("its address is not used: {why}"))
 }
 
-fn next(here: &WebUrl, headers: &HeaderMap, allowed: Allowed) -> Result<WebUrl, AttemptError> {
-    let location =
-        text(headers, &LOCATION).ok_or_else(|| AttemptError::last("redirects", "it redirects without saying where"))?;
-    here.join(&location, allowed).map_err(refusal)
-}
-
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
+fn next_address(here: &WebUrl, response: &Response, allowed: Allowed) -> Result<WebUrl, AttemptError> {
+    let location = header_text(response, LOCATION)
+        .ok_or_else(|| AttemptError::last("redirects", "it redirects without saying where"))?;
+    here.join(location, allowed).map_err(address_refused)
 }
 
 fn head_of(response: &Response) -> AnswerHead {
-    let headers = response.headers();
-    let number = |name| text(headers, name).and_then(|text| text.trim().parse().ok());
+    let text = |name| header_text(response, name).map(str::to_owned);
     AnswerHead {
         status: response.status().as_u16(),
-        content_range: text(headers, &header::CONTENT_RANGE),
-        content_length: number(&header::CONTENT_LENGTH),
-        content_type: text(headers, &header::CONTENT_TYPE),
-        content_encoding: text(headers, &header::CONTENT_ENCODING),
-        etag: text(headers, &header::ETAG),
-        retry_after: number(&header::RETRY_AFTER),
+        content_range: text(header::CONTENT_RANGE),
+        content_length: header_number(response, header::CONTENT_LENGTH),
+        content_type: text(header::CONTENT_TYPE),
+        content_encoding: text(header::CONTENT_ENCODING),
+        etag: text(header::ETAG),
+        retry_after: header_number(response, header::RETRY_AFTER),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use shared_protocol::outcome::SourceReport;
 
 use super::attempt_error::Consequence;
-use super::source_client::{FailedAttempt, SourceClient, refusal};
-use super::source_state::{SourceState, Step};
+use super::source_client::{FailedAttempt, SourceClient, address_refused};
+use super::source_state::{NextStep, SourceState};
 use super::{Download, DownloadError};
 
-/// Proved bytes after which a source that was given fewer connections gets one more.
+/// Verified bytes after which a source that was given fewer connections gets one more.
 const REGAIN: u64 = 256 << 20;
 
-/// One source.
+/// One source, with its connections.
 pub(super) struct PooledSource {
     pub(super) client: Arc<SourceClient>,
     pub(super) state: SourceState,
@@ -26,7 +26,7 @@ pub(super) struct PooledSource {
     limit: (usize, u64),
 }
 
-/// All sources.
+/// All sources, the hub last.
 pub(super) struct SourcePool {
     pub(super) members: Vec<PooledSource>,
 }
@@ -40,10 +40,10 @@ impl SourcePool {
             let hub = download.tools.hub.as_ref();
             let Some(client) = SourceClient::new(source, download.allowed, hub) else { continue };
             let mut state = SourceState::new(client.name(), policy.retry_per_source, download.tools.patience);
-            if let Some(why) = client.refused() {
-                let error = refusal(why);
+            if let Some(why) = client.address_error() {
+                let error = address_refused(why);
                 download.report.warn(format!("{}: {}.", state.name(), error.detail));
-                state.fail(&error, 0, false, Instant::now());
+                state.judge_failure(&error, 0, false, Instant::now());
             }
             let (client, not_before) = (Arc::new(client), Instant::now());
             members.push(PooledSource { client, state, not_before, n_workers: 0, limit: (usize::MAX, 0) });
@@ -63,17 +63,16 @@ impl SourcePool {
         if public.is_empty() { live(true) } else { public }
     }
 
-    /// What each did.
     pub(super) fn reports(&self) -> Vec<SourceReport> {
         let count =
             |m: &PooledSource| (m.client.verified.load(Ordering::Relaxed), m.client.wasted.load(Ordering::Relaxed));
         self.members.iter().map(|m| m.state.report(count(m).0, count(m).1)).collect()
     }
 
-    /// Time has passed.
-    pub(super) fn worked(&mut self, time: Duration) {
+    /// Notes that the sources that are asked were at work for so long.
+    pub(super) fn add_work_time(&mut self, time: Duration) {
         for member in self.members.iter_mut().filter(|member| member.n_workers > 0) {
-            member.state.worked(time);
+            member.state.add_work_time(time);
         }
     }
 }
@@ -92,13 +91,13 @@ impl PooledSource {
     }
 
     /// A connection ended without having brought anything, while others are at work: it is not replaced.
-    fn limit(&mut self) {
+    fn limit_connections(&mut self) {
         self.limit = (self.n_workers, self.client.verified.load(Ordering::Relaxed));
     }
 
     /// Judges a failed attempt and tells people; the refusal that ends the session comes back. `verified` as in
-    /// [`SourceState::fail`]; `has_brought` tells whether this very connection brought something.
-    pub(super) fn failed(
+    /// [`SourceState::judge_failure`]; `has_brought` tells whether this very connection brought something.
+    pub(super) fn judge_failure(
         &mut self,
         download: &Download,
         failure: &FailedAttempt,
@@ -109,32 +108,32 @@ impl PooledSource {
         let (report, name) = (&download.report, self.state.name().to_owned());
         // Others of its connections go on: then this says nothing about the source as a whole.
         if self.n_workers > 0 && matches!(error.consequence, Consequence::Retry | Consequence::OutOfReach) {
-            self.state.note(error);
+            self.state.note_reason(error);
             // If it were replaced at once, a source that refuses would be asked without end: there would always
             // be another one at work.
             if !has_brought {
-                self.limit();
+                self.limit_connections();
             }
             return Ok(());
         }
         // All of them met the same end of an address: it is resolved anew once, not counted once for each.
         if self.n_workers > 0 && error.consequence == Consequence::Address && *is_redirected {
-            self.state.note(error);
+            self.state.note_reason(error);
             self.client.forget_redirect();
             if !has_brought {
-                self.limit();
+                self.limit_connections();
             }
             return Ok(());
         }
-        match self.state.fail(error, verified, *is_redirected, Instant::now()) {
-            Step::Again { not_before, resolve } => {
+        match self.state.judge_failure(error, verified, *is_redirected, Instant::now()) {
+            NextStep::Again { not_before, resolve } => {
                 if resolve {
                     self.client.forget_redirect();
                 }
                 self.not_before = not_before;
                 report.info(format!("{name}: {}; it is asked again.", error.detail));
             }
-            Step::Leave => {
+            NextStep::Leave => {
                 self.client.is_left.store(true, Ordering::Relaxed);
                 report.warn(format!("{name}: {}; it is not asked again.", error.detail));
             }

@@ -45,21 +45,19 @@ impl Default for Patience {
 
 /// What to do after an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(super) enum NextStep {
     /// Try again, not before this.
     Again {
-        /// When.
         not_before: Instant,
         /// Whether the original address has to be resolved again.
         resolve: bool,
     },
-    /// Leave it.
     Leave,
 }
 
 /// What is known of a source.
 #[derive(Debug)]
-pub(crate) struct SourceState {
+pub(super) struct SourceState {
     name: String,
     attempts_allowed: u32,
     patience: Patience,
@@ -76,7 +74,7 @@ pub(crate) struct SourceState {
 
 impl SourceState {
     /// A source by its name for people.
-    pub(crate) fn new(name: String, attempts_allowed: u32, patience: Patience) -> Self {
+    pub(super) fn new(name: String, attempts_allowed: u32, patience: Patience) -> Self {
         Self {
             name,
             attempts_allowed: attempts_allowed.max(1),
@@ -93,28 +91,25 @@ impl SourceState {
         }
     }
 
-    /// Its name for people.
-    pub(crate) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether it may still be asked.
-    pub(crate) const fn is_live(&self) -> bool {
+    pub(super) const fn is_live(&self) -> bool {
         self.verdict.is_none()
     }
 
-    /// An attempt begins.
-    pub(crate) const fn begins(&mut self) {
+    pub(super) const fn note_attempt(&mut self) {
         self.attempts += 1;
     }
 
-    /// So long someone worked with it.
-    pub(crate) fn worked(&mut self, time: Duration) {
+    pub(super) fn add_work_time(&mut self, time: Duration) {
         self.worked += time;
     }
 
     /// Notes why an attempt ended.
-    pub(crate) fn note(&mut self, error: &AttemptError) {
+    pub(super) fn note_reason(&mut self, error: &AttemptError) {
         if let Some(known) = self.reasons.iter_mut().find(|reason| reason.code == error.code) {
             known.n += 1;
             known.detail.clone_from(&error.detail);
@@ -123,10 +118,16 @@ impl SourceState {
         }
     }
 
-    /// Judges an error. `verified` are all bytes that came from the source and were verified, `is_redirected` tells
+    /// Says what follows from a failed attempt. `verified` are all bytes that came from the source and were verified, `is_redirected` tells
     /// whether the address that failed was reached by a redirect.
-    pub(crate) fn fail(&mut self, error: &AttemptError, verified: u64, is_redirected: bool, now: Instant) -> Step {
-        self.note(error);
+    pub(super) fn judge_failure(
+        &mut self,
+        error: &AttemptError,
+        verified: u64,
+        is_redirected: bool,
+        now: Instant,
+    ) -> NextStep {
+        self.note_reason(error);
         if verified > self.verified_before {
             self.verified_before = verified;
             self.failures = 0;
@@ -160,20 +161,20 @@ impl SourceState {
         };
         let delay = self.delays.next().unwrap_or(self.patience.longest_delay);
         let asked = error.retry_after.unwrap_or_default().min(self.patience.longest_retry_after);
-        Step::Again { not_before: now + delay.max(asked), resolve }
+        NextStep::Again { not_before: now + delay.max(asked), resolve }
     }
 
-    const fn leave(&mut self, verdict: Verdict) -> Step {
+    const fn leave(&mut self, verdict: Verdict) -> NextStep {
         self.verdict = Some(verdict);
-        Step::Leave
+        NextStep::Leave
     }
 
     /// What to tell of it in the end.
-    pub(crate) fn report(&self, verified: u64, wasted: u64) -> SourceReport {
+    pub(super) fn report(&self, verified: u64, wasted: u64) -> SourceReport {
         let verdict = match self.verdict {
             Some(verdict) => verdict,
             None if self.attempts == 0 => Verdict::NotTried,
-            // Others were faster, which is no error.
+            // Others were faster, which is no fault.
             None if verified > 0 || self.reasons.is_empty() => Verdict::Used,
             None => Verdict::GaveUp,
         };

@@ -1,4 +1,4 @@
-//! How far a download is, told to whoever listens.
+//! How far a download is and how fast it is now, told to whoever listens.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -6,13 +6,14 @@
 //! itself, so that the liar shows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use shared_protocol::Blake3;
 
-use super::attempt::{End, Sink, Unaccepted, attempt};
+use super::attempt::{AttemptEnd, BlockError, BlockSink, run_attempt};
 use super::attempt_error::AttemptError;
 use super::part::PartFile;
 use super::room::Reservation;
@@ -37,20 +38,16 @@ struct Stream {
 }
 
 impl Stream {
-    fn state(&self) -> MutexGuard<'_, HashedPrefix> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn next(&self) -> u64 {
-        self.state().next
+        self.state.lock().next
     }
 
     fn is_right(&self, expected: &Blake3) -> bool {
-        self.state().hasher.finalize().as_bytes() == expected.as_bytes()
+        self.state.lock().hasher.finalize().as_bytes() == expected.as_bytes()
     }
 }
 
-/// One source's turn.
+/// Takes what one source sends.
 struct StreamSink {
     stream: Arc<Stream>,
     client: Arc<SourceClient>,
@@ -58,7 +55,7 @@ struct StreamSink {
     from: u64,
 }
 
-impl Sink for StreamSink {
+impl BlockSink for StreamSink {
     fn wants(&self, offset: u64) -> bool {
         offset >= self.from
     }
@@ -69,13 +66,13 @@ impl Sink for StreamSink {
 
     fn expect_all(&self) {}
 
-    fn accept(&self, offset: u64, bytes: &[u8]) -> Result<bool, Unaccepted> {
-        let mut state = self.stream.state();
+    fn accept_block(&self, offset: u64, bytes: &[u8]) -> Result<bool, BlockError> {
+        let mut state = self.stream.state.lock();
         if offset != state.next {
             // Written by a turn that was over already.
             return Ok(false);
         }
-        self.stream.part.write(offset, bytes).map_err(Unaccepted::Disk)?;
+        self.stream.part.write(offset, bytes).map_err(BlockError::Disk)?;
         state.hasher.update(bytes);
         state.next += bytes.len() as u64;
         *state.from.entry(self.source).or_default() += bytes.len() as u64;
@@ -88,7 +85,7 @@ impl Sink for StreamSink {
 impl Stream {
     /// Throws everything away; tells which sources it came from.
     fn restart(&self, pool: &SourcePool) -> Vec<usize> {
-        let before = std::mem::take(&mut *self.state());
+        let before = std::mem::take(&mut *self.state.lock());
         for (source, n_bytes) in &before.from {
             if let Some(member) = pool.members.get(*source) {
                 // It was counted when it came.
@@ -101,7 +98,7 @@ impl Stream {
 
     /// Whether something is there that another source brought.
     fn is_mixed_with(&self, source: usize) -> bool {
-        self.state().from.keys().any(|other| *other != source)
+        self.state.lock().from.keys().any(|other| *other != source)
     }
 }
 
@@ -126,12 +123,12 @@ pub(super) async fn run(
                 [] => return Err(DownloadError::NotItself),
                 [liar] => {
                     let error = AttemptError::wrong_bytes("its file has another content");
-                    failed(download, pool, liar, &FailedAttempt { error, is_redirected: false }, furthest)?;
+                    judge_failure(download, pool, liar, &FailedAttempt { error, is_redirected: false }, furthest)?;
                 }
                 _ => download.report.warn("What several sources sent is not the content: now each is taken by itself."),
             }
         }
-        let Some(source) = choose(pool) else { return Err(DownloadError::NoSource) };
+        let Some(source) = choose_source(pool) else { return Err(DownloadError::NoSource) };
         let Some(member) = pool.members.get_mut(source) else { return Err(DownloadError::NoSource) };
         if member.not_before > Instant::now() {
             tokio::select! {
@@ -143,21 +140,21 @@ pub(super) async fn run(
             stream.restart(pool);
         }
         match stream_from(download, &stream, pool, source, room, &mut meter).await? {
-            End::Done => {}
-            End::Disk(error) => return Err(error.into()),
-            End::Failed(failure) => {
+            AttemptEnd::Done => {}
+            AttemptEnd::Disk(error) => return Err(error.into()),
+            AttemptEnd::Failed(failure) => {
                 // Nothing is verified before the end: what counts as progress is getting further than ever.
                 furthest = furthest.max(stream.next());
                 if failure.error.code == "changed" {
                     stream.restart(pool);
                 }
-                failed(download, pool, source, &failure, furthest)?;
+                judge_failure(download, pool, source, &failure, furthest)?;
             }
         }
     }
 }
 
-/// Takes from one source what it has.
+/// Streams from one source what it has.
 async fn stream_from(
     download: &Arc<Download>,
     stream: &Arc<Stream>,
@@ -165,18 +162,18 @@ async fn stream_from(
     source: usize,
     room: &Reservation,
     meter: &mut ThroughputMeter,
-) -> Result<End, DownloadError> {
+) -> Result<AttemptEnd, DownloadError> {
     let Some(member) = pool.members.get_mut(source) else { return Err(DownloadError::NoSource) };
-    member.state.begins();
+    member.state.note_attempt();
     member.n_workers = 1;
     let client = Arc::clone(&member.client);
     let from = stream.next();
-    let same_file = stream.state().from.contains_key(&source);
+    let same_file = stream.state.lock().from.contains_key(&source);
     if !same_file {
         client.forget_file();
     }
     let sink = Arc::new(StreamSink { stream: Arc::clone(stream), client: Arc::clone(&client), source, from });
-    let attempt = attempt(download, &client, WantedRange { from, to: stream.size_bytes, same_file }, sink);
+    let attempt = run_attempt(download, &client, WantedRange { from, to: stream.size_bytes, same_file }, sink);
     tokio::pin!(attempt);
     let mut tick = tokio::time::interval(TICK);
     let end = loop {
@@ -185,7 +182,7 @@ async fn stream_from(
             () = download.cancel.cancelled() => return Err(DownloadError::Cancelled),
             end = &mut attempt => break end,
             _ = tick.tick() => {
-                pool.worked(TICK);
+                pool.add_work_time(TICK);
                 room.set_left(stream.size_bytes - stream.next());
                 meter.report_progress(download, stream.next(), Some(client.name()));
             }
@@ -199,14 +196,14 @@ async fn stream_from(
 }
 
 /// The best source that may be asked now, else the one that may be asked soonest.
-fn choose(pool: &SourcePool) -> Option<usize> {
+fn choose_source(pool: &SourcePool) -> Option<usize> {
     let now = Instant::now();
     let live = pool.live();
     let at = |i: &usize| pool.members.get(*i).map(|member| member.not_before);
     live.iter().copied().find(|i| at(i).is_some_and(|at| at <= now)).or_else(|| live.iter().copied().min_by_key(at))
 }
 
-fn failed(
+fn judge_failure(
     download: &Download,
     pool: &mut SourcePool,
     source: usize,
@@ -214,7 +211,7 @@ fn failed(
     furthest: u64,
 ) -> Result<(), DownloadError> {
     match pool.members.get_mut(source) {
-        Some(member) => member.failed(download, failure, furthest, false),
+        Some(member) => member.judge_failure(download, failure, furthest, false),
         None => Ok(()),
     }
 }
