@@ -19,6 +19,7 @@ use shared_protocol::version::MAX_POLL_BYTES;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::Socket;
 use super::exchange::{Exchange, Over};
 use super::socket::{self, GOODBYE};
 use crate::timing::Timing;
@@ -45,7 +46,7 @@ enum Woken {
     Answered(Result<Poll, Missed>),
     MoreToSay,
     Shutdown,
-    Better(Box<socket::Socket>),
+    Better(Box<Socket>),
     Refused(Over),
 }
 

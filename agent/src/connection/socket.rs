@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderMap, UPGRADE};
-use reqwest::{StatusCode, Upgraded};
 use shared_io::http::HttpFailure;
 use shared_io::hub_api::{HubApi, HubError, refusal_of};
 use shared_protocol::agent_to_hub::{AgentToHub, Bye};
@@ -24,12 +24,10 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
+use super::Socket;
 use super::exchange::{Exchange, Over};
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::timing::Timing;
-
-/// An open WebSocket.
-pub(super) type Socket = WebSocketStream<Upgraded>;
 
 /// How long a goodbye may take.
 pub(super) const GOODBYE: Duration = Duration::from_secs(2);
