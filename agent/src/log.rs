@@ -26,7 +26,10 @@ const SECRETS: &[&str] = &["chk_", "hf_", "Bearer ", "token=", "key="];
 /// Starts logging; to the terminal too, if there is one.
 pub fn start(folder: &Path) -> Result<(), FileError> {
     let rolling = Rolling::open(folder.join(FILE), MAX_BYTES)?;
-    let ours = || filter::Targets::new().with_target("agent", Level::DEBUG).with_default(LevelFilter::WARN);
+    let ours = || {
+        let targets = ["agent", "shared_io"].map(|target| (target, Level::DEBUG));
+        filter::Targets::new().with_targets(targets).with_default(LevelFilter::WARN)
+    };
     let file = fmt::layer().with_ansi(false).with_target(false).with_writer(rolling).with_filter(ours());
     let terminal = io::stderr().is_terminal().then(|| {
         let make = || Redacting(io::stderr());

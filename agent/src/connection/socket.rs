@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderMap, UPGRADE};
-use shared_io::http::HttpFailure;
 use shared_io::hub_api::{HubApi, HubError, refusal_of};
 use shared_protocol::agent_to_hub::{AgentToHub, Bye};
 use shared_protocol::envelope::{Decoded, Frame};
@@ -53,14 +52,14 @@ async fn upgrade(api: &HubApi) -> Result<Socket, HubError> {
         .header("Sec-WebSocket-Version", "13")
         .header("Sec-WebSocket-Key", &key)
         .header("Sec-WebSocket-Protocol", SUBPROTOCOL);
-    let response = request.send().await.map_err(|error| HubError::OutOfReach(HttpFailure::of(error).to_string()))?;
+    let response = request.send().await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(refusal_of(response).await);
     }
     if !is_ours(response.headers(), &key) {
         return Err(HubError::OutOfReach("something in between answered the upgrade".to_owned()));
     }
-    let stream = response.upgrade().await.map_err(|error| HubError::OutOfReach(HttpFailure::of(error).to_string()))?;
+    let stream = response.upgrade().await?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(MAX_FRAME_BYTES))
         .max_frame_size(Some(MAX_FRAME_BYTES))

@@ -98,6 +98,12 @@ pub enum HubError {
     Unusable(String),
 }
 
+impl From<reqwest::Error> for HubError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::OutOfReach(HttpFailure::of(error).to_string())
+    }
+}
+
 /// Asks the hub; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct HubApi {
@@ -169,7 +175,7 @@ impl HubApi {
 
 /// Sends a request; an answer that is not a success becomes an error.
 pub async fn answer(request: RequestBuilder) -> Result<Response, HubError> {
-    let response = request.send().await.map_err(|error| HubError::OutOfReach(HttpFailure::of(error).to_string()))?;
+    let response = request.send().await?;
     if response.status().is_success() { Ok(response) } else { Err(refusal_of(response).await) }
 }
 
@@ -195,9 +201,7 @@ fn not_a_hub() -> HubError {
 /// If it breaks off, or is longer than `at_most` bytes.
 pub async fn read_small(mut response: Response, at_most: usize) -> Result<Vec<u8>, HubError> {
     let mut body = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| HubError::OutOfReach(HttpFailure::of(error).to_string()))?
-    {
+    while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > at_most {
             return Err(HubError::Unusable(format!("it is longer than {at_most} bytes")));
         }

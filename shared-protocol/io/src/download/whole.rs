@@ -69,7 +69,7 @@ impl BlockSink for StreamSink {
     fn accept_block(&self, offset: u64, bytes: &[u8]) -> Result<bool, BlockError> {
         let mut state = self.stream.state.lock();
         if offset != state.next {
-            // Written by a turn that was over already.
+            // Written by an attempt that was over already.
             return Ok(false);
         }
         self.stream.part.write(offset, bytes).map_err(BlockError::Disk)?;
