@@ -1,9 +1,10 @@
 //! Puts the agent together and runs it: the seam that tests use, with their own work and times.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared_io::FileError;
+use shared_io::HubApi;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,9 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::connection::{self, Ended, Link};
 use crate::dispatcher::work::Work;
 use crate::dispatcher::{Dispatcher, Setup};
-use crate::durable::FileError;
 use crate::facts::{self, Pace, Places};
-use crate::hub_api::HubApi;
 use crate::identity::Identity;
 use crate::journal::Journal;
 use crate::state_dir::StateDir;
@@ -86,9 +85,4 @@ pub async fn run<W: Work>(parts: Parts<W>, shutdown: CancellationToken) -> Resul
         tracing::warn!("some work did not end in time and is broken off");
     }
     Ok(ended)
-}
-
-/// Makes a folder that the agent works in, with those above it.
-pub fn make_folder(path: &Path) -> Result<(), FileError> {
-    std::fs::create_dir_all(path).map_err(FileError::of("make the folder", path))
 }

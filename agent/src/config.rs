@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use shared_io::hub_api::{HubAddress, HubAddressError};
+
 use crate::cli::{RunArguments, default_comfy_dir, default_state_dir};
-use crate::hub_api::{HubAddress, HubAddressError};
 use crate::timing::Timing;
 
 /// Most jobs at once.

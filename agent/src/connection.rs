@@ -14,19 +14,24 @@ mod socket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use reqwest::Upgraded;
+use shared_io::HubApi;
 use shared_protocol::facts::Facts;
 use shared_protocol::refusal::{Refusal, RefusalCode};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
 use tokio_util::sync::CancellationToken;
 
 use self::backoff::Backoff;
 use self::exchange::{Exchange, Over};
 use crate::dispatcher::Dispatcher;
-use crate::hub_api::HubApi;
 use crate::identity::Identity;
 use crate::status::Board;
 use crate::timing::Timing;
+
+/// An open WebSocket.
+type Socket = WebSocketStream<Upgraded>;
 
 /// `WebSocket`s in a row that come to nothing before the long poll is used.
 const SOCKETS_BEFORE_POLL: u32 = 3;
@@ -120,7 +125,7 @@ async fn once(
     link: &Link,
     exchange: &mut Exchange<'_>,
     past: &mut Past,
-    better: Option<socket::Socket>,
+    better: Option<Socket>,
     shutdown: &CancellationToken,
 ) -> Over {
     let Link { api, timing, .. } = link;

@@ -13,6 +13,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use shared_io::FileError;
+use shared_io::report::{self, Reports};
 use shared_protocol::agent_to_hub::{ActiveJob, AgentToHub};
 use shared_protocol::facts::Facts;
 use shared_protocol::hub_to_agent::{HubToAgent, InventoryRequest, JobRef, Welcome};
@@ -23,10 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use self::table::{Effect, Held, Input, Stage, Table};
 use self::talk::Talk;
-use self::work::{Work, list_files, run_to_end};
-use crate::durable::FileError;
-use crate::jobs::JobContext;
-use crate::jobs::report::{self, Reports};
+use self::work::{JobContext, Work, list_files, run_to_end};
 use crate::journal::Journal;
 use crate::status::Board;
 use crate::timing::Timing;
@@ -274,7 +273,7 @@ impl<W: Work> Actor<W> {
 
     fn begin(&mut self, job: JobRef, spec: JobSpec) {
         tracing::info!(job = %job.job, attempt = job.attempt, "a job begins: {}", work::describe(&spec));
-        let (report, reports) = report::channel(job, Arc::clone(&self.changed));
+        let (report, reports) = report::channel(Arc::clone(&self.changed));
         let stop = CancellationToken::new();
         self.running.insert(job, Running { stop: stop.clone(), reports });
         let work = self.setup.work.run(spec, JobContext { job, cancel: stop.clone(), report });

@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use shared_io::FileError;
 use shared_protocol::AgentId;
 use uuid::Uuid;
 
-use crate::durable::FileError;
 use crate::state_dir::StateDir;
 
 /// Who this agent is.

@@ -1,5 +1,4 @@
-//! What the agent can be asked to do, and what each job is given: its name, a way to be stopped, and a
-//! way to tell how far it is.
+//! What the agent can be asked to do.
 //!
 //! A job is a future from its order and a [`JobContext`] to an `Outcome`. It never talks to the hub
 //! about itself: what it reports is collected and sent by the connection, if there is one, so that work
@@ -8,7 +7,6 @@
 pub mod asset_download;
 pub mod comfy_git_clone;
 pub mod git;
-pub mod report;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,35 +14,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use rustls::ClientConfig;
-use shared_protocol::hub_to_agent::JobRef;
+use shared_io::download::{DownloadTools, Patience, Room};
+use shared_io::durable::make_folder;
+use shared_io::{ConfinedFolder, Http, HubApi, PlaceError};
 use shared_protocol::job::JobSpec;
 use shared_protocol::outcome::{FailureCode, Outcome};
-use tokio_util::sync::CancellationToken;
 
 use self::comfy_git_clone::GitTools;
-use crate::app::make_folder;
 use crate::config::Config;
-use crate::confine::{ConfineError, ConfinedFolder};
-use crate::dispatcher::work::Work;
-
-use crate::download::{DownloadTools, Patience, Room};
-use crate::http::Http;
-use crate::hub_api::HubApi;
+use crate::dispatcher::work::{JobContext, Work};
 use crate::inventory::{self, Part};
 use crate::library::Library;
-
-pub use report::{Reporter, Reports};
-
-/// What a job is given.
-#[derive(Debug, Clone)]
-pub struct JobContext {
-    /// Which try of which job.
-    pub job: JobRef,
-    /// Cancelled when the job has to stop: it then ends within seconds, as cancelled.
-    pub cancel: CancellationToken,
-    /// Where it tells how far it is.
-    pub report: Reporter,
-}
 
 /// Connections per source.
 const CONNECTIONS: usize = 4;
@@ -58,6 +38,7 @@ const GIT_TRIES: u32 = 4;
 /// The jobs as this agent does them.
 pub struct AgentWork {
     downloads: DownloadTools,
+    library: Library,
     git: GitTools,
 }
 
@@ -75,17 +56,17 @@ impl AgentWork {
             retry_first: Duration::from_secs(1),
         };
         let models = ConfinedFolder::open(&config.models_dir)?;
+        let library = Library::open(models.clone(), config.state_dir.join("library.json"));
         let downloads = DownloadTools {
-            library: Library::open(models.clone(), config.state_dir.join("library.json")),
             models,
             http: Http::new(tls),
-            hub,
+            hub: Some(hub),
             allow_private: config.allow_private,
             connections: CONNECTIONS,
             room: Room::default(),
             patience: Patience::default(),
         };
-        Ok(Self { downloads, git })
+        Ok(Self { downloads, library, git })
     }
 }
 
@@ -94,7 +75,7 @@ impl Work for AgentWork {
         match spec {
             JobSpec::ComfyGitClone(order) => comfy_git_clone::check(order, &self.git),
             JobSpec::AssetDownload(order) => match self.downloads.models.resolve(&order.dest) {
-                Err(error @ ConfineError::Link(_)) => Err(error.to_string()),
+                Err(error @ PlaceError::Link(_)) => Err(error.to_string()),
                 _ => Ok(()),
             },
             JobSpec::Unknown => Err(NOT_KNOWN.to_owned()),
@@ -107,8 +88,8 @@ impl Work for AgentWork {
                 Box::pin(comfy_git_clone::comfy_git_clone(order, context, self.git.clone()))
             }
             JobSpec::AssetDownload(order) => {
-                let tools = self.downloads.clone();
-                Box::pin(async move { asset_download::asset_download(order, context, &tools).await })
+                let (tools, library) = (self.downloads.clone(), self.library.clone());
+                Box::pin(asset_download::asset_download(order, context, tools, library))
             }
             JobSpec::Unknown => Box::pin(async {
                 let detail = NOT_KNOWN.to_owned();
@@ -118,7 +99,7 @@ impl Work for AgentWork {
     }
 
     fn list(&self, part: &mut dyn FnMut(Part) -> bool) {
-        inventory::divide(self.downloads.library.list(), part);
+        inventory::divide(self.library.list(), part);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The jobs on disk: one small file each, so that a job that was accepted is done and a result is told,
 //! whatever happens to the agent between.
 //!
-//! A file is replaced whole and synced ([`crate::durable`]). Tokens never come into it: an order that had
+//! A file is replaced whole and synced ([`durable`]). Tokens never come into it: an order that had
 //! some is marked, and waits for the hub to assign it again.
 
 use std::ffi::OsStr;
@@ -9,12 +9,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use shared_io::FileError;
+use shared_io::durable::{self, TEMPORARY};
 use shared_protocol::JobId;
 use shared_protocol::hub_to_agent::JobRef;
 use shared_protocol::job::{AssetSource, JobSpec};
 use shared_protocol::outcome::Outcome;
-
-use crate::durable::{self, FileError, TEMPORARY};
 
 /// What a file that can't be read is renamed to: someone may want to look at it.
 const UNREADABLE: &str = "unreadable";

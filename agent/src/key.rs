@@ -9,10 +9,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use shared_io::{FileError, durable};
 use shared_protocol::SessionKey;
 use shared_protocol::secret::KeyError;
 
-use crate::durable::{self, FileError};
 use crate::state_dir::StateDir;
 
 /// Names the file that holds the key.

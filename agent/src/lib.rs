@@ -2,22 +2,18 @@
 //!
 //! [`connection`] keeps the way to the hub open, [`dispatcher`] does the jobs that come by it, [`jobs`] are
 //! what it can be asked to do. What it writes always lies below the folders it was started with, and
-//! [`confine`] is the only way from a path that someone sent to a path on its disk. [`facts`] is what it
-//! tells about the machine it runs on.
+//! `shared_io::confine` is the only way from a path that someone sent to a path on its disk. [`facts`] is what it
+//! tells about the machine it runs on. Requests, part files and downloads are those of `shared_io`, which the hub
+//! stands on, too.
 
 pub mod app;
 pub mod cli;
 pub mod config;
-pub mod confine;
 pub mod connection;
 pub mod dispatcher;
-pub mod download;
-pub mod durable;
 pub mod exit;
 pub mod facts;
 pub mod heartbeat;
-pub mod http;
-pub mod hub_api;
 pub mod identity;
 pub mod inventory;
 pub mod jobs;
@@ -31,7 +27,5 @@ pub mod state_dir;
 pub mod status;
 pub mod supervise;
 pub mod timing;
-pub mod tls;
-mod walk;
 
 pub use start::{report, run};

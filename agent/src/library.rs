@@ -6,41 +6,20 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read as _};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
+use shared_io::download::DownloadError;
+use shared_io::walk::{is_half_done, walk};
+use shared_io::{ConfinedFolder, FileError, PlaceError, durable};
 use shared_protocol::agent_to_hub::InventoryFile;
 use shared_protocol::{Blake3, RelPath};
 
-use crate::confine::{ConfineError, ConfinedFolder};
-use crate::walk::{is_half_done, walk};
-
 /// Bytes read at a time.
 const BLOCK: usize = 1 << 20;
-
-/// Why a file's content is not known.
-#[derive(Debug, thiserror::Error)]
-pub enum LibraryError {
-    /// Its path is not to be used.
-    #[error(transparent)]
-    Confine(#[from] ConfineError),
-    /// It can't be read.
-    #[error("cannot {verb} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        verb: &'static str,
-        /// On which path.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It was told to stop.
-    #[error("it was told to stop")]
-    Stopped,
-}
 
 /// What a file was when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,21 +72,20 @@ impl Library {
     }
 
     /// The size of the file at a path; none if nothing is there.
-    pub fn size_of(&self, path: &RelPath) -> Result<Option<u64>, LibraryError> {
+    pub fn size_of(&self, path: &RelPath) -> Result<Option<u64>, PlaceError> {
         let place = self.models.resolve(path)?;
         match fs::symlink_metadata(&place) {
             Ok(found) => Ok(Some(found.len())),
             Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(LibraryError::Io { verb: "look at", path: place, source }),
+            Err(source) => Err(FileError::of("look at", &place)(source).into()),
         }
     }
 
     /// The content of the file at a path, read unless it is known.
-    pub fn content_of(&self, path: &RelPath, wants_to_stop: &dyn Fn() -> bool) -> Result<Blake3, LibraryError> {
+    pub fn content_of(&self, path: &RelPath, wants_to_stop: &dyn Fn() -> bool) -> Result<Blake3, DownloadError> {
         let place = self.models.resolve(path)?;
-        let wrong = |verb, source| LibraryError::Io { verb, path: place.clone(), source };
-        let mut file = File::open(&place).map_err(|source| wrong("open", source))?;
-        let before = stamp(&file.metadata().map_err(|source| wrong("look at", source))?);
+        let mut file = File::open(&place).map_err(FileError::of("open", &place))?;
+        let before = stamp(&file.metadata().map_err(FileError::of("look at", &place))?);
         if let Some(known) = self.notes().files.get(path).filter(|known| known.stamp == before) {
             return Ok(known.blake3);
         }
@@ -115,26 +93,26 @@ impl Library {
         let mut block = vec![0; BLOCK];
         loop {
             if wants_to_stop() {
-                return Err(LibraryError::Stopped);
+                return Err(DownloadError::Cancelled);
             }
-            let n = file.read(&mut block).map_err(|source| wrong("read", source))?;
+            let n = file.read(&mut block).map_err(FileError::of("read", &place))?;
             if n == 0 {
                 break;
             }
             hasher.update(block.get(..n).unwrap_or_default());
         }
         let blake3 = Blake3::from_bytes(*hasher.finalize().as_bytes());
-        let after = stamp(&file.metadata().map_err(|source| wrong("look at", source))?);
+        let after = stamp(&file.metadata().map_err(FileError::of("look at", &place))?);
         if before == after {
             self.keep(path, Known { stamp: after, blake3 });
         }
         Ok(blake3)
     }
 
-    /// Notes the content of a file that was just proved.
-    pub fn learn(&self, path: &RelPath, blake3: Blake3) -> Result<(), LibraryError> {
+    /// Notes the content of a file that was just verified.
+    pub fn learn(&self, path: &RelPath, blake3: Blake3) -> Result<(), PlaceError> {
         let place = self.models.resolve(path)?;
-        let found = fs::metadata(&place).map_err(|source| LibraryError::Io { verb: "look at", path: place, source })?;
+        let found = fs::metadata(&place).map_err(FileError::of("look at", &place))?;
         self.keep(path, Known { stamp: stamp(&found), blake3 });
         Ok(())
     }
@@ -143,7 +121,9 @@ impl Library {
         let mut notes = self.notes();
         notes.files.insert(path.clone(), known);
         // Losing them is no harm, so a full disk is no reason to fail.
-        drop(write_whole(&self.notes_file, &notes));
+        if let Ok(text) = serde_json::to_vec(&*notes) {
+            durable::replace_lightly(&self.notes_file, &text).ok();
+        }
     }
 
     /// Another file with this content. Files of its size that were never read are read.
@@ -190,14 +170,6 @@ fn inode(found: &Metadata) -> u64 {
 #[cfg(not(unix))]
 const fn inode(_found: &Metadata) -> u64 {
     0
-}
-
-fn write_whole(path: &Path, notes: &Notes) -> io::Result<()> {
-    let mut fresh = path.to_owned().into_os_string();
-    fresh.push("~");
-    let mut file = File::create(&fresh)?;
-    file.write_all(&serde_json::to_vec(notes)?)?;
-    fs::rename(fresh, path)
 }
 
 #[cfg(test)]

@@ -6,14 +6,13 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use shared_io::FileError;
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, filter, fmt};
-
-use crate::durable::FileError;
 
 /// Name of the newest file.
 pub const FILE: &str = "agent.log";
@@ -27,7 +26,10 @@ const SECRETS: &[&str] = &["chk_", "hf_", "Bearer ", "token=", "key="];
 /// Starts logging; to the terminal too, if there is one.
 pub fn start(folder: &Path) -> Result<(), FileError> {
     let rolling = Rolling::open(folder.join(FILE), MAX_BYTES)?;
-    let ours = || filter::Targets::new().with_target("agent", Level::DEBUG).with_default(LevelFilter::WARN);
+    let ours = || {
+        let targets = ["agent", "shared_io"].map(|target| (target, Level::DEBUG));
+        filter::Targets::new().with_targets(targets).with_default(LevelFilter::WARN)
+    };
     let file = fmt::layer().with_ansi(false).with_target(false).with_writer(rolling).with_filter(ours());
     let terminal = io::stderr().is_terminal().then(|| {
         let make = || Redacting(io::stderr());

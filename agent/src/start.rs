@@ -5,23 +5,24 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use shared_io::download::Leftovers;
+use shared_io::{ConfinedFolder, HubApi, tls};
+use shared_protocol::RelPath;
+use shared_protocol::job::JobSpec;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, Parts};
 use crate::cli::{Arguments, Command, RunArguments, default_comfy_dir, default_state_dir};
 use crate::config::{Config, ConfigError};
-use crate::confine::ConfinedFolder;
 use crate::connection::Ended;
-use crate::download::Leftovers;
 use crate::exit::Exit;
 use crate::facts::{self, Places};
-use crate::hub_api::HubApi;
 use crate::jobs::AgentWork;
-use crate::journal::Journal;
+use crate::journal::{Journal, Record};
 use crate::key::{KeyLoadError, KeyVariables};
 use crate::state_dir::{Role, StateDir};
 use crate::supervise::{self, Restarts};
-use crate::{jobs, log, shutdown, status, tls};
+use crate::{jobs, log, shutdown, status};
 
 /// How long the system's threads may take to end.
 const END_WITHIN: Duration = Duration::from_secs(2);
@@ -87,7 +88,8 @@ fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
     }
     let work = Arc::new(AgentWork::new(&config, api.clone(), tls)?);
     let records = Journal::new(state.jobs()).read()?;
-    let leftovers = Leftovers::new(ConfinedFolder::open(&config.models_dir)?, &records, SystemTime::now());
+    let models = ConfinedFolder::open(&config.models_dir)?;
+    let leftovers = Leftovers::new(models, destinations_of_open_jobs(&records), SystemTime::now());
     let parts = Parts {
         state,
         places: Places { roots, comfy },
@@ -120,6 +122,14 @@ fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
     };
     drop(lock);
     Ok(exit)
+}
+
+/// The places that downloads are going on to, or will.
+fn destinations_of_open_jobs(records: &[Record]) -> impl Iterator<Item = &RelPath> {
+    records.iter().filter(|record| record.outcome.is_none()).filter_map(|record| match &record.spec {
+        JobSpec::AssetDownload(order) => Some(&order.dest),
+        JobSpec::ComfyGitClone(_) | JobSpec::Unknown => None,
+    })
 }
 
 fn supervise(arguments: &RunArguments) -> anyhow::Result<Exit> {
@@ -166,9 +176,29 @@ mod tests {
     use std::io;
     use std::path::Path;
 
+    use shared_io::FileError;
+    use shared_protocol::hub_to_agent::JobRef;
+    use shared_protocol::job::{AssetDownload, SourcePolicy};
+    use shared_protocol::outcome::Outcome;
+    use shared_protocol::{Blake3, JobId};
+
     use super::*;
-    use crate::durable::FileError;
     use crate::state_dir::StateError;
+
+    #[test]
+    fn only_open_jobs_keep_the_place_of_their_download() {
+        let spec = JobSpec::AssetDownload(AssetDownload {
+            blake3: Blake3::from_bytes([7; 32]),
+            size_bytes: 5,
+            dest: RelPath::parse("loras/x").unwrap(),
+            sources: Vec::new(),
+            policy: SourcePolicy { stall_timeout_s: 30, min_speed: 1, retry_per_source: 3, allow_private: false },
+        });
+        let mut record = Record::new(JobRef { job: JobId::new(), attempt: 1 }, 0, spec);
+        assert_eq!(destinations_of_open_jobs(std::slice::from_ref(&record)).count(), 1);
+        record.outcome = Some(Outcome::Cancelled {});
+        assert_eq!(destinations_of_open_jobs(&[record]).count(), 0);
+    }
 
     fn told(error: &anyhow::Error) -> String {
         let mut out = Vec::new();

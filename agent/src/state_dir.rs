@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use shared_io::{FileError, durable};
 use shared_protocol::AgentId;
-
-use crate::durable::{self, FileError};
 
 /// How long a lock is waited for: `agent status` holds it for a moment, and one that ends for a little longer.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);

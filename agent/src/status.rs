@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use shared_io::durable;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::durable;
 use crate::state_dir::{Role, StateDir};
 
 /// Name of the file in the folder of state.

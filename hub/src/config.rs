@@ -13,6 +13,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use shared_protocol::Secret;
+
 pub use beside::beside_program;
 pub use keys::Key;
 pub use layers::{Layers, Source};
@@ -24,28 +26,6 @@ use crate::fs::RootDir;
 
 /// Name of the demo library's folder in the data folder: the one place there that may hold roots.
 pub const DEMO_FOLDER: &str = "demo";
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretString(String);
-
-impl SecretString {
-    /// Takes a secret.
-    pub const fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The secret itself, for the one place that sends it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for SecretString {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("hidden")
-    }
-}
 
 /// What is configured for one root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,9 +73,9 @@ pub struct RemoteConfig {
     /// The repository that agents clone.
     pub comfy_repo_url: String,
     /// For gated models at Hugging Face.
-    pub hf_token: Option<SecretString>,
+    pub hf_token: Option<Secret>,
     /// For gated models at Civitai.
-    pub civitai_token: Option<SecretString>,
+    pub civitai_token: Option<Secret>,
 }
 
 /// Everything, validated.

@@ -88,8 +88,8 @@ impl WebUrl {
         }
         let url = Self(url);
         match url.0.host() {
-            Some(Host::Ipv4(address)) => url.check(address.into(), allowed)?,
-            Some(Host::Ipv6(address)) => url.check(address.into(), allowed)?,
+            Some(Host::Ipv4(address)) => check_address(address.into(), allowed, url.is_encrypted())?,
+            Some(Host::Ipv6(address)) => check_address(address.into(), allowed, url.is_encrypted())?,
             // Names are judged by what they resolve to; only what always means this machine is told early.
             Some(Host::Domain(name)) if allowed == Allowed::PublicOnly && is_this_machine(name) => {
                 return Err(UrlError::Private);
@@ -98,16 +98,6 @@ impl WebUrl {
             _ => return Err(UrlError::Unreadable),
         }
         Ok(url)
-    }
-
-    /// Judges an address that the host was resolved to; connect to it only if this is fine.
-    pub fn check(&self, address: IpAddr, allowed: Allowed) -> Result<(), UrlError> {
-        match (network_of(address), allowed, self.is_encrypted()) {
-            (Network::Never, _, _) => Err(UrlError::Never),
-            (Network::Private, Allowed::PublicOnly, _) => Err(UrlError::Private),
-            (Network::Public, _, false) => Err(UrlError::PlainToPublic),
-            (Network::Public, _, true) | (Network::Private, Allowed::PrivateToo, _) => Ok(()),
-        }
     }
 
     /// Whether it is `https`.
@@ -141,10 +131,12 @@ impl WebUrl {
 
     /// Whose token may be sent there: to exactly that host, encrypted, on the usual port.
     pub fn gate(&self) -> Option<Gate> {
-        if !self.is_encrypted() || self.port() != 443 {
-            return None;
-        }
-        Gate::ALL.into_iter().find(|gate| gate.host() == self.host())
+        Gate::ALL.into_iter().find(|gate| self.may_see_token_of(gate.host()))
+    }
+
+    /// Whether a host's token may be sent there: to exactly that host, encrypted, on the usual port.
+    pub fn may_see_token_of(&self, host: &str) -> bool {
+        self.is_encrypted() && self.port() == 443 && self.host() == host
     }
 }
 
@@ -225,6 +217,20 @@ impl SourceUrl {
 impl fmt::Display for SourceUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// Judges an address that a host was resolved to; connect to it only if this is fine.
+///
+/// # Errors
+///
+/// If it is never fetched from, lies in a network that is not allowed, or is public and would be asked unencrypted.
+pub fn check_address(address: IpAddr, allowed: Allowed, is_encrypted: bool) -> Result<(), UrlError> {
+    match (network_of(address), allowed, is_encrypted) {
+        (Network::Never, _, _) => Err(UrlError::Never),
+        (Network::Private, Allowed::PublicOnly, _) => Err(UrlError::Private),
+        (Network::Public, _, false) => Err(UrlError::PlainToPublic),
+        (Network::Public, _, true) | (Network::Private, Allowed::PrivateToo, _) => Ok(()),
     }
 }
 

@@ -83,17 +83,17 @@ fn a_setting_opens_private_networks_and_plain_http_there_only() {
     }
     assert_eq!(private("http://1.1.1.1/x"), Err(UrlError::PlainToPublic));
     assert_eq!(private("http://169.254.169.254/x"), Err(UrlError::Never));
-    let nas = private("http://nas.local/x").unwrap();
-    assert_eq!(nas.web().check([192, 168, 1, 5].into(), Allowed::PrivateToo), Ok(()));
-    assert_eq!(nas.web().check([1, 1, 1, 1].into(), Allowed::PrivateToo), Err(UrlError::PlainToPublic));
+    assert!(!private("http://nas.local/x").unwrap().web().is_encrypted());
+    assert_eq!(check_address([192, 168, 1, 5].into(), Allowed::PrivateToo, false), Ok(()));
+    assert_eq!(check_address([1, 1, 1, 1].into(), Allowed::PrivateToo, false), Err(UrlError::PlainToPublic));
 }
 
 #[test]
 fn a_name_is_judged_by_what_it_resolves_to() {
-    let url = public("https://rebound.example/x").unwrap();
-    assert_eq!(url.web().check([1, 1, 1, 1].into(), Allowed::PublicOnly), Ok(()));
-    assert_eq!(url.web().check([127, 0, 0, 1].into(), Allowed::PublicOnly), Err(UrlError::Private));
-    assert_eq!(url.web().check([169, 254, 169, 254].into(), Allowed::PrivateToo), Err(UrlError::Never));
+    assert!(public("https://rebound.example/x").unwrap().web().is_encrypted());
+    assert_eq!(check_address([1, 1, 1, 1].into(), Allowed::PublicOnly, true), Ok(()));
+    assert_eq!(check_address([127, 0, 0, 1].into(), Allowed::PublicOnly, true), Err(UrlError::Private));
+    assert_eq!(check_address([169, 254, 169, 254].into(), Allowed::PrivateToo, true), Err(UrlError::Never));
 }
 
 #[test]

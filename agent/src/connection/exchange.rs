@@ -9,8 +9,8 @@ use shared_protocol::refusal::Refusal;
 use shared_protocol::version::{PROTO, negotiate};
 use tokio::sync::mpsc;
 
-use super::Link;
 use super::numbers::{Heard, Numbers};
+use super::{Link, Socket};
 use crate::dispatcher::Holdings;
 
 /// Messages that may wait for one connection. When there are more, the hub takes nothing any more: the
@@ -27,7 +27,7 @@ pub(super) enum Over {
     /// The agent ends.
     Shutdown,
     /// A WebSocket can be had again: go on with it.
-    Better(Box<super::socket::Socket>),
+    Better(Box<Socket>),
 }
 
 /// One connection's state.

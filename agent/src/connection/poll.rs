@@ -9,6 +9,8 @@ use std::time::Instant;
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::Value;
+use shared_io::http::HttpFailure;
+use shared_io::hub_api::{HubApi, HubError, read_small, refusal_of};
 use shared_protocol::agent_to_hub::{AgentToHub, Bye};
 use shared_protocol::envelope::{Decoded, Frame, Message as _, Poll};
 use shared_protocol::hub_to_agent::Ping;
@@ -17,10 +19,9 @@ use shared_protocol::version::MAX_POLL_BYTES;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::Socket;
 use super::exchange::{Exchange, Over};
 use super::socket::{self, GOODBYE};
-use crate::http::HttpFailure;
-use crate::hub_api::{HubApi, HubError, read_small, refusal_of};
 use crate::timing::Timing;
 
 /// Frames without acknowledgement beyond which nothing more is taken from the queue.
@@ -45,7 +46,7 @@ enum Woken {
     Answered(Result<Poll, Missed>),
     MoreToSay,
     Shutdown,
-    Better(Box<socket::Socket>),
+    Better(Box<Socket>),
     Refused(Over),
 }
 

@@ -6,8 +6,9 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderMap, UPGRADE};
-use reqwest::{StatusCode, Upgraded};
+use shared_io::hub_api::{HubApi, HubError, refusal_of};
 use shared_protocol::agent_to_hub::{AgentToHub, Bye};
 use shared_protocol::envelope::{Decoded, Frame};
 use shared_protocol::hub_to_agent::Ping;
@@ -22,14 +23,10 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
+use super::Socket;
 use super::exchange::{Exchange, Over};
 use crate::heartbeat::{Beat, Heartbeat};
-use crate::http::HttpFailure;
-use crate::hub_api::{HubApi, HubError, refusal_of};
 use crate::timing::Timing;
-
-/// An open WebSocket.
-pub(super) type Socket = WebSocketStream<Upgraded>;
 
 /// How long a goodbye may take.
 pub(super) const GOODBYE: Duration = Duration::from_secs(2);
@@ -55,14 +52,14 @@ async fn upgrade(api: &HubApi) -> Result<Socket, HubError> {
         .header("Sec-WebSocket-Version", "13")
         .header("Sec-WebSocket-Key", &key)
         .header("Sec-WebSocket-Protocol", SUBPROTOCOL);
-    let response = request.send().await.map_err(|error| HubError::OutOfReach(HttpFailure::of(error).to_string()))?;
+    let response = request.send().await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(refusal_of(response).await);
     }
     if !is_ours(response.headers(), &key) {
         return Err(HubError::OutOfReach("something in between answered the upgrade".to_owned()));
     }
-    let stream = response.upgrade().await.map_err(|error| HubError::OutOfReach(HttpFailure::of(error).to_string()))?;
+    let stream = response.upgrade().await?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(MAX_FRAME_BYTES))
         .max_frame_size(Some(MAX_FRAME_BYTES))

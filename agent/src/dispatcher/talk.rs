@@ -1,13 +1,12 @@
 //! What the dispatcher says to the hub, as long as there is a connection.
 
-use shared_protocol::agent_to_hub::{AgentToHub, JobLog, JobResult, Progress};
+use shared_io::report::{ProgressState, Reports};
+use shared_protocol::agent_to_hub::{AgentToHub, JobLog, JobProgress, JobResult, Progress};
 use shared_protocol::envelope::Frame;
 use shared_protocol::hub_to_agent::JobRef;
 use shared_protocol::outcome::{Outcome, SourceReport};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-
-use crate::jobs::Reports;
 
 /// Lines of one job in one frame: even of quotes and control characters only they fit.
 const LINES_PER_FRAME: usize = 40;
@@ -51,7 +50,7 @@ impl Talk {
         }
         let (mut jobs_changed, mut logs) = (Vec::new(), Vec::new());
         for (job, reports) in jobs {
-            jobs_changed.extend(reports.take_progress());
+            jobs_changed.extend(reports.take_news().map(|state| progress_of(job, state)));
             let lines = reports.take_lines();
             logs.extend(lines.chunks(LINES_PER_FRAME).map(|lines| JobLog { job, lines: lines.to_vec() }));
         }
@@ -69,6 +68,11 @@ impl Talk {
             self.0 = None;
         }
     }
+}
+
+fn progress_of(job: JobRef, state: ProgressState) -> JobProgress {
+    let ProgressState { phase, bytes_done, bytes_total, bytes_per_second, doing } = state;
+    JobProgress { job, phase, bytes_done, bytes_total, bytes_per_second, doing }
 }
 
 /// A result as long as a frame may be: details of sources go before the result does.

@@ -6,14 +6,26 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use shared_io::report::Reporter;
 use shared_protocol::agent_to_hub::{AgentToHub, Inventory};
+use shared_protocol::hub_to_agent::JobRef;
 use shared_protocol::job::JobSpec;
 use shared_protocol::outcome::{FailureCode, Outcome};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::inventory::Part;
-use crate::jobs::JobContext;
+
+/// What a job is given.
+#[derive(Debug, Clone)]
+pub struct JobContext {
+    /// Which try of which job.
+    pub job: JobRef,
+    /// Cancelled when the job has to stop: it then ends within seconds, as cancelled.
+    pub cancel: CancellationToken,
+    /// Where it tells how far it is.
+    pub report: Reporter,
+}
 
 /// The jobs themselves.
 pub trait Work: Send + Sync + 'static {

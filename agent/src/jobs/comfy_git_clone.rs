@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use shared_io::ConfinedFolder;
+use shared_io::durable::make_folder;
 use shared_protocol::job::{ComfyGitClone, JobPhase};
 use shared_protocol::outcome::{FailureCode, Outcome};
 use shared_protocol::{Allowed, WebUrl};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::app::make_folder;
-use crate::confine::ConfinedFolder;
-use crate::jobs::JobContext;
+use crate::dispatcher::work::JobContext;
 use crate::jobs::git::{COMMAND, Order, Told};
 use crate::key;
 

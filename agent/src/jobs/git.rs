@@ -13,12 +13,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use shared_io::Http;
+use shared_io::tls;
 use shared_protocol::Allowed;
 use shared_protocol::outcome::{FailureCode, How};
 
 use crate::exit::Exit;
-use crate::http::Http;
-use crate::tls;
 
 /// The hidden command that makes this program the child.
 pub const COMMAND: &str = "git-job";

@@ -8,7 +8,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Config, DEMO_FOLDER, Key, Layers, Problem, RemoteConfig, RootConfig, ScrubConfig, SecretString};
+use shared_protocol::Secret;
+
+use super::{Config, DEMO_FOLDER, Key, Layers, Problem, RemoteConfig, RootConfig, ScrubConfig};
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scrub::Hours;
 use crate::fs::root_dir::{check_apart, check_outside_data};
@@ -177,8 +179,8 @@ fn remote(reader: &mut Reader<'_>) -> RemoteConfig {
         upload_limit: reader.read(Key::RemoteUploadLimit, bytes),
         agent_binary: reader.path(Key::AgentBinary),
         comfy_repo_url: reader.text(Key::ComfyRepoUrl).unwrap_or_default(),
-        hf_token: reader.text(Key::HfToken).map(SecretString::new),
-        civitai_token: reader.text(Key::CivitaiToken).map(SecretString::new),
+        hf_token: reader.text(Key::HfToken).map(Secret::new),
+        civitai_token: reader.text(Key::CivitaiToken).map(Secret::new),
     }
 }
 
@@ -349,6 +351,6 @@ mod tests {
     #[test]
     fn a_secret_stays_out_of_messages() {
         assert!(!Problem::new(Key::HfToken, "hf_secret", "x").to_string().contains("hf_secret"));
-        assert!(!format!("{:?}", SecretString::new("hf_secret".into())).contains("hf_secret"));
+        assert!(!format!("{:?}", Secret::new("hf_secret".into())).contains("hf_secret"));
     }
 }

@@ -12,12 +12,11 @@ mod store;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use shared_protocol::{Allowed, Blake3, Gate, Sha256, SourceUrl};
+use shared_protocol::{Allowed, Blake3, Gate, Secret, Sha256, SourceUrl};
 
 use super::needs::Needs;
 use super::outbound::{self, Outbound};
 use super::{ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
-use crate::config::SecretString;
 use crate::domain::sources::record::MANUAL;
 use crate::domain::sources::{Address, Record, SourcesError, Standing, Unusable};
 use crate::storage::history::{Level, NewLine};
@@ -105,7 +104,7 @@ impl Sources {
     }
 
     /// The token that is set for a site, for whoever sends it there and nowhere else.
-    pub fn token(&self, gate: Gate) -> Option<SecretString> {
+    pub fn token(&self, gate: Gate) -> Option<Secret> {
         outbound::token_of(&self.settings.current(), gate).cloned()
     }
 

@@ -28,7 +28,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// What only some layers may name. A path is meant with everything below it.
-const PLACES: [(&str, &[&str]); 10] = [
+const PLACES: [(&str, &[&str]); 11] = [
     ("rusqlite", &["storage"]),
     ("rusqlite_migration", &["storage"]),
     ("axum", &["web", "app"]),
@@ -41,6 +41,7 @@ const PLACES: [(&str, &[&str]); 10] = [
     ("walkdir", &["fs"]),
     // By way of services::outbound, which judges every address.
     ("reqwest", &["services"]),
+    ("shared_io", &["services"]),
 ];
 
 /// What the domain, which is pure, may not name at all.
@@ -61,20 +62,26 @@ const DISK_METHODS: [&str; 6] =
     ["read_dir", "symlink_metadata", "canonicalize", "try_exists", "read_link", "is_symlink"];
 
 /// What shared-protocol, which is types only, may not name.
-const NOT_TYPES: [&str; 6] = ["tokio", "std::fs", "std::net", "std::process", "std::env", "std::thread"];
+const NOT_TYPES: [&str; 7] = ["shared_io", "tokio", "std::fs", "std::net", "std::process", "std::env", "std::thread"];
+
+/// The crates whose files may not import each other in a circle.
+const WITHOUT_CIRCLES: [&str; 3] = ["hub", "agent", "shared-protocol/io"];
 
 /// Checks a checkout.
 pub fn check(project: &Path) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let hub = read_crate(&project.join("hub/src"))?;
-    for file in &hub {
-        check_hub_file(file, &mut findings);
+    for file in read_crate(&project.join("hub/src"))? {
+        check_hub_file(&file, &mut findings);
     }
-    for cycle in find_cycles(&hub) {
-        let what = format!("these files import each other in a circle: {}", cycle.join(" → "));
-        findings.push(Finding { file: format!("hub/src/{}", cycle.first().map_or("", String::as_str)), what });
+    for member in WITHOUT_CIRCLES {
+        for cycle in find_cycles(&read_crate(&project.join(member).join("src"))?) {
+            let what = format!("these files import each other in a circle: {}", cycle.join(" → "));
+            let first = cycle.first().map_or("", String::as_str);
+            findings.push(Finding { file: format!("{member}/src/{first}"), what });
+        }
     }
     forbid(project, "shared-protocol", &NOT_TYPES, "shared-protocol holds types only", &mut findings)?;
+    forbid(project, "shared-protocol/io", &["hub", "agent"], "both programs stand on it", &mut findings)?;
     forbid(project, "agent", &["hub"], "the agent never depends on the hub", &mut findings)?;
     findings.sort();
     Ok(findings)
@@ -145,6 +152,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sound = [
             ("shared-protocol/src/lib.rs", "use serde::Serialize;"),
+            ("shared-protocol/io/src/lib.rs", "use shared_protocol::RelPath; use std::fs;"),
             ("agent/src/lib.rs", "use shared_protocol::RelPath; use std::fs;"),
             ("hub/src/lib.rs", "pub mod domain; pub mod fs; pub mod storage; pub mod services; pub mod web;"),
             ("hub/src/domain.rs", "use shared_protocol::RelPath;"),
@@ -188,6 +196,9 @@ mod tests {
             ("hub/src/helpers.rs", "", "no layer"),
             ("hub/src/main.rs", "use rusqlite::Connection; fn main() {}", "only wires"),
             ("shared-protocol/src/a.rs", "use std::fs::File;", "types only"),
+            ("shared-protocol/src/a.rs", "use shared_io::http::Http;", "types only"),
+            ("shared-protocol/io/src/a.rs", "use agent::jobs;", "both programs stand on it"),
+            ("hub/src/web/a.rs", "use shared_io::http::Http;", "shared_io"),
             ("agent/src/a.rs", "use hub::domain;", "never depends on the hub"),
         ] {
             let found = findings(&[(file, text)]);
@@ -197,9 +208,10 @@ mod tests {
 
     #[test]
     fn files_that_import_each_other_are_found() {
-        let circle =
-            [("hub/src/services/a.rs", "use crate::services::b::B;"), ("hub/src/services/b.rs", "use super::a::A;")];
-        let found = findings(&circle);
-        assert!(found.iter().any(|f| f.contains("services/a.rs → services/b.rs → services/a.rs")), "{found:?}");
+        for src in ["hub/src/services", "agent/src/services", "shared-protocol/io/src/services"] {
+            let (a, b) = (format!("{src}/a.rs"), format!("{src}/b.rs"));
+            let found = findings(&[(&a, "use crate::services::b::B;"), (&b, "use super::a::A;")]);
+            assert!(found.iter().any(|f| f.contains("services/a.rs → services/b.rs → services/a.rs")), "{found:?}");
+        }
     }
 }

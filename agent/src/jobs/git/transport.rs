@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 use reqwest::header::{CONTENT_TYPE, LOCATION, USER_AGENT};
 use reqwest::{RequestBuilder, Response};
+use shared_io::http::{Http, HttpFailure, header_text};
 use shared_protocol::{Allowed, WebUrl};
 use tokio::runtime::Runtime;
-
-use crate::http::{Http, HttpFailure};
 
 /// Redirects followed, one after the other.
 const MAX_REDIRECTS: usize = 5;
@@ -159,8 +158,7 @@ async fn list(shared: &Shared, base: &str) -> io::Result<Response> {
             *shared.moved_to.lock().unwrap_or_else(PoisonError::into_inner) = moved_to;
             return Ok(response);
         }
-        let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
-        let to = to.ok_or_else(|| io::Error::other("a redirect leads nowhere"))?;
+        let to = header_text(&response, LOCATION).ok_or_else(|| io::Error::other("a redirect leads nowhere"))?;
         url = url.join(to, shared.allowed).map_err(not_allowed)?;
     }
     Err(io::Error::other("there are too many redirects"))

@@ -1,6 +1,8 @@
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use shared_protocol::source_url::UrlError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -8,9 +10,9 @@ use super::*;
 
 /// Names lead where the test says.
 fn leading_to(addresses: &'static [[u8; 4]]) -> Outbound {
-    Outbound::with_lookup(Arc::new(move |_| {
+    Outbound(Outbound::new().0.with_lookup(Arc::new(move |_| {
         Box::pin(async move { Ok(addresses.iter().map(|octets| IpAddr::V4(Ipv4Addr::from(*octets))).collect()) })
-    }))
+    })))
 }
 
 /// A site of one answer; what it was asked comes back.
@@ -40,7 +42,7 @@ fn config(allowed: Allowed) -> Config {
     Layers { flags, ..Layers::default() }.resolve().unwrap()
 }
 
-async fn ask(outbound: &Outbound, url: &str, allowed: Allowed) -> Result<u16, OutboundError> {
+async fn ask(outbound: &Outbound, url: &str, allowed: Allowed) -> Result<u16, HttpFailure> {
     let url = WebUrl::parse(url, Allowed::PrivateToo).unwrap();
     outbound.first_byte(&url, &config(allowed)).await.map(|response| response.status().as_u16())
 }
@@ -63,7 +65,7 @@ fn a_token_is_for_exactly_its_host() {
     ] {
         assert_eq!(token(other), None, "{other}");
     }
-    let value = bearer(config.remote.hf_token.as_ref().unwrap()).unwrap();
+    let value = bearer(config.remote.hf_token.as_ref().unwrap().expose()).unwrap();
     assert!(!format!("{value:?}").contains("secret"), "no header that is printed tells it");
 }
 
@@ -86,12 +88,12 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
         ask(&outbound, &format!("https://rebound.example:{port}/x"), allowed).await.unwrap_err()
     };
     let error = refused(&[[127, 0, 0, 1], [10, 0, 0, 1]], Allowed::PublicOnly).await;
-    assert!(matches!(error, OutboundError::Refused(UrlError::Private)), "{error:?}");
+    assert!(matches!(error, HttpFailure::Address(UrlError::Private)), "{error:?}");
     let error = refused(&[[169, 254, 169, 254]], Allowed::PrivateToo).await;
-    assert!(matches!(error, OutboundError::Refused(UrlError::Never)), "{error:?}");
+    assert!(matches!(error, HttpFailure::Address(UrlError::Never)), "{error:?}");
     let outbound = leading_to(&[[1, 1, 1, 1]]);
     let error = ask(&outbound, "http://plain.example/x", Allowed::PrivateToo).await.unwrap_err();
-    assert!(matches!(error, OutboundError::Refused(UrlError::PlainToPublic)), "{error:?}");
+    assert!(matches!(error, HttpFailure::Address(UrlError::PlainToPublic)), "{error:?}");
     assert!(!served.is_finished(), "the site was never reached");
 }
 
@@ -100,16 +102,16 @@ async fn each_connection_is_judged_anew() {
     // The first answer is fine, the second one is not: what rebinding does.
     let (port, served) = site("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     let was_asked = Arc::new(AtomicBool::new(false));
-    let outbound = Outbound::with_lookup(Arc::new(move |_| {
+    let outbound = Outbound(Outbound::new().0.with_lookup(Arc::new(move |_| {
         let again = was_asked.swap(true, Ordering::SeqCst);
         let address = if again { [169, 254, 1, 1] } else { [127, 0, 0, 1] };
         Box::pin(async move { Ok(vec![IpAddr::from(address)]) })
-    }));
+    })));
     let url = format!("http://site.test:{port}/x");
     assert_eq!(ask(&outbound, &url, Allowed::PrivateToo).await.unwrap(), 200);
     served.await.unwrap();
     let error = ask(&outbound, &url, Allowed::PrivateToo).await.unwrap_err();
-    assert!(matches!(error, OutboundError::Refused(UrlError::Never)), "{error:?}");
+    assert!(matches!(error, HttpFailure::Address(UrlError::Never)), "{error:?}");
 }
 
 #[tokio::test]
@@ -120,5 +122,5 @@ async fn what_went_wrong_is_said_without_the_address() {
     let outbound = leading_to(&[[127, 0, 0, 1]]);
     let error =
         ask(&outbound, &format!("http://site.test:{port}/x?sig=secret"), Allowed::PrivateToo).await.unwrap_err();
-    assert!(matches!(error, OutboundError::Failed(_)) && !error.to_string().contains("secret"), "{error}");
+    assert!(matches!(error, HttpFailure::Connect(_)) && !error.to_string().contains("secret"), "{error}");
 }

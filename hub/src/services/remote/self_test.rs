@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::StatusCode;
 use serde::Serialize;
+use shared_io::http::HttpFailure;
 use shared_protocol::refusal::Health;
 use shared_protocol::{routes, version};
 
 use super::{Listening, Remote};
 use crate::services::ServiceError;
+use crate::services::outbound::client_builder;
 
 /// How long the whole way there and back may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,19 +60,15 @@ impl Remote {
 }
 
 async fn ask(url: &str) -> Result<(), (&'static str, String)> {
-    // Taken already by whoever came first: it is the same one.
-    rustls::crypto::ring::default_provider().install_default().ok();
     // A new client each time: a connection that is kept would prove nothing about the way.
-    let client = Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
+    let client = client_builder()
         .timeout(PATIENCE)
         .build()
         .map_err(|error| ("connect", format!("The request can't be made: {error}")))?;
-    let mut answer = client.get(url).send().await.map_err(|error| failure(&error))?;
+    let mut answer = client.get(url).send().await.map_err(failure)?;
     let status = answer.status();
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
+    while let Some(chunk) = answer.chunk().await.map_err(failure)? {
         body.extend_from_slice(&chunk);
         if body.len() > LONGEST {
             break;
@@ -130,35 +128,30 @@ fn judge(status: StatusCode, body: &[u8]) -> Result<(), (&'static str, String)> 
     })
 }
 
-/// What a request without an answer means. The causes of libraries are not typed all the way down, so their
-/// words are looked at.
-fn failure(error: &reqwest::Error) -> (&'static str, String) {
-    if error.is_timeout() {
-        let text = "The address does not answer in time: is the tunnel running, and the port forwarded?";
-        return ("timeout", text.to_owned());
+/// What a request without an answer means.
+fn failure(error: reqwest::Error) -> (&'static str, String) {
+    let failure = HttpFailure::of(error);
+    let why = failure.cause();
+    match failure {
+        HttpFailure::TimedOut => (
+            "timeout",
+            "The address does not answer in time: is the tunnel running, and the port forwarded?".to_owned(),
+        ),
+        HttpFailure::Name(_) => {
+            ("dns", format!("The name in REMOTE_BASE_URL can't be resolved ({why}): check its spelling and its DNS."))
+        }
+        HttpFailure::Tls(_) => (
+            "tls",
+            format!(
+                "No trusted encryption at this address ({why}): it needs a certificate of a known authority, and the \
+                 clock of this computer has to be right."
+            ),
+        ),
+        _ => (
+            "connect",
+            format!("The address can't be connected to ({why}): is the tunnel running, and the port right?"),
+        ),
     }
-    let mut causes = Vec::new();
-    let mut next: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    let last = causes.last().cloned().unwrap_or_else(|| "no answer".to_owned());
-    let all = causes.join(" ").to_lowercase();
-    if all.contains("dns") || all.contains("lookup") {
-        return (
-            "dns",
-            format!("The name in REMOTE_BASE_URL can't be resolved ({last}): check its spelling and its DNS."),
-        );
-    }
-    if all.contains("certificate") || all.contains("tls") || all.contains("handshake") {
-        let text = format!(
-            "No trusted encryption at this address ({last}): it needs a certificate of a known authority, and the clock \
-             of this computer has to be right."
-        );
-        return ("tls", text);
-    }
-    ("connect", format!("The address can't be connected to ({last}): is the tunnel running, and the port right?"))
 }
 
 #[cfg(test)]

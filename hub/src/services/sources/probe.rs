@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use reqwest::Response;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use shared_io::http::{HttpFailure, header_number, header_text, is_redirect};
 use shared_protocol::source_url::UrlError;
 use shared_protocol::{SourceUrl, WebUrl};
 
 use crate::config::Config;
 use crate::domain::sources::verdict::{Answer, Wanted, judge, sha256_of_tag, total_of_range};
 use crate::domain::sources::{CheckStatus, Verdict};
-use crate::services::outbound::{Outbound, OutboundError, allowed, token_for};
+use crate::services::outbound::{Outbound, allowed, token_for};
 
 /// Redirects that are followed; a download takes two or three.
 const MOST_HOPS: usize = 10;
@@ -34,11 +35,10 @@ async fn follow(outbound: &Outbound, config: &Config, mut url: WebUrl) -> Result
         answer.sent_token |= token_for(config, &url).is_some();
         let response = outbound.first_byte(&url, config).await.map_err(|error| failed(&error, &url))?;
         // The site itself tells of the file; the store behind it may not.
-        answer.linked_size = answer.linked_size.or_else(|| number(&response, "x-linked-size"));
-        answer.linked_sha256 = answer.linked_sha256.or_else(|| sha256_of_tag(text(&response, "x-linked-etag")?));
+        answer.linked_size = answer.linked_size.or_else(|| header_number(&response, "x-linked-size"));
+        answer.linked_sha256 = answer.linked_sha256.or_else(|| sha256_of_tag(header_text(&response, "x-linked-etag")?));
         answer.status = response.status().as_u16();
-        let is_redirect = matches!(answer.status, 301 | 302 | 303 | 307 | 308);
-        let Some(location) = text(&response, LOCATION.as_str()).filter(|_| is_redirect) else {
+        let Some(location) = header_text(&response, LOCATION).filter(|_| is_redirect(&response)) else {
             answer.is_login = hop > 0 && is_login(&url);
             read(&mut answer, &response);
             return Ok(answer);
@@ -54,11 +54,11 @@ async fn follow(outbound: &Outbound, config: &Config, mut url: WebUrl) -> Result
 }
 
 fn read(answer: &mut Answer, response: &Response) {
-    answer.content_type = text(response, CONTENT_TYPE.as_str()).map(str::to_owned);
-    answer.retry_after = number(response, RETRY_AFTER.as_str());
+    answer.content_type = header_text(response, CONTENT_TYPE).map(str::to_owned);
+    answer.retry_after = header_number(response, RETRY_AFTER);
     answer.total_bytes = match answer.status {
-        200 => number(response, CONTENT_LENGTH.as_str()),
-        _ => text(response, CONTENT_RANGE.as_str()).and_then(total_of_range),
+        200 => header_number(response, CONTENT_LENGTH),
+        _ => header_text(response, CONTENT_RANGE).and_then(total_of_range),
     };
 }
 
@@ -70,24 +70,13 @@ fn is_login(url: &WebUrl) -> bool {
         .is_some_and(|last| ["login", "signin", "sign-in", "log-in"].iter().any(|name| last.eq_ignore_ascii_case(name)))
 }
 
-fn text<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-    response.headers().get(name)?.to_str().ok()
-}
-
-fn number(response: &Response, name: &str) -> Option<u64> {
-    text(response, name)?.trim().parse().ok()
-}
-
-fn failed(error: &OutboundError, url: &WebUrl) -> Verdict {
-    match error {
-        OutboundError::Refused(why) => refused(*why, url),
-        OutboundError::TimedOut => {
-            Verdict::new(CheckStatus::Unreachable, format!("{} does not answer in time", url.host()))
-        }
-        OutboundError::Failed(why) => {
-            Verdict::new(CheckStatus::Unreachable, format!("{} can't be reached: {why}", url.host()))
-        }
-    }
+fn failed(error: &HttpFailure, url: &WebUrl) -> Verdict {
+    let why = match error {
+        HttpFailure::Address(why) => return refused(*why, url),
+        HttpFailure::TimedOut => "does not answer in time".to_owned(),
+        _ => format!("can't be reached: {}", error.cause()),
+    };
+    Verdict::new(CheckStatus::Unreachable, format!("{} {why}", url.host()))
 }
 
 /// The place that a redirect or a name leads to may not be asked.

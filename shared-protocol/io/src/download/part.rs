@@ -1,0 +1,261 @@
+//! The half-done file and its journal.
+//!
+//! `.<name>.part` holds the bytes, `.<name>.part.journal` which groups of them are verified, and
+//! `.<name>.part.groups` the list they were verified by. The data is synced before the journal that claims it,
+//! and the journal is replaced as a whole. While work goes on the journal says so; one that still says so at
+//! the start is of a program that died, and its groups are read and verified again.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use shared_protocol::groups::{GROUP_BYTES, group_value};
+use shared_protocol::{Blake3, GroupList, RelPath};
+
+use super::chunk_scheduler::GroupSet;
+use crate::confine::{ConfinedFolder, PlaceError};
+use crate::durable::{self, remove_lightly};
+use crate::error::FileError;
+use crate::system;
+
+/// Longest part of a name that is kept in the names beside it.
+const MAX_NAME: usize = 200;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Journal {
+    version: u32,
+    blake3: Blake3,
+    size_bytes: u64,
+    /// Whether work on it goes on.
+    is_open: bool,
+    /// One bit per group.
+    #[serde(rename = "proved")]
+    verified: Vec<u8>,
+}
+
+/// The half-done file of one content at one place, locked.
+#[derive(Debug)]
+pub struct PartFile {
+    file: File,
+    path: PathBuf,
+    journal: PathBuf,
+    groups: PathBuf,
+    dest: PathBuf,
+    blake3: Blake3,
+    size_bytes: u64,
+}
+
+/// The name beside `dest` under which it is half done.
+pub(super) fn part_path(dest: &RelPath) -> Option<RelPath> {
+    let name = dest.name();
+    let kept = name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or(name);
+    // Two names that were cut must not meet.
+    let tail = if kept.len() < name.len() {
+        format!("~{}", &blake3::hash(name.as_bytes()).to_hex()[..8])
+    } else {
+        String::new()
+    };
+    RelPath::in_folder(dest.parent().as_ref(), &format!(".{kept}{tail}.part")).ok()
+}
+
+/// Where the journal and the list of groups of a half-done file lie.
+pub(super) fn note_paths(part: &Path) -> [PathBuf; 2] {
+    [".journal", ".groups"].map(|ending| {
+        let mut name = part.to_owned().into_os_string();
+        name.push(ending);
+        name.into()
+    })
+}
+
+impl PartFile {
+    /// Opens or makes it; none while another program or download works on it.
+    pub fn open(
+        models: &ConfinedFolder,
+        dest: &RelPath,
+        blake3: Blake3,
+        size_bytes: u64,
+    ) -> Result<Option<Self>, PlaceError> {
+        let dest_path = models.resolve_with_folders(dest)?;
+        let unnamed = || FileError::of("name a file beside", &dest_path)(io::ErrorKind::InvalidFilename.into());
+        let part = part_path(dest).ok_or_else(unnamed)?;
+        let path = models.resolve_with_folders(&part)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(FileError::of("open", &path))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            // A file system without locks: nothing better can be had there.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+        }
+        // Who had the lock may have finished, and what was opened is the finished file by now.
+        if !path.exists() || dest_path.exists() {
+            return Ok(None);
+        }
+        let [journal, groups] = note_paths(&path);
+        Ok(Some(Self { file, journal, groups, path, dest: dest_path, blake3, size_bytes }))
+    }
+
+    /// The list that an earlier run was given, if it is the content's.
+    pub(super) fn stored_groups(&self) -> Option<GroupList> {
+        let bytes = read_plain(&self.groups).ok()?;
+        GroupList::from_bytes(self.size_bytes, &bytes).ok().filter(|list| list.root() == self.blake3)
+    }
+
+    /// Keeps the list for a later run.
+    pub(super) fn store_groups(&self, list: &GroupList) -> Result<(), FileError> {
+        replace(&self.groups, &list.to_bytes())
+    }
+
+    /// What an earlier run has verified. What is doubtful is read again; `wants_to_stop` is asked between groups.
+    pub(super) fn resume(&self, list: &GroupList, wants_to_stop: &dyn Fn() -> bool) -> Result<GroupSet, FileError> {
+        let n_groups = list.values().len() as u64;
+        let empty = GroupSet::none_of(n_groups);
+        let Some(journal) = self.read_journal() else { return Ok(empty) };
+        let Some(mut held) = GroupSet::from_bytes(n_groups, &journal.verified) else { return Ok(empty) };
+        let length = self.file.metadata().map_err(FileError::of("look at", &self.path))?.len();
+        let is_doubtful = journal.is_open || length != self.size_bytes;
+        let mut buffer = Vec::new();
+        for (group, value) in (0..n_groups).zip(list.values()) {
+            if !held.has(group) || !is_doubtful {
+                continue;
+            }
+            if wants_to_stop() {
+                break;
+            }
+            let offset = group * GROUP_BYTES;
+            let n_bytes = (self.size_bytes - offset).min(GROUP_BYTES);
+            buffer.resize(usize::try_from(n_bytes).unwrap_or_default(), 0);
+            let is_read = system::read_exact_at(&self.file, &mut buffer, offset).is_ok();
+            if !is_read || group_value(offset, &buffer) != *value {
+                held.remove(group);
+            }
+        }
+        Ok(held)
+    }
+
+    fn read_journal(&self) -> Option<Journal> {
+        let journal: Journal = serde_json::from_slice(&read_plain(&self.journal).ok()?).ok()?;
+        let is_ours = journal.version == 1 && journal.blake3 == self.blake3 && journal.size_bytes == self.size_bytes;
+        is_ours.then_some(journal)
+    }
+
+    /// Gives the file its full length.
+    pub(super) fn stretch(&self) -> Result<(), FileError> {
+        self.file.set_len(self.size_bytes).map_err(FileError::of("set the length of", &self.path))
+    }
+
+    /// Bytes of the disk that are taken by it already.
+    pub(super) fn taken_bytes(&self) -> u64 {
+        self.file.metadata().map_or(0, |found| system::taken_bytes(&found))
+    }
+
+    /// Throws away what is there.
+    pub fn empty(&self) -> Result<(), FileError> {
+        remove_lightly(&self.journal)?;
+        self.file.set_len(0).map_err(FileError::of("empty", &self.path))
+    }
+
+    /// Writes a block at its place.
+    pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
+        system::write_all_at(&self.file, bytes, offset).map_err(FileError::of("write", &self.path))
+    }
+
+    /// Makes the data safe, then says so in the journal.
+    pub(super) fn record(&self, verified: &GroupSet, is_open: bool) -> Result<(), FileError> {
+        self.file.sync_data().map_err(FileError::of("sync", &self.path))?;
+        let journal = Journal {
+            version: 1,
+            blake3: self.blake3,
+            size_bytes: self.size_bytes,
+            is_open,
+            verified: verified.to_bytes(),
+        };
+        let text = serde_json::to_vec(&journal).map_err(|error| FileError::of("write", &self.journal)(error.into()))?;
+        replace(&self.journal, &text)
+    }
+
+    /// Gives the verified file its name, and removes what lies beside it.
+    ///
+    /// # Errors
+    ///
+    /// If the disk is full as late as this, or something else has the name by now: that is not replaced.
+    pub fn finish(&self) -> Result<(), PlaceError> {
+        self.file.sync_all().map_err(FileError::of("sync", &self.path))?;
+        match system::rename_new(&self.path, &self.dest) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(PlaceError::Occupied(self.dest.clone()));
+            }
+            other => other.map_err(FileError::of("rename", &self.path))?,
+        }
+        self.forget_notes()?;
+        let folder = self.dest.parent().unwrap_or(&self.dest);
+        Ok(system::sync_folder(folder).map_err(FileError::of("sync the folder", folder))?)
+    }
+
+    /// Copies another file, verifies what was read, and finishes if it is the content.
+    pub fn fill_from(&self, from: &Path, wants_to_stop: &dyn Fn() -> bool) -> Result<bool, PlaceError> {
+        self.empty()?;
+        let mut source = File::open(from).map_err(FileError::of("open", from))?;
+        let mut block = vec![0; usize::try_from(GROUP_BYTES).unwrap_or(1 << 20)];
+        let (mut hasher, mut offset) = (blake3::Hasher::new(), 0);
+        while !wants_to_stop() {
+            let n = source.read(&mut block).map_err(FileError::of("read", from))?;
+            if n == 0 {
+                let is_right = hasher.finalize().as_bytes() == self.blake3.as_bytes();
+                return if is_right { self.finish().map(|()| true) } else { Ok(false) };
+            }
+            let bytes = block.get(..n).unwrap_or_default();
+            hasher.update(bytes);
+            self.write(offset, bytes)?;
+            offset += n as u64;
+        }
+        Ok(false)
+    }
+
+    /// Removes what lies beside the file.
+    fn forget_notes(&self) -> Result<(), FileError> {
+        for note in [&self.journal, &self.groups] {
+            // A program that died may have left its successor half written.
+            remove_lightly(&successor(note))?;
+            remove_lightly(note)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the half-done file and its notes, because they are not needed.
+    pub fn discard(&self) -> Result<(), FileError> {
+        self.forget_notes()?;
+        remove_lightly(&self.path)
+    }
+
+    /// Where the file will be.
+    pub fn dest(&self) -> &Path {
+        &self.dest
+    }
+}
+
+/// Reads a file that is no link.
+fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::symlink_metadata(path)?.is_file() { fs::read(path) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// The name under which what replaces a file is written.
+pub(super) fn successor(path: &Path) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push("~");
+    name.into()
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    durable::write_beside(path, &successor(path), bytes, &mut OpenOptions::new(), true)
+}
+
+#[cfg(test)]
+#[path = "part_tests.rs"]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests;

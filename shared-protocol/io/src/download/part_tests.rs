@@ -1,0 +1,123 @@
+//! The half-done file is believed only as far as it can be verified.
+
+use super::*;
+
+const SIZE: u64 = 3 * GROUP_BYTES + 17;
+
+fn content() -> Vec<u8> {
+    (0..SIZE).map(|i| u8::try_from((i * 7 + i / 1_009) % 251).unwrap()).collect()
+}
+
+fn digest(bytes: &[u8]) -> Blake3 {
+    Blake3::from_bytes(*blake3::hash(bytes).as_bytes())
+}
+
+fn list(bytes: &[u8]) -> GroupList {
+    let group = usize::try_from(GROUP_BYTES).unwrap();
+    let values = bytes.chunks(group).zip((0..).step_by(group)).map(|(block, at)| group_value(at, block)).collect();
+    GroupList::new(SIZE, values).unwrap()
+}
+
+struct Place {
+    _folder: tempfile::TempDir,
+    models: ConfinedFolder,
+    dest: RelPath,
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let models = ConfinedFolder::open(folder.path()).unwrap();
+    Place { _folder: folder, models, dest: RelPath::parse("loras/x.safetensors").unwrap() }
+}
+
+impl Place {
+    fn open(&self) -> PartFile {
+        PartFile::open(&self.models, &self.dest, digest(&content()), SIZE).unwrap().unwrap()
+    }
+}
+
+fn half_done(place: &Place, is_open: bool) {
+    let (part, bytes) = (place.open(), content());
+    part.stretch().unwrap();
+    let mut held = GroupSet::none_of(4);
+    for (group, block) in (0..2).zip(bytes.chunks(1 << 20)) {
+        part.write(group * GROUP_BYTES, block).unwrap();
+        held.insert(group);
+    }
+    part.record(&held, is_open).unwrap();
+}
+
+#[test]
+fn after_a_clean_end_what_was_verified_is_there() {
+    let place = place();
+    half_done(&place, false);
+    let held = place.open().resume(&list(&content()), &|| false).unwrap();
+    assert_eq!(held.n_held(), 2);
+}
+
+#[test]
+fn after_an_unclean_end_every_group_is_verified_again() {
+    let place = place();
+    half_done(&place, true);
+    let part = place.open();
+    part.write(GROUP_BYTES + 5, b"never synced").unwrap();
+    let held = part.resume(&list(&content()), &|| false).unwrap();
+    assert!(held.has(0) && !held.has(1));
+}
+
+#[test]
+fn a_journal_of_another_content_or_none_at_all_proves_nothing() {
+    let place = place();
+    half_done(&place, false);
+    let other = PartFile::open(&place.models, &place.dest, digest(b"other"), SIZE).unwrap().unwrap();
+    assert_eq!(other.resume(&list(&content()), &|| false).unwrap().n_held(), 0);
+    drop(other);
+    let part = place.open();
+    fs::write(&part.journal, "{\"version\":1").unwrap();
+    assert_eq!(part.resume(&list(&content()), &|| false).unwrap().n_held(), 0);
+}
+
+#[test]
+fn the_list_is_kept_and_a_wrong_one_is_none() {
+    let place = place();
+    let (part, list) = (place.open(), list(&content()));
+    assert_eq!(part.stored_groups(), None);
+    part.store_groups(&list).unwrap();
+    assert_eq!(part.stored_groups(), Some(list.clone()));
+    let mut bytes = list.to_bytes();
+    bytes.reverse();
+    fs::write(&part.groups, bytes).unwrap();
+    assert_eq!(part.stored_groups(), None);
+}
+
+#[test]
+fn nothing_that_has_the_name_is_replaced() {
+    let place = place();
+    let part = place.open();
+    fs::write(part.dest(), "someone's").unwrap();
+    assert!(matches!(part.finish(), Err(PlaceError::Occupied(_))));
+    assert_eq!(fs::read(part.dest()).unwrap(), b"someone's");
+    fs::remove_file(part.dest()).unwrap();
+    part.finish().unwrap();
+    let folder = part.dest().parent().unwrap();
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "only the file is left");
+}
+
+#[test]
+fn two_never_work_on_the_same_file() {
+    let place = place();
+    let first = place.open();
+    let again = || PartFile::open(&place.models, &place.dest, digest(&content()), SIZE).unwrap();
+    assert!(again().is_none());
+    drop(first);
+    assert!(again().is_some());
+}
+
+#[test]
+fn long_names_are_cut_and_stay_apart() {
+    let long = |end: &str| RelPath::parse(&format!("loras/{}{end}", "ü".repeat(120))).unwrap();
+    let (a, b) = (part_path(&long("a")).unwrap(), part_path(&long("b")).unwrap());
+    assert_ne!(a, b);
+    assert!(a.name().len() < 230 && a.name().starts_with('.'));
+    assert_eq!(part_path(&RelPath::parse("x/y").unwrap()).unwrap().as_str(), "x/.y.part");
+}

@@ -1,0 +1,105 @@
+//! What systems do differently with files: reading and writing at a place, renaming without replacing.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::Path;
+
+/// Writes all bytes at a place.
+#[cfg(unix)]
+pub(crate) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+/// Reads exactly so many bytes at a place.
+#[cfg(unix)]
+pub(crate) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// What a file takes of its disk.
+#[cfg(unix)]
+pub(crate) fn taken_bytes(found: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(found) * 512
+}
+
+/// Whether both are of one file.
+#[cfg(unix)]
+pub(crate) fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// Makes names in a folder safe.
+#[cfg(unix)]
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Renames, unless something has the name.
+#[cfg(target_os = "linux")]
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some network file systems can't.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => link_and_remove(from, to),
+        other => Ok(other?),
+    }
+}
+
+/// Renames, unless something has the name.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    link_and_remove(from, to)
+}
+
+/// A link is never made over something. Where there are no links, looking first has to do.
+fn link_and_remove(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) if fs::symlink_metadata(to).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => fs::rename(from, to),
+    }
+}
+
+/// Writes all bytes at a place.
+#[cfg(windows)]
+pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let n = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        bytes = bytes.get(n..).filter(|_| n > 0).ok_or(io::ErrorKind::WriteZero)?;
+        offset += n as u64;
+    }
+    Ok(())
+}
+
+/// Reads exactly so many bytes at a place.
+#[cfg(windows)]
+pub(crate) fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let n = std::os::windows::fs::FileExt::seek_read(file, bytes, offset)?;
+        bytes = bytes.get_mut(n..).filter(|_| n > 0).ok_or(io::ErrorKind::UnexpectedEof)?;
+        offset += n as u64;
+    }
+    Ok(())
+}
+
+/// What a file takes of its disk.
+#[cfg(windows)]
+pub(crate) fn taken_bytes(found: &Metadata) -> u64 {
+    found.len()
+}
+
+/// Whether both are of one file, as far as that can be told: a file that is open keeps its name here.
+#[cfg(windows)]
+pub(crate) fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
+    (a.len(), a.modified().ok()) == (b.len(), b.modified().ok())
+}
+
+/// Makes names in a folder safe: the system does that by itself.
+#[cfg(windows)]
+#[allow(clippy::unnecessary_wraps, reason = "one signature on all systems")]
+pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
