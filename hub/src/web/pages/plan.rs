@@ -113,9 +113,7 @@ pub(super) async fn show_plan(
 
 /// What has to be typed before a plan is carried out from its page.
 pub(in crate::web) fn typed(status: &PlanStatus) -> Option<String> {
-    let totals = &status.plan.totals;
-    let is_lake = status.plan.asked.to.0 == Root::Lake;
-    totals.is_typed(is_lake).then(|| format!("DELETE {}", totals.deletes.n))
+    status.plan.totals.words(status.plan.asked.to.0 == Root::Lake)
 }
 
 /// What the page of a plan shows.
