@@ -5,7 +5,7 @@ mod list;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-pub use super::entry::{Chosen, FileEntry, Totals};
+pub use super::entry::{Chosen, FileView, Totals};
 pub use super::filter::FileFilter;
 pub use list::list;
 

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::entry::Totals;
 use super::evictions::{self, EvictedFilter};
-use super::folders::{self, FolderEntry};
+use super::folders::{self, FolderView};
 use super::trash as trash_list;
 use crate::domain::root::Root;
 use crate::domain::space::{Age, Base, FolderTotals, bases};
@@ -20,7 +20,7 @@ pub struct Space {
     /// All files.
     pub totals: Totals,
     /// The top folders, the largest first.
-    pub types: Vec<FolderEntry>,
+    pub types: Vec<FolderView>,
     /// Files that lie in the root's own folder.
     pub loose: Totals,
     /// Folders inside the types, those of one name together, the largest first.

@@ -19,7 +19,7 @@ use crate::domain::ids::DuplicateScanId;
 use crate::domain::root::Root;
 use crate::services::duplicates::{Keep, keeper, resolution};
 use crate::services::queue::{BatchReceipt, Resolution};
-use crate::storage::views::duplicates::{self as views, GroupEntry};
+use crate::storage::views::duplicates::{self as views, DuplicateGroupView};
 use crate::storage::views::files::{self, FileFilter};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, InPath, Params, optional};
@@ -97,7 +97,7 @@ pub(in crate::web) struct Target {
 
 /// What would happen.
 struct Planned {
-    groups: Vec<GroupEntry>,
+    groups: Vec<DuplicateGroupView>,
     resolutions: Vec<Resolution>,
     n_files: u64,
     size_bytes: u64,
@@ -110,7 +110,7 @@ impl Planned {
     fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for group in &self.groups {
-            hasher.update(group.digest.as_bytes());
+            hasher.update(group.hash.as_bytes());
             for file in &group.files {
                 let line = format!("{}:{}:{}\n", file.root, file.path, file.modified.0);
                 hasher.update(line.as_bytes());
@@ -161,8 +161,9 @@ async fn plan(state: &WebState, target: &Target) -> Answer<Planned> {
         }
         Ok((groups, whole))
     };
-    let (groups, whole): (Vec<GroupEntry>, _) = state.services.database.read(read).await?;
-    let groups: Vec<GroupEntry> = groups.into_iter().filter(|group| resolution(group, &keep).is_some()).collect();
+    let (groups, whole): (Vec<DuplicateGroupView>, _) = state.services.database.read(read).await?;
+    let groups: Vec<DuplicateGroupView> =
+        groups.into_iter().filter(|group| resolution(group, &keep).is_some()).collect();
     let resolutions: Vec<Resolution> = groups.iter().filter_map(|group| resolution(group, &keep)).collect();
     if resolutions.is_empty() {
         return Err(Problem::impossible("None of these files is a duplicate any more."));
@@ -191,7 +192,7 @@ pub(super) async fn confirm(State(state): State<WebState>, Params(target): Param
     let choices: Vec<Value> = match (&target.group, planned.groups.first()) {
         (Some(_), Some(group)) => {
             let chosen = keeper(group, &Keep::Rule(target.list.keep())).map(|file| file.id);
-            let choice = |file: &views::Member| {
+            let choice = |file: &views::DuplicateFileView| {
                 let (root, path) = (file.root, file.path.as_str());
                 context! { value => format!("{root}:{path}"), root => Serde(root), path, chosen => chosen == Some(file.id) }
             };

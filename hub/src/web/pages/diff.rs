@@ -1,7 +1,6 @@
 //! The differences: one tab for each way the two sides can stand to each other.
 
 pub(in crate::web) mod query;
-pub(in crate::web) mod rows;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,9 +12,11 @@ use serde::Serialize;
 use super::frame::{Frame, join, page};
 use super::home;
 use super::library::crumbs;
+use super::paging::is_selected;
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
 use crate::services::selection::{Filter, Selection};
+use crate::storage::views::diff;
 use crate::storage::{Connection, StorageError, roots, scans};
 use crate::web::error::Answer;
 use crate::web::extract::Params;
@@ -71,15 +72,15 @@ pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answ
     let counts = home::status_counts(state, query.filter()).await?;
     let selection = selection(state, query);
     let (wanted, cache) = (query.clone(), state.counts.clone());
-    let (rows, age) = state
-        .services
-        .database
-        .read(move |connection| Ok((rows::load(connection, &wanted, &selection, &cache)?, age(connection)?)))
-        .await?;
+    let request = query.paging.request()?;
+    let read =
+        move |connection: &_| Ok((diff::list(connection, &wanted.filter(), &request, &cache)?, age(connection)?));
+    let (page, age) = state.services.database.read(read).await?;
+    let (shown, pager) = query.paging.follow(&query.list(), page.items.len(), page.next_cursor);
     let is_compared = counts.is_some();
     let counts = counts.unwrap_or_default();
     let differing = |one: &home::StatusCount| one.status != DiffStatus::Same && one.n > 0;
-    let total = rows.total;
+    let total = page.total;
     let files = i64::try_from(total).unwrap_or(i64::MAX);
     let side = match status {
         DiffStatus::LocalOnly => Some(Root::Local),
@@ -105,17 +106,18 @@ pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answ
         has_lake => status != DiffStatus::LocalOnly,
         state => query.state(),
         total,
-        shown => rows.shown,
+        shown,
         total_text => format::n_files(total),
-        rows => Serde(rows.rows),
-        pager => rows.pager.map(Serde),
+        is_selected => is_selected(selection),
+        rows => Serde(page.items),
+        pager => pager.map(Serde),
     })
 }
 
 /// What is ticked in this tab.
 pub(in crate::web) fn selection(state: &WebState, query: &DiffQuery) -> Selection {
     let filter = Filter::Pairs(query.filter());
-    let kept = query.s.as_deref().and_then(|id| state.services.selections.show(id, &filter));
+    let kept = query.paging.s.as_deref().and_then(|id| state.services.selections.show(id, &filter));
     kept.unwrap_or_else(|| Selection::none(filter))
 }
 

@@ -16,9 +16,9 @@ use crate::services::mirror::{PlanState, PlanStatus};
 use crate::storage::skipped::Cover;
 use crate::storage::timestamp;
 use crate::storage::views::page::PageRequest;
-use crate::storage::views::plan_items::{self, PlanItem};
+use crate::storage::views::plan_items::{self, MirrorItemView};
 use crate::web::address::QueryString;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{InPath, Params, optional};
 use crate::web::state::WebState;
 use crate::web::templates::format;
@@ -55,38 +55,16 @@ struct Tab {
 /// One row.
 #[derive(Debug, Serialize)]
 struct Row {
-    action: Action,
-    path: String,
-    to_path: Option<String>,
-    size_bytes: u64,
-    there_bytes: Option<u64>,
-    last_copy: bool,
-    why: Option<String>,
-    /// The details of the file, which offer another name, where that helps.
-    rename: Option<String>,
+    #[serde(flatten)]
+    item: MirrorItemView,
+    /// The side of the file, whose details offer another name, where that helps.
+    rename_on: Option<Root>,
 }
 
 impl Row {
-    fn of(item: PlanItem, from: Root, to: Root) -> Self {
+    fn of(item: MirrorItemView, from: Root, to: Root) -> Self {
         let root = if item.of_source { from } else { to };
-        let rename = item.why.filter(|why| why.ends_by_rename()).map(|_| {
-            let folder = item.path.parent().map(String::from);
-            QueryString::new()
-                .with("root", root.as_str())
-                .with_some("folder", folder.as_ref())
-                .with("open", item.path.as_str())
-                .into_text()
-        });
-        Self {
-            why: item.because(),
-            rename,
-            action: item.action,
-            path: item.path.as_str().to_owned(),
-            to_path: item.to_path,
-            size_bytes: item.size_bytes,
-            there_bytes: item.there.map(|(size, _)| size),
-            last_copy: item.last_copy,
-        }
+        Self { rename_on: item.ends_by_rename.then_some(root), item }
     }
 }
 
@@ -118,8 +96,7 @@ pub(in crate::web) fn typed(status: &PlanStatus) -> Option<String> {
 
 /// What the page of a plan shows.
 pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQuery) -> Answer<Value> {
-    let request =
-        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let status = state.services.mirror.show(id).await?;
     let (totals, action) = (status.plan.totals, query.action);
     let read = move |connection: &_| plan_items::list(connection, id, &totals, action, &request);

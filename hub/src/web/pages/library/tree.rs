@@ -6,7 +6,7 @@ use shared_protocol::RelPath;
 
 use crate::domain::root::Root;
 use crate::storage::StorageError;
-use crate::storage::views::folders::{self, FolderEntry};
+use crate::storage::views::folders::{self, FolderView};
 
 /// A folder of the tree.
 #[derive(Debug, Serialize)]
@@ -67,7 +67,7 @@ pub(in crate::web) fn node(
 fn nodes(
     connection: &Connection,
     root: Root,
-    folders: Vec<FolderEntry>,
+    folders: Vec<FolderView>,
     current: Option<&RelPath>,
 ) -> Result<Vec<Node>, StorageError> {
     let key = current.map(RelPath::match_key);
