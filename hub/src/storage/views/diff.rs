@@ -137,7 +137,7 @@ pub fn totals(connection: &Connection, filter: &PairFilter) -> Result<Totals, St
     let mut statement = Statement::new("SELECT count(*), coalesce(sum(p.size_bytes), 0)");
     Source::choose(connection, filter)?.add_from(&mut statement);
     filter.add_where(&mut statement);
-    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+    statement.row(connection, Totals::read)
 }
 
 /// Where the rows are taken from; chosen here, as for [`super::files`].

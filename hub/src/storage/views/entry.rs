@@ -54,6 +54,13 @@ pub struct Totals {
     pub size_bytes: u64,
 }
 
+impl Totals {
+    /// Reads a count and a sum.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) })
+    }
+}
+
 /// A file that someone is about to act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {

@@ -181,7 +181,7 @@ pub fn evicted_totals(connection: &Connection, filter: &EvictedFilter) -> Result
     let Some(local) = roots::active(connection, Root::Local)? else { return Ok(Totals::default()) };
     let mut statement = Statement::new("SELECT count(*), coalesce(sum(e.size_bytes), 0) FROM evictions e");
     filter.add_where(&mut statement, local.id.0);
-    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+    statement.row(connection, Totals::read)
 }
 
 impl EvictedFilter {

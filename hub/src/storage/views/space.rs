@@ -89,9 +89,7 @@ pub(super) fn ages(connection: &Connection, root: Root, now: Ticks) -> Result<Ve
     let since = Age::bounds(now).into_iter().map(|bound| bound.0).chain([i64::MIN]);
     let mut until = i64::MAX;
     for (slot, since) in found.iter_mut().zip(since) {
-        slot.1 = statement.query_row((row.id.0, since, until), |row| {
-            Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) })
-        })?;
+        slot.1 = statement.query_row((row.id.0, since, until), Totals::read)?;
         until = since;
     }
     Ok(found)

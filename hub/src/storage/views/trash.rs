@@ -67,15 +67,13 @@ pub fn totals(connection: &Connection, filter: &TrashList) -> Result<Totals, Sto
     let sides = filter.sides(connection)?;
     let mut statement = Statement::new("SELECT count(*), coalesce(sum(t.size_bytes), 0) FROM trash t");
     filter.add_where(&mut statement, &sides);
-    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+    statement.row(connection, Totals::read)
 }
 
 /// What a batch has put into the trash and what is still there.
 pub fn of_batch(connection: &Connection, batch: BatchId) -> Result<Totals, StorageError> {
     let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM trash WHERE batch_id = ?1 AND leaving = 0";
-    Ok(connection
-        .prepare_cached(sql)?
-        .query_row([batch.0], |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))?)
+    Ok(connection.prepare_cached(sql)?.query_row([batch.0], Totals::read)?)
 }
 
 impl TrashList {

@@ -4,7 +4,6 @@ use axum::extract::{RawForm, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use minijinja::context;
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
@@ -18,7 +17,7 @@ use crate::services::queue::EvictionReceipt;
 use crate::storage::views::files::{self, FileFilter, Totals};
 use crate::storage::views::picked;
 use crate::web::error::Answer;
-use crate::web::extract::{FormBody, Params};
+use crate::web::extract::{FormBody, Params, values_of};
 use crate::web::pages::evict::{self, EvictQuery};
 use crate::web::pages::frame::render;
 use crate::web::pages::library::drawer::reason;
@@ -65,7 +64,7 @@ impl Chosen {
 
 /// Shows the dialog for what is ticked.
 pub(super) async fn confirm(State(state): State<WebState>, RawForm(form): RawForm) -> Answer<Response> {
-    let chosen = Chosen::find(&state, paths_in(&form)).await?;
+    let chosen = Chosen::find(&state, values_of(&form, "paths", |path| RelPath::parse(path).ok())).await?;
     if chosen.paths.is_empty() {
         return Toast::warning("Tick the files first").answer();
     }
@@ -125,7 +124,7 @@ async fn evict_confirmed(state: &WebState, request: EvictConfirmed) -> Answer<Re
 
 /// Brings back what is ticked.
 pub(super) async fn bring_back(State(state): State<WebState>, RawForm(form): RawForm) -> Answer<Response> {
-    let paths = paths_in(&form);
+    let paths = values_of(&form, "paths", |path| RelPath::parse(path).ok());
     if paths.is_empty() {
         return Toast::warning("Tick the files first").answer();
     }
@@ -142,24 +141,4 @@ fn told(receipt: &EvictionReceipt, doing: &str, done: &str) -> Toast {
         (_, None) => Toast::done(format!("{doing} {what}")),
     }
     .link(batch, "Show")
-}
-
-/// The values of every field `paths` of a form: a field that is there many times fits no struct.
-fn paths_in(form: &[u8]) -> Vec<RelPath> {
-    let text = String::from_utf8_lossy(form).replace('+', " ");
-    let values = text.split('&').filter_map(|pair| pair.strip_prefix("paths="));
-    values.filter_map(|value| RelPath::parse(&percent_decode_str(value).decode_utf8().ok()?).ok()).collect()
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticked_paths_are_read_from_a_form() {
-        let found = paths_in(b"tab=x&paths=loras%2Fa+b%2B.safetensors&paths=..%2Fx&paths=v%C3%A4e%2Fc&paths=");
-        let texts: Vec<_> = found.iter().map(RelPath::as_str).collect();
-        assert_eq!(texts, ["loras/a b+.safetensors", "v\u{e4}e/c"]);
-    }
 }

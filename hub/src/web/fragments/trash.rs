@@ -14,7 +14,7 @@ use crate::domain::confirmation::words;
 use crate::domain::root::Root;
 use crate::services::trash::{EmptyRequest, ToEmpty};
 use crate::web::error::Answer;
-use crate::web::extract::{FormBody, Params, optional_parsed};
+use crate::web::extract::{FormBody, Params, optional_parsed, values_of};
 use crate::web::pages::frame::fragment;
 use crate::web::pages::library::drawer::reason;
 use crate::web::pages::trash::{self, TrashQuery};
@@ -33,7 +33,7 @@ pub(super) async fn show_trash(
 
 /// Puts the ticked files back.
 pub(super) async fn restore(State(state): State<WebState>, RawForm(form): RawForm) -> Answer<Response> {
-    let ids = ids_in(&form);
+    let ids = values_of(&form, "ids", |id| id.parse().ok());
     if ids.is_empty() {
         return Toast::warning("Tick the files first").answer();
     }
@@ -71,7 +71,7 @@ pub(super) async fn confirm(
     Params(query): Params<EmptyQuery>,
     RawForm(form): RawForm,
 ) -> Answer<Response> {
-    let ids = (!query.ticked.is_empty()).then(|| ids_in(&form));
+    let ids = (!query.ticked.is_empty()).then(|| values_of(&form, "ids", |id| id.parse().ok()));
     if ids.as_ref().is_some_and(Vec::is_empty) {
         return Toast::warning("Tick the files first").answer();
     }
@@ -146,21 +146,4 @@ async fn empty_confirmed(state: &WebState, request: EmptyConfirmed) -> Answer<Re
         Some(first) => Toast::warning(format!("{text}; {} stayed: {}: {}", emptied.kept.len(), first.path, first.why)),
     }
     .answer()
-}
-
-/// The values of every field `ids` of a form: a field that is there many times fits no struct.
-fn ids_in(form: &[u8]) -> Vec<i64> {
-    let text = String::from_utf8_lossy(form);
-    text.split('&').filter_map(|pair| pair.strip_prefix("ids=")?.parse().ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticked_files_are_read_from_a_form() {
-        assert_eq!(ids_in(b"q=x&ids=7&ids=12&root=local&ids=&ids=x"), [7, 12]);
-        assert_eq!(ids_in(b""), [0_i64; 0]);
-    }
 }
