@@ -4,8 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use minijinja::context;
-use minijinja::value::Serde;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::confirmation::{check_typed, in_dialog};
 use super::settings::REDIRECT;
@@ -28,15 +27,6 @@ use crate::web::state::WebState;
 #[serde(default)]
 pub(in crate::web) struct NewPlanQuery {
     folder: Option<TypedFolder>,
-}
-
-/// One way round.
-#[derive(Debug, Serialize)]
-struct Direction {
-    from: Root,
-    label: &'static str,
-    /// What can't happen there.
-    note: Option<&'static str>,
 }
 
 /// The form for a new plan.
@@ -67,22 +57,9 @@ pub(in crate::web) struct ApplyForm {
 /// Shows the form for a new plan.
 pub(super) async fn show_form(State(state): State<WebState>, Params(query): Params<NewPlanQuery>) -> Answer<Response> {
     let roots = &state.services.roots;
-    let direction = |from: Root| Direction {
-        from,
-        label: match from {
-            Root::Lake => "Make Local like the Lake",
-            Root::Local => "Make the Lake like Local",
-        },
-        note: (!roots.allow_delete(from.other())).then_some(match from {
-            Root::Lake => "nothing may be deleted in Local, so files that differ stay as they are",
-            Root::Local => "nothing may be deleted in the Lake, so files that differ stay as they are",
-        }),
-    };
-    let directions = [direction(Root::Lake), direction(Root::Local)];
-    let can_delete = directions.iter().any(|one| one.note.is_none());
-    let form = context! {
-        folder => query.folder.and_then(|folder| folder.plain()).map(String::from), directions => Serde(directions), can_delete,
-    };
+    let [local, lake] = Root::ALL.map(|root| roots.allow_delete(root));
+    let folder = query.folder.and_then(|folder| folder.plain()).map(String::from);
+    let form = context! { folder, may_delete_local => local, may_delete_lake => lake };
     fragment("fragments/_new_plan.html", context! { form })
 }
 

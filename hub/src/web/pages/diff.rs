@@ -93,8 +93,8 @@ pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answ
     });
     Ok(context! {
         query => Serde(query),
+        status => Serde(status),
         tabs => Serde(&counts),
-        explanation => explanation(status),
         age_text => age.map(age_text),
         is_compared,
         is_filtered => query.q.is_some() || query.folder.is_some(),
@@ -140,25 +140,4 @@ fn age_text(at: Timestamp) -> String {
     let now = Timestamp::now();
     let text = format!("Index of {}", format::ago(at, now));
     if now.as_second() - at.as_second() > OLD_HOURS * 3_600 { format!("{text}: scan again to be sure") } else { text }
-}
-
-const fn explanation(status: DiffStatus) -> &'static str {
-    match status {
-        DiffStatus::LocalOnly => "Only Local has these files.",
-        DiffStatus::LakeOnly => "Only the Lake has these files.",
-        DiffStatus::Different => {
-            "Both sides have these files, with different content. A copy asks what to do with the file that is there."
-        }
-        DiffStatus::Moved => "Both sides have this content, under different paths.",
-        DiffStatus::Same => "Both sides have these files, equal by hash, or by size and time.",
-        DiffStatus::Unverified => {
-            "Equal in size but not in time. Hashes of both sides would tell whether they are the same."
-        }
-        DiffStatus::Unknown => {
-            "One side was not seen there, so what is missing may be there: behind a link, in a folder that could not be read, on a disk that is away. Nothing of it is copied, replaced or deleted."
-        }
-        DiffStatus::Conflict => {
-            "One side has several names that differ only in case: another system would take them for one file. They are left out of copies and deletes until one is renamed: the details of a file offer a free name."
-        }
-    }
 }

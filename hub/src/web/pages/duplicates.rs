@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use super::frame::{Frame, join, page};
 use super::paging::is_selected;
-use crate::domain::duplicates::{Action, KeepRule};
 use crate::domain::scan::WorkState;
 use crate::services::duplicates::{Keep, keeper, resolution};
 use crate::storage::views::PageRequest;
@@ -33,16 +32,8 @@ const NAMES: usize = 20;
 #[derive(Debug, Serialize)]
 struct Tab {
     name: View,
-    label: &'static str,
     n: u64,
     reclaimable_bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Choice {
-    value: &'static str,
-    label: &'static str,
-    chosen: bool,
 }
 
 /// A group with the place of the file in it that stays.
@@ -79,14 +70,8 @@ async fn first_view(state: &WebState) -> Answer<View> {
 
 fn tabs(connection: &Connection) -> Result<Vec<Tab>, StorageError> {
     let tab = |name: View| {
-        let label = match name {
-            View::Local => "Within Local",
-            View::Lake => "Within the Lake",
-            View::Both => "Both together",
-            View::Weights => "Same weights",
-        };
         let Extent { n_groups, reclaimable_bytes } = views::extent(connection, name.filter())?;
-        Ok(Tab { name, label, n: n_groups, reclaimable_bytes })
+        Ok(Tab { name, n: n_groups, reclaimable_bytes })
     };
     View::ALL.into_iter().map(tab).collect()
 }
@@ -101,20 +86,9 @@ pub(in crate::web) async fn results(state: &WebState, query: &DuplicatesQuery) -
     let n_unhashed: u64 =
         state.services.hasher.coverage().await?.iter().map(|(_, of)| of.n_files.saturating_sub(of.n_hashed)).sum();
     let rows: Vec<Row> = groups.items.into_iter().map(|group| row(group, &keep)).collect();
-    let explanation = match query.view() {
-        View::Local | View::Lake => "Copies in different folders of one side.",
-        View::Both => "A copy on the other side counts as one, too: removing it leaves that side without the file.",
-        View::Weights => {
-            "Every number in these models is the same; what their makers wrote into the headers differs: a title, \
-             training notes, a preview. Read both before one goes. Nothing here is ever chosen by a rule."
-        }
-    };
     Ok(context! {
         query => Serde(query),
         tabs => Serde(tabs),
-        explanation,
-        rules => Serde(rules(query.keep())),
-        actions => Serde(actions(query.action())),
         is_weights => query.view() == View::Weights,
         is_selected => is_selected(selection),
         names => NAMES,
@@ -139,27 +113,6 @@ fn row(group: DuplicateGroupView, keep: &Keep) -> Row {
     let stays = group.files.iter().position(|file| Some(file.id) == stays);
     // Where no rule may choose, nothing is said to stay.
     Row { stays, is_exact: resolution(&group, keep).is_some(), group }
-}
-
-fn rules(chosen: KeepRule) -> Vec<Choice> {
-    let label = |rule| match rule {
-        KeepRule::ShortestPath => "the shortest path",
-        KeepRule::Newest => "the newest",
-        KeepRule::Local => "Local's",
-        KeepRule::Lake => "the Lake's",
-    };
-    let choice = |rule: KeepRule| Choice { value: rule.as_str(), label: label(rule), chosen: rule == chosen };
-    KeepRule::ALL.into_iter().map(choice).collect()
-}
-
-fn actions(chosen: Action) -> Vec<Choice> {
-    let label = |action| match action {
-        Action::Delete => "Delete the others",
-        Action::Hardlink => "Make them hard links",
-        Action::Reflink => "Let them share bytes",
-    };
-    let choice = |action: Action| Choice { value: action.as_str(), label: label(action), chosen: action == chosen };
-    Action::ALL.into_iter().map(choice).collect()
 }
 
 /// The search under way: `{search}`.

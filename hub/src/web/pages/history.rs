@@ -20,20 +20,6 @@ const FRAME: Frame = Frame { section: "history", title: "History", topics: "stri
 /// Lines on one page.
 const ROWS: u32 = 100;
 
-/// Kinds of lines with their names.
-const KINDS: [(&str, &str); 10] = [
-    ("", "Everything"),
-    ("scan", "Scans"),
-    ("hash", "Hashes"),
-    ("batch", "Batches"),
-    ("queue", "Queue"),
-    ("trash", "Trash"),
-    ("root", "Folders"),
-    ("settings", "Settings"),
-    ("sources", "Sources"),
-    ("database", "Database"),
-];
-
 /// Everything behind the `?` of the history's page.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -46,19 +32,12 @@ pub(in crate::web) struct HistoryQuery {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Kind {
-    value: &'static str,
-    label: &'static str,
-}
-
 /// Shows the history.
 pub(super) async fn show_history(
     State(state): State<WebState>,
     Params(query): Params<HistoryQuery>,
 ) -> Answer<Response> {
-    let kinds: Vec<Kind> = KINDS.into_iter().map(|(value, label)| Kind { value, label }).collect();
-    let content = context! { page => context! { kinds => Serde(kinds), ..list(&state, &query).await? } };
+    let content = context! { page => list(&state, &query).await? };
     page(&state, FRAME, "pages/history.html", content).await
 }
 

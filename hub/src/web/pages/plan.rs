@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::frame::{Frame, page};
 use super::library::drawer::reason;
 use crate::domain::ids::PlanId;
+use crate::domain::mirror::Action;
 use crate::domain::mirror::totals::PlanTotals;
-use crate::domain::mirror::{Action, Compare};
 use crate::domain::root::Root;
 use crate::services::mirror::{PlanState, PlanStatus};
 use crate::storage::skipped::Cover;
-use crate::storage::timestamp;
 use crate::storage::views::page::PageRequest;
 use crate::storage::views::plan_items::{self, MirrorItemView};
 use crate::web::address::QueryString;
+use crate::web::api::mirrors::MirrorView;
 use crate::web::error::Answer;
 use crate::web::extract::{InPath, Params, optional};
 use crate::web::state::WebState;
@@ -68,17 +68,6 @@ impl Row {
     }
 }
 
-/// What a plan was asked for, to ask for it again.
-#[derive(Debug, Serialize)]
-struct Asked {
-    from: Root,
-    to: Root,
-    folder: Option<String>,
-    compare: &'static str,
-    delete: bool,
-    overwrite: bool,
-}
-
 /// Shows a plan.
 pub(super) async fn show_plan(
     State(state): State<WebState>,
@@ -101,31 +90,15 @@ pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQu
     let (totals, action) = (status.plan.totals, query.action);
     let read = move |connection: &_| plan_items::list(connection, id, &totals, action, &request);
     let rows = state.services.database.read(read).await?;
-    let asked = &status.plan.asked;
-    let (from, to) = (asked.from.0, asked.to.0);
+    let (from, to) = (status.plan.asked.from.0, status.plan.asked.to.0);
     let roots = &state.services.roots;
     let deletes_percent = (totals.delete_share() * 100.0).round();
     Ok(context! {
-        id => id.0,
         title => format!("Make {} like {}", named(to), named(from)),
-        from => Serde(from),
-        to => Serde(to),
-        asked => Serde(Asked {
-            from,
-            to,
-            folder: asked.folder.as_ref().map(|folder| folder.as_str().to_owned()),
-            compare: asked.rules.compare.as_str(),
-            delete: asked.rules.deletes,
-            overwrite: asked.rules.overwrites,
-        }),
-        by_hash => asked.rules.compare == Compare::Hash,
-        created_at => timestamp(status.plan.created_at).to_string(),
         is_ready => status.state == PlanState::Ready,
         is_stale => status.state == PlanState::Stale,
-        batch_id => status.plan.batch.map(|batch| batch.0),
         is_empty => totals.n_transfers() == 0,
         all_same => rows.total == 0 && action.is_none(),
-        totals => Serde(totals),
         n_transfers => totals.n_transfers(),
         bytes_to_copy => totals.bytes_to_copy(),
         free_after => status.free_bytes_after.map(|free| format::bytes(free.unsigned_abs())),
@@ -141,6 +114,7 @@ pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQu
         next => rows.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
         total => rows.total,
         rows => Serde(rows.items.into_iter().map(|item| Row::of(item, from, to)).collect::<Vec<_>>()),
+        ..Value::from(Serde(MirrorView::from(status)))
     })
 }
 

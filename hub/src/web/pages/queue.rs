@@ -33,8 +33,9 @@ const FRAME: Frame = Frame { section: "queue", title: "Queue", topics: "strip,qu
 const ROWS: u32 = 100;
 
 /// Which list of the queue.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub(in crate::web) enum Tab {
     /// What is still to be done and does not run.
     #[default]
@@ -74,13 +75,6 @@ pub(in crate::web) struct Row {
     told: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct TabView {
-    name: Tab,
-    label: &'static str,
-    n: u64,
-}
-
 /// Shows the queue.
 pub(super) async fn show_queue(State(state): State<WebState>, Params(query): Params<QueueQuery>) -> Answer<Response> {
     let content = context! { page => list(&state, &query).await?, ..overall(&state).await? };
@@ -103,11 +97,11 @@ pub(in crate::web) async fn overall(state: &WebState) -> Answer<Value> {
         .await?;
     let running: Vec<_> = running.items.into_iter().map(|entry| row(entry, &state.services.queue)).collect();
     let tabs = [
-        TabView { name: Tab::Waiting, label: "Waiting", n: queue.n_waiting },
-        TabView { name: Tab::Failed, label: "Failed", n: queue.status.failed },
-        TabView { name: Tab::Done, label: "Done", n: queue.status.completed },
-        TabView { name: Tab::Cancelled, label: "Cancelled", n: queue.status.cancelled },
-        TabView { name: Tab::Batches, label: "Batches", n: n_batches },
+        (Tab::Waiting, queue.n_waiting),
+        (Tab::Failed, queue.status.failed),
+        (Tab::Done, queue.status.completed),
+        (Tab::Cancelled, queue.status.cancelled),
+        (Tab::Batches, n_batches),
     ];
     let now = Instant::now();
     let throughput = throughput::chart(&state.services.throughput.recent(now), now, Timestamp::now());
@@ -122,10 +116,10 @@ pub(in crate::web) async fn list(state: &WebState, query: &QueueQuery) -> Answer
     let tab = query.tab.unwrap_or_default();
     let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let address = |cursor: Option<&String>| {
-        let name = (tab != Tab::Waiting).then(|| tab_name(tab));
+        let name = (tab != Tab::Waiting).then(|| <&'static str>::from(tab));
         QueryString::new().with_some("tab", name).with_some("cursor", cursor).into_text()
     };
-    let common = context! { tab => Serde(tab), state => address(query.cursor.as_ref()), ..empty_words(tab) };
+    let common = context! { tab => Serde(tab), state => address(query.cursor.as_ref()) };
     if tab == Tab::Batches {
         let page = state.services.database.read(move |connection| batches::list(connection, &request)).await?;
         let next = page.next_cursor.as_ref().map(|cursor| address(Some(cursor)));
@@ -163,27 +157,6 @@ const fn state_of(tab: Tab) -> TransferState {
         Tab::Cancelled => TransferState::Cancelled,
         Tab::Done | Tab::Batches => TransferState::Completed,
     }
-}
-
-const fn tab_name(tab: Tab) -> &'static str {
-    match tab {
-        Tab::Waiting => "waiting",
-        Tab::Failed => "failed",
-        Tab::Done => "done",
-        Tab::Cancelled => "cancelled",
-        Tab::Batches => "batches",
-    }
-}
-
-fn empty_words(tab: Tab) -> Value {
-    let (empty_title, empty_text) = match tab {
-        Tab::Waiting => ("Nothing waits", "Copies are started in the library or from the differences."),
-        Tab::Failed => ("Nothing failed", "What fails is listed here with its reason and a button to try again."),
-        Tab::Done => ("Nothing is done yet", "What is done stays listed until it is cleared."),
-        Tab::Cancelled => ("Nothing was cancelled", "What is dropped is listed here and can be tried again."),
-        Tab::Batches => ("No batches yet", "Each request makes a batch: what was done to which file."),
-    };
-    context! { empty_title, empty_text }
 }
 
 /// A transfer as it is at this moment.

@@ -123,19 +123,12 @@ async fn list(state: &WebState, query: &JobsQuery) -> Answer<Value> {
     let found = state.services.remote.list_jobs(filter, request).await?;
     let names = names(state).await?;
     let rows: Vec<Job> = found.items.into_iter().map(|job| Job::of(job, &names)).collect();
-    let (empty_title, empty_text) = match tab {
-        Tab::Open => ("Nothing to do", "Select files in the library and choose “Send to a machine”."),
-        Tab::Failed => ("Nothing failed", "Jobs that were given up appear here with the reason."),
-        Tab::Done => ("Nothing done yet", "Finished jobs appear here with where each byte came from."),
-        Tab::Cancelled => ("Nothing cancelled", "Jobs that you dropped appear here."),
-    };
     Ok(context! {
         tab => Serde(tab),
         agent => query.agent.map(|agent| agent.to_string()),
         state => query.address(query.cursor.as_ref()),
         next => found.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
         rows => Serde(rows),
-        empty_title, empty_text,
     })
 }
 
