@@ -1,6 +1,7 @@
 //! What the product is about, as pure code: no input or output, no clock, no database.
 
 pub mod bundle;
+pub mod confirmation;
 pub mod described;
 pub mod diff;
 pub mod duplicates;

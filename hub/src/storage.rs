@@ -6,6 +6,7 @@
 
 pub mod agents;
 pub mod backups;
+mod columns;
 pub mod duplicates;
 pub mod error;
 pub mod evictions;

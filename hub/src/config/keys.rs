@@ -1,91 +1,109 @@
-//! The keys of the configuration: one table for flags, environment, file and the settings page.
+//! The keys of the configuration: one table for flags, environment, file, what is read of a value, the
+//! settings page and its API.
+#![allow(clippy::indexing_slicing, reason = "the table has a row for each key, made by one macro")]
 
-use std::fmt;
+use strum::{Display, EnumString, IntoStaticStr};
 
-/// A key of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "each key is described by its help text below")]
-pub enum Key {
-    LocalModelsRoot,
-    LakeModelsRoot,
-    LocalAllowDelete,
-    LakeAllowDelete,
-    QueueConcurrency,
-    QueueRetryCount,
-    ScanIntervalMinutes,
-    HashSha256,
-    LocalHashReaders,
-    LakeHashReaders,
-    HistoryDays,
-    HistoryRows,
-    ScrubGbPerDay,
-    ScrubHours,
-    AppDataDir,
-    HubPort,
-    RemoteBaseUrl,
-    RemoteBind,
-    RemoteTlsCert,
-    RemoteTlsKey,
-    RemoteSessionTtlMinutes,
-    RemoteStallTimeoutSeconds,
-    RemoteRetryPerSource,
-    RemoteMinSpeed,
-    RemoteAllowPrivateSources,
-    RemoteUploadLimit,
-    AgentBinary,
-    ComfyRepoUrl,
-    HfToken,
-    CivitaiToken,
+/// What the value of a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Switch,
+    /// A whole number from the one to the other.
+    Whole(u64, u64),
+    /// A text that is never shown; it can't be given as a flag, which every process can read.
+    Secret,
+    /// What has a form of its own, which reading it looks at.
+    Text,
 }
 
-/// `(key, name, default, help)`; an empty default means none.
-const TABLE: [(Key, &str, &str, &str); 30] = [
-    (Key::LocalModelsRoot, "LOCAL_MODELS_ROOT", "", "The fast, small models folder"),
-    (Key::LakeModelsRoot, "LAKE_MODELS_ROOT", "", "The big models folder, usually on a NAS"),
-    (Key::LocalAllowDelete, "LOCAL_ALLOW_DELETE", "false", "May anything be deleted in Local"),
-    (Key::LakeAllowDelete, "LAKE_ALLOW_DELETE", "false", "May anything be deleted in the Lake"),
-    (Key::QueueConcurrency, "QUEUE_CONCURRENCY", "1", "Transfers at once"),
-    (Key::QueueRetryCount, "QUEUE_RETRY_COUNT", "3", "Tries of one transfer after the first"),
-    (Key::ScanIntervalMinutes, "SCAN_INTERVAL_MINUTES", "0", "Minutes between scans by itself, 0 for none"),
-    (Key::HashSha256, "HASH_SHA256", "true", "Take SHA-256 beside BLAKE3"),
-    (Key::LocalHashReaders, "LOCAL_HASH_READERS", "", "Files of Local hashed at once, guessed if not set"),
-    (Key::LakeHashReaders, "LAKE_HASH_READERS", "", "Files of the Lake hashed at once, guessed if not set"),
-    (Key::HistoryDays, "HISTORY_DAYS", "90", "Days that history and finished transfers are kept"),
-    (Key::HistoryRows, "HISTORY_ROWS", "200000", "Transfers kept at the most; the oldest finished ones go first"),
-    (Key::ScrubGbPerDay, "SCRUB_GB_PER_DAY", "0", "GB verified per day in idle hours, 0 for none"),
-    (Key::ScrubHours, "SCRUB_HOURS", "", "Hours of that, local time, such as 01:00-06:00"),
-    (Key::AppDataDir, "APP_DATA_DIR", "", "Folder of the database, configuration and logs"),
-    (Key::HubPort, "HUB_PORT", "8420", "Port of the interface on 127.0.0.1, 0 for any free one"),
-    (Key::RemoteBaseUrl, "REMOTE_BASE_URL", "", "Fixed public https address of this hub"),
-    (Key::RemoteBind, "REMOTE_BIND", "127.0.0.1:8421", "Address of the remote listener"),
-    (Key::RemoteTlsCert, "REMOTE_TLS_CERT", "", "Certificate chain of the remote listener, a PEM file"),
-    (Key::RemoteTlsKey, "REMOTE_TLS_KEY", "", "Private key of the remote listener, a PEM file"),
-    (Key::RemoteSessionTtlMinutes, "REMOTE_SESSION_TTL_MINUTES", "240", "Minutes that a remote session lives"),
-    (Key::RemoteStallTimeoutSeconds, "REMOTE_STALL_TIMEOUT_SECONDS", "30", "Seconds of silence that are a stall"),
-    (Key::RemoteRetryPerSource, "REMOTE_RETRY_PER_SOURCE", "3", "Tries of each source of a download"),
-    (Key::RemoteMinSpeed, "REMOTE_MIN_SPEED", "10KiB", "Speed per second below which a download stalls"),
-    (Key::RemoteAllowPrivateSources, "REMOTE_ALLOW_PRIVATE_SOURCES", "false", "May sources be private addresses"),
-    (Key::RemoteUploadLimit, "REMOTE_UPLOAD_LIMIT", "", "Cap of the hub's own upload per second"),
-    (Key::AgentBinary, "AGENT_BINARY", "", "The x86_64 Linux agent that the hub hands out"),
-    (Key::ComfyRepoUrl, "COMFY_REPO_URL", "https://github.com/comfyanonymous/ComfyUI", "Repository agents clone"),
-    (Key::HfToken, "HF_TOKEN", "", "Token for gated models at Hugging Face"),
-    (Key::CivitaiToken, "CIVITAI_TOKEN", "", "Token for gated models at Civitai"),
-];
+/// What is known of a key.
+struct Row {
+    key: Key,
+    /// The value without any setting; empty for none.
+    default: &'static str,
+    kind: Kind,
+    /// Where it stands on the settings page, and under which label; nowhere if empty.
+    group: &'static str,
+    label: &'static str,
+    help: &'static str,
+}
+
+/// Makes keys and table of one list, so that a key is told once: `Key = "default", kind, "label", "help"`.
+macro_rules! keys {
+    ($($group:literal: $($key:ident = $default:literal, $kind:expr, $label:literal, $help:literal;)*)*) => {
+        /// A key of the configuration.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, EnumString, IntoStaticStr)]
+        #[strum(serialize_all = "SCREAMING_SNAKE_CASE", ascii_case_insensitive)]
+        #[allow(missing_docs, reason = "each key is described by its help text below")]
+        pub enum Key {
+            $($($key,)*)*
+        }
+
+        const TABLE: &[Row] = &[$($(Row {
+            key: Key::$key, default: $default, kind: $kind, group: $group, label: $label, help: $help,
+        },)*)*];
+    };
+}
+
+use Kind::{Secret, Switch, Text, Whole};
+
+keys! {
+    "Folders":
+    LocalModelsRoot = "", Text, "Local folder", "The fast, small models folder";
+    LakeModelsRoot = "", Text, "Lake folder", "The big models folder, usually on a NAS";
+    LocalAllowDelete = "false", Switch, "Deleting in Local", "May anything be deleted in Local";
+    LakeAllowDelete = "false", Switch, "Deleting in the Lake", "May anything be deleted in the Lake";
+    "Queue":
+    QueueConcurrency = "1", Whole(1, 64), "Transfers at once", "Transfers at once";
+    QueueRetryCount = "3", Whole(0, 100), "Tries after the first", "Tries of one transfer after the first";
+    "Scans and hashes":
+    ScanIntervalMinutes = "0", Text, "Minutes between scans", "Minutes between scans by itself, 0 for none";
+    HashSha256 = "true", Switch, "SHA-256 too", "Take SHA-256 beside BLAKE3";
+    LocalHashReaders = "", Text, "Files of Local hashed at once", "Files of Local hashed at once, guessed if not set";
+    LakeHashReaders = "", Text, "Files of the Lake hashed at once",
+        "Files of the Lake hashed at once, guessed if not set";
+    ScrubGbPerDay = "0", Text, "GB verified per day", "GB verified per day in idle hours, 0 for none";
+    ScrubHours = "", Text, "Hours of verifying", "Hours of that, local time, such as 01:00-06:00";
+    "":
+    HistoryDays = "90", Whole(1, 36_500), "", "Days that history and finished transfers are kept";
+    HistoryRows = "200000", Whole(1, 100_000_000), "", "Transfers kept at the most; the oldest finished ones go first";
+    "Remote machines":
+    RemoteBaseUrl = "", Text, "Public address", "Fixed public https address of this hub";
+    RemoteBind = "127.0.0.1:8421", Text, "Where it leads to", "Address of the remote listener";
+    RemoteTlsCert = "", Text, "Certificate", "Certificate chain of the remote listener, a PEM file";
+    RemoteTlsKey = "", Text, "Key of the certificate", "Private key of the remote listener, a PEM file";
+    RemoteSessionTtlMinutes = "240", Whole(1, 525_600), "Minutes of a session", "Minutes that a remote session lives";
+    RemoteUploadLimit = "", Text, "Most that is sent per second", "Cap of the hub's own upload per second";
+    RemoteStallTimeoutSeconds = "30", Whole(1, 86_400), "Seconds until a download stalls",
+        "Seconds of silence that are a stall";
+    RemoteMinSpeed = "10KiB", Text, "Slowest speed", "Speed per second below which a download stalls";
+    RemoteRetryPerSource = "3", Whole(0, 100), "Tries per source", "Tries of each source of a download";
+    RemoteAllowPrivateSources = "false", Switch, "Private sources", "May sources be private addresses";
+    ComfyRepoUrl = "https://github.com/comfyanonymous/ComfyUI", Text, "ComfyUI's repository", "Repository agents clone";
+    AgentBinary = "", Text, "The agent's program", "The x86_64 Linux agent that the hub hands out";
+    "Tokens":
+    HfToken = "", Secret, "Hugging Face", "Token for gated models at Hugging Face";
+    CivitaiToken = "", Secret, "Civitai", "Token for gated models at Civitai";
+    "This hub":
+    HubPort = "8420", Text, "Port", "Port of the interface on 127.0.0.1, 0 for any free one";
+    AppDataDir = "", Text, "Data folder", "Folder of the database, configuration and logs";
+}
 
 impl Key {
     /// Every key, in the order of the settings page.
     pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.iter().map(|row| row.0)
+        TABLE.iter().map(|row| row.key)
     }
 
-    fn row(self) -> &'static (Self, &'static str, &'static str, &'static str) {
-        static FIRST: &(Key, &str, &str, &str) = &TABLE[0];
-        TABLE.iter().find(|row| row.0 == self).unwrap_or(FIRST)
+    const fn row(self) -> &'static Row {
+        // Both come of one list.
+        &TABLE[self as usize]
     }
 
     /// Its name in the environment, and in messages.
     pub fn name(self) -> &'static str {
-        self.row().1
+        self.into()
     }
 
     /// Its name in `config.toml`.
@@ -100,33 +118,37 @@ impl Key {
 
     /// The value without any setting.
     pub fn default_value(self) -> Option<&'static str> {
-        Some(self.row().2).filter(|text| !text.is_empty())
+        Some(self.row().default).filter(|text| !text.is_empty())
     }
 
     /// What it means, for `--help` and the settings page.
     pub fn help(self) -> &'static str {
-        self.row().3
+        self.row().help
     }
 
     /// The key of this name, in either case.
     pub fn from_name(name: &str) -> Option<Self> {
-        TABLE.iter().find(|row| row.1.eq_ignore_ascii_case(name)).map(|row| row.0)
+        name.parse().ok()
     }
 
-    /// Its value must never be shown; it can't be given as a flag, which every process can read.
+    /// What its value is.
+    pub const fn kind(self) -> Kind {
+        self.row().kind
+    }
+
+    /// Its value must never be shown.
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::HfToken | Self::CivitaiToken)
+        matches!(self.kind(), Secret)
+    }
+
+    /// Under which title and label it stands on the settings page, if it does.
+    pub fn on_page(self) -> Option<(&'static str, &'static str)> {
+        Some((self.row().group, self.row().label)).filter(|(group, _)| !group.is_empty())
     }
 
     /// Takes effect only at the next start.
     pub const fn needs_restart(self) -> bool {
         matches!(self, Self::AppDataDir | Self::HubPort | Self::RemoteBind | Self::RemoteTlsCert | Self::RemoteTlsKey)
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use shared_protocol::Secret;
 
+use super::keys::Kind;
 use super::{Config, DEMO_FOLDER, Key, Layers, Problem, RemoteConfig, RootConfig, ScrubConfig};
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scrub::Hours;
@@ -66,10 +67,15 @@ impl Reader<'_> {
         self.read(key, |text| text.trim().parse().map_err(|_| expected.to_owned()))
     }
 
-    /// A whole number from 1 to `most`.
-    fn count(&mut self, key: Key, most: u64) -> NonZeroU32 {
-        let read = self.read(key, |text| bounded(text, 1, most));
-        read.and_then(|n| NonZeroU32::new(u32::try_from(n).ok()?)).unwrap_or(NonZeroU32::MIN)
+    /// A whole number within the bounds of its key; after a problem any, as nothing comes of it.
+    fn whole<T: TryFrom<u64> + Default>(&mut self, key: Key) -> T {
+        let (least, most) = if let Kind::Whole(least, most) = key.kind() { (least, most) } else { (0, u64::MAX) };
+        let number = self.read(key, |text| bounded(text, least, most));
+        number.and_then(|n| T::try_from(n).ok()).unwrap_or_default()
+    }
+
+    fn count(&mut self, key: Key) -> NonZeroU32 {
+        NonZeroU32::new(self.whole(key)).unwrap_or(NonZeroU32::MIN)
     }
 
     fn path(&mut self, key: Key) -> Option<PathBuf> {
@@ -110,19 +116,13 @@ fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
     let minutes: u64 = reader.number(Key::ScanIntervalMinutes, "a whole number of minutes, 0 for none").unwrap_or(0);
     let config = Config {
         roots,
-        queue_concurrency: reader
-            .read(Key::QueueConcurrency, |text| bounded(text, 1, 64))
-            .and_then(|n| NonZeroU16::new(u16::try_from(n).unwrap_or(1)))
-            .unwrap_or(NonZeroU16::MIN),
-        queue_retry_count: reader
-            .read(Key::QueueRetryCount, |text| bounded(text, 0, 100))
-            .and_then(|n| u32::try_from(n).ok())
-            .unwrap_or(3),
+        queue_concurrency: NonZeroU16::new(reader.whole(Key::QueueConcurrency)).unwrap_or(NonZeroU16::MIN),
+        queue_retry_count: reader.whole(Key::QueueRetryCount),
         hub_port: reader.number(Key::HubPort, "a port from 0 to 65535").unwrap_or(0),
         scan_interval: (minutes > 0).then(|| Duration::from_secs(minutes.saturating_mul(60))),
         hash_sha256: reader.flag(Key::HashSha256),
-        history_days: reader.count(Key::HistoryDays, 36_500),
-        history_rows: reader.count(Key::HistoryRows, 100_000_000),
+        history_days: reader.count(Key::HistoryDays),
+        history_rows: reader.count(Key::HistoryRows),
         scrub: ScrubConfig {
             bytes_per_day: reader.read(Key::ScrubGbPerDay, gigabytes).unwrap_or(0),
             hours: reader.read(Key::ScrubHours, |text| {
@@ -153,7 +153,6 @@ fn keep_out_data(reader: &mut Reader<'_>, roots: &PerRoot<RootConfig>, data: &Pa
 }
 
 fn remote(reader: &mut Reader<'_>) -> RemoteConfig {
-    let seconds = |n: Option<u64>| Duration::from_secs(n.unwrap_or(1));
     let (cert, key) = (reader.path(Key::RemoteTlsCert), reader.path(Key::RemoteTlsKey));
     for (missing, given, other) in [(Key::RemoteTlsKey, &cert, &key), (Key::RemoteTlsCert, &key, &cert)] {
         if given.is_some() && other.is_none() && reader.text(missing).is_none() {
@@ -166,14 +165,9 @@ fn remote(reader: &mut Reader<'_>) -> RemoteConfig {
             .number(Key::RemoteBind, "an address with a port, such as 127.0.0.1:8421")
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
         tls: cert.zip(key),
-        session_ttl: seconds(
-            reader.read(Key::RemoteSessionTtlMinutes, |text| bounded(text, 1, 525_600)).map(|n| n * 60),
-        ),
-        stall_timeout: seconds(reader.read(Key::RemoteStallTimeoutSeconds, |text| bounded(text, 1, 86_400))),
-        retry_per_source: reader
-            .read(Key::RemoteRetryPerSource, |text| bounded(text, 0, 100))
-            .and_then(|n| u32::try_from(n).ok())
-            .unwrap_or(3),
+        session_ttl: Duration::from_secs(reader.whole::<u64>(Key::RemoteSessionTtlMinutes) * 60),
+        stall_timeout: Duration::from_secs(reader.whole(Key::RemoteStallTimeoutSeconds)),
+        retry_per_source: reader.whole(Key::RemoteRetryPerSource),
         min_speed: reader.read(Key::RemoteMinSpeed, bytes).unwrap_or(0),
         allow_private_sources: reader.flag(Key::RemoteAllowPrivateSources),
         upload_limit: reader.read(Key::RemoteUploadLimit, bytes),

@@ -7,26 +7,43 @@ use shared_protocol::Blake3;
 use super::ticks::Ticks;
 
 /// How the two roots stand to each other at one path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::FromRepr,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[repr(i64)]
 pub enum DiffStatus {
     /// Only Local has it.
-    LocalOnly,
+    LocalOnly = 0,
     /// Only the Lake has it.
-    LakeOnly,
+    LakeOnly = 1,
     /// Both have it, proved by hash or shown by size and time.
-    Same,
+    Same = 2,
     /// Both have it with different content.
-    Different,
+    Different = 3,
     /// Each has the same content under another path.
-    Moved,
+    Moved = 4,
     /// A root has several names here that another system would take for one.
-    Conflict,
+    Conflict = 5,
     /// Equal size, different time, no hash yet on at least one side.
-    Unverified,
+    Unverified = 6,
     /// A root was not seen there: behind a link, in a folder that could not be listed, on a disk that is
     /// away. What is missing may be there.
-    Unknown,
+    Unknown = 7,
 }
 
 impl DiffStatus {
@@ -44,45 +61,17 @@ impl DiffStatus {
 
     /// The number that stands for it in the database.
     pub const fn code(self) -> i64 {
-        match self {
-            Self::LocalOnly => 0,
-            Self::LakeOnly => 1,
-            Self::Same => 2,
-            Self::Different => 3,
-            Self::Moved => 4,
-            Self::Conflict => 5,
-            Self::Unverified => 6,
-            Self::Unknown => 7,
-        }
-    }
-
-    /// The status behind a code of the database.
-    pub fn from_code(code: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.code() == code)
+        self as i64
     }
 
     /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::LocalOnly => "local_only",
-            Self::LakeOnly => "lake_only",
-            Self::Same => "same",
-            Self::Different => "different",
-            Self::Moved => "moved",
-            Self::Conflict => "conflict",
-            Self::Unverified => "unverified",
-            Self::Unknown => "unknown",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Whether a copy from one side to the other makes sense.
     pub const fn is_copied(self) -> bool {
         matches!(self, Self::LocalOnly | Self::LakeOnly | Self::Different | Self::Unverified)
-    }
-
-    /// The status of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 }
 
@@ -157,8 +146,8 @@ mod tests {
     #[test]
     fn codes_and_names_lead_back() {
         for status in DiffStatus::ALL {
-            assert_eq!(DiffStatus::from_code(status.code()), Some(status));
-            assert_eq!(DiffStatus::from_name(status.as_str()), Some(status));
+            assert_eq!(DiffStatus::from_repr(status.code()), Some(status));
+            assert_eq!(status.as_str().parse(), Ok(status));
         }
     }
 }

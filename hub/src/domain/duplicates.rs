@@ -15,14 +15,29 @@ use super::root::Root;
 use super::ticks::Ticks;
 
 /// What the files of a group have in common.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::FromRepr,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
+#[repr(i64)]
 pub enum GroupKind {
     /// Every byte: one is as good as the other.
     #[default]
-    Content,
+    Content = 0,
     /// Every tensor; what their makers wrote into the headers differs.
-    Weights,
+    Weights = 1,
 }
 
 impl GroupKind {
@@ -30,29 +45,21 @@ impl GroupKind {
     pub const ALL: [Self; 2] = [Self::Content, Self::Weights];
 
     /// The name in the API and in addresses.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Content => "content",
-            Self::Weights => "weights",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The number in the database.
     pub const fn code(self) -> i64 {
-        match self {
-            Self::Content => 0,
-            Self::Weights => 1,
-        }
-    }
-
-    /// The kind of this number.
-    pub fn from_code(code: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
+        self as i64
     }
 }
 
 /// Which file of a group stays.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum KeepRule {
     /// The one with the shortest path.
@@ -71,13 +78,8 @@ impl KeepRule {
     pub const ALL: [Self; 4] = [Self::ShortestPath, Self::Newest, Self::Local, Self::Lake];
 
     /// The name in the API and in addresses.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ShortestPath => "shortest_path",
-            Self::Newest => "newest",
-            Self::Local => "local",
-            Self::Lake => "lake",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The one of these files that stays; none only if there are none. It does not depend on the
@@ -109,7 +111,8 @@ pub struct Candidate<'a> {
 }
 
 /// What is done with the copies that don't stay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 #[schema(as = DuplicateAction)]
 pub enum Action {
@@ -126,12 +129,8 @@ impl Action {
     pub const ALL: [Self; 3] = [Self::Delete, Self::Hardlink, Self::Reflink];
 
     /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Delete => "delete",
-            Self::Hardlink => "hardlink",
-            Self::Reflink => "reflink",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Whether the copy may lie on the other root: links and shared bytes need one volume.

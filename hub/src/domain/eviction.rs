@@ -22,7 +22,21 @@ pub enum LakeCopy {
 }
 
 /// In which order files are chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 pub enum EvictBy {
     /// The largest first: few files make much room.
@@ -34,11 +48,8 @@ pub enum EvictBy {
 
 impl EvictBy {
     /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Size => "size",
-            Self::Age => "age",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -12,17 +12,31 @@ const PICKLE_EXTENSIONS: [&str; 6] = ["ckpt", "pt", "pt2", "pth", "bin", "pkl"];
 const PREVIEW_EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "avif", "mp4", "webm"];
 
 /// What a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::FromRepr,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
+#[repr(i64)]
 pub enum FileKind {
     /// Weights.
-    Model,
+    Model = 0,
     /// A picture or a film, usually of what a model makes.
-    Preview,
+    Preview = 1,
     /// Text about a model.
-    Metadata,
+    Metadata = 2,
     /// Anything else.
-    Other,
+    Other = 3,
 }
 
 impl FileKind {
@@ -45,28 +59,18 @@ impl FileKind {
     }
 
     /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Preview => "preview",
-            Self::Metadata => "metadata",
-            Self::Other => "other",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The number that stands for it in the database.
     pub const fn code(self) -> i64 {
-        match self {
-            Self::Model => 0,
-            Self::Preview => 1,
-            Self::Metadata => 2,
-            Self::Other => 3,
-        }
+        self as i64
     }
 
     /// The kind behind a code of the database; an unknown code is [`FileKind::Other`].
     pub fn from_code(code: i64) -> Self {
-        Self::ALL.into_iter().find(|kind| kind.code() == code).unwrap_or(Self::Other)
+        Self::from_repr(code).unwrap_or(Self::Other)
     }
 }
 

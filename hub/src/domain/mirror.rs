@@ -22,7 +22,20 @@ use super::ids::FileId;
 use super::ticks::Ticks;
 
 /// When two files of one name count as the same.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Compare {
     /// By size and time, and by hash where both are known.
@@ -34,16 +47,8 @@ pub enum Compare {
 
 impl Compare {
     /// The name in the API and the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SizeMtime => "size_mtime",
-            Self::Hash => "hash",
-        }
-    }
-
-    /// The way of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::SizeMtime, Self::Hash].into_iter().find(|way| way.as_str() == name)
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -61,24 +66,40 @@ pub struct Rules {
 }
 
 /// What happens with one file, in the order in which plans are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::FromRepr,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 #[schema(as = PlanAction)]
+#[repr(i64)]
 pub enum Action {
     /// It gets another name on the destination, which needs no copy.
-    Move,
+    Move = 0,
     /// It is copied to a free name.
-    Copy,
+    Copy = 1,
     /// It is copied, and the file that is there goes to the trash.
-    Overwrite,
+    Overwrite = 2,
     /// It goes to the destination's trash.
-    Delete,
+    Delete = 3,
     /// Nothing: only hashes would tell whether it differs.
-    Unverified,
+    Unverified = 4,
     /// Nothing: names are in each other's way.
-    Conflict,
+    Conflict = 5,
     /// Nothing, for another reason.
-    LeftOut,
+    LeftOut = 6,
 }
 
 impl Action {
@@ -88,33 +109,12 @@ impl Action {
 
     /// The number that stands for it in the database.
     pub const fn code(self) -> i64 {
-        match self {
-            Self::Move => 0,
-            Self::Copy => 1,
-            Self::Overwrite => 2,
-            Self::Delete => 3,
-            Self::Unverified => 4,
-            Self::Conflict => 5,
-            Self::LeftOut => 6,
-        }
-    }
-
-    /// The action behind a code of the database.
-    pub fn from_code(code: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.code() == code)
+        self as i64
     }
 
     /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Move => "move",
-            Self::Copy => "copy",
-            Self::Overwrite => "overwrite",
-            Self::Delete => "delete",
-            Self::Unverified => "unverified",
-            Self::Conflict => "conflict",
-            Self::LeftOut => "left_out",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Whether a file is touched at all.

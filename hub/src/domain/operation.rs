@@ -3,7 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 /// What happens to one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// It is on the other root too, afterwards.
@@ -28,36 +42,11 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 9] = [
-        Self::Copy,
-        Self::Move,
-        Self::Delete,
-        Self::RemoveDuplicate,
-        Self::Restore,
-        Self::Evict,
-        Self::Hardlink,
-        Self::Reflink,
-        Self::Separate,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in the API and the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Copy => "copy",
-            Self::Move => "move",
-            Self::Delete => "delete",
-            Self::RemoveDuplicate => "remove_duplicate",
-            Self::Restore => "restore",
-            Self::Evict => "evict",
-            Self::Hardlink => "hardlink",
-            Self::Reflink => "reflink",
-            Self::Separate => "separate",
-        }
-    }
-
-    /// The operation of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.as_str() == name)
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Whether it writes to the other root.
@@ -96,7 +85,22 @@ impl Operation {
 }
 
 /// What to do where the destination has the name already.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum OnConflict {
     /// Leave both as they are.
@@ -110,20 +114,11 @@ pub enum OnConflict {
 
 impl OnConflict {
     /// Every choice.
-    pub const ALL: [Self; 3] = [Self::Skip, Self::Replace, Self::KeepBoth];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in the API and the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Skip => "skip",
-            Self::Replace => "replace",
-            Self::KeepBoth => "keep_both",
-        }
-    }
-
-    /// The choice of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|choice| choice.as_str() == name)
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -133,11 +128,11 @@ mod tests {
 
     #[test]
     fn names_lead_back() {
-        for operation in Operation::ALL {
-            assert_eq!(Operation::from_name(operation.as_str()), Some(operation));
+        for operation in Operation::ALL.iter().copied() {
+            assert_eq!(operation.as_str().parse(), Ok(operation));
         }
-        for choice in OnConflict::ALL {
-            assert_eq!(OnConflict::from_name(choice.as_str()), Some(choice));
+        for choice in OnConflict::ALL.iter().copied() {
+            assert_eq!(choice.as_str().parse(), Ok(choice));
         }
     }
 }

@@ -6,7 +6,21 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// One of the two model folders ("roots").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 pub enum Root {
     /// The fast, small folder beside `ComfyUI`.
@@ -20,11 +34,8 @@ impl Root {
     pub const ALL: [Self; 2] = [Self::Local, Self::Lake];
 
     /// The name in the API, the configuration and addresses.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Lake => "lake",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The name shown to people.

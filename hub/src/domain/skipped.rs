@@ -4,91 +4,64 @@
 use serde::{Deserialize, Serialize};
 
 /// Why something is not in the index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::FromRepr,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[repr(i64)]
 pub enum SkipReason {
     /// A symbolic link or junction that is not included.
-    Link,
+    Link = 0,
     /// A name that not every system can store.
-    BadName,
+    BadName = 1,
     /// A name that is not text.
-    NotUnicode,
+    NotUnicode = 2,
     /// A device, pipe or socket.
-    Special,
+    Special = 3,
     /// A folder that could not be listed.
-    Unlisted,
+    Unlisted = 4,
     /// A file whose size and time could not be read.
-    Unreadable,
+    Unreadable = 5,
     /// A disk was mounted on this folder at the last scan, and none is now.
-    DiskMissing,
+    DiskMissing = 6,
     /// Another disk is mounted on this folder than at the last scan.
-    DiskChanged,
+    DiskChanged = 7,
     /// It is no part of a library: left alone by rule.
-    Excluded,
+    Excluded = 8,
     /// A file or folder of a right name that is still being downloaded.
-    Unfinished,
+    Unfinished = 9,
     /// The hub's own data folder.
-    HubData,
+    HubData = 10,
     /// A link that was included leads to another folder than then, or nowhere.
-    LinkChanged,
+    LinkChanged = 11,
 }
 
 impl SkipReason {
     /// Every reason, in the order of their codes.
-    pub const ALL: [Self; 12] = [
-        Self::Link,
-        Self::BadName,
-        Self::NotUnicode,
-        Self::Special,
-        Self::Unlisted,
-        Self::Unreadable,
-        Self::DiskMissing,
-        Self::DiskChanged,
-        Self::Excluded,
-        Self::Unfinished,
-        Self::HubData,
-        Self::LinkChanged,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The number that stands for it in the database.
     pub const fn code(self) -> i64 {
-        match self {
-            Self::Link => 0,
-            Self::BadName => 1,
-            Self::NotUnicode => 2,
-            Self::Special => 3,
-            Self::Unlisted => 4,
-            Self::Unreadable => 5,
-            Self::DiskMissing => 6,
-            Self::DiskChanged => 7,
-            Self::Excluded => 8,
-            Self::Unfinished => 9,
-            Self::HubData => 10,
-            Self::LinkChanged => 11,
-        }
-    }
-
-    /// The reason behind a code of the database.
-    pub fn from_code(code: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.code() == code)
+        self as i64
     }
 
     /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Link => "link",
-            Self::BadName => "bad_name",
-            Self::NotUnicode => "not_unicode",
-            Self::Special => "special",
-            Self::Unlisted => "unlisted",
-            Self::Unreadable => "unreadable",
-            Self::DiskMissing => "disk_missing",
-            Self::DiskChanged => "disk_changed",
-            Self::Excluded => "excluded",
-            Self::Unfinished => "unfinished",
-            Self::HubData => "hub_data",
-            Self::LinkChanged => "link_changed",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Whether it is unknown what is there and below. What is left alone by rule is known well enough:
@@ -186,10 +159,10 @@ mod tests {
 
     #[test]
     fn codes_and_names_lead_back() {
-        for reason in SkipReason::ALL {
-            assert_eq!(SkipReason::from_code(reason.code()), Some(reason));
+        for reason in SkipReason::ALL.iter().copied() {
+            assert_eq!(SkipReason::from_repr(reason.code()), Some(reason));
         }
-        let names: BTreeSet<_> = SkipReason::ALL.map(SkipReason::as_str).into();
+        let names: BTreeSet<_> = SkipReason::ALL.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(names.len(), SkipReason::ALL.len());
     }
 
@@ -254,7 +227,7 @@ mod tests {
 
     #[test]
     fn only_what_a_person_can_say_yes_to_is_offered() {
-        for reason in SkipReason::ALL {
+        for reason in SkipReason::ALL.iter().copied() {
             assert!(!reason.can_accept() || reason.is_unknown() && reason.needs_help(), "{reason:?}");
             assert!(!reason.why(None).is_empty() && reason.way_out().ends_with('.'));
         }

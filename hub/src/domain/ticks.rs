@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 
 /// Ticks in a second.
 const PER_SECOND: i64 = 10_000_000;
@@ -22,9 +22,15 @@ pub fn first() -> jiff::Timestamp {
     jiff::Timestamp::from_second(FIRST_SECOND).unwrap_or(jiff::Timestamp::MIN)
 }
 
+/// Programs and pages are told it as RFC 3339 can.
+impl Serialize for Ticks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_timestamp().serialize(serializer)
+    }
+}
+
 /// A point in time in units of 100 ns since 1970-01-01T00:00:00Z; may be negative.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticks(pub i64);
 
 impl Ticks {

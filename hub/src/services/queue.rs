@@ -54,6 +54,7 @@ use crate::domain::transfer::{self, Effect, TransferState};
 use crate::fs::Buffers;
 use crate::storage::queue::outcome::{self, Stepped};
 use crate::storage::queue::{batches, claim};
+use crate::storage::views::transfers::TransferView;
 use crate::storage::{Database, facts};
 
 pub use crate::storage::queue::batches::Place;
@@ -242,9 +243,17 @@ impl Queue {
         self.live.group(id)
     }
 
-    /// How a running transfer is going.
-    pub fn live(&self, id: TransferId) -> Option<LiveView> {
-        self.live.view(id)
+    /// A transfer with how it is going, which only the queue knows while it runs: the database is behind.
+    pub fn with_live(&self, transfer: TransferView) -> TransferView {
+        let live = self.live.view(transfer.id).filter(|_| transfer.state == TransferState::Running);
+        let Some(live) = live else { return transfer };
+        TransferView {
+            bytes_done: live.bytes_done,
+            bytes_checked: live.bytes_checked,
+            bytes_per_second: Some(live.bytes_per_second),
+            eta_seconds: live.eta_seconds,
+            ..transfer
+        }
     }
 
     fn with_buffers<T>(&self, work: impl FnOnce(&mut Buffers) -> T) -> T {

@@ -15,9 +15,9 @@ use shared_protocol::RelPath;
 use crate::domain::root::Root;
 use crate::storage::StorageError;
 use crate::storage::views::diff::{self, PairFilter};
-use crate::storage::views::duplicates::{self, GroupEntry, GroupFilter};
+use crate::storage::views::duplicates::{self, DuplicateGroupView, GroupFilter};
 use crate::storage::views::files::{self, Chosen, FileFilter};
-use crate::storage::views::{FileEntry, picked};
+use crate::storage::views::{FileView, picked};
 
 /// Selections kept; the one unused for longest goes.
 const KEPT: usize = 64;
@@ -110,12 +110,12 @@ impl Selection {
     }
 
     /// The groups of duplicates that are selected.
-    pub fn groups(&self, connection: &Connection) -> Result<Vec<GroupEntry>, StorageError> {
+    pub fn groups(&self, connection: &Connection) -> Result<Vec<DuplicateGroupView>, StorageError> {
         let Filter::Groups(filter) = self.filter else { return Ok(Vec::new()) };
         match &self.picked {
             Picked::AllBut(except) => {
                 let mut groups = duplicates::all(connection, filter)?;
-                groups.retain(|group| !except.iter().any(|name| name.as_str() == group.digest.to_hex()));
+                groups.retain(|group| !except.iter().any(|name| name.as_str() == group.hash.to_hex()));
                 Ok(groups)
             }
             Picked::Paths(names) => {
@@ -152,7 +152,7 @@ impl Selection {
     }
 }
 
-fn chosen(files: Vec<FileEntry>) -> Vec<Chosen> {
+fn chosen(files: Vec<FileView>) -> Vec<Chosen> {
     files.into_iter().map(|file| Chosen { path: file.path, size_bytes: file.size_bytes }).collect()
 }
 

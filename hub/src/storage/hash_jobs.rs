@@ -48,17 +48,16 @@ const COLUMNS: &str =
      kind";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<HashJobRow> {
-    let (root, scope, state): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
-    let kind: String = row.get(12)?;
-    let wrong = |column, what: String| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.into())
+    let scope: String = row.get(2)?;
+    let wrong = |error: serde_json::Error| {
+        rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
     };
     Ok(HashJobRow {
-        id: HashJobId(row.get(0)?),
-        root: root.parse().map_err(|_| wrong(1, root))?,
-        scope: serde_json::from_str(&scope).map_err(|error| wrong(2, error.to_string()))?,
-        kind: HashKind::from_name(&kind).ok_or_else(|| wrong(12, kind))?,
-        state: WorkState::from_name(&state).ok_or_else(|| wrong(3, state))?,
+        id: row.get(0)?,
+        root: row.get(1)?,
+        scope: serde_json::from_str(&scope).map_err(wrong)?,
+        kind: row.get(12)?,
+        state: row.get(3)?,
         n_total: from_db(row.get(4)?),
         n_done: from_db(row.get(5)?),
         n_failed: from_db(row.get(6)?),

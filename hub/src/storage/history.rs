@@ -10,7 +10,12 @@ use crate::domain::root::Root;
 const KEPT: i64 = 50_000;
 
 /// How much attention a line asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "lowercase")]
+#[schema(as = LevelView)]
 pub enum Level {
     /// None.
     Info,
@@ -22,12 +27,8 @@ pub enum Level {
 
 impl Level {
     /// The name in the API and the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

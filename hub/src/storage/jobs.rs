@@ -103,7 +103,7 @@ fn wrong(column: usize, what: impl std::fmt::Display) -> rusqlite::Error {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<JobRow> {
-    let (id, agent, state): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(11)?);
+    let (id, agent): (String, String) = (row.get(1)?, row.get(2)?);
     let outcome: Option<String> = row.get(17)?;
     let cancel_at_ms: Option<i64> = row.get(13)?;
     Ok(JobRow {
@@ -111,11 +111,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<JobRow> {
         id: id.parse().map_err(|e| wrong(1, e))?,
         agent: agent.parse().map_err(|e| wrong(2, e))?,
         task: read_task(row)?,
-        life: Life {
-            state: JobState::from_name(&state).ok_or_else(|| wrong(11, state))?,
-            attempt: row.get(12)?,
-            cancel: cancel_at_ms.is_some(),
-        },
+        life: Life { state: row.get(11)?, attempt: row.get(12)?, cancel: cancel_at_ms.is_some() },
         cancel_at_ms,
         bytes_done: from_db(row.get(14)?),
         bytes_total: row.get::<_, Option<i64>>(15)?.map(from_db),
@@ -128,8 +124,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<JobRow> {
 }
 
 fn read_task(row: &Row<'_>) -> rusqlite::Result<JobTask> {
-    let kind: String = row.get(3)?;
-    match JobKind::from_name(&kind).ok_or_else(|| wrong(3, kind))? {
+    match row.get(3)? {
         JobKind::AssetDownload => read_file(row).map(JobTask::AssetDownload),
         JobKind::ComfyGitClone => {
             let order: String = row.get(10)?;
@@ -139,14 +134,14 @@ fn read_task(row: &Row<'_>) -> rusqlite::Result<JobTask> {
 }
 
 fn read_file(row: &Row<'_>) -> rusqlite::Result<JobFile> {
-    let (root, path): (String, String) = (row.get(4)?, row.get(5)?);
+    let path: String = row.get(5)?;
     Ok(JobFile {
-        root: root.parse().map_err(|_| wrong(4, root))?,
+        root: row.get(4)?,
         path: RelPath::parse(&path).map_err(|e| wrong(5, e))?,
         size_bytes: from_db(row.get(6)?),
-        modified: Ticks(row.get(7)?),
+        modified: row.get(7)?,
         hash: digest_column(row, 8)?,
-        hash_job: row.get::<_, Option<i64>>(9)?.map(HashJobId),
+        hash_job: row.get(9)?,
     })
 }
 
@@ -179,10 +174,7 @@ pub struct JobFilter {
 /// How many jobs there are in each state.
 pub fn counts(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<(JobState, u64)>, StorageError> {
     let sql = "SELECT state, count(*) FROM remote_jobs WHERE ?1 IS NULL OR agent_id = ?1 GROUP BY state";
-    let read = |row: &Row<'_>| {
-        let state: String = row.get(0)?;
-        Ok((JobState::from_name(&state).ok_or_else(|| wrong(0, state))?, from_db(row.get(1)?)))
-    };
+    let read = |row: &Row<'_>| Ok((row.get(0)?, from_db(row.get(1)?)));
     let agent = agent.map(|id| id.to_string());
     Ok(connection.prepare_cached(sql)?.query_map([agent], read)?.collect::<Result<_, _>>()?)
 }
@@ -190,16 +182,13 @@ pub fn counts(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<(Jo
 /// How many jobs have not ended, by state. Costs what is open, however many have ended.
 pub fn open_counts(connection: &Connection) -> Result<Vec<(JobState, u64)>, StorageError> {
     let sql = "SELECT state, count(*) FROM remote_jobs WHERE finished_at IS NULL GROUP BY state";
-    let read = |row: &Row<'_>| {
-        let state: String = row.get(0)?;
-        Ok((JobState::from_name(&state).ok_or_else(|| wrong(0, state))?, from_db(row.get(1)?)))
-    };
+    let read = |row: &Row<'_>| Ok((row.get(0)?, from_db(row.get(1)?)));
     Ok(connection.prepare_cached(sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
 }
 
 /// A page of jobs, newest first.
 pub fn list(connection: &Connection, filter: JobFilter, page: &PageRequest) -> Result<Page<JobRow>, StorageError> {
-    let (agent, state) = (filter.agent.map(|id| id.to_string()), filter.state.map(JobState::as_str));
+    let (agent, state) = (filter.agent.map(|id| id.to_string()), filter.state);
     let after: Option<i64> = page.after()?;
     let narrowed = if filter.open {
         "(?1 IS NULL OR agent_id = ?1) AND (?2 IS NULL OR state = ?2) AND finished_at IS NULL"
@@ -222,5 +211,5 @@ pub fn is_wanted(connection: &Connection, session_row: i64, hash: &Blake3) -> Re
                   AND agent.session_id = ?1 AND agent.removed_at IS NULL)";
     Ok(connection
         .prepare_cached(sql)?
-        .query_row((session_row, hash.as_bytes(), JobKind::AssetDownload.as_str()), |row| row.get(0))?)
+        .query_row((session_row, hash.as_bytes(), JobKind::AssetDownload), |row| row.get(0))?)
 }

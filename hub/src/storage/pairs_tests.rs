@@ -71,7 +71,7 @@ impl Library {
                     "SELECT p.path, p.status, l.path FROM pairs p LEFT JOIN files l ON l.id = p.local_id ORDER BY 1",
                 )?;
                 let rows = statement
-                    .query_map([], |row| Ok((row.get(0)?, DiffStatus::from_code(row.get(1)?).unwrap(), row.get(2)?)))?;
+                    .query_map([], |row| Ok((row.get(0)?, DiffStatus::from_repr(row.get(1)?).unwrap(), row.get(2)?)))?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
             .unwrap()

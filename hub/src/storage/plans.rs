@@ -22,7 +22,7 @@ use super::StorageError;
 use super::skipped::{self, Cover};
 use crate::domain::ids::{BatchId, PlanId, RootRowId};
 use crate::domain::mirror::totals::PlanTotals;
-use crate::domain::mirror::{Compare, DELETE_PHASE, Rules};
+use crate::domain::mirror::{DELETE_PHASE, Rules};
 use crate::domain::root::Root;
 
 /// Plans that were never carried out and are kept; older ones go.
@@ -65,25 +65,20 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PlanRecord> {
     let wrong = |column: usize, what: String| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.into())
     };
-    let root = |column: usize| -> rusqlite::Result<Root> {
-        let name: String = row.get(column)?;
-        name.parse().map_err(|_| wrong(column, name))
-    };
     let folder: String = row.get(7)?;
     let folder = match folder.as_str() {
         "" => None,
         text => Some(RelPath::parse(text).map_err(|error| wrong(7, error.to_string()))?),
     };
-    let compare: String = row.get(8)?;
     let totals: String = row.get(11)?;
     Ok(PlanRecord {
-        id: PlanId(row.get(0)?),
+        id: row.get(0)?,
         asked: NewPlan {
-            from: (root(1)?, RootRowId(row.get(2)?)),
-            to: (root(4)?, RootRowId(row.get(5)?)),
+            from: (row.get(1)?, row.get(2)?),
+            to: (row.get(4)?, row.get(5)?),
             folder,
             rules: Rules {
-                compare: Compare::from_name(&compare).ok_or_else(|| wrong(8, compare))?,
+                compare: row.get(8)?,
                 deletes: row.get(9)?,
                 overwrites: row.get(10)?,
                 damaged: row.get(14)?,
@@ -91,7 +86,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PlanRecord> {
         },
         generations: (row.get(3)?, row.get(6)?),
         totals: serde_json::from_str(&totals).map_err(|error| wrong(11, error.to_string()))?,
-        batch: row.get::<_, Option<i64>>(12)?.map(BatchId),
+        batch: row.get(12)?,
         created_at: row.get(13)?,
     })
 }

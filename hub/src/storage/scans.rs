@@ -104,7 +104,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<ScanReport, StorageError>> {
     Ok(serde_json::from_str::<Stored>(&body).map_err(|e| StorageError::damaged("a scan's report", e)).map(|stored| {
         ScanReport {
             id,
-            state: WorkState::from_name(&state).unwrap_or(WorkState::Failed),
+            state: state.parse().unwrap_or(WorkState::Failed),
             roots: stored.roots,
             errors: stored.errors,
             started_at: timestamp(started),

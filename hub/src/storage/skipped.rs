@@ -138,7 +138,7 @@ pub fn write_unseen(
             "SELECT id, path, reason, detail, mount FROM skipped_entries WHERE root_id = ?1 AND folder_id IS NULL",
         )?
         .query_map([root.0], |row| {
-            let reason = SkipReason::from_code(row.get(2)?).unwrap_or(SkipReason::Unlisted);
+            let reason = SkipReason::from_repr(row.get(2)?).unwrap_or(SkipReason::Unlisted);
             Ok((row.get(0)?, UnseenFolder { path: row.get(1)?, reason, detail: row.get(3)?, mount: row.get(4)? }))
         })?
         .collect::<Result<_, _>>()?;
@@ -193,7 +193,7 @@ pub fn accept(connection: &Connection, root: RootRowId, path: &str) -> Result<Ac
         .query_map((root.0, path), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<Vec<(String, i64, Option<String>)>, _>>()?;
     let reasons: Vec<SkipReason> =
-        found.iter().filter(|(at, ..)| at == path).filter_map(|(_, code, _)| SkipReason::from_code(*code)).collect();
+        found.iter().filter(|(at, ..)| at == path).filter_map(|(_, code, _)| SkipReason::from_repr(*code)).collect();
     let Some(first) = reasons.first() else { return Ok(Accepted::NotThere) };
     if !reasons.iter().any(|reason| reason.can_accept()) {
         return Ok(Accepted::NotOffered(*first));

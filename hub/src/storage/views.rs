@@ -36,5 +36,5 @@ mod pace_tests;
 mod test_library;
 
 pub use count_cache::CountCache;
-pub use entry::FileEntry;
+pub use entry::FileView;
 pub use page::{Page, PageRequest};

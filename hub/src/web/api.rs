@@ -41,6 +41,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::error::Problem;
 use super::{WebState, events_socket};
 
 /// The description apart from the routes.
@@ -51,6 +52,7 @@ use super::{WebState, events_socket};
         description = "Two folders of models, Local and the Lake: index, comparison, transfers. Times are RFC 3339 \
             in UTC, sizes are bytes, paths are relative with '/'. Every error is a problem document (RFC 9457)."
     ),
+    components(schemas(Problem)),
     tags(
         (name = "hub", description = "The program itself"),
         (name = "settings", description = "The configuration"),

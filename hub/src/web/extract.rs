@@ -9,7 +9,7 @@ mod path;
 mod query;
 
 pub use body::Body;
-pub use form::FormBody;
+pub use form::{FormBody, values_of};
 pub use list::{distinct, distinct_if_any};
 pub use path::InPath;
 pub use query::{MAX_SEARCH, Params, folder, optional, optional_parsed, search};

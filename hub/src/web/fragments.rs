@@ -4,6 +4,7 @@
 pub(super) mod bulk;
 pub(super) mod choose;
 pub(super) mod confirm;
+mod confirmation;
 pub(super) mod database;
 pub(super) mod duplicates;
 pub(super) mod evict;

@@ -15,6 +15,7 @@ pub(super) mod home;
 pub(super) mod library;
 pub(super) mod load;
 pub(super) mod logs;
+pub(in crate::web) mod paging;
 pub(super) mod plan;
 pub(super) mod queue;
 pub(super) mod remote;

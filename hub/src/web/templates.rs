@@ -8,8 +8,6 @@ mod filters;
 pub mod format;
 mod names;
 
-pub(super) use super::address::encode;
-
 use std::path::Path;
 
 use std::sync::LazyLock;

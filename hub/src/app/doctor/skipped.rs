@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::domain::root::Root;
 use crate::storage::look_into;
 use crate::storage::views::page::PageRequest;
-use crate::storage::views::skipped::{self, SkippedEntry};
+use crate::storage::views::skipped::{self, SkippedView};
 
 /// Places that are named.
 const NAMED: usize = 5;
@@ -32,8 +32,8 @@ pub(super) fn check(config: &Config, root: Root) -> Option<Check> {
     Some(Check { what, verdict: if totals.n_to_see_to > 0 { Err(text) } else { Ok(text) } })
 }
 
-fn told(entry: &SkippedEntry) -> String {
-    let why = entry.reason.why(entry.detail.as_deref());
+fn told(entry: &SkippedView) -> String {
+    let why = &entry.why;
     if entry.reason.needs_help() {
         format!("{}: {why}. {}", entry.path, entry.reason.way_out().trim_end_matches('.'))
     } else {

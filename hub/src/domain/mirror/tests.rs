@@ -248,14 +248,14 @@ fn one_content_is_not_given_twice() {
 #[test]
 fn codes_and_names_lead_back() {
     for action in Action::ALL {
-        assert_eq!(Action::from_code(action.code()), Some(action));
+        assert_eq!(Action::from_repr(action.code()), Some(action));
     }
-    for why in Why::ALL {
-        assert_eq!(Why::from_code(why.code()), Some(why));
+    for why in Why::ALL.iter().copied() {
+        assert_eq!(Why::from_repr(why.code()), Some(why));
         assert!(!why.action().is_done());
     }
     for way in [Compare::SizeMtime, Compare::Hash] {
-        assert_eq!(Compare::from_name(way.as_str()), Some(way));
+        assert_eq!(way.as_str().parse(), Ok(way));
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Action;
+use crate::domain::confirmation::{self, is_over_a_fifth};
 
 /// So many files, and how large they are together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -51,12 +52,6 @@ pub struct PlanTotals {
     pub dest: Count,
 }
 
-/// A fifth: what goes beyond it has to be confirmed in words.
-const SHARE_DIVISOR: u64 = 5;
-
-/// Files that may be deleted from a page without typing anything.
-const A_FEW: u64 = 10;
-
 impl PlanTotals {
     /// The rows of one action.
     pub const fn of(&mut self, action: Action) -> &mut Count {
@@ -95,14 +90,15 @@ impl PlanTotals {
 
     /// Whether so much is deleted that it has to be confirmed in words.
     pub fn needs_confirmation(&self) -> bool {
-        let over = |part: u64, whole: u64| part.saturating_mul(SHARE_DIVISOR) > whole;
-        self.deletes.n > 0 && (over(self.deletes.n, self.dest.n) || over(self.deletes.bytes, self.dest.bytes))
+        let (deletes, dest) = (self.deletes, self.dest);
+        deletes.n > 0 && (is_over_a_fifth(deletes.n, dest.n) || is_over_a_fifth(deletes.bytes, dest.bytes))
     }
 
-    /// Whether a page asks for words: also before many files are deleted, and before any is that the
+    /// What a page asks to be typed: also before many files are deleted, and before any is that the
     /// Lake holds.
-    pub fn is_typed(&self, is_lake: bool) -> bool {
-        self.needs_confirmation() || self.deletes.n > A_FEW || (is_lake && self.deletes.n > 0)
+    pub fn words(&self, is_lake: bool) -> Option<String> {
+        let n = self.deletes.n;
+        confirmation::words("DELETE", n, self.needs_confirmation() || (is_lake && n > 0))
     }
 
     /// The destination's free bytes afterwards. What goes to the trash frees nothing.
@@ -135,10 +131,10 @@ mod tests {
     #[test]
     fn a_page_asks_for_words_before_many_deletes_and_any_on_the_lake() {
         let dest = Count { n: 1_000, bytes: 1_000_000 };
-        assert!(!totals(Count { n: 10, bytes: 10 }, dest).is_typed(false));
-        assert!(totals(Count { n: 11, bytes: 11 }, dest).is_typed(false));
-        assert!(totals(Count { n: 1, bytes: 1 }, dest).is_typed(true));
-        assert!(!totals(Count::default(), dest).is_typed(true));
+        assert_eq!(totals(Count { n: 10, bytes: 10 }, dest).words(false), None);
+        assert_eq!(totals(Count { n: 11, bytes: 11 }, dest).words(false).as_deref(), Some("DELETE 11"));
+        assert_eq!(totals(Count { n: 1, bytes: 1 }, dest).words(true).as_deref(), Some("DELETE 1"));
+        assert_eq!(totals(Count::default(), dest).words(true), None);
     }
 
     #[test]

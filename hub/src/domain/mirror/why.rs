@@ -5,73 +5,43 @@ use serde::{Deserialize, Serialize};
 use super::Action;
 
 /// Why a file stays as it is though the sides don't agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::VariantArray, strum::FromRepr)]
 #[serde(rename_all = "snake_case")]
+#[repr(i64)]
 pub enum Why {
     /// Of equal size, and the source's file has no hash.
-    SourceUnhashed,
+    SourceUnhashed = 0,
     /// Of equal size, and the destination's file has no hash.
-    DestUnhashed,
+    DestUnhashed = 1,
     /// Of equal size, and neither has a hash.
-    BothUnhashed,
+    BothUnhashed = 2,
     /// A root has several names here that differ only in case.
-    CaseConflict,
+    CaseConflict = 3,
     /// A folder has the file's name, or a file the name of its folder.
-    InTheWay,
+    InTheWay = 4,
     /// The source's content lies in a cloud and not on the disk.
-    InCloud,
+    InCloud = 5,
     /// It differs, and the plan is to replace nothing.
-    Differs,
+    Differs = 6,
     /// The source was not seen there.
-    SourceUnknown,
+    SourceUnknown = 7,
     /// The destination was not seen there.
-    DestUnknown,
+    DestUnknown = 8,
     /// It differs, and the source's file is damaged.
-    Damaged,
+    Damaged = 9,
     /// The other side has a name that differs only in case, or a folder above that does.
-    CaseTwin,
+    CaseTwin = 10,
     /// The source's file has changed on disk without being written.
-    Rotted,
+    Rotted = 11,
 }
 
 impl Why {
     /// Every reason.
-    pub const ALL: [Self; 12] = [
-        Self::SourceUnhashed,
-        Self::DestUnhashed,
-        Self::BothUnhashed,
-        Self::CaseConflict,
-        Self::InTheWay,
-        Self::InCloud,
-        Self::Differs,
-        Self::SourceUnknown,
-        Self::DestUnknown,
-        Self::Damaged,
-        Self::CaseTwin,
-        Self::Rotted,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The number that stands for it in the database.
     pub const fn code(self) -> i64 {
-        match self {
-            Self::SourceUnhashed => 0,
-            Self::DestUnhashed => 1,
-            Self::BothUnhashed => 2,
-            Self::CaseConflict => 3,
-            Self::InTheWay => 4,
-            Self::InCloud => 5,
-            Self::Differs => 6,
-            Self::SourceUnknown => 7,
-            Self::DestUnknown => 8,
-            Self::Damaged => 9,
-            Self::CaseTwin => 10,
-            Self::Rotted => 11,
-        }
-    }
-
-    /// The reason behind a code of the database.
-    pub fn from_code(code: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|why| why.code() == code)
+        self as i64
     }
 
     /// Whether another name for the file would end it.

@@ -6,7 +6,19 @@ use shared_protocol::Sha256;
 use crate::domain::size::count;
 
 /// What was found at an address: words that stay, in the file and in the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum CheckStatus {
     /// The file is there, of the right size, as far as the site tells.
@@ -35,43 +47,19 @@ pub enum CheckStatus {
 
 impl CheckStatus {
     /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Ok,
-        Self::SizeDiffers,
-        Self::ContentDiffers,
-        Self::NeedsToken,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::NotAFile,
-        Self::RateLimited,
-        Self::Unreachable,
-        Self::PrivateAddress,
-        Self::BadRedirect,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Of an address that nobody has looked at.
     pub(super) const RANK_UNKNOWN: u8 = 1;
 
     /// The word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::SizeDiffers => "size_differs",
-            Self::ContentDiffers => "content_differs",
-            Self::NeedsToken => "needs_token",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::NotAFile => "not_a_file",
-            Self::RateLimited => "rate_limited",
-            Self::Unreachable => "unreachable",
-            Self::PrivateAddress => "private_address",
-            Self::BadRedirect => "bad_redirect",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The status of a word.
     pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == word)
+        word.parse().ok()
     }
 
     /// The order in which addresses are tried: right ones, then what may be right, then the rest.
@@ -88,7 +76,8 @@ impl CheckStatus {
 }
 
 /// How the addresses of a content stand together, for lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// At least one is right.
@@ -104,12 +93,8 @@ impl Standing {
     pub const ALL: [Self; 3] = [Self::Ok, Self::Trouble, Self::Unchecked];
 
     /// Its name in addresses.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Trouble => "trouble",
-            Self::Unchecked => "unchecked",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Its name for people.
@@ -308,7 +293,7 @@ mod tests {
 
     #[test]
     fn words_stay_and_lead_back() {
-        for status in CheckStatus::ALL {
+        for status in CheckStatus::ALL.iter().copied() {
             assert_eq!(CheckStatus::of_word(status.as_str()), Some(status));
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
         }

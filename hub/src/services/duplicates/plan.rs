@@ -5,7 +5,7 @@ use shared_protocol::RelPath;
 use crate::domain::duplicates::{Candidate, GroupKind, KeepRule};
 use crate::domain::root::Root;
 use crate::services::queue::{Named, Resolution};
-use crate::storage::views::duplicates::{GroupEntry, Member};
+use crate::storage::views::duplicates::{DuplicateFileView, DuplicateGroupView};
 
 /// Which file of a group stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Keep {
 }
 
 /// The name in the group that stays.
-pub fn keeper<'a>(group: &'a GroupEntry, keep: &Keep) -> Option<&'a Member> {
+pub fn keeper<'a>(group: &'a DuplicateGroupView, keep: &Keep) -> Option<&'a DuplicateFileView> {
     match keep {
         Keep::File(root, path) => group.files.iter().find(|file| file.root == *root && file.path == *path),
         Keep::Rule(rule) => {
@@ -34,15 +34,15 @@ pub fn keeper<'a>(group: &'a GroupEntry, keep: &Keep) -> Option<&'a Member> {
 
 /// What becomes of a group; nothing where the files are not equal to the last byte, or none would go.
 /// The other names of the file that stays are left alone: they take no room.
-pub fn resolution(group: &GroupEntry, keep: &Keep) -> Option<Resolution> {
+pub fn resolution(group: &DuplicateGroupView, keep: &Keep) -> Option<Resolution> {
     if group.kind != GroupKind::Content {
         return None;
     }
     let stays = keeper(group, keep)?;
-    let goes = |file: &&Member| file.node != stays.node && !file.conflict;
+    let goes = |file: &&DuplicateFileView| file.node != stays.node && !file.conflict;
     let others: Vec<Named> = group.files.iter().filter(goes).map(|file| (file.root, file.path.clone())).collect();
     let keep = (stays.root, stays.path.clone());
-    (!others.is_empty()).then_some(Resolution { hash: group.digest, keep, others })
+    (!others.is_empty()).then_some(Resolution { hash: group.hash, keep, others })
 }
 
 #[cfg(test)]
@@ -54,8 +54,8 @@ mod tests {
     use crate::domain::ids::{DuplicateGroupId, FileId};
     use crate::domain::ticks::Ticks;
 
-    fn group(kind: GroupKind, files: &[(&str, i64, bool)]) -> GroupEntry {
-        let member = |(path, node, conflict): &(&str, i64, bool)| Member {
+    fn group(kind: GroupKind, files: &[(&str, i64, bool)]) -> DuplicateGroupView {
+        let member = |(path, node, conflict): &(&str, i64, bool)| DuplicateFileView {
             id: FileId(1),
             root: Root::Local,
             path: RelPath::parse(path).unwrap(),
@@ -64,11 +64,12 @@ mod tests {
             hash: None,
             node: *node,
             conflict: *conflict,
+            link_of: None,
         };
-        GroupEntry {
+        DuplicateGroupView {
             id: DuplicateGroupId(1),
             kind,
-            digest: Blake3::from_bytes([1; 32]),
+            hash: Blake3::from_bytes([1; 32]),
             size_bytes: 1,
             n_files: 2,
             reclaimable_bytes: 1,
@@ -76,7 +77,7 @@ mod tests {
         }
     }
 
-    fn others(group: &GroupEntry, keep: &Keep) -> Option<Vec<String>> {
+    fn others(group: &DuplicateGroupView, keep: &Keep) -> Option<Vec<String>> {
         Some(resolution(group, keep)?.others.into_iter().map(|(_, path)| path.to_string()).collect())
     }
 

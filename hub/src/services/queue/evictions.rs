@@ -221,17 +221,14 @@ impl Asked<'_> {
             }
         };
         Ok(Some(NewTransfer {
-            operation: Operation::Evict,
-            from: (Root::Local, self.local.row),
             to: Some((Root::Lake, self.lake.row)),
-            path: file.path.clone(),
             to_path: Some(stays).filter(|stays| *stays != file.path),
-            on_conflict: OnConflict::Skip,
-            size_bytes: file.size_bytes,
-            modified: file.modified,
-            trash_path: None,
-            occupant: None,
-            phase: 0,
+            ..NewTransfer::new(
+                Operation::Evict,
+                (Root::Local, self.local.row),
+                file.path.clone(),
+                (file.size_bytes, file.modified),
+            )
         }))
     }
 
@@ -359,17 +356,14 @@ impl Asked<'_> {
             return Ok(None);
         }
         Ok(Some(NewTransfer {
-            operation: Operation::Copy,
-            from: (Root::Lake, self.lake.row),
             to: Some((Root::Local, self.local.row)),
             to_path: Some(evicted.path.clone()).filter(|path| *path != source.path),
-            path: source.path,
-            on_conflict: OnConflict::Skip,
-            size_bytes: source.size_bytes,
-            modified: source.modified,
-            trash_path: None,
-            occupant: None,
-            phase: 0,
+            ..NewTransfer::new(
+                Operation::Copy,
+                (Root::Lake, self.lake.row),
+                source.path,
+                (source.size_bytes, source.modified),
+            )
         }))
     }
 }

@@ -118,17 +118,16 @@ impl Plan<'_> {
             Ok((from, to)) => {
                 let (from_root, good) = rotted.good?;
                 Some(NewTransfer {
-                    operation: Operation::Copy,
-                    from: (from_root, from.row),
                     to: Some((rotted.root, to.row)),
-                    path: good.path,
                     to_path: Some(path),
                     on_conflict: OnConflict::Replace,
-                    size_bytes: good.size_bytes,
-                    modified: good.modified,
-                    trash_path: None,
                     occupant: Some((rotted.file.size_bytes, rotted.file.modified)),
-                    phase: 0,
+                    ..NewTransfer::new(
+                        Operation::Copy,
+                        (from_root, from.row),
+                        good.path,
+                        (good.size_bytes, good.modified),
+                    )
                 })
             }
             Err(why) => {

@@ -142,17 +142,13 @@ impl Plan<'_> {
             Ok(None)
         } else {
             Ok(Some(NewTransfer {
-                operation: Operation::Restore,
-                from: (live.root, live.row),
-                to: None,
-                path: row.path.clone(),
-                to_path: None,
-                on_conflict: OnConflict::Skip,
-                size_bytes: row.size_bytes,
-                modified: row.modified,
                 trash_path: Some(row.trash_path.clone()),
-                occupant: None,
-                phase: 0,
+                ..NewTransfer::new(
+                    Operation::Restore,
+                    (live.root, live.row),
+                    row.path.clone(),
+                    (row.size_bytes, row.modified),
+                )
             }))
         }
     }

@@ -247,16 +247,8 @@ fn missing(live: &LiveRoot, path: &RelPath) -> ServiceError {
 fn transfer(live: &LiveRoot, file: FileRow, to_path: RelPath) -> NewTransfer {
     let root = (live.root, live.row);
     NewTransfer {
-        operation: Operation::Move,
-        from: root,
         to: Some(root),
-        path: file.path,
         to_path: Some(to_path),
-        on_conflict: OnConflict::Skip,
-        size_bytes: file.size_bytes,
-        modified: file.modified,
-        trash_path: None,
-        occupant: None,
-        phase: 0,
+        ..NewTransfer::new(Operation::Move, root, file.path, (file.size_bytes, file.modified))
     }
 }

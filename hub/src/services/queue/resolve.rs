@@ -248,17 +248,14 @@ impl<'a> Plan<'a> {
             });
         }
         self.transfers.push(NewTransfer {
-            operation: operation(self.action),
-            from: (live.root, live.row),
             to: Some((keeps.root, keeps.row)),
-            path: file.path,
             to_path: Some(keeper.path.clone()),
-            on_conflict: OnConflict::Skip,
-            size_bytes: file.size_bytes,
-            modified: file.modified,
-            trash_path: None,
-            occupant: None,
-            phase: 0,
+            ..NewTransfer::new(
+                operation(self.action),
+                (live.root, live.row),
+                file.path,
+                (file.size_bytes, file.modified),
+            )
         });
     }
 }

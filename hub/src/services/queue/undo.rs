@@ -220,17 +220,10 @@ fn restore(
     let known = waypoint::find_trashed(connection, live.row, &trash_path)?;
     let known = known.filter(|known| !known.leaving).ok_or_else(gone)?;
     Ok(NewTransfer {
-        operation: Operation::Restore,
-        from: (root, live.row),
-        to: None,
-        path: path.clone(),
-        to_path: None,
         on_conflict: if occupant.is_some() { OnConflict::Replace } else { OnConflict::Skip },
-        size_bytes: known.size_bytes,
-        modified: known.modified,
         trash_path: Some(trash_path),
         occupant,
-        phase: 0,
+        ..NewTransfer::new(Operation::Restore, (root, live.row), path.clone(), (known.size_bytes, known.modified))
     })
 }
 
@@ -238,75 +231,34 @@ fn restore(
 fn taken_away(queue: &Queue, done: &TransferRow, root: Root, path: &RelPath) -> Result<NewTransfer, ServiceError> {
     queue.roots.check_delete(root)?;
     let live = queue.roots.live_writable(root)?;
-    let (size_bytes, modified) = result(done);
-    Ok(NewTransfer {
-        operation: Operation::Delete,
-        from: (root, live.row),
-        to: None,
-        path: path.clone(),
-        to_path: None,
-        on_conflict: OnConflict::Skip,
-        size_bytes,
-        modified,
-        trash_path: None,
-        occupant: None,
-        phase: 0,
-    })
+    Ok(NewTransfer::new(Operation::Delete, (root, live.row), path.clone(), result(done)))
 }
 
 /// A file that shares its bytes gets its own again.
 fn separated(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer, ServiceError> {
     let live = queue.roots.live_writable(to)?;
-    let (size_bytes, modified) = result(done);
     Ok(NewTransfer {
-        operation: Operation::Separate,
-        from: (to, live.row),
         to: Some((to, live.row)),
-        path: done.path.clone(),
-        to_path: None,
-        on_conflict: OnConflict::Skip,
-        size_bytes,
-        modified,
-        trash_path: None,
-        occupant: None,
-        phase: 0,
+        ..NewTransfer::new(Operation::Separate, (to, live.row), done.path.clone(), result(done))
     })
 }
 
 /// What left Local comes back from where its content was proved to be.
 fn copied_back(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer, ServiceError> {
     let (now, back) = (queue.roots.live(to)?, queue.roots.live_writable(done.from)?);
-    let (size_bytes, modified) = result(done);
     Ok(NewTransfer {
-        operation: Operation::Copy,
-        from: (to, now.row),
         to: Some((done.from, back.row)),
-        path: done.to_path.clone(),
         to_path: Some(done.path.clone()),
-        on_conflict: OnConflict::Skip,
-        size_bytes,
-        modified,
-        trash_path: None,
-        occupant: None,
-        phase: 0,
+        ..NewTransfer::new(Operation::Copy, (to, now.row), done.to_path.clone(), result(done))
     })
 }
 
 fn moved_back(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer, ServiceError> {
     queue.roots.check_delete(to)?;
     let (now, back) = (queue.roots.live_writable(to)?, queue.roots.live_writable(done.from)?);
-    let (size_bytes, modified) = result(done);
     Ok(NewTransfer {
-        operation: Operation::Move,
-        from: (to, now.row),
         to: Some((done.from, back.row)),
-        path: done.to_path.clone(),
         to_path: Some(done.path.clone()),
-        on_conflict: OnConflict::Skip,
-        size_bytes,
-        modified,
-        trash_path: None,
-        occupant: None,
-        phase: 0,
+        ..NewTransfer::new(Operation::Move, (to, now.row), done.to_path.clone(), result(done))
     })
 }

@@ -47,16 +47,15 @@ const COLUMNS: &str = "id, local, lake, min_size, state, n_candidates, n_failed,
      created_at, finished_at";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<DuplicateScanRow> {
-    let (local, lake, state): (bool, bool, String) = (row.get(1)?, row.get(2)?, row.get(4)?);
-    let wrong = || rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, state.clone().into());
+    let (local, lake): (bool, bool) = (row.get(1)?, row.get(2)?);
     let chosen = [(Root::Local, local), (Root::Lake, lake)];
     Ok(DuplicateScanRow {
-        id: DuplicateScanId(row.get(0)?),
+        id: row.get(0)?,
         scope: Scope {
             roots: chosen.into_iter().filter(|(_, is_in)| *is_in).map(|(root, _)| root).collect(),
             min_size: from_db(row.get(3)?),
         },
-        state: WorkState::from_name(&state).ok_or_else(wrong)?,
+        state: row.get(4)?,
         n_candidates: from_db(row.get(5)?),
         n_failed: from_db(row.get(6)?),
         n_groups: from_db(row.get(7)?),

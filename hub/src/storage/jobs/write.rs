@@ -34,7 +34,7 @@ pub fn insert(connection: &Connection, job: &NewJob) -> Result<JobRow, StorageEr
         .execute((
             id.to_string(),
             job.agent.to_string(),
-            job.task.kind().as_str(),
+            job.task.kind(),
             file.map(|file| file.root.as_str()),
             file.map(|file| file.path.as_str()),
             file.map(|file| to_db(file.size_bytes)),

@@ -74,19 +74,18 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PlanRow> {
         let (size, modified): (Option<i64>, Option<i64>) = (row.get(column)?, row.get(column + 1)?);
         Ok(size.zip(modified).map(|(size, modified)| Stamp { size_bytes: from_db(size), modified: Ticks(modified) }))
     };
-    let id = |column: usize| -> rusqlite::Result<Option<FileId>> { Ok(row.get::<_, Option<i64>>(column)?.map(FileId)) };
     let code: i64 = row.get(0)?;
     Ok(PlanRow {
-        action: Action::from_code(code).ok_or_else(|| wrong(0, format!("action {code}")))?,
+        action: Action::from_repr(code).ok_or_else(|| wrong(0, format!("action {code}")))?,
         phase: row.get(1)?,
         path: path(2)?.ok_or_else(|| wrong(2, "no path".to_owned()))?,
         stamp: stamp(3)?.ok_or_else(|| wrong(3, "no size".to_owned()))?,
         to_path: path(5)?,
         there: stamp(6)?,
-        source: id(8)?,
-        dest: id(9)?,
-        gone: id(10)?,
-        why: row.get::<_, Option<i64>>(11)?.and_then(Why::from_code),
+        source: row.get(8)?,
+        dest: row.get(9)?,
+        gone: row.get(10)?,
+        why: row.get::<_, Option<i64>>(11)?.and_then(Why::from_repr),
         place: row.get(12)?,
     })
 }

@@ -56,6 +56,31 @@ pub struct NewTransfer {
     pub phase: u32,
 }
 
+impl NewTransfer {
+    /// What is to be done with a file of this size and time, where nothing else is said: on its own root,
+    /// under its own path, waiting for nothing.
+    pub const fn new(
+        operation: Operation,
+        from: (Root, RootRowId),
+        path: RelPath,
+        (size_bytes, modified): (u64, Ticks),
+    ) -> Self {
+        Self {
+            operation,
+            from,
+            to: None,
+            path,
+            to_path: None,
+            on_conflict: OnConflict::Skip,
+            size_bytes,
+            modified,
+            trash_path: None,
+            occupant: None,
+            phase: 0,
+        }
+    }
+}
+
 /// Stores a batch with its transfers at the end of the queue.
 pub fn insert(connection: &Connection, batch: &NewBatch, transfers: &[NewTransfer]) -> Result<BatchId, StorageError> {
     let mut growing = GrowingBatch::begin(connection, batch)?;

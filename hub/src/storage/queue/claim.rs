@@ -94,7 +94,7 @@ pub fn summary(connection: &Connection) -> Result<Vec<(TransferState, u64, u64)>
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
-        if let Some(state) = TransferState::from_name(&name) {
+        if let Ok(state) = name.parse::<TransferState>() {
             found.push((state, crate::storage::from_db(row.get(1)?), crate::storage::from_db(row.get(2)?)));
         }
     }
@@ -142,7 +142,7 @@ mod tests {
             "SELECT state, count(*), sum(size_bytes - bytes_done) FROM transfers WHERE cleared = 0 GROUP BY state";
         let mut statement = connection.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| {
-            let state = TransferState::from_name(&row.get::<_, String>(0)?).unwrap();
+            let state = row.get::<_, TransferState>(0)?;
             Ok((state, crate::storage::from_db(row.get(1)?), crate::storage::from_db(row.get(2)?)))
         });
         rows.unwrap().map(Result::unwrap).collect()

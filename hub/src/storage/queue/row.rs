@@ -76,18 +76,12 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.to_owned().into())
     };
     let text = |column| row.get_ref(column).and_then(|value| value.as_str().map_err(Into::into));
-    let root = |column| match text(column)? {
-        "local" => Ok(Root::Local),
-        "lake" => Ok(Root::Lake),
-        other => Err(wrong(column, other)),
-    };
     let path = RelPath::parse(text(7)?).map_err(|error| wrong(7, &error.to_string()))?;
     let to_path: Option<String> = row.get(8)?;
     let to_path = match to_path {
         Some(text) => RelPath::parse(&text).map_err(|error| wrong(8, &error.to_string()))?,
         None => path.clone(),
     };
-    let has_to = row.get_ref(5)? != rusqlite::types::ValueRef::Null;
     let stop: Option<String> = row.get(11)?;
     let part = digest_column(row, 17)?;
     let part_sha256: Option<[u8; 32]> = row.get(18)?;
@@ -98,16 +92,16 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
     Ok(TransferRow {
         id: TransferId(row.get(0)?),
         batch_id: BatchId(row.get(1)?),
-        operation: Operation::from_name(text(2)?).ok_or_else(|| wrong(2, "operation"))?,
-        from: root(3)?,
+        operation: row.get(2)?,
+        from: row.get(3)?,
         from_row: RootRowId(row.get(4)?),
-        to: if has_to { Some(root(5)?) } else { None },
-        to_row: row.get::<_, Option<i64>>(6)?.map(RootRowId),
+        to: row.get(5)?,
+        to_row: row.get(6)?,
         path,
         to_path,
-        on_conflict: OnConflict::from_name(text(9)?).unwrap_or_default(),
+        on_conflict: text(9)?.parse().unwrap_or_default(),
         progress: Progress {
-            state: TransferState::from_name(text(10)?).ok_or_else(|| wrong(10, "state"))?,
+            state: row.get(10)?,
             stop: match stop.as_deref() {
                 Some("pause") => Some(Stop::Pause),
                 Some("cancel") => Some(Stop::Cancel),
@@ -128,7 +122,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
         begun: row.get_ref(22)? != rusqlite::types::ValueRef::Null,
         position: row.get(23)?,
         phase: row.get(24)?,
-        bundle: row.get::<_, Option<i64>>(25)?.map(TransferId),
+        bundle: row.get(25)?,
     })
 }
 

@@ -95,7 +95,7 @@ fn count(connection: &Connection, batch: BatchId, story: &mut Story) -> Result<(
         let (operation, state): (String, String) = (row.get(0)?, row.get(3)?);
         let n = from_db(row.get(4)?);
         story.n += n;
-        match TransferState::from_name(&state) {
+        match state.parse().ok() {
             Some(TransferState::Failed) => story.n_failed += n,
             Some(TransferState::Cancelled) => story.n_cancelled += n,
             Some(TransferState::Completed) => {

@@ -16,12 +16,11 @@ pub fn is_stray(connection: &Connection, name: &str) -> Result<bool, StorageErro
     if database != facts::token(connection)? {
         return Ok(false);
     }
-    let state: Option<String> = connection
+    let state: Option<TransferState> = connection
         .prepare_cached("SELECT state FROM transfers WHERE id = ?1")?
         .query_row([TransferId(id).0], |row| row.get(0))
         .optional()?;
-    let state = state.as_deref().map(TransferState::from_name);
-    Ok(matches!(state, None | Some(Some(TransferState::Completed | TransferState::Cancelled))))
+    Ok(matches!(state, None | Some(TransferState::Completed | TransferState::Cancelled)))
 }
 
 /// Such files that the last scan saw in a root.

@@ -90,7 +90,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Cover> {
     Ok(Cover {
         root: if root == Root::Lake.as_str() { Root::Lake } else { Root::Local },
         path: row.get(1)?,
-        reason: SkipReason::from_code(row.get(2)?).unwrap_or(SkipReason::Unlisted),
+        reason: SkipReason::from_repr(row.get(2)?).unwrap_or(SkipReason::Unlisted),
         detail: row.get(3)?,
     })
 }

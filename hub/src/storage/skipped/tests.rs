@@ -66,7 +66,7 @@ impl Library {
         self.database
             .read_blocking(|c| {
                 let mut statement = c.prepare("SELECT path, status FROM pairs ORDER BY 1")?;
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, DiffStatus::from_code(row.get(1)?).unwrap()));
+                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, DiffStatus::from_repr(row.get(1)?).unwrap()));
                 Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
             })
             .unwrap()
@@ -233,7 +233,7 @@ proptest! {
                 "SELECT i.action, i.path, coalesce(i.to_path, i.path), i.last_copy, f.blake3, i.place FROM plan_items i
                  LEFT JOIN files f ON f.id = i.gone_id WHERE i.plan_id = ?1")?;
             let read = |row: &rusqlite::Row<'_>| Ok((
-                Action::from_code(row.get(0)?).unwrap(), row.get::<_, String>(1)?, row.get::<_, String>(2)?,
+                Action::from_repr(row.get(0)?).unwrap(), row.get::<_, String>(1)?, row.get::<_, String>(2)?,
                 row.get::<_, bool>(3)?, row.get::<_, Option<Vec<u8>>>(4)?, row.get::<_, Option<String>>(5)?,
             ));
             Ok(statement.query_map([id.0], read)?.collect::<Result<Vec<_>, _>>()?)

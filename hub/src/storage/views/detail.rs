@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use shared_protocol::{Blake3, RelPath, Sha256};
 
-use super::entry::{FileEntry, N_COLUMNS, columns_of, entry};
+use super::entry::{FileView, N_COLUMNS, columns_of, entry};
 use crate::domain::bundle;
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::{FileId, TransferId};
@@ -20,13 +20,13 @@ const NAMED_COPIES: i64 = 50;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileDetail {
     /// The file itself.
-    pub file: FileEntry,
+    pub file: FileView,
     /// Its SHA-256, if it was taken.
     pub sha256: Option<Sha256>,
     /// When its hash was taken.
     pub hashed_at: Option<jiff::Timestamp>,
     /// What lies beside a model and belongs to it, by name.
-    pub sidecars: Vec<FileEntry>,
+    pub sidecars: Vec<FileView>,
     /// How it stands to the other root, if that was compared.
     pub status: Option<DiffStatus>,
     /// The unknown places that it lies at or below.
@@ -34,9 +34,9 @@ pub struct FileDetail {
     /// Other names of its root that differ only in case or in how accents are written.
     pub nearly: Vec<RelPath>,
     /// The file on the other root that it is compared with.
-    pub twin: Option<FileEntry>,
+    pub twin: Option<FileView>,
     /// Other files of the same content on both roots, with the twin; at most the first fifty.
-    pub copies: Vec<FileEntry>,
+    pub copies: Vec<FileView>,
     /// How many these are in truth.
     pub n_copies: u64,
     /// Transfers that have not ended and read or write this path.
@@ -68,7 +68,7 @@ pub fn show(connection: &Connection, root: Root, path: &RelPath) -> Result<Optio
     }))
 }
 
-fn find(connection: &Connection, root: &RootRow, path: &RelPath) -> Result<Option<FileEntry>, StorageError> {
+fn find(connection: &Connection, root: &RootRow, path: &RelPath) -> Result<Option<FileView>, StorageError> {
     let sql =
         format!("SELECT {} FROM files f WHERE f.root_id = ?1 AND f.match_key = ?2 AND f.path = ?3", columns_of("f"));
     Ok(connection
@@ -90,7 +90,7 @@ fn hashed_at(
     Ok(at.map(timestamp))
 }
 
-fn sidecars(connection: &Connection, root: &RootRow, file: &FileEntry) -> Result<Vec<FileEntry>, StorageError> {
+fn sidecars(connection: &Connection, root: &RootRow, file: &FileView) -> Result<Vec<FileView>, StorageError> {
     if file.kind != FileKind::Model {
         return Ok(Vec::new());
     }
@@ -100,17 +100,17 @@ fn sidecars(connection: &Connection, root: &RootRow, file: &FileEntry) -> Result
     let sidecars = split.bundles.iter().flat_map(|bundle| &bundle.sidecars);
     let ids = sidecars.filter_map(|sidecar| near.get(sidecar.at)).map(|near| near.id);
     let found = ids.map(|id| by_id(connection, id, root.root)).collect::<Result<Vec<_>, _>>()?;
-    let mut found: Vec<FileEntry> = found.into_iter().flatten().collect();
+    let mut found: Vec<FileView> = found.into_iter().flatten().collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
 }
 
-fn nearly(connection: &Connection, root: &RootRow, file: &FileEntry) -> Result<Vec<RelPath>, StorageError> {
+fn nearly(connection: &Connection, root: &RootRow, file: &FileView) -> Result<Vec<RelPath>, StorageError> {
     let found = index::files_at_key(connection, root.id, &file.path.match_key())?;
     Ok(found.into_iter().filter(|found| found.id != file.id).map(|found| found.path).collect())
 }
 
-fn twin(connection: &Connection, file: &FileEntry) -> Result<(Option<DiffStatus>, Option<FileEntry>), StorageError> {
+fn twin(connection: &Connection, file: &FileView) -> Result<(Option<DiffStatus>, Option<FileView>), StorageError> {
     let (own, other) = match file.root {
         Root::Local => ("local_id", "lake_id"),
         Root::Lake => ("lake_id", "local_id"),
@@ -123,15 +123,15 @@ fn twin(connection: &Connection, file: &FileEntry) -> Result<(Option<DiffStatus>
         Some(id) => by_id(connection, FileId(id), file.root.other())?,
         None => None,
     };
-    Ok((DiffStatus::from_code(status), twin))
+    Ok((DiffStatus::from_repr(status), twin))
 }
 
-fn by_id(connection: &Connection, id: FileId, root: Root) -> Result<Option<FileEntry>, StorageError> {
+fn by_id(connection: &Connection, id: FileId, root: Root) -> Result<Option<FileView>, StorageError> {
     let sql = format!("SELECT {} FROM files f WHERE f.id = ?1", columns_of("f"));
     Ok(connection.prepare_cached(&sql)?.query_row([id.0], |row| entry(row, 0, root)).optional()?)
 }
 
-fn copies(connection: &Connection, file: &FileEntry) -> Result<(Vec<FileEntry>, u64), StorageError> {
+fn copies(connection: &Connection, file: &FileView) -> Result<(Vec<FileView>, u64), StorageError> {
     let Some(hash) = &file.hash else { return Ok((Vec::new(), 0)) };
     let sql = format!(
         "SELECT {}, r.root FROM files f JOIN roots r ON r.id = f.root_id AND r.active = 1
@@ -144,7 +144,7 @@ fn copies(connection: &Connection, file: &FileEntry) -> Result<(Vec<FileEntry>, 
         let name: String = row.get(N_COLUMNS)?;
         entry(row, 0, if name == Root::Lake.as_str() { Root::Lake } else { Root::Local })
     })?;
-    let copies: Vec<FileEntry> = rows.collect::<Result<_, _>>()?;
+    let copies: Vec<FileView> = rows.collect::<Result<_, _>>()?;
     let n = connection
         .prepare_cached(&format!(
             "SELECT count(*) FROM files f JOIN roots r ON r.id = f.root_id AND r.active = 1

@@ -2,38 +2,41 @@
 //!
 //! `pairs` holds the answer already; whoever reads here has it brought up to date first.
 
+use crate::domain::described::RelPathText;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
+use utoipa::ToSchema;
 
 pub use super::filter::PairFilter;
 
 use super::count_cache::CountCache;
 pub use super::entry::StatusTotals;
-use super::entry::{Chosen, FileEntry, N_COLUMNS, Totals, columns_of, entry, path};
+use super::entry::{Chosen, FileView, N_COLUMNS, Totals, columns_of, entry, path};
 use super::page::{Page, PageRequest};
 use super::search::{self, Candidates};
 use super::statement::{Statement, text};
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
-use crate::storage::skipped::{Cover, cover_of_either};
+use crate::storage::skipped::{because, cover_of_either};
 use crate::storage::{StorageError, from_db};
 
-/// One row: a file that stands alone, or a pair.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PairEntry {
-    /// The Lake's path where the Lake has the file, else Local's.
+/// One file that stands alone, or a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PairView {
+    /// The Lake's path where the Lake has the file, else Local's. They differ for `moved`.
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
-    /// How the sides stand to each other.
+    /// How the two sides stand to each other.
     pub status: DiffStatus,
     /// The larger side's size.
     pub size_bytes: u64,
     /// Local's file.
-    pub local: Option<FileEntry>,
+    pub local: Option<FileView>,
     /// The Lake's file.
-    pub lake: Option<FileEntry>,
-    /// The unknown places that it lies at or below.
-    pub covers: Vec<Cover>,
+    pub lake: Option<FileView>,
+    /// Of `unknown`: which place of which side was not seen, and why.
+    pub why: Option<String>,
 }
 
 /// Where a page ends.
@@ -50,7 +53,7 @@ pub fn list(
     filter: &PairFilter,
     request: &PageRequest,
     counts: &CountCache,
-) -> Result<Page<PairEntry>, StorageError> {
+) -> Result<Page<PairView>, StorageError> {
     let after = request.after::<Key>()?;
     let (from, to) = filter.range();
     if after.as_ref().is_some_and(|key| key.status != filter.status || key.name < from || key.name >= to) {
@@ -62,12 +65,12 @@ pub fn list(
     }
     let source = Source::choose(connection, filter)?;
     let mut rows = list_statement(filter, &source, after.as_ref(), request).rows(connection, |row| {
-        let status = DiffStatus::from_code(row.get(2)?).unwrap_or(DiffStatus::Unverified);
-        let side = |first: usize, root: Root| -> rusqlite::Result<Option<FileEntry>> {
+        let status = DiffStatus::from_repr(row.get(2)?).unwrap_or(DiffStatus::Unverified);
+        let side = |first: usize, root: Root| -> rusqlite::Result<Option<FileView>> {
             if row.get_ref(first)?.as_i64_or_null()?.is_some() { entry(row, first, root).map(Some) } else { Ok(None) }
         };
-        let pair = PairEntry {
-            covers: Vec::new(),
+        let pair = PairView {
+            why: None,
             path: path(row, 1)?,
             status,
             size_bytes: from_db(row.get(3)?),
@@ -77,9 +80,9 @@ pub fn list(
         Ok((row.get::<_, String>(0)?, pair))
     })?;
     for (key, pair) in rows.iter_mut().filter(|(_, pair)| pair.status == DiffStatus::Unknown) {
-        pair.covers = cover_of_either(connection, key)?;
+        pair.why = because(&cover_of_either(connection, key)?);
     }
-    let key = |(match_key, pair): &(String, PairEntry)| Key {
+    let key = |(match_key, pair): &(String, PairView)| Key {
         status: filter.status,
         name: match_key.clone(),
         path: pair.path.as_str().to_owned(),
@@ -109,7 +112,7 @@ fn take_summary(connection: &Connection, filter: &PairFilter) -> Result<Vec<Stat
     statement.text("GROUP BY p.status");
     let rows = statement.rows(connection, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let known = |(code, n, size)| {
-        let status = DiffStatus::from_code(code)?;
+        let status = DiffStatus::from_repr(code)?;
         Some(StatusTotals { status, n: from_db(n), size_bytes: from_db(size) })
     };
     Ok(rows.into_iter().filter_map(known).collect())
@@ -134,7 +137,7 @@ pub fn totals(connection: &Connection, filter: &PairFilter) -> Result<Totals, St
     let mut statement = Statement::new("SELECT count(*), coalesce(sum(p.size_bytes), 0)");
     Source::choose(connection, filter)?.add_from(&mut statement);
     filter.add_where(&mut statement);
-    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+    statement.row(connection, Totals::read)
 }
 
 /// Where the rows are taken from; chosen here, as for [`super::files`].

@@ -1,5 +1,10 @@
 //! Groups of duplicates, those first that waste most.
 
+use crate::domain::described::{Blake3Text, RelPathText};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use utoipa::ToSchema;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
@@ -8,7 +13,6 @@ use shared_protocol::{Blake3, RelPath};
 use super::entry::path;
 use super::page::{Page, PageRequest};
 use super::statement::{Statement, text};
-use super::transfers::root;
 use crate::domain::duplicates::GroupKind;
 use crate::domain::ids::{DuplicateGroupId, FileId};
 use crate::domain::root::Root;
@@ -25,14 +29,16 @@ pub struct GroupFilter {
 }
 
 /// Files that hold the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupEntry {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DuplicateGroupView {
     /// Its row.
+    #[serde(skip)]
     pub id: DuplicateGroupId,
-    /// What the files have in common.
+    /// `content`: every byte is the same; `weights`: every tensor is, what the headers say differs.
     pub kind: GroupKind,
-    /// The digest of that.
-    pub digest: Blake3,
+    /// The content's hash, or that of the tensors.
+    #[schema(value_type = Blake3Text)]
+    pub hash: Blake3,
     /// The size of one file.
     pub size_bytes: u64,
     /// Files, not names: hard links are one.
@@ -40,27 +46,36 @@ pub struct GroupEntry {
     /// What one copy instead of all would free.
     pub reclaimable_bytes: u64,
     /// Their names.
-    pub files: Vec<Member>,
+    pub files: Vec<DuplicateFileView>,
 }
 
 /// A name of a file in a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DuplicateFileView {
     /// The file's row.
+    #[serde(skip)]
     pub id: FileId,
     /// In which root.
     pub root: Root,
     /// Its path.
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Its size.
     pub size_bytes: u64,
     /// When it was modified last.
+    #[serde(rename = "modified_at")]
+    #[schema(value_type = String, format = DateTime)]
     pub modified: Ticks,
     /// Its hash.
+    #[schema(value_type = Option<Blake3Text>)]
     pub hash: Option<Blake3>,
+    /// The path above that is the same file, where this is another name of it.
+    pub link_of: Option<String>,
     /// Names with the same number are one file.
+    #[serde(skip)]
     pub node: i64,
     /// Another name of the same root differs only in case.
+    #[serde(skip)]
     pub conflict: bool,
 }
 
@@ -109,7 +124,7 @@ pub fn list(
     connection: &Connection,
     filter: GroupFilter,
     request: &PageRequest,
-) -> Result<Page<GroupEntry>, StorageError> {
+) -> Result<Page<DuplicateGroupView>, StorageError> {
     let after = request.after::<Key>()?;
     let kind = filter.kind.code();
     if after.is_some_and(|key| (key.kind, key.within) != (kind, filter.within)) {
@@ -117,7 +132,7 @@ pub fn list(
     }
     let rows = list_statement(filter, after, request).rows(connection, |row| entry(row, filter.kind))?;
     let total = extent(connection, filter)?.n_groups;
-    let key = |row: &GroupEntry| Key {
+    let key = |row: &DuplicateGroupView| Key {
         kind,
         within: filter.within,
         bytes: crate::storage::to_db(row.reclaimable_bytes),
@@ -142,12 +157,12 @@ fn list_statement(filter: GroupFilter, after: Option<Key>, request: &PageRequest
     statement
 }
 
-fn entry(row: &Row<'_>, kind: GroupKind) -> rusqlite::Result<GroupEntry> {
+fn entry(row: &Row<'_>, kind: GroupKind) -> rusqlite::Result<DuplicateGroupView> {
     let digest = digest_column(row, 1)?;
-    Ok(GroupEntry {
-        id: DuplicateGroupId(row.get(0)?),
+    Ok(DuplicateGroupView {
+        id: row.get(0)?,
         kind,
-        digest: digest.ok_or(rusqlite::Error::InvalidQuery)?,
+        hash: digest.ok_or(rusqlite::Error::InvalidQuery)?,
         size_bytes: from_db(row.get(2)?),
         n_files: from_db(row.get(3)?),
         reclaimable_bytes: from_db(row.get(4)?),
@@ -189,7 +204,11 @@ fn extent_statement(filter: GroupFilter) -> Statement {
 }
 
 /// The group of a digest, with the names that the filter means.
-pub fn show(connection: &Connection, filter: GroupFilter, digest: &Blake3) -> Result<Option<GroupEntry>, StorageError> {
+pub fn show(
+    connection: &Connection,
+    filter: GroupFilter,
+    digest: &Blake3,
+) -> Result<Option<DuplicateGroupView>, StorageError> {
     let count = filter.count();
     let sql = format!(
         "SELECT id, digest, size_bytes, {count}, size_bytes * ({count} - 1) FROM duplicate_groups
@@ -205,7 +224,7 @@ pub fn show(connection: &Connection, filter: GroupFilter, digest: &Blake3) -> Re
 }
 
 /// Every group that the filter means, for what is done with all of them.
-pub fn all(connection: &Connection, filter: GroupFilter) -> Result<Vec<GroupEntry>, StorageError> {
+pub fn all(connection: &Connection, filter: GroupFilter) -> Result<Vec<DuplicateGroupView>, StorageError> {
     let count = filter.count();
     let select = format!("SELECT id, digest, size_bytes, {count}, size_bytes * ({count} - 1)");
     let mut groups = filter.from().wrapped(&select, " ORDER BY id").rows(connection, |row| entry(row, filter.kind))?;
@@ -220,7 +239,7 @@ fn members(
     connection: &Connection,
     group: DuplicateGroupId,
     within: Option<Root>,
-) -> Result<Vec<Member>, StorageError> {
+) -> Result<Vec<DuplicateFileView>, StorageError> {
     let mut statement = Statement::new("");
     statement.add(
         "SELECT f.id, d.root, f.path, f.size_bytes, f.modified, f.blake3, d.node, f.conflict
@@ -231,18 +250,27 @@ fn members(
         statement.add("AND d.root = ?", [text(root.as_str())]);
     }
     statement.text("ORDER BY d.root DESC, f.match_key, f.id");
-    statement.rows(connection, |row| {
-        Ok(Member {
-            id: FileId(row.get(0)?),
-            root: root(row, 1)?.unwrap_or(Root::Local),
+    let mut files = statement.rows(connection, |row| {
+        Ok(DuplicateFileView {
+            id: row.get(0)?,
+            root: row.get(1)?,
             path: path(row, 2)?,
             size_bytes: from_db(row.get(3)?),
-            modified: Ticks(row.get(4)?),
+            modified: row.get(4)?,
             hash: digest_column(row, 5)?,
             node: row.get(6)?,
             conflict: row.get(7)?,
+            link_of: None,
         })
-    })
+    })?;
+    let mut first_names = HashMap::new();
+    for file in &mut files {
+        match first_names.entry(file.node) {
+            Entry::Occupied(first) => file.link_of = Some(String::clone(first.get())),
+            Entry::Vacant(new) => _ = new.insert(file.path.to_string()),
+        }
+    }
+    Ok(files)
 }
 
 #[cfg(test)]

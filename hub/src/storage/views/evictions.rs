@@ -1,8 +1,10 @@
 //! What may leave Local, and what has left it.
 
+use crate::domain::described::{Blake3Text, RelPathText};
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
+use utoipa::ToSchema;
 
 use super::entry::{Totals, path};
 use super::page::{Page, PageRequest};
@@ -21,23 +23,27 @@ use crate::storage::{StorageError, digest_column, folder_range, from_db, index, 
 pub const MOST: u32 = 1_000;
 
 /// A file that may leave Local.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CandidateView {
     /// Its row.
+    #[serde(skip)]
     pub id: FileId,
     /// Where it is.
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
+    #[serde(rename = "modified_at")]
+    #[schema(value_type = String, format = DateTime)]
     pub modified: Ticks,
-    /// What the index knows of the Lake's copy.
+    /// What the index knows of the Lake's copy; the content is proved when its turn comes.
     pub lake_copy: LakeCopy,
 }
 
 /// The models that may leave Local, in this order; at most [`MOST`]. The caller has brought the
 /// comparison up to date.
-pub fn candidates(connection: &Connection, by: EvictBy) -> Result<Vec<Candidate>, StorageError> {
+pub fn candidates(connection: &Connection, by: EvictBy) -> Result<Vec<CandidateView>, StorageError> {
     let (Some(local), Some(lake)) = (roots::active(connection, Root::Local)?, roots::active(connection, Root::Lake)?)
     else {
         return Ok(Vec::new());
@@ -87,7 +93,7 @@ fn candidates_statement(local: i64, lake: i64, by: EvictBy, index: &str) -> Stat
     statement
 }
 
-fn candidate(row: &Row<'_>) -> rusqlite::Result<Option<Candidate>> {
+fn candidate(row: &Row<'_>) -> rusqlite::Result<Option<CandidateView>> {
     let local =
         Content { size_bytes: from_db(row.get(1)?), modified: Ticks(row.get(2)?), hash: digest_column(row, 3)? };
     let lake = match row.get::<_, Option<i64>>(4)? {
@@ -101,21 +107,26 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Option<Candidate>> {
     let copy = lake_copy(&local, at_path.as_ref(), is_moved || row.get(9)?);
     let (size_bytes, modified) = (local.size_bytes, local.modified);
     let (id, path) = (FileId(row.get(8)?), path(row, 0)?);
-    Ok(copy.map(|lake_copy| Candidate { id, path, size_bytes, modified, lake_copy }))
+    Ok(copy.map(|lake_copy| CandidateView { id, path, size_bytes, modified, lake_copy }))
 }
 
-/// A file that was evicted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EvictedEntry {
+/// A file that was evicted and is not back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EvictedView {
     /// Where it was on Local.
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
-    /// Where its content lies on the Lake now; none where the index knows no such file.
+    /// Where the Lake has its content; none where the index knows no such file any more.
+    #[schema(value_type = Option<RelPathText>)]
     pub lake_path: Option<RelPath>,
     /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
+    #[serde(rename = "modified_at")]
+    #[schema(value_type = String, format = DateTime)]
     pub modified: Ticks,
-    /// Its content.
+    /// Its hash.
+    #[schema(value_type = Option<Blake3Text>)]
     pub hash: Option<Blake3>,
     /// When it left.
     pub evicted_at: jiff::Timestamp,
@@ -140,7 +151,7 @@ pub fn evicted(
     connection: &Connection,
     filter: &EvictedFilter,
     request: &PageRequest,
-) -> Result<Page<EvictedEntry>, StorageError> {
+) -> Result<Page<EvictedView>, StorageError> {
     let Some(local) = roots::active(connection, Root::Local)? else { return Ok(Page::empty()) };
     let lake = roots::active(connection, Root::Lake)?.map_or(-1, |row| row.id.0);
     let mut statement = Statement::new("SELECT e.path, e.size_bytes, e.modified, e.blake3, e.evicted_at, e.batch_id,");
@@ -162,7 +173,7 @@ pub fn evicted(
     statement.add("ORDER BY e.match_key, e.path LIMIT ?", [request.rows_to_read().into()]);
     let rows = statement.rows(connection, entry)?;
     let total = evicted_totals(connection, filter)?.n_files;
-    Ok(request.page(rows, total, |row: &EvictedEntry| Key(row.path.match_key(), row.path.to_string())))
+    Ok(request.page(rows, total, |row: &EvictedView| Key(row.path.match_key(), row.path.to_string())))
 }
 
 /// How many files were evicted and are not back, and how large they are.
@@ -170,7 +181,7 @@ pub fn evicted_totals(connection: &Connection, filter: &EvictedFilter) -> Result
     let Some(local) = roots::active(connection, Root::Local)? else { return Ok(Totals::default()) };
     let mut statement = Statement::new("SELECT count(*), coalesce(sum(e.size_bytes), 0) FROM evictions e");
     filter.add_where(&mut statement, local.id.0);
-    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+    statement.row(connection, Totals::read)
 }
 
 impl EvictedFilter {
@@ -188,12 +199,12 @@ impl EvictedFilter {
     }
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<EvictedEntry> {
+fn entry(row: &Row<'_>) -> rusqlite::Result<EvictedView> {
     let lake_path = match row.get_ref(6)? {
         rusqlite::types::ValueRef::Null => None,
         _ => Some(path(row, 6)?),
     };
-    Ok(EvictedEntry {
+    Ok(EvictedView {
         path: path(row, 0)?,
         lake_path,
         size_bytes: from_db(row.get(1)?),

@@ -5,14 +5,14 @@ mod list;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-pub use super::entry::{Chosen, FileEntry, Totals};
+pub use super::entry::{Chosen, FileView, Totals};
 pub use super::filter::FileFilter;
 pub use list::list;
 
 use super::search::{self, Candidates};
 use super::statement::{Statement, text};
+use crate::storage::StorageError;
 use crate::storage::roots::{self, RootRow};
-use crate::storage::{StorageError, from_db};
 
 /// What a list is sorted by; the name decides where the rest is equal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -49,7 +49,7 @@ pub fn totals(connection: &Connection, filter: &FileFilter) -> Result<Totals, St
     let source = Source::choose(connection, filter)?;
     let mut statement = Statement::new("SELECT count(*), coalesce(sum(f.size_bytes), 0)");
     source.add(&mut statement, filter, &root);
-    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+    statement.row(connection, Totals::read)
 }
 
 /// Everything that a filter means, by name.

@@ -4,9 +4,12 @@
 //! by its key, level by level: names that differ only in case are one folder to whoever spells it like none
 //! of them.
 
+use crate::domain::described::RelPathText;
 use rusqlite::Connection;
+use serde::Serialize;
 use shared_protocol::RelPath;
 use shared_protocol::rel_path::match_key;
+use utoipa::ToSchema;
 
 use super::entry::Totals;
 use crate::domain::root::Root;
@@ -14,11 +17,12 @@ use crate::storage::roots::{self, RootRow};
 use crate::storage::{StorageError, from_db};
 
 /// A folder inside another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FolderEntry {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FolderView {
     /// Its name.
     pub name: String,
     /// Its path.
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Files in it and below it.
     pub n_files: u64,
@@ -34,7 +38,7 @@ pub struct FolderLevel {
     /// Its path as it is spelled on the disk, `None` for the root's own folder.
     pub path: Option<RelPath>,
     /// Folders directly in it, by name.
-    pub folders: Vec<FolderEntry>,
+    pub folders: Vec<FolderView>,
     /// Files in it and below it, and their bytes.
     pub totals: Totals,
     /// Files directly in it, and their bytes.
@@ -88,7 +92,7 @@ fn sum(totals: impl Iterator<Item = Totals>) -> Totals {
     })
 }
 
-fn inside(connection: &Connection, folder: i64) -> Result<Vec<FolderEntry>, StorageError> {
+fn inside(connection: &Connection, folder: i64) -> Result<Vec<FolderView>, StorageError> {
     let mut statement = connection.prepare_cached(
         "SELECT path, n_files_total, size_bytes_total,
                 (SELECT count(*) FROM folders below WHERE below.parent_id = f.id)
@@ -96,7 +100,7 @@ fn inside(connection: &Connection, folder: i64) -> Result<Vec<FolderEntry>, Stor
     )?;
     let rows = statement.query_map([folder], |row| {
         let path = super::entry::path(row, 0)?;
-        Ok(FolderEntry {
+        Ok(FolderView {
             name: path.name().to_owned(),
             path,
             n_files: from_db(row.get(1)?),

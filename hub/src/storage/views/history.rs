@@ -1,23 +1,24 @@
 //! What happened, newest first.
 
 use rusqlite::{Connection, Row};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::page::{Page, PageRequest};
 use super::statement::{Statement, text};
-use super::transfers::root;
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
 use crate::storage::history::Level;
 use crate::storage::{StorageError, from_db, timestamp};
 
-/// One line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryEntry {
-    /// Its row.
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct HistoryView {
+    /// Its number.
     pub id: i64,
-    /// When it happened.
+    /// When.
     pub at: jiff::Timestamp,
-    /// `scan`, `hash`, `batch` and the like.
+    /// `scan`, `hash`, `batch`, `queue`, `root`, `settings` or `database`.
     pub kind: String,
     /// How much attention it asks for.
     pub level: Level,
@@ -44,17 +45,17 @@ pub struct HistoryFilter {
     pub search: Option<String>,
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
+fn entry(row: &Row<'_>) -> rusqlite::Result<HistoryView> {
     let level: String = row.get(3)?;
-    Ok(HistoryEntry {
+    Ok(HistoryView {
         id: row.get(0)?,
         at: timestamp(row.get(1)?),
         kind: row.get(2)?,
         level: level_of(&level).unwrap_or(Level::Info),
         summary: row.get(4)?,
         detail: row.get(5)?,
-        root: root(row, 6)?,
-        batch_id: row.get::<_, Option<i64>>(7)?.map(BatchId),
+        root: row.get(6)?,
+        batch_id: row.get(7)?,
     })
 }
 
@@ -68,7 +69,7 @@ pub fn list(
     connection: &Connection,
     filter: &HistoryFilter,
     request: &PageRequest,
-) -> Result<Page<HistoryEntry>, StorageError> {
+) -> Result<Page<HistoryView>, StorageError> {
     let mut statement =
         Statement::new("SELECT id, at, kind, level, summary, detail, root, batch_id FROM history WHERE 1");
     add_conditions(&mut statement, filter);

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use crate::storage::StorageError;
 
@@ -25,12 +26,13 @@ pub struct PageRequest {
 #[error("limit is {0}; expected 1 to {MAX_LIMIT}")]
 pub struct LimitError(pub u32);
 
-/// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One page of a list. Every list of the API has this shape.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ListView)]
 pub struct Page<T> {
-    /// Its rows.
+    /// The rows.
     pub items: Vec<T>,
-    /// Leads to the next page, if there is one.
+    /// Asks for the next page; `null` on the last one.
     pub next_cursor: Option<String>,
     /// Rows of the whole list.
     pub total: u64,

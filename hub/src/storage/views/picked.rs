@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use rusqlite::{Connection, OptionalExtension};
 use shared_protocol::RelPath;
 
-use super::entry::{Chosen, FileEntry, columns_of, entry, path};
+use super::entry::{Chosen, FileView, columns_of, entry, path};
 use crate::domain::bundle::{self, Fate};
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::FileId;
@@ -30,7 +30,7 @@ pub fn standings(
     let mut statement = connection.prepare_cached(sql)?;
     let mut status = |id: FileId| -> Result<Option<DiffStatus>, StorageError> {
         let code: Option<i64> = statement.query_row([id.0], |row| row.get(0)).optional()?;
-        Ok(code.and_then(DiffStatus::from_code))
+        Ok(code.and_then(DiffStatus::from_repr))
     };
     files.map(&mut status).collect()
 }
@@ -40,7 +40,7 @@ pub fn files_at<'a>(
     connection: &Connection,
     root: Root,
     paths: impl Iterator<Item = &'a RelPath>,
-) -> Result<Vec<FileEntry>, StorageError> {
+) -> Result<Vec<FileView>, StorageError> {
     let Some(row) = roots::active(connection, root)? else { return Ok(Vec::new()) };
     let columns = columns_of("f");
     let sql = format!("SELECT {columns} FROM files f WHERE f.root_id = ?1 AND f.match_key = ?2 AND f.path = ?3");
@@ -86,7 +86,7 @@ pub fn files_in_pairs<'a>(
     connection: &Connection,
     side: Root,
     paths: impl Iterator<Item = &'a RelPath>,
-) -> Result<Vec<FileEntry>, StorageError> {
+) -> Result<Vec<FileView>, StorageError> {
     let id = match side {
         Root::Local => "local_id",
         Root::Lake => "lake_id",

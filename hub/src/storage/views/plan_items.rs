@@ -1,8 +1,10 @@
 //! The rows of a plan, page by page.
 
+use crate::domain::described::RelPathText;
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
+use utoipa::ToSchema;
 
 use super::entry::path;
 use super::page::{Page, PageRequest};
@@ -15,38 +17,47 @@ use crate::storage::plans::{self, PlanRecord};
 use crate::storage::{StorageError, from_db};
 
 /// What a plan does with one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanItem {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MirrorItemView {
     /// Its number within the plan.
+    #[serde(skip)]
     pub n: i64,
     /// What happens.
     pub action: Action,
     /// The file that is copied, renamed or deleted.
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
+    /// Where it goes, if that is another path.
+    pub to_path: Option<String>,
     /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
+    #[serde(rename = "modified_at")]
+    #[schema(value_type = String, format = DateTime)]
     pub modified: Ticks,
-    /// Where it goes, if that is another path.
-    pub to_path: Option<String>,
-    /// Size and time of the destination's file of that name.
-    pub there: Option<(u64, Ticks)>,
+    /// The destination's file of that name, if there is one.
+    pub there: Option<MirrorThereView>,
     /// No other copy of its content is known.
     pub last_copy: bool,
     /// Why nothing happens.
-    pub why: Option<Why>,
-    /// What belongs to that: the place that was not seen, the name that is in the way.
-    pub place: Option<String>,
+    pub why: Option<String>,
+    /// A rename would end what is in the way.
+    #[serde(skip)]
+    pub ends_by_rename: bool,
     /// It is the source's file; else the destination's.
+    #[serde(skip)]
     pub of_source: bool,
 }
 
-impl PlanItem {
-    /// Why nothing happens, for people.
-    pub fn because(&self) -> Option<String> {
-        let why = self.why?.text();
-        Some(self.place.as_ref().map_or_else(|| why.to_owned(), |place| format!("{why}: {place}")))
-    }
+/// The destination's file where a plan's file goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MirrorThereView {
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last modified.
+    #[serde(rename = "modified_at")]
+    #[schema(value_type = String, format = DateTime)]
+    pub modified: Ticks,
 }
 
 /// Where a page ends.
@@ -59,19 +70,24 @@ struct Key {
 const COLUMNS: &str = "n, action, path, size_bytes, modified, to_path, there_size, there_modified, last_copy, why, \
      place, source_id IS NOT NULL";
 
-fn item(row: &Row<'_>) -> rusqlite::Result<PlanItem> {
+fn item(row: &Row<'_>) -> rusqlite::Result<MirrorItemView> {
     let there: (Option<i64>, Option<i64>) = (row.get(6)?, row.get(7)?);
-    Ok(PlanItem {
+    let why = row.get::<_, Option<i64>>(9)?.and_then(Why::from_repr);
+    let place: Option<String> = row.get(10)?;
+    Ok(MirrorItemView {
         n: row.get(0)?,
-        action: Action::from_code(row.get(1)?).unwrap_or(Action::LeftOut),
+        action: Action::from_repr(row.get(1)?).unwrap_or(Action::LeftOut),
         path: path(row, 2)?,
         size_bytes: from_db(row.get(3)?),
         modified: Ticks(row.get(4)?),
         to_path: row.get(5)?,
-        there: there.0.zip(there.1).map(|(size, modified)| (from_db(size), Ticks(modified))),
+        there: there
+            .0
+            .zip(there.1)
+            .map(|(size, modified)| MirrorThereView { size_bytes: from_db(size), modified: Ticks(modified) }),
         last_copy: row.get(8)?,
-        why: row.get::<_, Option<i64>>(9)?.and_then(Why::from_code),
-        place: row.get(10)?,
+        why: why.map(|why| place.map_or_else(|| why.text().to_owned(), |place| format!("{}: {place}", why.text()))),
+        ends_by_rename: why.is_some_and(Why::ends_by_rename),
         of_source: row.get(11)?,
     })
 }
@@ -89,7 +105,7 @@ pub fn list(
     totals: &PlanTotals,
     action: Option<Action>,
     request: &PageRequest,
-) -> Result<Page<PlanItem>, StorageError> {
+) -> Result<Page<MirrorItemView>, StorageError> {
     let after = request.after::<Key>()?;
     if after.is_some_and(|key| action.is_some_and(|action| action.code() != key.action)) {
         return Err(StorageError::Cursor);

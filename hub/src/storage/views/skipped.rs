@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::page::{Page, PageRequest};
 use super::statement::{Statement, text};
@@ -10,16 +11,26 @@ use crate::domain::skipped::SkipReason;
 use crate::storage::{StorageError, from_db, roots};
 
 /// Something that is not in the index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SkippedEntry {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SkippedView {
     /// Its number.
+    #[serde(skip)]
     pub id: i64,
-    /// Its path, as well as it can be shown.
+    /// Its path; a name that is no text is shown as well as it can be.
     pub path: String,
-    /// Why it is not in the index.
+    /// Why it is not in the index, by name.
     pub reason: SkipReason,
-    /// What belongs to the reason.
-    pub detail: Option<String>,
+    /// Why, for people: where a link leads, what the system said.
+    pub why: String,
+    /// Whether it is unknown what is there and below: nothing at or below it counts as absent. Else it is
+    /// left alone by rule.
+    pub unknown: bool,
+    /// What a person can do about it.
+    #[schema(value_type = String)]
+    pub way_out: &'static str,
+    /// Whether `/api/roots/{root}/skipped/accept` takes this path.
+    pub can_accept: bool,
+    #[serde(skip)]
     match_key: String,
 }
 
@@ -38,7 +49,7 @@ pub struct SkippedTotals {
 struct Key(String, i64);
 
 /// One page, by path.
-pub fn list(connection: &Connection, root: Root, request: &PageRequest) -> Result<Page<SkippedEntry>, StorageError> {
+pub fn list(connection: &Connection, root: Root, request: &PageRequest) -> Result<Page<SkippedView>, StorageError> {
     let Some(row) = roots::active(connection, root)? else { return Ok(Page::empty()) };
     let after = request.after::<Key>()?;
     let rows = list_statement(row.id.0, after, request).rows(connection, entry)?;
@@ -56,12 +67,17 @@ fn list_statement(root: i64, after: Option<Key>, request: &PageRequest) -> State
     statement
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<SkippedEntry> {
-    Ok(SkippedEntry {
+fn entry(row: &Row<'_>) -> rusqlite::Result<SkippedView> {
+    let reason = SkipReason::from_repr(row.get(2)?).unwrap_or(SkipReason::Unlisted);
+    let detail: Option<String> = row.get(3)?;
+    Ok(SkippedView {
         id: row.get(0)?,
         path: row.get(1)?,
-        reason: SkipReason::from_code(row.get(2)?).unwrap_or(SkipReason::Unlisted),
-        detail: row.get(3)?,
+        reason,
+        why: reason.why(detail.as_deref()),
+        unknown: reason.is_unknown(),
+        way_out: reason.way_out(),
+        can_accept: reason.can_accept(),
         match_key: row.get(4)?,
     })
 }
@@ -77,7 +93,7 @@ pub fn totals(connection: &Connection, root: Root) -> Result<SkippedTotals, Stor
         let n = from_db(row.get(2)?);
         totals.n += n;
         totals.n_unknown += if row.get(1)? { n } else { 0 };
-        totals.n_to_see_to += SkipReason::from_code(row.get(0)?).filter(|reason| reason.needs_help()).map_or(0, |_| n);
+        totals.n_to_see_to += SkipReason::from_repr(row.get(0)?).filter(|reason| reason.needs_help()).map_or(0, |_| n);
     }
     Ok(totals)
 }

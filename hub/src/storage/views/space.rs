@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::entry::Totals;
 use super::evictions::{self, EvictedFilter};
-use super::folders::{self, FolderEntry};
+use super::folders::{self, FolderView};
 use super::trash as trash_list;
 use crate::domain::root::Root;
 use crate::domain::space::{Age, Base, FolderTotals, bases};
@@ -20,7 +20,7 @@ pub struct Space {
     /// All files.
     pub totals: Totals,
     /// The top folders, the largest first.
-    pub types: Vec<FolderEntry>,
+    pub types: Vec<FolderView>,
     /// Files that lie in the root's own folder.
     pub loose: Totals,
     /// Folders inside the types, those of one name together, the largest first.
@@ -89,9 +89,7 @@ pub(super) fn ages(connection: &Connection, root: Root, now: Ticks) -> Result<Ve
     let since = Age::bounds(now).into_iter().map(|bound| bound.0).chain([i64::MIN]);
     let mut until = i64::MAX;
     for (slot, since) in found.iter_mut().zip(since) {
-        slot.1 = statement.query_row((row.id.0, since, until), |row| {
-            Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) })
-        })?;
+        slot.1 = statement.query_row((row.id.0, since, until), Totals::read)?;
         until = since;
     }
     Ok(found)

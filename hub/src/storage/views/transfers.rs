@@ -1,9 +1,10 @@
 //! The queue's transfers.
 
-use rusqlite::types::Type;
+use crate::domain::described::{Blake3Text, RelPathText};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
+use utoipa::ToSchema;
 
 use super::entry::path;
 use super::page::{Page, PageRequest};
@@ -13,10 +14,10 @@ use crate::domain::root::Root;
 use crate::domain::transfer::TransferState;
 use crate::storage::{StorageError, digest_column, from_db, timestamp};
 
-/// A transfer as lists show it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TransferEntry {
-    /// Its row.
+/// One file's copy, move, delete or the like.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct TransferView {
+    /// Its number.
     pub id: TransferId,
     /// The request it came from.
     pub batch_id: BatchId,
@@ -24,29 +25,33 @@ pub struct TransferEntry {
     pub operation: String,
     /// Where the file is taken from.
     pub from: Root,
-    /// Where it goes, if it goes to another root.
+    /// Where it goes; of a duplicate that goes, where the copy that stays lies.
     pub to: Option<Root>,
-    /// The file's path on the side it is taken from.
+    /// Its path where it is taken from.
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
-    /// Its path on the other side, where that differs.
+    /// Its path where it goes, if that is another; of a duplicate that goes, the copy that stays.
     pub to_path: Option<String>,
     /// Where it stands.
     pub state: TransferState,
-    /// A worker was asked to stop and has not yet.
+    /// It was asked to pause or to end and is about to.
     pub stopping: bool,
-    /// Its place in the queue.
-    pub position: f64,
-    /// The file's size.
-    pub size_bytes: u64,
-    /// Bytes done when this was last written down.
+    /// Bytes done.
     pub bytes_done: u64,
+    /// Bytes that were read again so far, while a copy that was interrupted checks what it has.
+    pub bytes_checked: Option<u64>,
+    /// Bytes of the whole file.
+    pub size_bytes: u64,
+    /// How fast it is, while it runs.
+    pub bytes_per_second: Option<u64>,
+    /// How long it will still take, while it runs.
+    pub eta_seconds: Option<u64>,
     /// Tries after the first.
     pub attempts: u32,
-    /// Why the last try failed: a code for programs.
-    pub error_code: Option<String>,
-    /// The same for people.
-    pub error_detail: Option<String>,
+    /// Why the last try failed.
+    pub error: Option<TransferErrorView>,
     /// The content's hash, once it is known.
+    #[schema(value_type = Option<Blake3Text>)]
     pub hash: Option<Blake3>,
     /// When it will be tried again.
     pub next_try_at: Option<jiff::Timestamp>,
@@ -56,6 +61,18 @@ pub struct TransferEntry {
     pub started_at: Option<jiff::Timestamp>,
     /// When it ended.
     pub finished_at: Option<jiff::Timestamp>,
+    /// Its place in the queue.
+    #[serde(skip)]
+    pub position: f64,
+}
+
+/// Why a try failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TransferErrorView {
+    /// For programs: `changed`, `exists`, `disk_full`, `in_use`, `offline` and the like.
+    pub code: String,
+    /// For people.
+    pub detail: String,
 }
 
 /// Which transfers are meant.
@@ -92,25 +109,29 @@ const COLUMNS: &str = "id, batch_id, operation, from_root, to_root, path, to_pat
      size_bytes, bytes_done, attempts, error_code, error_detail, coalesce(blake3, part_blake3), next_try_at, \
      created_at, started_at, finished_at";
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<TransferEntry> {
+fn entry(row: &Row<'_>) -> rusqlite::Result<TransferView> {
     let time = |column: usize| -> rusqlite::Result<_> { Ok(row.get::<_, Option<i64>>(column)?.map(timestamp)) };
-    let state: String = row.get(7)?;
-    Ok(TransferEntry {
-        id: TransferId(row.get(0)?),
-        batch_id: BatchId(row.get(1)?),
+    let detail: Option<String> = row.get(14)?;
+    let error = row.get::<_, Option<String>>(13)?;
+    let error = error.map(|code| TransferErrorView { code, detail: detail.unwrap_or_default() });
+    Ok(TransferView {
+        id: row.get(0)?,
+        batch_id: row.get(1)?,
         operation: row.get(2)?,
-        from: root(row, 3)?.unwrap_or(Root::Local),
-        to: root(row, 4)?,
+        from: row.get(3)?,
+        to: row.get(4)?,
         path: path(row, 5)?,
         to_path: row.get(6)?,
-        state: TransferState::from_name(&state).ok_or_else(|| unknown(7, &state))?,
+        state: row.get(7)?,
         stopping: row.get(8)?,
         position: row.get(9)?,
         size_bytes: from_db(row.get(10)?),
         bytes_done: from_db(row.get(11)?),
         attempts: row.get(12)?,
-        error_code: row.get(13)?,
-        error_detail: row.get(14)?,
+        error,
+        bytes_checked: None,
+        bytes_per_second: None,
+        eta_seconds: None,
         hash: digest_column(row, 15)?,
         next_try_at: time(16)?,
         created_at: timestamp(row.get(17)?),
@@ -119,22 +140,12 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<TransferEntry> {
     })
 }
 
-/// The root that a column names.
-pub(super) fn root(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Root>> {
-    let name: Option<String> = row.get(column)?;
-    name.map(|name| name.parse().map_err(|_| unknown(column, &name))).transpose()
-}
-
-fn unknown(column: usize, text: &str) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown name {text:?}").into())
-}
-
 /// One transfer, given which are really worked on.
 pub fn show(
     connection: &Connection,
     id: TransferId,
     at_work: &[TransferId],
-) -> Result<Option<TransferEntry>, StorageError> {
+) -> Result<Option<TransferView>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM transfers WHERE id = ?1");
     let found = connection.prepare_cached(&sql)?.query_row([id.0], entry).optional()?;
     Ok(found.map(|found| found.shown(at_work)))
@@ -148,7 +159,7 @@ pub fn list(
     filter: &TransferFilter,
     request: &PageRequest,
     at_work: &[TransferId],
-) -> Result<Page<TransferEntry>, StorageError> {
+) -> Result<Page<TransferView>, StorageError> {
     let sorting = filter.sorting();
     let after = request.after::<Key>()?;
     if after.is_some_and(|key| key.sorting != sorting) {
@@ -184,7 +195,7 @@ enum Part {
     Next,
 }
 
-impl TransferEntry {
+impl TransferView {
     fn shown(self, at_work: &[TransferId]) -> Self {
         let is_next = self.state == TransferState::Running && !at_work.contains(&self.id);
         if is_next { Self { state: TransferState::Queued, ..self } } else { self }

@@ -1,8 +1,10 @@
 //! What lies in the trash, the latest first.
 
+use crate::domain::described::RelPathText;
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
+use utoipa::ToSchema;
 
 use super::entry::{Totals, path};
 use super::page::{Page, PageRequest};
@@ -13,19 +15,20 @@ use crate::domain::root::Root;
 use crate::storage::{StorageError, from_db, roots, timestamp};
 
 /// A file in the trash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrashEntry {
-    /// Its row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TrashView {
+    /// Its number.
     pub id: i64,
-    /// In which root's.
+    /// In which root's trash it lies.
     pub root: Root,
     /// Where it was.
+    #[schema(value_type = RelPathText)]
     pub path: RelPath,
-    /// Its size.
+    /// Its size. The trash lies on the same disk, so this much is not free.
     pub size_bytes: u64,
-    /// When it was deleted.
+    /// When it was deleted; only the day if this database did not do it.
     pub deleted_at: jiff::Timestamp,
-    /// The request that deleted it, if this database knows.
+    /// The request that deleted it; none if this database did not do it.
     pub batch_id: Option<BatchId>,
 }
 
@@ -46,7 +49,7 @@ pub fn list(
     connection: &Connection,
     filter: &TrashList,
     request: &PageRequest,
-) -> Result<Page<TrashEntry>, StorageError> {
+) -> Result<Page<TrashView>, StorageError> {
     let sides = filter.sides(connection)?;
     let mut statement = Statement::new("SELECT id, path, size_bytes, deleted_at, batch_id, root_id FROM trash t");
     filter.add_where(&mut statement, &sides);
@@ -64,15 +67,13 @@ pub fn totals(connection: &Connection, filter: &TrashList) -> Result<Totals, Sto
     let sides = filter.sides(connection)?;
     let mut statement = Statement::new("SELECT count(*), coalesce(sum(t.size_bytes), 0) FROM trash t");
     filter.add_where(&mut statement, &sides);
-    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+    statement.row(connection, Totals::read)
 }
 
 /// What a batch has put into the trash and what is still there.
 pub fn of_batch(connection: &Connection, batch: BatchId) -> Result<Totals, StorageError> {
     let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM trash WHERE batch_id = ?1 AND leaving = 0";
-    Ok(connection
-        .prepare_cached(sql)?
-        .query_row([batch.0], |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))?)
+    Ok(connection.prepare_cached(sql)?.query_row([batch.0], Totals::read)?)
 }
 
 impl TrashList {
@@ -102,9 +103,9 @@ impl TrashList {
     }
 }
 
-fn entry(row: &Row<'_>, sides: &[(Root, i64)]) -> rusqlite::Result<TrashEntry> {
+fn entry(row: &Row<'_>, sides: &[(Root, i64)]) -> rusqlite::Result<TrashView> {
     let root: i64 = row.get(5)?;
-    Ok(TrashEntry {
+    Ok(TrashView {
         id: row.get(0)?,
         root: sides.iter().find(|side| side.1 == root).map_or(Root::Local, |side| side.0),
         path: path(row, 1)?,

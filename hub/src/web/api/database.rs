@@ -9,7 +9,7 @@ use crate::services::upkeep::Lost;
 use crate::storage::backups::{self, Backup};
 use crate::storage::open;
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::Body;
 
 /// The database.
@@ -63,10 +63,7 @@ pub(super) async fn show_database(State(state): State<WebState>) -> Answer<Json<
 /// Says what to do about a database that was lost.
 #[utoipa::path(
     post, path = "/api/database/lost", tag = "hub", request_body = LostRequest,
-    responses(
-        (status = 200, body = LostReceipt), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 503, body = Problem)
-    )
+    responses((status = 200, body = LostReceipt), (status = 404))
 )]
 pub(super) async fn answer_lost(
     State(state): State<WebState>,

@@ -3,52 +3,18 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared_protocol::RelPath;
 use utoipa::{IntoParams, ToSchema};
 
-use super::files::FileView;
 use super::list::{ListView, PageQuery};
-use crate::domain::described::{FolderText, RelPathText, SearchText};
+use crate::domain::described::{FolderText, SearchText};
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
-use crate::storage::skipped::because;
-use crate::storage::views::diff::{self, PairEntry, PairFilter, StatusTotals};
+use crate::storage::views::diff::{self, PairFilter, PairView, StatusTotals};
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Params, optional, search};
 use crate::web::spelled;
-
-/// One file that stands alone, or a pair.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct PairView {
-    /// The Lake's path where the Lake has the file, else Local's. They differ for `moved`.
-    #[schema(value_type = RelPathText)]
-    pub path: RelPath,
-    /// How the two sides stand to each other.
-    pub status: DiffStatus,
-    /// The larger side's size.
-    pub size_bytes: u64,
-    /// Local's file.
-    pub local: Option<FileView>,
-    /// The Lake's file.
-    pub lake: Option<FileView>,
-    /// Of `unknown`: which place of which side was not seen, and why.
-    pub why: Option<String>,
-}
-
-impl From<PairEntry> for PairView {
-    fn from(pair: PairEntry) -> Self {
-        Self {
-            path: pair.path,
-            status: pair.status,
-            why: because(&pair.covers),
-            size_bytes: pair.size_bytes,
-            local: pair.local.map(FileView::from),
-            lake: pair.lake.map(FileView::from),
-        }
-    }
-}
 
 /// Rows and bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -131,10 +97,7 @@ pub struct DiffQuery {
 /// Lists the differences, brought up to date first.
 #[utoipa::path(
     get, path = "/api/diff", tag = "library", params(DiffQuery, PageQuery),
-    responses(
-        (status = 200, body = DiffView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem)
-    )
+    responses((status = 200, body = DiffView), (status = 422))
 )]
 pub(super) async fn list_diff(
     State(state): State<WebState>,
@@ -151,5 +114,5 @@ pub(super) async fn list_diff(
         Ok((diff::list(connection, &filter, &request, &counts)?, summary))
     };
     let (page, summary) = state.services.database.read(read).await?;
-    Ok(Json(DiffView { rows: ListView::of(page), summary: summary.into_iter().collect() }))
+    Ok(Json(DiffView { rows: page, summary: summary.into_iter().collect() }))
 }

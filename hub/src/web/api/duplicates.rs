@@ -5,20 +5,17 @@ pub mod resolve;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared_protocol::{Blake3, RelPath};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
-use crate::domain::described::{Blake3Text, RelPathText};
 use crate::domain::duplicates::GroupKind;
 use crate::domain::ids::DuplicateScanId;
 use crate::domain::root::Root;
 use crate::services::duplicates::DuplicateScanView;
-use crate::storage::views::duplicates::{self as views, GroupEntry, GroupFilter, GroupTotals, Member};
+use crate::storage::views::duplicates::{self as views, DuplicateGroupView, GroupFilter, GroupTotals};
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Body, InPath, Params, distinct, optional};
 
 /// Where to search.
@@ -44,10 +41,7 @@ pub struct DuplicateScanStartedView {
 /// place of the one before.
 #[utoipa::path(
     post, path = "/api/duplicates/scans", tag = "duplicates", request_body = DuplicateScanRequest,
-    responses(
-        (status = 202, body = DuplicateScanStartedView), (status = 400, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 202, body = DuplicateScanStartedView), (status = 422))
 )]
 pub(super) async fn create_duplicate_scan(
     State(state): State<WebState>,
@@ -60,20 +54,19 @@ pub(super) async fn create_duplicate_scan(
 /// Lists the latest searches, newest first.
 #[utoipa::path(
     get, path = "/api/duplicates/scans", tag = "duplicates", params(PageQuery),
-    responses((status = 200, body = ListView<DuplicateScanView>), (status = 400, body = Problem))
+    responses((status = 200, body = ListView<DuplicateScanView>))
 )]
 pub(super) async fn list_duplicate_scans(
     State(state): State<WebState>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<DuplicateScanView>>> {
-    Ok(Json(ListView::of(state.services.duplicates.list(page.request()?).await?)))
+    Ok(Json(state.services.duplicates.list(page.request()?).await?))
 }
 
 /// Shows a search as it is now.
 #[utoipa::path(
     get, path = "/api/duplicates/scans/{id}", tag = "duplicates",
-    params(("id" = i64, Path, description = "The search")),
-    responses((status = 200, body = DuplicateScanView), (status = 404, body = Problem))
+    params(("id" = i64, Path, description = "The search")), responses((status = 200, body = DuplicateScanView))
 )]
 pub(super) async fn show_duplicate_scan(
     State(state): State<WebState>,
@@ -86,9 +79,7 @@ pub(super) async fn show_duplicate_scan(
 #[utoipa::path(
     post, path = "/api/duplicates/scans/{id}/cancel", tag = "duplicates",
     params(("id" = i64, Path, description = "The search")),
-    responses(
-        (status = 202, body = DuplicateScanView), (status = 404, body = Problem), (status = 409, body = Problem)
-    )
+    responses((status = 202, body = DuplicateScanView), (status = 409))
 )]
 pub(super) async fn cancel_duplicate_scan(
     State(state): State<WebState>,
@@ -96,67 +87,6 @@ pub(super) async fn cancel_duplicate_scan(
 ) -> Answer<(StatusCode, Json<DuplicateScanView>)> {
     state.services.duplicates.cancel(id).await?;
     Ok((StatusCode::ACCEPTED, Json(state.services.duplicates.show(id).await?)))
-}
-
-/// Files that hold the same.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DuplicateGroupView {
-    /// `content`: every byte is the same; `weights`: every tensor is, what the headers say differs.
-    pub kind: GroupKind,
-    /// The content's hash, or that of the tensors.
-    #[schema(value_type = Blake3Text)]
-    pub hash: Blake3,
-    /// The size of one file.
-    pub size_bytes: u64,
-    /// Files, not names: hard links are one.
-    pub n_files: u64,
-    /// What one copy instead of all would free.
-    pub reclaimable_bytes: u64,
-    /// Their names.
-    pub files: Vec<DuplicateFileView>,
-}
-
-/// A name of a file in a group.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DuplicateFileView {
-    /// In which root.
-    pub root: Root,
-    /// Its path.
-    #[schema(value_type = RelPathText)]
-    pub path: RelPath,
-    /// Its size.
-    pub size_bytes: u64,
-    /// When it was modified last.
-    pub modified_at: Timestamp,
-    /// Its hash.
-    #[schema(value_type = Option<Blake3Text>)]
-    pub hash: Option<Blake3>,
-    /// The path above that is the same file, where this is another name of it.
-    pub link_of: Option<String>,
-}
-
-impl From<GroupEntry> for DuplicateGroupView {
-    fn from(group: GroupEntry) -> Self {
-        let files = group.files.iter().enumerate().map(|(at, file)| {
-            let first = group.files.iter().take(at).find(|other| other.node == file.node);
-            DuplicateFileView {
-                root: file.root,
-                path: file.path.clone(),
-                size_bytes: file.size_bytes,
-                modified_at: file.modified.to_timestamp(),
-                hash: file.hash,
-                link_of: first.map(|first: &Member| first.path.to_string()),
-            }
-        });
-        Self {
-            kind: group.kind,
-            hash: group.digest,
-            size_bytes: group.size_bytes,
-            n_files: group.n_files,
-            reclaimable_bytes: group.reclaimable_bytes,
-            files: files.collect(),
-        }
-    }
 }
 
 /// Which groups.
@@ -189,7 +119,7 @@ pub struct DuplicateListView {
 /// Lists what the last search found, as far as it is still so.
 #[utoipa::path(
     get, path = "/api/duplicates", tag = "duplicates", params(DuplicatesQuery, PageQuery),
-    responses((status = 200, body = DuplicateListView), (status = 400, body = Problem))
+    responses((status = 200, body = DuplicateListView))
 )]
 pub(super) async fn list_duplicates(
     State(state): State<WebState>,
@@ -203,5 +133,5 @@ pub(super) async fn list_duplicates(
     };
     let (page, summary) = state.services.database.read(read).await?;
     let scan = state.services.duplicates.latest().await?;
-    Ok(Json(DuplicateListView { groups: ListView::of(page), summary, scan }))
+    Ok(Json(DuplicateListView { groups: page, summary, scan }))
 }

@@ -3,22 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared_protocol::{Blake3, RelPath};
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
-use crate::domain::described::{Blake3Text, FolderText, RelPathText, SearchText, TypedPathText};
-use crate::domain::eviction::{EvictBy, LakeCopy, choose};
-use crate::domain::ids::BatchId;
+use crate::domain::described::{FolderText, SearchText, TypedPathText};
+use crate::domain::eviction::{EvictBy, choose};
 use crate::domain::root::Root;
 use crate::domain::typed_path::{TypedFolder, TypedPath};
 use crate::services::queue::EvictionReceipt;
 use crate::storage::views::PageRequest;
-use crate::storage::views::evictions::{self, Candidate, EvictedEntry, EvictedFilter, MOST};
+use crate::storage::views::evictions::{self, CandidateView, EvictedFilter, EvictedView, MOST};
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Body, Params, optional, optional_parsed, search};
 use crate::web::spelled;
 
@@ -37,20 +34,6 @@ pub struct CandidatesQuery {
     by: Option<EvictBy>,
 }
 
-/// A file that may leave Local.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CandidateView {
-    /// Where it is.
-    #[schema(value_type = RelPathText)]
-    pub path: RelPath,
-    /// Its size.
-    pub size_bytes: u64,
-    /// When it was last modified.
-    pub modified_at: Timestamp,
-    /// What the index knows of the Lake's copy; the content is proved when its turn comes.
-    pub lake_copy: LakeCopy,
-}
-
 /// Files that make enough room.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CandidatesView {
@@ -65,21 +48,10 @@ pub struct CandidatesView {
     pub enough: bool,
 }
 
-impl From<Candidate> for CandidateView {
-    fn from(file: Candidate) -> Self {
-        Self {
-            path: file.path,
-            size_bytes: file.size_bytes,
-            modified_at: file.modified.to_timestamp(),
-            lake_copy: file.lake_copy,
-        }
-    }
-}
-
 /// Lists files that may leave Local, as many as free so much.
 #[utoipa::path(
     get, path = "/api/evictions/candidates", tag = "evictions", params(CandidatesQuery, PageQuery),
-    responses((status = 200, body = CandidatesView), (status = 400, body = Problem))
+    responses((status = 200, body = CandidatesView))
 )]
 pub(super) async fn list_candidates(
     State(state): State<WebState>,
@@ -110,12 +82,12 @@ pub(in crate::web) async fn candidates(
         n_files: files.len() as u64,
         size_bytes,
         enough: free.is_none_or(|free| size_bytes >= free),
-        files: ListView::of(request.cut(files, |file| place(file, by))?),
+        files: request.cut(files, |file| place(file, by))?,
     })
 }
 
 /// Where a file stands in the order; by its name, a cursor of the other order fits nowhere.
-fn place(file: &Candidate, by: EvictBy) -> (EvictBy, i128, i64) {
+fn place(file: &CandidateView, by: EvictBy) -> (EvictBy, i128, i64) {
     match by {
         EvictBy::Size => (by, -i128::from(file.size_bytes), -file.id.0),
         EvictBy::Age => (by, i128::from(file.modified.0), file.id.0),
@@ -135,10 +107,7 @@ pub struct EvictionRequest {
 /// content. What the Lake lacks is copied first. Undoing the batch copies them back.
 #[utoipa::path(
     post, path = "/api/evictions", tag = "evictions", request_body = EvictionRequest,
-    responses(
-        (status = 202, body = EvictionReceipt), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 202, body = EvictionReceipt), (status = 422))
 )]
 pub(super) async fn create_evictions(
     State(state): State<WebState>,
@@ -151,10 +120,7 @@ pub(super) async fn create_evictions(
 /// Copies evicted files back to where they were. Nothing is overwritten.
 #[utoipa::path(
     post, path = "/api/evictions/restore", tag = "evictions", request_body = EvictionRequest,
-    responses(
-        (status = 202, body = EvictionReceipt), (status = 400, body = Problem), (status = 422, body = Problem),
-        (status = 503, body = Problem)
-    )
+    responses((status = 202, body = EvictionReceipt), (status = 422))
 )]
 pub(super) async fn restore_evictions(
     State(state): State<WebState>,
@@ -178,49 +144,10 @@ pub struct EvictionsQuery {
     q: Option<String>,
 }
 
-/// A file that was evicted and is not back.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct EvictedView {
-    /// Where it was on Local.
-    #[schema(value_type = RelPathText)]
-    pub path: RelPath,
-    /// Where the Lake has its content; none where the index knows no such file any more.
-    #[schema(value_type = Option<RelPathText>)]
-    pub lake_path: Option<RelPath>,
-    /// Its size.
-    pub size_bytes: u64,
-    /// When it was last modified.
-    pub modified_at: Timestamp,
-    /// Its hash.
-    #[schema(value_type = Option<Blake3Text>)]
-    pub hash: Option<Blake3>,
-    /// When it left.
-    pub evicted_at: Timestamp,
-    /// The request it left with.
-    pub batch_id: BatchId,
-}
-
-impl From<EvictedEntry> for EvictedView {
-    fn from(file: EvictedEntry) -> Self {
-        Self {
-            path: file.path,
-            lake_path: file.lake_path,
-            size_bytes: file.size_bytes,
-            modified_at: file.modified.to_timestamp(),
-            hash: file.hash,
-            evicted_at: file.evicted_at,
-            batch_id: file.batch_id,
-        }
-    }
-}
-
 /// Lists evicted files, by name.
 #[utoipa::path(
     get, path = "/api/evictions", tag = "evictions", params(EvictionsQuery, PageQuery),
-    responses(
-        (status = 200, body = ListView<EvictedView>), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem)
-    )
+    responses((status = 200, body = ListView<EvictedView>), (status = 422))
 )]
 pub(super) async fn list_evictions(
     State(state): State<WebState>,
@@ -232,5 +159,5 @@ pub(super) async fn list_evictions(
     let filter = EvictedFilter { folder, search: query.q };
     let page =
         state.services.database.read(move |connection| evictions::evicted(connection, &filter, &request)).await?;
-    Ok(Json(ListView::of(page)))
+    Ok(Json(page))
 }

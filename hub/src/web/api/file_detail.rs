@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::{RelPath, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use super::files::FileView;
 use crate::domain::described::{RelPathText, Sha256Text, TypedPathText};
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::TransferId;
@@ -21,6 +20,7 @@ use crate::services::ServiceError;
 use crate::services::model_header::{self, ModelHeaderError};
 use crate::services::queue::{RenameOffer, rename_offer};
 use crate::storage::skipped::because;
+use crate::storage::views::FileView;
 use crate::storage::views::detail::{self, FileDetail};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
@@ -111,7 +111,6 @@ impl FileDetailView {
             Err(ModelHeaderError::NotSafetensors) => (None, None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let views = |files: Vec<_>| files.into_iter().map(FileView::from).collect();
         Self {
             sha256: detail.sha256,
             hashed_at: detail.hashed_at,
@@ -120,14 +119,14 @@ impl FileDetailView {
             sources_error,
             safetensors,
             safetensors_error,
-            sidecars: views(detail.sidecars),
+            sidecars: detail.sidecars,
             status: detail.status,
             why: because(&detail.covers),
             nearly: detail.nearly,
             rename_to: rename.map(|rename| rename.to),
-            twin: detail.twin.map(FileView::from),
-            usage: UsageView { copies: views(detail.copies), n_copies: detail.n_copies, transfers: detail.transfers },
-            file: detail.file.into(),
+            twin: detail.twin,
+            usage: UsageView { copies: detail.copies, n_copies: detail.n_copies, transfers: detail.transfers },
+            file: detail.file,
         }
     }
 }
@@ -173,8 +172,7 @@ pub struct FileDetailQuery {
 /// Shows one file with its header, its sidecars, its twin and its copies.
 #[utoipa::path(
     get, path = "/api/files/detail", tag = "library", params(FileDetailQuery),
-    responses((status = 200, body = FileDetailView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem))
+    responses((status = 200, body = FileDetailView), (status = 404), (status = 422))
 )]
 pub(super) async fn show_file(
     State(state): State<WebState>,

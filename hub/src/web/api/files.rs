@@ -2,68 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use shared_protocol::{Blake3, RelPath};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::list::{ListView, PageQuery};
-use crate::domain::described::{Blake3Text, FolderText, RelPathText, SearchText};
-use crate::domain::ids::FileId;
+use crate::domain::described::{FolderText, SearchText};
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
-use crate::storage::views::files::{self, FileEntry, FileFilter, FileSort, Order};
+use crate::storage::views::files::{self, FileFilter, FileSort, FileView, Order};
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Params, optional, search};
 use crate::web::spelled;
-
-/// A file of the index.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FileView {
-    /// Its number in this index.
-    pub id: FileId,
-    /// Where it lies.
-    pub root: Root,
-    /// Its path below the root, as it is spelled on the disk.
-    #[schema(value_type = RelPathText)]
-    pub path: RelPath,
-    /// Its size.
-    pub size_bytes: u64,
-    /// When it was last modified.
-    pub modified_at: Timestamp,
-    /// Its hash, if it is known: `blake3:` and 64 digits.
-    #[schema(value_type = Option<Blake3Text>)]
-    pub hash: Option<Blake3>,
-    /// The hash that it should have: its bytes changed though nothing wrote to it. It is used as no source until it is
-    /// healed.
-    #[schema(value_type = Option<String>)]
-    pub rotted: Option<Blake3>,
-    /// What it is.
-    pub kind: FileKind,
-    /// Another name of the same root differs from this one in case only: left out of copies and deletes.
-    pub conflict: bool,
-    /// Its content is not on this disk but in a cloud.
-    pub placeholder: bool,
-}
-
-impl From<FileEntry> for FileView {
-    fn from(file: FileEntry) -> Self {
-        Self {
-            id: file.id,
-            root: file.root,
-            path: file.path,
-            size_bytes: file.size_bytes,
-            modified_at: file.modified.to_timestamp(),
-            hash: file.hash,
-            rotted: file.rotted,
-            kind: file.kind,
-            conflict: file.conflict,
-            placeholder: file.placeholder,
-        }
-    }
-}
 
 /// Which files, in which order.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -97,10 +48,7 @@ pub struct FilesQuery {
 /// Lists files.
 #[utoipa::path(
     get, path = "/api/files", tag = "library", params(FilesQuery, PageQuery),
-    responses(
-        (status = 200, body = ListView<FileView>), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem)
-    )
+    responses((status = 200, body = ListView<FileView>), (status = 422))
 )]
 pub(super) async fn list_files(
     State(state): State<WebState>,
@@ -114,5 +62,5 @@ pub(super) async fn list_files(
     let counts = state.counts.clone();
     let page =
         state.services.database.read(move |connection| files::list(connection, &filter, by, &request, &counts)).await?;
-    Ok(Json(ListView::of(page)))
+    Ok(Json(page))
 }

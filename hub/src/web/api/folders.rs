@@ -3,13 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared_protocol::RelPath;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::domain::described::{FolderText, RelPathText};
+use crate::domain::described::FolderText;
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
-use crate::storage::views::folders::{self, FolderEntry, FolderLevel};
+use crate::storage::views::folders::{self, FolderLevel, FolderView};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::Params;
@@ -32,39 +31,16 @@ pub struct FolderLevelView {
     pub size_bytes_here: u64,
 }
 
-/// A folder inside another.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FolderView {
-    /// Its name.
-    pub name: String,
-    /// Its path.
-    #[schema(value_type = RelPathText)]
-    pub path: RelPath,
-    /// Files in it and below it.
-    pub n_files: u64,
-    /// Bytes of these files.
-    pub size_bytes: u64,
-    /// Folders directly in it.
-    pub n_folders: u64,
-}
-
 impl From<FolderLevel> for FolderLevelView {
     fn from(level: FolderLevel) -> Self {
         Self {
             path: level.path.map(String::from).unwrap_or_default(),
-            folders: level.folders.into_iter().map(FolderView::from).collect(),
+            folders: level.folders,
             n_files: level.totals.n_files,
             size_bytes: level.totals.size_bytes,
             n_files_here: level.here.n_files,
             size_bytes_here: level.here.size_bytes,
         }
-    }
-}
-
-impl From<FolderEntry> for FolderView {
-    fn from(folder: FolderEntry) -> Self {
-        let FolderEntry { name, path, n_files, size_bytes, n_folders } = folder;
-        Self { name, path, n_files, size_bytes, n_folders }
     }
 }
 
@@ -84,10 +60,7 @@ pub struct FolderQuery {
 /// Shows one level of folders.
 #[utoipa::path(
     get, path = "/api/folders", tag = "library", params(FolderQuery),
-    responses(
-        (status = 200, body = FolderLevelView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem)
-    )
+    responses((status = 200, body = FolderLevelView), (status = 404), (status = 422))
 )]
 pub(super) async fn show_folder(
     State(state): State<WebState>,

@@ -47,10 +47,7 @@ pub struct HashStartedView {
 /// Asks for hashes of whatever has none, or for a proof of those that are known.
 #[utoipa::path(
     post, path = "/api/hashes", tag = "hashes", request_body = HashRequest,
-    responses(
-        (status = 202, body = HashStartedView), (status = 400, body = Problem), (status = 422, body = Problem),
-        (status = 503, body = Problem)
-    )
+    responses((status = 202, body = HashStartedView), (status = 422))
 )]
 pub(super) async fn create_hash(
     State(state): State<WebState>,
@@ -69,13 +66,13 @@ pub(super) async fn create_hash(
 /// Lists the latest hash jobs, newest first.
 #[utoipa::path(
     get, path = "/api/hashes", tag = "hashes", params(PageQuery),
-    responses((status = 200, body = ListView<HashJobView>), (status = 400, body = Problem))
+    responses((status = 200, body = ListView<HashJobView>))
 )]
 pub(super) async fn list_hashes(
     State(state): State<WebState>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<HashJobView>>> {
-    Ok(Json(ListView::of(state.services.hasher.list(page.request()?).await?)))
+    Ok(Json(state.services.hasher.list(page.request()?).await?))
 }
 
 /// Shows how much of each root is hashed.
@@ -89,7 +86,7 @@ pub(super) async fn show_coverage(State(state): State<WebState>) -> Answer<Json<
 /// Shows a hash job as it is now.
 #[utoipa::path(
     get, path = "/api/hashes/{id}", tag = "hashes", params(("id" = i64, Path, description = "The job")),
-    responses((status = 200, body = HashJobView), (status = 404, body = Problem))
+    responses((status = 200, body = HashJobView))
 )]
 pub(super) async fn show_hash(
     State(state): State<WebState>,
@@ -101,7 +98,7 @@ pub(super) async fn show_hash(
 /// Stops a hash job. What is hashed stays hashed.
 #[utoipa::path(
     post, path = "/api/hashes/{id}/cancel", tag = "hashes", params(("id" = i64, Path, description = "The job")),
-    responses((status = 202, body = HashJobView), (status = 404, body = Problem), (status = 409, body = Problem))
+    responses((status = 202, body = HashJobView), (status = 409))
 )]
 pub(super) async fn cancel_hash(
     State(state): State<WebState>,

@@ -14,7 +14,7 @@ use crate::domain::root::Root;
 use crate::fs::inclusion;
 use crate::storage::included_links::{self, ShownLink};
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Body, InPath, Params};
 
 /// A link whose folder is a part of the root.
@@ -43,7 +43,7 @@ impl From<ShownLink> for LinkView {
 #[utoipa::path(
     get, path = "/api/roots/{root}/links", tag = "library",
     params(("root" = Root, Path, description = "The root"), PageQuery),
-    responses((status = 200, body = ListView<LinkView>), (status = 400, body = Problem), (status = 404, body = Problem))
+    responses((status = 200, body = ListView<LinkView>))
 )]
 pub(super) async fn list_links(
     State(state): State<WebState>,
@@ -55,7 +55,7 @@ pub(super) async fn list_links(
         let links = included_links::shown(connection, root)?;
         request.cut(links, |shown| (shown.link.path.match_key(), shown.link.path.to_string()))
     };
-    Ok(Json(ListView::of(state.services.database.read(read).await?)))
+    Ok(Json(state.services.database.read(read).await?.map(LinkView::from)))
 }
 
 /// Which link, and what is to be.
@@ -84,10 +84,7 @@ pub struct LinkStartedView {
 #[utoipa::path(
     post, path = "/api/roots/{root}/links", tag = "library", request_body = LinkBody,
     params(("root" = Root, Path, description = "The root")),
-    responses(
-        (status = 202, body = LinkStartedView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 202, body = LinkStartedView), (status = 409), (status = 422))
 )]
 pub(super) async fn set_link(
     State(state): State<WebState>,

@@ -9,11 +9,12 @@ use super::list::{ListView, PageQuery};
 use crate::domain::described::SearchText;
 use crate::services::logs::LogLine;
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Params, optional, search};
 
 /// How grave a line is at least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// Something failed.
@@ -30,14 +31,8 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
+    fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -59,7 +54,7 @@ pub struct LogsQuery {
 /// Lists the latest lines of the log, newest first. Older ones are in the files of the data folder.
 #[utoipa::path(
     get, path = "/api/logs", tag = "history", params(LogsQuery, PageQuery),
-    responses((status = 200, body = ListView<LogLine>), (status = 400, body = Problem))
+    responses((status = 200, body = ListView<LogLine>))
 )]
 pub(super) async fn list_logs(
     State(state): State<WebState>,
@@ -68,5 +63,5 @@ pub(super) async fn list_logs(
 ) -> Answer<Json<ListView<LogLine>>> {
     let level = query.level.map(LogLevel::as_str);
     let text = query.q.as_deref().unwrap_or_default();
-    Ok(Json(ListView::of(state.services.logs.list(level, text, &page.request()?)?)))
+    Ok(Json(state.services.logs.list(level, text, &page.request()?)?))
 }

@@ -20,9 +20,9 @@ use crate::domain::typed_path::TypedPath;
 use crate::services::mirror::{Confirmation, MirrorRequest, PlanState, PlanStatus};
 use crate::storage::skipped::Cover;
 use crate::storage::timestamp;
-use crate::storage::views::plan_items::{self, PlanItem};
+use crate::storage::views::plan_items::{self, MirrorItemView};
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Body, InPath, Params, optional};
 use crate::web::spelled;
 
@@ -171,10 +171,7 @@ impl From<PlanStatus> for MirrorView {
 /// Makes a plan. Nothing but the plan itself changes.
 #[utoipa::path(
     post, path = "/api/mirrors", tag = "mirrors", request_body = MirrorBody,
-    responses(
-        (status = 201, body = MirrorView), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 201, body = MirrorView), (status = 409), (status = 422))
 )]
 pub(super) async fn create_mirror(
     State(state): State<WebState>,
@@ -194,20 +191,19 @@ pub(super) async fn create_mirror(
 /// Lists plans, the newest first.
 #[utoipa::path(
     get, path = "/api/mirrors", tag = "mirrors", params(PageQuery),
-    responses((status = 200, body = ListView<MirrorView>), (status = 400, body = Problem))
+    responses((status = 200, body = ListView<MirrorView>))
 )]
 pub(super) async fn list_mirrors(
     State(state): State<WebState>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<MirrorView>>> {
-    let page = state.services.mirror.list(page.request()?).await?;
-    Ok(Json(ListView::of(page)))
+    Ok(Json(state.services.mirror.list(page.request()?).await?.map(MirrorView::from)))
 }
 
 /// Shows one plan.
 #[utoipa::path(
     get, path = "/api/mirrors/{id}", tag = "mirrors", params(("id" = i64, Path, description = "The plan")),
-    responses((status = 200, body = MirrorView), (status = 404, body = Problem))
+    responses((status = 200, body = MirrorView))
 )]
 pub(super) async fn show_mirror(State(state): State<WebState>, InPath(id): InPath<PlanId>) -> Answer<Json<MirrorView>> {
     Ok(Json(state.services.mirror.show(id).await?.into()))
@@ -224,62 +220,12 @@ pub struct MirrorItemsQuery {
     action: Option<Action>,
 }
 
-/// What a plan does with one file.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct MirrorItemView {
-    /// What happens.
-    action: Action,
-    /// The file that is copied, renamed or deleted.
-    #[schema(value_type = RelPathText)]
-    path: RelPath,
-    /// Where it goes, if that is another path.
-    to_path: Option<String>,
-    /// Its size.
-    size_bytes: u64,
-    /// When it was last modified.
-    modified_at: Timestamp,
-    /// The destination's file of that name, if there is one.
-    there: Option<MirrorThereView>,
-    /// No other copy of its content is known.
-    last_copy: bool,
-    /// Why nothing happens.
-    why: Option<String>,
-}
-
-/// The destination's file where a plan's file goes.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct MirrorThereView {
-    /// Its size.
-    size_bytes: u64,
-    /// When it was last modified.
-    modified_at: Timestamp,
-}
-
-impl From<PlanItem> for MirrorItemView {
-    fn from(item: PlanItem) -> Self {
-        Self {
-            why: item.because(),
-            action: item.action,
-            path: item.path,
-            to_path: item.to_path,
-            size_bytes: item.size_bytes,
-            modified_at: item.modified.to_timestamp(),
-            there: item
-                .there
-                .map(|(size_bytes, modified)| MirrorThereView { size_bytes, modified_at: modified.to_timestamp() }),
-            last_copy: item.last_copy,
-        }
-    }
-}
-
 /// Lists what a plan does with which file: renames, copies, overwrites, deletes, then what is left
 /// as it is.
 #[utoipa::path(
     get, path = "/api/mirrors/{id}/items", tag = "mirrors",
     params(("id" = i64, Path, description = "The plan"), MirrorItemsQuery, PageQuery),
-    responses(
-        (status = 200, body = ListView<MirrorItemView>), (status = 400, body = Problem), (status = 404, body = Problem)
-    )
+    responses((status = 200, body = ListView<MirrorItemView>))
 )]
 pub(super) async fn list_mirror_items(
     State(state): State<WebState>,
@@ -290,7 +236,7 @@ pub(super) async fn list_mirror_items(
     let request = page.request()?;
     let totals = state.services.mirror.show(id).await?.plan.totals;
     let read = move |connection: &_| plan_items::list(connection, id, &totals, query.action, &request);
-    Ok(Json(ListView::of(state.services.database.read(read).await?)))
+    Ok(Json(state.services.database.read(read).await?))
 }
 
 /// What a plan that takes much away needs to hear.
@@ -317,12 +263,7 @@ pub struct AppliedView {
 /// Carries a plan out, as one batch: renames, copies, then deletes if all of these succeeded.
 #[utoipa::path(
     post, path = "/api/mirrors/{id}/apply", tag = "mirrors", params(("id" = i64, Path, description = "The plan")),
-    request_body = Option<ApplyBody>,
-    responses(
-        (status = 202, body = AppliedView), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem),
-        (status = 503, body = Problem)
-    )
+    request_body = Option<ApplyBody>, responses((status = 202, body = AppliedView), (status = 409), (status = 422))
 )]
 pub(super) async fn apply_mirror(
     State(state): State<WebState>,

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use super::scans::ScanStartedView;
 use crate::domain::root::Root;
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::InPath;
 
 /// Takes the folder that is at a root's path now for that root, where `can_adopt` of `/api/health` says that this
@@ -15,10 +15,7 @@ use crate::web::extract::InPath;
 #[utoipa::path(
     post, path = "/api/roots/{root}/adopt", tag = "library",
     params(("root" = Root, Path, description = "The root")),
-    responses(
-        (status = 202, body = ScanStartedView), (status = 404, body = Problem), (status = 409, body = Problem),
-        (status = 503, body = Problem)
-    )
+    responses((status = 202, body = ScanStartedView), (status = 409))
 )]
 pub(super) async fn adopt_root(
     State(state): State<WebState>,

@@ -11,7 +11,7 @@ use crate::domain::ids::ScanId;
 use crate::domain::root::Root;
 use crate::domain::scan::ScanReport;
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Body, InPath, Params, distinct_if_any};
 
 /// Which roots to scan.
@@ -33,10 +33,7 @@ pub struct ScanStartedView {
 /// Starts a scan, or joins the one under way if it covers these roots.
 #[utoipa::path(
     post, path = "/api/scans", tag = "scans", request_body = Option<ScanRequest>,
-    responses(
-        (status = 202, body = ScanStartedView), (status = 400, body = Problem), (status = 409, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 202, body = ScanStartedView), (status = 409), (status = 422))
 )]
 pub(super) async fn create_scan(
     State(state): State<WebState>,
@@ -49,20 +46,19 @@ pub(super) async fn create_scan(
 
 /// Lists the latest scans, newest first, the one under way among them.
 #[utoipa::path(
-    get, path = "/api/scans", tag = "scans", params(PageQuery),
-    responses((status = 200, body = ListView<ScanReport>), (status = 400, body = Problem))
+    get, path = "/api/scans", tag = "scans", params(PageQuery), responses((status = 200, body = ListView<ScanReport>))
 )]
 pub(super) async fn list_scans(
     State(state): State<WebState>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<ScanReport>>> {
-    Ok(Json(ListView::of(state.services.indexer.list(page.request()?).await?)))
+    Ok(Json(state.services.indexer.list(page.request()?).await?))
 }
 
 /// Shows a scan as it is now.
 #[utoipa::path(
     get, path = "/api/scans/{id}", tag = "scans", params(("id" = i64, Path, description = "The scan")),
-    responses((status = 200, body = ScanReport), (status = 404, body = Problem))
+    responses((status = 200, body = ScanReport))
 )]
 pub(super) async fn show_scan(State(state): State<WebState>, InPath(id): InPath<ScanId>) -> Answer<Json<ScanReport>> {
     Ok(Json(state.services.indexer.show(id).await?))
@@ -71,7 +67,7 @@ pub(super) async fn show_scan(State(state): State<WebState>, InPath(id): InPath<
 /// Stops a scan. What it has written so far stays; one that waits for its turn never begins.
 #[utoipa::path(
     post, path = "/api/scans/{id}/cancel", tag = "scans", params(("id" = i64, Path, description = "The scan")),
-    responses((status = 202, body = ScanReport), (status = 404, body = Problem), (status = 409, body = Problem))
+    responses((status = 202, body = ScanReport), (status = 409))
 )]
 pub(super) async fn cancel_scan(
     State(state): State<WebState>,

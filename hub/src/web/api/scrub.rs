@@ -157,10 +157,7 @@ async fn names(state: &WebState, files: Vec<RottedName>) -> Answer<Vec<(Root, Re
 /// exactly that before the old file makes way, to the trash.
 #[utoipa::path(
     post, path = "/api/scrub/heal", tag = "hashes", request_body = HealRequest,
-    responses(
-        (status = 202, body = BatchReceipt), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 202, body = BatchReceipt), (status = 422))
 )]
 pub(super) async fn heal(
     State(state): State<WebState>,
@@ -176,10 +173,7 @@ pub(super) async fn heal(
 /// Takes files as they are: what they hold now is right.
 #[utoipa::path(
     post, path = "/api/scrub/accept", tag = "hashes", request_body = AcceptRequest,
-    responses(
-        (status = 200, body = AcceptedView), (status = 400, body = Problem), (status = 422, body = Problem),
-        (status = 503, body = Problem)
-    )
+    responses((status = 200, body = AcceptedView), (status = 422))
 )]
 pub(super) async fn accept(
     State(state): State<WebState>,

@@ -42,7 +42,7 @@ impl PartialSchema for SettingsRequest {
 /// Shows every setting with its value and where that came from.
 #[utoipa::path(
     get, path = "/api/settings", tag = "settings", params(PageQuery),
-    responses((status = 200, body = ListView<SettingView>), (status = 400, body = Problem))
+    responses((status = 200, body = ListView<SettingView>))
 )]
 pub(super) async fn show_settings(
     State(state): State<WebState>,
@@ -54,13 +54,13 @@ pub(super) async fn show_settings(
 /// In the order of the settings page.
 fn list(settings: SettingsView, request: &PageRequest) -> Answer<Json<ListView<SettingView>>> {
     let numbered = settings.items.into_iter().enumerate().collect();
-    Ok(Json(ListView::of(request.cut(numbered, |(place, _)| *place)?.map(|(_, setting)| setting))))
+    Ok(Json(request.cut(numbered, |(place, _)| *place)?.map(|(_, setting)| setting)))
 }
 
 /// Validates all of it, then writes `config.toml`. Nothing is saved if anything is wrong.
 #[utoipa::path(
     put, path = "/api/settings", tag = "settings", request_body = SettingsRequest,
-    responses((status = 200, body = ListView<SettingView>), (status = 400, body = Problem), (status = 422, body = Problem))
+    responses((status = 200, body = ListView<SettingView>), (status = 422))
 )]
 pub(super) async fn update_settings(
     State(state): State<WebState>,

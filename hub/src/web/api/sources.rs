@@ -111,10 +111,7 @@ pub struct SourcesQuery {
 /// Lists the contents that have addresses, by name.
 #[utoipa::path(
     get, path = "/api/sources", tag = "sources", params(SourcesQuery, PageQuery),
-    responses(
-        (status = 200, body = ListView<SourceRecordView>), (status = 400, body = Problem),
-        (status = 409, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 200, body = ListView<SourceRecordView>), (status = 409), (status = 503))
 )]
 pub(super) async fn list_sources(
     State(state): State<WebState>,
@@ -123,17 +120,14 @@ pub(super) async fn list_sources(
 ) -> Answer<Json<ListView<SourceRecordView>>> {
     let filter = SourceFilter { search: query.q, standing: None };
     let page = state.services.sources.list(&filter, &page.request()?).await?;
-    Ok(Json(ListView::of(page)))
+    Ok(Json(page.map(SourceRecordView::from)))
 }
 
 /// Shows the addresses of a content.
 #[utoipa::path(
     get, path = "/api/sources/{hash}", tag = "sources",
     params(("hash" = inline(Blake3Text), Path, description = "`blake3:` and 64 digits")),
-    responses(
-        (status = 200, body = SourceRecordView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 200, body = SourceRecordView), (status = 409), (status = 503))
 )]
 pub(super) async fn show_source(
     State(state): State<WebState>,
@@ -163,10 +157,7 @@ pub struct UrlRequest {
 #[utoipa::path(
     put, path = "/api/sources/{hash}", tag = "sources", request_body = SourceRequest,
     params(("hash" = inline(Blake3Text), Path, description = "`blake3:` and 64 digits")),
-    responses(
-        (status = 200, body = SourceRecordView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 200, body = SourceRecordView), (status = 409), (status = 422))
 )]
 pub(super) async fn update_source(
     State(state): State<WebState>,
@@ -181,10 +172,7 @@ pub(super) async fn update_source(
 #[utoipa::path(
     delete, path = "/api/sources/{hash}", tag = "sources",
     params(("hash" = inline(Blake3Text), Path, description = "`blake3:` and 64 digits")),
-    responses(
-        (status = 204, description = "They are gone"), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 204, description = "They are gone"), (status = 409), (status = 422))
 )]
 pub(super) async fn delete_source(State(state): State<WebState>, InPath(hash): InPath<String>) -> Answer<StatusCode> {
     state.services.sources.remove(hash_of(&hash)?).await?;

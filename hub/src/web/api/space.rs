@@ -13,7 +13,7 @@ use crate::storage::timestamp;
 use crate::storage::views::entry::Totals;
 use crate::storage::views::space;
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::Params;
 
 /// Whose space.
@@ -25,21 +25,6 @@ pub struct SpaceQuery {
     root: Root,
 }
 
-/// So many files, and how large they are together.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-pub struct SpaceTotals {
-    /// Files.
-    pub n_files: u64,
-    /// Bytes.
-    pub size_bytes: u64,
-}
-
-impl From<Totals> for SpaceTotals {
-    fn from(totals: Totals) -> Self {
-        Self { n_files: totals.n_files, size_bytes: totals.size_bytes }
-    }
-}
-
 /// A type of models: a folder directly in the root.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SpaceType {
@@ -47,7 +32,7 @@ pub struct SpaceType {
     pub name: String,
     /// What it holds.
     #[serde(flatten)]
-    pub totals: SpaceTotals,
+    pub totals: Totals,
 }
 
 /// Files that were changed so long ago.
@@ -57,7 +42,7 @@ pub struct SpaceAge {
     pub age: Age,
     /// These files.
     #[serde(flatten)]
-    pub totals: SpaceTotals,
+    pub totals: Totals,
 }
 
 /// The room at one time.
@@ -82,19 +67,19 @@ pub struct SpaceView {
     pub root: Root,
     /// All files of the index.
     #[serde(flatten)]
-    pub totals: SpaceTotals,
+    pub totals: Totals,
     /// By the folders directly in the root, the largest first.
     pub types: Vec<SpaceType>,
     /// Files that lie in none of these folders.
-    pub loose: SpaceTotals,
+    pub loose: Totals,
     /// By the folders inside the types, those of one name together, the largest first.
     pub bases: Vec<Base>,
     /// By the time of the last change, the youngest first.
     pub ages: Vec<SpaceAge>,
     /// In the trash: on the same disk, and not free.
-    pub trash: SpaceTotals,
+    pub trash: Totals,
     /// What was evicted and is not back; of Local only.
-    pub evicted: SpaceTotals,
+    pub evicted: Totals,
     /// Whether the root can be reached.
     pub online: bool,
     /// Bytes that can still be written; unknown while the root can't be reached, and where its disk does not
@@ -108,8 +93,7 @@ pub struct SpaceView {
 
 /// Shows what takes space on a root's disk.
 #[utoipa::path(
-    get, path = "/api/space", tag = "library", params(SpaceQuery),
-    responses((status = 200, body = SpaceView), (status = 400, body = Problem))
+    get, path = "/api/space", tag = "library", params(SpaceQuery), responses((status = 200, body = SpaceView))
 )]
 pub(super) async fn show_space(
     State(state): State<WebState>,
@@ -127,20 +111,20 @@ pub(in crate::web) async fn show(state: &WebState, root: Root) -> Answer<SpaceVi
     let status = state.services.roots.status(root);
     Ok(SpaceView {
         root,
-        totals: space.totals.into(),
+        totals: space.totals,
         types: space
             .types
             .into_iter()
             .map(|folder| SpaceType {
                 name: folder.name,
-                totals: SpaceTotals { n_files: folder.n_files, size_bytes: folder.size_bytes },
+                totals: Totals { n_files: folder.n_files, size_bytes: folder.size_bytes },
             })
             .collect(),
-        loose: space.loose.into(),
+        loose: space.loose,
         bases: space.bases,
-        ages: ages.into_iter().map(|(age, totals)| SpaceAge { age, totals: totals.into() }).collect(),
-        trash: space.trash.into(),
-        evicted: space.evicted.into(),
+        ages: ages.into_iter().map(|(age, totals)| SpaceAge { age, totals }).collect(),
+        trash: space.trash,
+        evicted: space.evicted,
         online: status.online,
         free_bytes: status.free_bytes,
         total_bytes: status.total_bytes,

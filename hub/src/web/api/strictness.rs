@@ -186,9 +186,10 @@ fn add_answers(path: &str, method: &str, operation: &mut Value) {
     if method != "get" {
         more.extend(["413", "415", "408", "503"]);
     }
-    // A cursor that this list never gave.
+    // What the address names, and a cursor that this list never gave.
     let parameters = operation["parameters"].as_array();
-    if parameters.is_some_and(|parameters| parameters.iter().any(|one| one["name"] == "cursor")) {
+    let has_cursor = parameters.is_some_and(|parameters| parameters.iter().any(|one| one["name"] == "cursor"));
+    if has_cursor || path.contains('{') {
         more.push("404");
     }
     for status in more {

@@ -3,52 +3,18 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared_protocol::RelPath;
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
-use crate::domain::described::{RelPathText, SearchText};
-use crate::domain::ids::BatchId;
+use crate::domain::described::SearchText;
 use crate::domain::root::Root;
 use crate::services::queue::BatchReceipt;
 use crate::services::trash::{Emptied, EmptyRequest};
-use crate::storage::views::trash::{self, TrashEntry, TrashList};
+use crate::storage::views::trash::{self, TrashList, TrashView};
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Body, Params, distinct, distinct_if_any, optional, search};
-
-/// A file in the trash.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TrashView {
-    /// Its number.
-    pub id: i64,
-    /// In which root's trash it lies.
-    pub root: Root,
-    /// Where it was.
-    #[schema(value_type = RelPathText)]
-    pub path: RelPath,
-    /// Its size. The trash lies on the same disk, so this much is not free.
-    pub size_bytes: u64,
-    /// When it was deleted; only the day if this database did not do it.
-    pub deleted_at: Timestamp,
-    /// The request that deleted it; none if this database did not do it.
-    pub batch_id: Option<BatchId>,
-}
-
-impl From<TrashEntry> for TrashView {
-    fn from(file: TrashEntry) -> Self {
-        Self {
-            id: file.id,
-            root: file.root,
-            path: file.path,
-            size_bytes: file.size_bytes,
-            deleted_at: file.deleted_at,
-            batch_id: file.batch_id,
-        }
-    }
-}
 
 /// Which files.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -78,7 +44,7 @@ pub struct TrashListView {
 /// Lists what lies in the trash.
 #[utoipa::path(
     get, path = "/api/trash", tag = "trash", params(TrashQuery, PageQuery),
-    responses((status = 200, body = TrashListView), (status = 400, body = Problem))
+    responses((status = 200, body = TrashListView))
 )]
 pub(super) async fn list_trash(
     State(state): State<WebState>,
@@ -91,7 +57,7 @@ pub(super) async fn list_trash(
         Ok((trash::list(connection, &filter, &request)?, trash::totals(connection, &filter)?.size_bytes))
     };
     let (page, size_bytes) = state.services.database.read(read).await?;
-    Ok(Json(TrashListView { list: ListView::of(page), size_bytes }))
+    Ok(Json(TrashListView { list: page, size_bytes }))
 }
 
 /// Which files come back.
@@ -107,10 +73,7 @@ pub struct RestoreTrashRequest {
 /// Puts files back to where they were. A path that is taken by now stays taken.
 #[utoipa::path(
     post, path = "/api/trash/restore", tag = "trash", request_body = RestoreTrashRequest,
-    responses(
-        (status = 202, body = BatchReceipt), (status = 400, body = Problem), (status = 422, body = Problem),
-        (status = 503, body = Problem)
-    )
+    responses((status = 202, body = BatchReceipt), (status = 422))
 )]
 pub(super) async fn restore_trash(
     State(state): State<WebState>,
@@ -135,10 +98,7 @@ pub struct EmptyTrashRequest {
 /// Removes files from the trash for good. What is about to be put back stays.
 #[utoipa::path(
     post, path = "/api/trash/empty", tag = "trash", request_body = EmptyTrashRequest,
-    responses(
-        (status = 200, body = Emptied), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 200, body = Emptied), (status = 422))
 )]
 pub(super) async fn empty_trash(
     State(state): State<WebState>,

@@ -6,6 +6,7 @@ use super::{Problem, ValueProblem};
 use crate::config;
 use crate::services::{ErrorKind, ServiceError, SettingsError};
 use crate::storage::StorageError;
+use crate::storage::views::page::LimitError;
 
 /// Values told one by one.
 const MOST_TOLD: usize = 1_000;
@@ -27,6 +28,12 @@ impl From<ServiceError> for Problem {
             problem.problems = named.into_iter().take(MOST_TOLD).map(told).collect();
         }
         problem
+    }
+}
+
+impl From<LimitError> for Problem {
+    fn from(error: LimitError) -> Self {
+        Self::malformed(error.to_string())
     }
 }
 

@@ -21,9 +21,10 @@ use crate::services::roots::RootStatus;
 use crate::services::serving::UplinkView;
 use crate::services::sources::CheckView;
 use crate::storage::views::PageRequest;
+use crate::storage::views::batches::BatchView;
+use crate::storage::views::transfers::TransferView;
 use crate::web::WebState;
-use crate::web::api::batches::{self, BatchView};
-use crate::web::api::transfers::{self, TransferView};
+use crate::web::api::{batches, transfers};
 use crate::web::error::{Answer, Problem};
 
 /// Hash jobs that are looked through for open ones.

@@ -64,7 +64,7 @@ struct BulkAction {
 pub(in crate::web) async fn library(state: &WebState, query: &LibraryQuery, all: Option<bool>) -> Answer<Value> {
     let selection = pages::library::selection(state, query);
     let root = query.root();
-    let vals = Vals { scope: "library", filter: query.state(), s: query.s.clone() };
+    let vals = Vals { scope: "library", filter: query.state(), s: query.paging.s.clone() };
     let mut bulk = count(state, selection, root, vals, all).await?;
     if bulk.n > 0 {
         bulk.actions = vec![
@@ -87,7 +87,7 @@ pub(in crate::web) async fn diff(state: &WebState, query: &DiffQuery, all: Optio
         DiffStatus::Different | DiffStatus::Unverified | DiffStatus::Same | DiffStatus::Moved => &Root::ALL,
         DiffStatus::Conflict | DiffStatus::Unknown => &[],
     };
-    let vals = Vals { scope: "diff", filter: query.state(), s: query.s.clone() };
+    let vals = Vals { scope: "diff", filter: query.state(), s: query.paging.s.clone() };
     let counted = sides.first().copied().unwrap_or(Root::Local);
     let mut bulk = count(state, selection, counted, vals, all).await?;
     if bulk.n > 0 {

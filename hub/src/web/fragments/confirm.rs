@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
 use super::bulk::refusal;
+use super::confirmation::Confirmation;
 use super::room::room;
+use crate::domain::confirmation::{is_over_a_fifth, words};
 use crate::domain::diff::DiffStatus;
-use crate::domain::operation::{OnConflict, Operation};
+use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::services::selection::{Filter, Selection};
 use crate::storage::views::diff::PairFilter;
@@ -22,15 +24,8 @@ use crate::storage::views::picked;
 use crate::storage::{Connection, StorageError, roots};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Params, optional, search};
-use crate::web::pages::frame::fragment;
 use crate::web::state::WebState;
 use crate::web::templates::format;
-
-/// Paths that are named one by one.
-const NAMED: usize = 5;
-
-/// Files that may be deleted without typing anything.
-const A_FEW: usize = 10;
 
 /// Which files are meant, as buttons say it. The answer to the dialog says the same again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -52,12 +47,15 @@ pub(in crate::web) struct Target {
     pub q: Option<String>,
 }
 
-/// What a dialog asks for.
-#[derive(Debug, Deserialize)]
-pub(in crate::web) struct ConfirmQuery {
-    operation: Operation,
+/// What a dialog asks for, and what its answer says again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::web) struct Confirmed {
+    pub operation: Operation,
+    /// Stands for the files that the dialog showed.
+    #[serde(default)]
+    pub fingerprint: String,
     #[serde(flatten)]
-    target: Target,
+    pub target: Target,
 }
 
 /// The files that an operation is about to touch.
@@ -88,13 +86,11 @@ impl Targeted {
 
     /// What has to be typed before they are deleted.
     pub(in crate::web) fn typed(&self, operation: Operation) -> Option<String> {
-        let over_a_fifth = |part: u64, whole: u64| part.saturating_mul(5) > whole;
-        let n = self.files.len();
-        let large = n > A_FEW
-            || self.from == Root::Lake
-            || over_a_fifth(n as u64, self.whole.n_files)
-            || over_a_fifth(self.size_bytes(), self.whole.size_bytes);
-        (operation == Operation::Delete && large).then(|| format!("DELETE {n}"))
+        let n = self.files.len() as u64;
+        let is_grave = self.from == Root::Lake
+            || is_over_a_fifth(n, self.whole.n_files)
+            || is_over_a_fifth(self.size_bytes(), self.whole.size_bytes);
+        if operation == Operation::Delete { words("DELETE", n, is_grave) } else { None }
     }
 }
 
@@ -156,44 +152,11 @@ fn collect(connection: &Connection, selection: &Selection, from: Root) -> Result
     Ok(Targeted { from, files, whole })
 }
 
-#[derive(Debug, Serialize)]
-struct Confirm {
-    title: String,
-    button: String,
-    operation: Operation,
-    from: Root,
-    to: Option<Root>,
-    n: usize,
-    size_bytes: u64,
-    first: Vec<String>,
-    n_more: usize,
-    note: Option<String>,
-    conflicts: Vec<Choice>,
-    typed: Option<String>,
-    reason: Option<String>,
-    fields: Vec<Field>,
-}
-
-#[derive(Debug, Serialize)]
-struct Field {
-    name: &'static str,
-    value: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Choice {
-    value: OnConflict,
-    label: &'static str,
-    chosen: bool,
-    reason: Option<&'static str>,
-}
-
 /// Shows the dialog.
 pub(super) async fn show_confirm(
     State(state): State<WebState>,
-    Params(query): Params<ConfirmQuery>,
+    Params(Confirmed { operation, target, .. }): Params<Confirmed>,
 ) -> Answer<Response> {
-    let ConfirmQuery { operation, target } = query;
     let found = find_for(&state, &target, operation).await?;
     let from = found.from;
     let to = operation.has_destination().then(|| from.other());
@@ -209,24 +172,26 @@ pub(super) async fn show_confirm(
         Some(to) => Some(taken(&state, to, &found.files).await?),
         None => None,
     };
-    let confirm = Confirm {
+    let own = context! {
+        operation => Serde(operation),
+        from => Serde(from),
+        to => to.map(Serde),
+        note => note(&found, operation, taken),
+        is_taken => taken.unwrap_or(0) > 0,
+        may_replace => state.services.roots.allow_delete(from.other()),
+        room => to.map(|to| room(&state, to, size_bytes)),
+    };
+    let fingerprint = found.fingerprint();
+    let confirm = Confirmation {
         title: format!("{verb} {files}{place}?"),
-        button: format!("{verb} {files}"),
-        operation,
-        from,
-        to,
-        n,
+        is_danger: operation == Operation::Delete,
+        n: n as u64,
         size_bytes,
-        first: found.files.iter().take(NAMED).map(|file| file.path.as_str().to_owned()).collect(),
-        n_more: n.saturating_sub(NAMED),
-        note: note(&found, operation, taken),
-        conflicts: if taken.unwrap_or(0) > 0 { choices(&state, from.other()) } else { Vec::new() },
         typed: found.typed(operation),
         reason: refusal(&state, operation, from),
-        fields: fields(operation, &target, &found),
+        ..Confirmation::new("/ui/transfers", format!("{verb} {files}"), &Confirmed { operation, fingerprint, target })
     };
-    let room = to.map(|to| room(&state, to, size_bytes));
-    fragment("fragments/_confirm.html", context! { confirm => Serde(confirm), room })
+    confirm.naming(found.files.iter().map(|file| &file.path)).show("fragments/_confirm.html", own)
 }
 
 /// How many of these names the other side has already.
@@ -253,44 +218,6 @@ fn note(found: &Targeted, operation: Operation, taken: Option<usize>) -> Option<
             format!("{} has {n} of these names already.", found.from.other().label())
         }),
     }
-}
-
-fn choices(state: &WebState, to: Root) -> Vec<Choice> {
-    let forbidden = !state.services.roots.allow_delete(to);
-    vec![
-        Choice { value: OnConflict::Skip, label: "Leave it as it is", chosen: true, reason: None },
-        Choice {
-            value: OnConflict::Replace,
-            label: "Replace it; the old file goes to the trash",
-            chosen: false,
-            reason: forbidden.then_some(match to {
-                Root::Local => "nothing may be deleted in Local: see Settings",
-                Root::Lake => "nothing may be deleted in the Lake: see Settings",
-            }),
-        },
-        Choice {
-            value: OnConflict::KeepBoth,
-            label: "Keep both, the new one under a free name",
-            chosen: false,
-            reason: None,
-        },
-    ]
-}
-
-fn fields(operation: Operation, target: &Target, found: &Targeted) -> Vec<Field> {
-    let text = |path: &Option<RelPath>| path.as_ref().map(|path| path.as_str().to_owned());
-    let all = [
-        ("operation", Some(operation.as_str().to_owned())),
-        ("scope", Some(target.scope.clone())),
-        ("root", Some(found.from.as_str().to_owned())),
-        ("s", target.s.clone()),
-        ("folder", text(&target.folder)),
-        ("path", text(&target.path)),
-        ("status", target.status.map(|status| status.as_str().to_owned())),
-        ("q", target.q.clone()),
-        ("fingerprint", Some(found.fingerprint())),
-    ];
-    all.into_iter().filter_map(|(name, value)| Some(Field { name, value: value? })).collect()
 }
 
 #[cfg(test)]

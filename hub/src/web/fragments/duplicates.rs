@@ -11,28 +11,24 @@ use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
 
+use super::confirmation::{Confirmation, check_shown, check_typed, in_dialog};
 use super::toast::{Toast, partial, respond};
+use crate::domain::confirmation::{is_over_a_fifth, words};
 use crate::domain::duplicates::Action;
 use crate::domain::ids::DuplicateScanId;
 use crate::domain::root::Root;
 use crate::services::duplicates::{Keep, keeper, resolution};
 use crate::services::queue::{BatchReceipt, Resolution};
-use crate::storage::views::duplicates::{self as views, GroupEntry};
+use crate::storage::views::duplicates::{self as views, DuplicateGroupView};
 use crate::storage::views::files::{self, FileFilter};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, InPath, Params, optional};
 use crate::web::pages::duplicates::bar::{bar, selection};
 use crate::web::pages::duplicates::query::{DuplicatesQuery, View};
 use crate::web::pages::duplicates::{n_copies, results};
-use crate::web::pages::frame::{fragment, render};
+use crate::web::pages::frame::render;
 use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
-
-/// Paths that are named one by one.
-const NAMED: usize = 5;
-
-/// Files that may go without typing anything.
-const A_FEW: u64 = 10;
 
 /// The list, the tabs and the bar.
 pub(super) async fn show_duplicates(
@@ -83,7 +79,7 @@ pub(super) async fn cancel_search(
 }
 
 /// What a dialog is about. The answer to the dialog says the same again.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::web) struct Target {
     #[serde(flatten)]
@@ -92,15 +88,16 @@ pub(in crate::web) struct Target {
     #[serde(deserialize_with = "optional")]
     group: Option<String>,
     /// The file that stays, as `root:path`, where it was chosen by hand.
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "optional", skip_serializing)]
     stays: Option<String>,
     fingerprint: String,
+    #[serde(skip_serializing)]
     typed: String,
 }
 
 /// What would happen.
 struct Planned {
-    groups: Vec<GroupEntry>,
+    groups: Vec<DuplicateGroupView>,
     resolutions: Vec<Resolution>,
     n_files: u64,
     size_bytes: u64,
@@ -113,7 +110,7 @@ impl Planned {
     fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for group in &self.groups {
-            hasher.update(group.digest.as_bytes());
+            hasher.update(group.hash.as_bytes());
             for file in &group.files {
                 let line = format!("{}:{}:{}\n", file.root, file.path, file.modified.0);
                 hasher.update(line.as_bytes());
@@ -129,8 +126,7 @@ impl Planned {
             Action::Hardlink => "LINK",
             Action::Reflink => "SHARE",
         };
-        let is_bulk = self.n_files > A_FEW || self.touches_lake || self.is_large;
-        is_bulk.then(|| format!("{word} {}", self.n_files))
+        words(word, self.n_files, self.touches_lake || self.is_large)
     }
 }
 
@@ -165,17 +161,14 @@ async fn plan(state: &WebState, target: &Target) -> Answer<Planned> {
         }
         Ok((groups, whole))
     };
-    let (groups, whole): (Vec<GroupEntry>, _) = state.services.database.read(read).await?;
-    let groups: Vec<GroupEntry> = groups.into_iter().filter(|group| resolution(group, &keep).is_some()).collect();
+    let (groups, whole): (Vec<DuplicateGroupView>, _) = state.services.database.read(read).await?;
+    let groups: Vec<DuplicateGroupView> =
+        groups.into_iter().filter(|group| resolution(group, &keep).is_some()).collect();
     let resolutions: Vec<Resolution> = groups.iter().filter_map(|group| resolution(group, &keep)).collect();
     if resolutions.is_empty() {
         return Err(Problem::impossible("None of these files is a duplicate any more."));
     }
-    let n_on = |root: Root| -> u64 {
-        let n = resolutions.iter().flat_map(|one| &one.others).filter(|(of, _)| *of == root).count();
-        u64::try_from(n).unwrap_or(u64::MAX)
-    };
-    let is_large = whole.iter().any(|(root, of)| n_on(*root).saturating_mul(5) > of.n_files);
+    let is_large = whole.iter().any(|(root, of)| is_over_a_fifth(n_on(&resolutions, *root), of.n_files));
     Ok(Planned {
         n_files: groups.iter().map(|group| group.n_files.saturating_sub(1)).sum(),
         size_bytes: groups.iter().map(|group| group.reclaimable_bytes).sum(),
@@ -187,36 +180,19 @@ async fn plan(state: &WebState, target: &Target) -> Answer<Planned> {
     })
 }
 
-#[derive(Debug, Serialize)]
-struct Going {
-    path: String,
-    root: Root,
-    stays_root: Root,
-    stays: String,
+/// Names that go on one side.
+fn n_on(resolutions: &[Resolution], root: Root) -> u64 {
+    resolutions.iter().flat_map(|one| &one.others).filter(|(of, _)| *of == root).count() as u64
 }
 
 /// Shows the dialog.
 pub(super) async fn confirm(State(state): State<WebState>, Params(target): Params<Target>) -> Answer<Response> {
     let planned = plan(&state, &target).await?;
     let action = target.list.action();
-    let going: Vec<Going> = planned
-        .resolutions
-        .iter()
-        .flat_map(|one| {
-            one.others.iter().map(|(root, path)| Going {
-                path: path.to_string(),
-                root: *root,
-                stays_root: one.keep.0,
-                stays: one.keep.1.to_string(),
-            })
-        })
-        .take(NAMED)
-        .collect();
-    let n_names: usize = planned.resolutions.iter().map(|one| one.others.len()).sum();
     let choices: Vec<Value> = match (&target.group, planned.groups.first()) {
         (Some(_), Some(group)) => {
             let chosen = keeper(group, &Keep::Rule(target.list.keep())).map(|file| file.id);
-            let choice = |file: &views::Member| {
+            let choice = |file: &views::DuplicateFileView| {
                 let (root, path) = (file.root, file.path.as_str());
                 context! { value => format!("{root}:{path}"), root => Serde(root), path, chosen => chosen == Some(file.id) }
             };
@@ -224,37 +200,22 @@ pub(super) async fn confirm(State(state): State<WebState>, Params(target): Param
         }
         _ => Vec::new(),
     };
-    let per_root: Vec<Value> = Root::ALL
-        .into_iter()
-        .map(|root| {
-            let n = planned.resolutions.iter().flat_map(|one| &one.others).filter(|(of, _)| *of == root).count();
-            context! { root => Serde(root), n }
-        })
-        .collect();
-    let refused = refusal(&state, action, &planned, target.list.view()).await;
-    let (title, button) = words(action, planned.n_files);
-    let confirm = context! {
+    let per_root = Root::ALL.map(|root| context! { root => Serde(root), n => n_on(&planned.resolutions, root) });
+    let own = context! { action => Serde(action), n_groups => planned.groups.len(), per_root, choices };
+    let reason = refusal(&state, action, &planned, target.list.view()).await;
+    let (title, button) = title_and_button(action, planned.n_files);
+    let again = Target { fingerprint: planned.fingerprint(), ..target };
+    let confirm = Confirmation {
         title,
-        button,
-        danger => action == Action::Delete,
-        note => note(action),
-        n => planned.n_files,
-        n_groups => planned.groups.len(),
-        size_bytes => planned.size_bytes,
-        per_root,
-        going => Serde(&going),
-        n_more => n_names.saturating_sub(going.len()),
-        choices,
-        typed => planned.typed(action),
-        reason => refused,
-        group => target.group,
-        s => target.list.s.clone(),
-        view => target.list.view().as_str(),
-        keep => target.list.keep().as_str(),
-        action => action.as_str(),
-        fingerprint => planned.fingerprint(),
+        is_danger: action == Action::Delete,
+        n: planned.n_files,
+        size_bytes: planned.size_bytes,
+        typed: planned.typed(action),
+        reason,
+        ..Confirmation::new("/ui/duplicates/resolve", button, &again)
     };
-    fragment("fragments/_duplicates_confirm.html", context! { confirm })
+    let going = planned.resolutions.iter().flat_map(|one| one.others.iter().map(|(_, path)| (path, &one.keep.1)));
+    confirm.naming(going).show("fragments/_duplicates_confirm.html", own)
 }
 
 /// Why it can't be done now.
@@ -272,7 +233,7 @@ async fn refusal(state: &WebState, action: Action, planned: &Planned, view: View
     None
 }
 
-fn words(action: Action, n: u64) -> (String, String) {
+fn title_and_button(action: Action, n: u64) -> (String, String) {
     let copies = n_copies(n);
     match action {
         Action::Delete => (format!("Delete {copies}?"), format!("Delete {copies}")),
@@ -281,57 +242,27 @@ fn words(action: Action, n: u64) -> (String, String) {
     }
 }
 
-const fn note(action: Action) -> &'static str {
-    match action {
-        Action::Delete => {
-            "They go for good, not to the trash, and free their room at once. Workflows that name their paths won't \
-             find them. Undo copies them back from the file that stays, as long as that is there."
-        }
-        Action::Hardlink => {
-            "Every path goes on working, but all of them are one file then: what changes one changes all. Undo gives \
-             each its own bytes again."
-        }
-        Action::Reflink => {
-            "Every path stays a file of its own; what they have in common lies on the disk once. Undo gives each its \
-             own bytes again."
-        }
-    }
-}
-
 /// Queues what was confirmed.
 pub(super) async fn resolve(State(state): State<WebState>, FormBody(target): FormBody<Target>) -> Answer<Response> {
-    let planned = plan(&state, &target).await?;
+    in_dialog(resolve_confirmed(&state, target).await)
+}
+
+async fn resolve_confirmed(state: &WebState, target: Target) -> Answer<Response> {
+    let planned = plan(state, &target).await?;
     let action = target.list.action();
-    if planned.fingerprint() != target.fingerprint {
-        return refused("The groups have changed since: these are other files now. Close this and look again.");
-    }
-    if planned.typed(action).is_some_and(|expected| expected != target.typed.trim()) {
-        return refused("The words are not as asked for.");
-    }
-    let receipt = match state.services.queue.resolve(action, planned.resolutions).await {
-        Ok(receipt) => receipt,
-        Err(error) => return refused(&reason(&error)),
-    };
+    check_shown("The groups have", planned.fingerprint() == target.fingerprint)?;
+    check_typed(planned.typed(action).as_deref(), &target.typed)?;
+    let receipt = state.services.queue.resolve(action, planned.resolutions).await?;
     let mut html = told(action, &receipt).piece()?;
     if target.group.is_none()
         && let Some(id) = &target.list.s
     {
         state.services.selections.forget(id);
         let list = DuplicatesQuery { s: None, ..target.list };
-        html.push_str(&partial(
-            "bulk",
-            "innerHTML",
-            "fragments/_duplicates_bulk.html",
-            bar(&state, &list, Some(false)).await?,
-        )?);
+        let bar = bar(state, &list, Some(false)).await?;
+        html.push_str(&partial("bulk", "innerHTML", "fragments/_duplicates_bulk.html", bar)?);
     }
     Ok(respond(html))
-}
-
-fn refused(text: &str) -> Answer<Response> {
-    let mut response = fragment("fragments/_error_line.html", context! { text })?.into_response();
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
 }
 
 fn told(action: Action, receipt: &BatchReceipt) -> Toast {

@@ -4,22 +4,20 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use minijinja::context;
-use minijinja::value::Serde;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::confirmation::{check_typed, in_dialog};
 use super::settings::REDIRECT;
 use super::toast::Toast;
 use crate::domain::ids::PlanId;
 use crate::domain::mirror::{Compare, Rules};
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
-use crate::services::ServiceError;
 use crate::services::hasher::{HashKind, HashScope};
 use crate::services::mirror::{Confirmation, MirrorRequest};
 use crate::web::error::Answer;
 use crate::web::extract::{FormBody, InPath, Params};
 use crate::web::pages::frame::fragment;
-use crate::web::pages::library::drawer::reason;
 use crate::web::pages::plan::{self, PlanQuery};
 use crate::web::spelled;
 use crate::web::state::WebState;
@@ -29,15 +27,6 @@ use crate::web::state::WebState;
 #[serde(default)]
 pub(in crate::web) struct NewPlanQuery {
     folder: Option<TypedFolder>,
-}
-
-/// One way round.
-#[derive(Debug, Serialize)]
-struct Direction {
-    from: Root,
-    label: &'static str,
-    /// What can't happen there.
-    note: Option<&'static str>,
 }
 
 /// The form for a new plan.
@@ -68,22 +57,9 @@ pub(in crate::web) struct ApplyForm {
 /// Shows the form for a new plan.
 pub(super) async fn show_form(State(state): State<WebState>, Params(query): Params<NewPlanQuery>) -> Answer<Response> {
     let roots = &state.services.roots;
-    let direction = |from: Root| Direction {
-        from,
-        label: match from {
-            Root::Lake => "Make Local like the Lake",
-            Root::Local => "Make the Lake like Local",
-        },
-        note: (!roots.allow_delete(from.other())).then_some(match from {
-            Root::Lake => "nothing may be deleted in Local, so files that differ stay as they are",
-            Root::Local => "nothing may be deleted in the Lake, so files that differ stay as they are",
-        }),
-    };
-    let directions = [direction(Root::Lake), direction(Root::Local)];
-    let can_delete = directions.iter().any(|one| one.note.is_none());
-    let form = context! {
-        folder => query.folder.and_then(|folder| folder.plain()).map(String::from), directions => Serde(directions), can_delete,
-    };
+    let [local, lake] = Root::ALL.map(|root| roots.allow_delete(root));
+    let folder = query.folder.and_then(|folder| folder.plain()).map(String::from);
+    let form = context! { folder, may_delete_local => local, may_delete_lake => lake };
     fragment("fragments/_new_plan.html", context! { form })
 }
 
@@ -92,21 +68,18 @@ pub(super) async fn create_plan(
     State(state): State<WebState>,
     FormBody(form): FormBody<NewPlanForm>,
 ) -> Answer<Response> {
+    in_dialog(make(&state, form).await)
+}
+
+async fn make(state: &WebState, form: NewPlanForm) -> Answer<Response> {
     let to = form.from.other();
     // Where nothing may be taken away, a plan leaves what differs as it is, and says so row by row.
     let overwrites = form.overwrite.is_some() && state.services.roots.allow_delete(to);
     let damaged = form.include_damaged.is_some();
     let rules = Rules { compare: form.compare, deletes: form.delete.is_some(), overwrites, damaged };
-    let folder = match spelled::folder_of_both(&state, form.from, form.folder).await {
-        Ok(folder) => folder.any(),
-        Err(problem) => return refused(&problem.detail),
-    };
-    let request = MirrorRequest { from: form.from, to, folder, rules };
-    match state.services.mirror.plan(request).await {
-        Ok(made) => Ok(lead_to(&format!("/plans/{}", made.plan.id))),
-        Err(error @ ServiceError::Storage(_)) => Err(error.into()),
-        Err(error) => refused(&reason(&error)),
-    }
+    let folder = spelled::folder_of_both(state, form.from, form.folder).await?.any();
+    let made = state.services.mirror.plan(MirrorRequest { from: form.from, to, folder, rules }).await?;
+    Ok(lead_to(&format!("/plans/{}", made.plan.id)))
 }
 
 /// The plan as it is now.
@@ -124,18 +97,17 @@ pub(super) async fn apply_plan(
     InPath(id): InPath<PlanId>,
     FormBody(form): FormBody<ApplyForm>,
 ) -> Answer<Response> {
+    in_dialog(apply(&state, id, form).await)
+}
+
+async fn apply(state: &WebState, id: PlanId, form: ApplyForm) -> Answer<Response> {
     let status = state.services.mirror.show(id).await?;
     let typed = plan::typed(&status);
-    if typed.as_ref().is_some_and(|expected| *expected != form.typed.trim()) {
-        return refused("The words are not as asked for.");
-    }
+    check_typed(typed.as_deref(), &form.typed)?;
     let deletes = typed.map(|_| status.plan.totals.deletes.n.to_string());
     let said = Confirmation { deletes, last_copies: form.last_copies.is_some() };
-    match state.services.mirror.apply(id, said).await {
-        Ok(receipt) => Ok(lead_to(&format!("/batches/{}", receipt.batch))),
-        Err(error @ ServiceError::Storage(_)) => Err(error.into()),
-        Err(error) => refused(&reason(&error)),
-    }
+    let receipt = state.services.mirror.apply(id, said).await?;
+    Ok(lead_to(&format!("/batches/{}", receipt.batch)))
 }
 
 /// Hashes what has no hash yet on both sides of a plan.
@@ -154,10 +126,4 @@ fn lead_to(address: &str) -> Response {
         response.headers_mut().insert(REDIRECT, address);
     }
     response
-}
-
-fn refused(text: &str) -> Answer<Response> {
-    let mut response = fragment("fragments/_error_line.html", context! { text })?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
 }

@@ -4,15 +4,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use minijinja::context;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::confirmation::{Confirmation, in_dialog};
 use super::toast::Toast;
 use crate::domain::ids::{BatchId, TransferId};
 use crate::services::queue::{Action, Place};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, InPath, Params, optional_parsed};
-use crate::web::pages::frame::fragment;
-use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
@@ -58,7 +57,7 @@ pub(super) async fn undo_batch(State(state): State<WebState>, InPath(id): InPath
 }
 
 /// What a dialog about failed transfers is about.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::web) struct FailedQuery {
     #[serde(default, deserialize_with = "optional_parsed")]
     batch: Option<i64>,
@@ -78,10 +77,11 @@ pub(super) async fn confirm_retry(
         return Toast::warning("Nothing has failed").answer();
     }
     let status = state.services.queue.status().await?;
-    let confirm = context! {
-        n => found.n, size_bytes => found.size_bytes, batch => query.batch, paused => status.paused,
-    };
-    fragment("fragments/_retry_confirm.html", context! { confirm })
+    let again = FailedQuery { n: Some(found.n), ..query };
+    let button = format!("Try {} again", format::n_files(found.n));
+    let confirm = Confirmation::new("/ui/queue/retry", button, &again);
+    let confirm = Confirmation { n: found.n, size_bytes: found.size_bytes, ..confirm };
+    confirm.show("fragments/_retry_confirm.html", context! { batch => again.batch, paused => status.paused })
 }
 
 /// Tries again what was confirmed, if it is still that many.
@@ -89,16 +89,9 @@ pub(super) async fn retry_failed(
     State(state): State<WebState>,
     FormBody(request): FormBody<FailedQuery>,
 ) -> Answer<Response> {
-    let batch = request.batch.map(BatchId);
-    match state.services.queue.retry_failed(batch, request.n).await {
-        Ok(n) => Toast::done(format!("Trying {} again", format::n_files(n))).link("/queue".to_owned(), "Show").answer(),
-        Err(error) => {
-            let mut response =
-                fragment("fragments/_error_line.html", context! { text => reason(&error) })?.into_response();
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            Ok(response)
-        }
-    }
+    let retried = state.services.queue.retry_failed(request.batch.map(BatchId), request.n).await;
+    let told = |n| Toast::done(format!("Trying {} again", format::n_files(n))).link("/queue".to_owned(), "Show");
+    in_dialog(retried.map_err(Problem::from).and_then(|n| told(n).answer()))
 }
 
 /// Holds the queue.

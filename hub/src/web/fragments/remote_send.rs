@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::{AgentId, RelPath};
 
 use super::confirm::{Target, Targeted, find};
+use super::confirmation::{Confirmation, check_shown, in_dialog, named};
 use super::toast::Toast;
-use crate::domain::root::Root;
 use crate::services::remote::agents::AgentView;
 use crate::services::remote::preview::Share;
 use crate::web::address::QueryString;
@@ -21,11 +21,8 @@ use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
-/// Paths that are named one by one.
-const NAMED: usize = 5;
-
 /// What the dialog is opened with, and what it sends.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::web) struct SendQuery {
     #[serde(default, deserialize_with = "optional")]
     agent: Option<AgentId>,
@@ -36,44 +33,11 @@ pub(in crate::web) struct SendQuery {
 }
 
 #[derive(Debug, Serialize)]
-struct Send {
-    title: String,
-    button: String,
-    from: Root,
-    agents: Vec<Choice>,
-    agent_name: String,
-    free_bytes: Option<u64>,
-    n: usize,
-    size_bytes: u64,
-    parts: Vec<PartRow>,
-    first: Vec<String>,
-    n_more: usize,
-    notes: Vec<String>,
-    reason: Option<String>,
-    fields: Vec<Field>,
-    address: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Choice {
-    id: AgentId,
-    name: String,
-    online: bool,
-    chosen: bool,
-}
-
-#[derive(Debug, Serialize)]
 struct PartRow {
     label: &'static str,
     n: u64,
     size_bytes: u64,
     seconds: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-struct Field {
-    name: &'static str,
-    value: String,
 }
 
 /// Shows the dialog.
@@ -113,35 +77,40 @@ pub(super) async fn show_send(State(state): State<WebState>, Params(query): Para
         notes
             .push("The machine did not tell in time what it has: what is there already is found out later.".to_owned());
     }
-    let send = Send {
-        title: format!("Send {} to {}?", format::n_files(n), agent.name),
-        button: format!("Send {}", format::n_files(n)),
-        from: found.from,
-        agent_name: agent.name.clone(),
+    // Another machine is asked about with the same target.
+    let again = named(&query.target).into_iter();
+    let address = again.fold(QueryString::new(), |text, (name, value)| text.with(&name, &value)).into_text();
+    let own = context! {
+        from => Serde(found.from),
+        agent => Serde(agent),
+        agents => Serde(&agents),
         free_bytes,
-        n,
-        size_bytes: found.size_bytes(),
-        parts: parts.into_iter().filter(|part| part.n > 0).collect(),
-        first: paths.iter().take(NAMED).map(RelPath::to_string).collect(),
-        n_more: n.saturating_sub(NAMED),
+        parts => Serde(parts.into_iter().filter(|part| part.n > 0).collect::<Vec<_>>()),
         notes,
-        reason: state.services.roots.live(found.from).err().map(|error| reason(&error)),
-        fields: fields(&query.target, &found, agent.id),
-        address: address(&query.target, found.from),
-        agents: agents
-            .iter()
-            .map(|one| Choice { id: one.id, name: one.name.clone(), online: one.online, chosen: one.id == agent.id })
-            .collect(),
+        address,
     };
-    fragment("fragments/_remote_send.html", context! { send => Serde(send) })
+    // Where there are several machines, the one is chosen in the dialog.
+    let only = (agents.len() == 1).then_some(agent.id);
+    let again = SendQuery { agent: only, fingerprint: found.fingerprint(), target: query.target };
+    let button = format!("Send {}", format::n_files(n));
+    let confirm = Confirmation {
+        title: format!("{button} to {}?", agent.name),
+        n: n as u64,
+        size_bytes: found.size_bytes(),
+        reason: state.services.roots.live(found.from).err().map(|error| reason(&error)),
+        ..Confirmation::new("/ui/remote/send", button, &again)
+    };
+    confirm.naming(&paths).show("fragments/_remote_send.html", own)
 }
 
 /// Queues what was confirmed.
 pub(super) async fn send(State(state): State<WebState>, FormBody(query): FormBody<SendQuery>) -> Answer<Response> {
-    let found = find(&state, &query.target).await?;
-    if found.fingerprint() != query.fingerprint {
-        return Err(Problem::impossible("The files have changed since the dialog was opened. Open it again."));
-    }
+    in_dialog(send_confirmed(&state, query).await)
+}
+
+async fn send_confirmed(state: &WebState, query: SendQuery) -> Answer<Response> {
+    let found = find(state, &query.target).await?;
+    check_shown("The library has", found.fingerprint() == query.fingerprint)?;
     let agent = query.agent.ok_or_else(|| Problem::impossible("Choose a machine."))?;
     let receipt = state.services.remote.send_files(agent, found.from, paths(&found)).await?;
     let n = receipt.job_ids.len();
@@ -162,32 +131,4 @@ fn choose(agents: &[AgentView], wanted: Option<AgentId>) -> Option<&AgentView> {
 
 fn paths(found: &Targeted) -> Vec<RelPath> {
     found.files.iter().map(|file| file.path.clone()).collect()
-}
-
-/// The target as names and values.
-fn named(target: &Target, from: Root) -> Vec<Field> {
-    let text = |path: &Option<RelPath>| path.as_ref().map(RelPath::to_string);
-    let all = [
-        ("scope", Some(target.scope.clone())),
-        ("root", Some(from.as_str().to_owned())),
-        ("s", target.s.clone()),
-        ("folder", text(&target.folder)),
-        ("path", text(&target.path)),
-        ("status", target.status.map(|status| status.as_str().to_owned())),
-        ("q", target.q.clone()),
-    ];
-    all.into_iter().filter_map(|(name, value)| Some(Field { name, value: value? })).collect()
-}
-
-fn address(target: &Target, from: Root) -> String {
-    let query =
-        named(target, from).into_iter().fold(QueryString::new(), |query, field| query.with(field.name, &field.value));
-    query.into_text()
-}
-
-fn fields(target: &Target, found: &Targeted, agent: AgentId) -> Vec<Field> {
-    let mut fields = named(target, found.from);
-    fields.push(Field { name: "fingerprint", value: found.fingerprint() });
-    fields.push(Field { name: "agent", value: agent.to_string() });
-    fields
 }

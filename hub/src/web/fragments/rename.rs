@@ -2,18 +2,18 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use minijinja::context;
 use minijinja::value::Serde;
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
+use super::confirmation::{Confirmation, in_dialog};
 use super::toast::{Toast, respond};
 use crate::domain::root::Root;
 use crate::services::queue::{RenameOffer, rename_offer};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, Params};
-use crate::web::pages::frame::fragment;
 use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
 
@@ -25,20 +25,11 @@ pub(in crate::web) struct RenameQuery {
 }
 
 /// What the dialog sends.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::web) struct RenameForm {
     root: Root,
     path: RelPath,
     to: RelPath,
-}
-
-#[derive(Debug, Serialize)]
-struct Confirm {
-    root: Root,
-    path: RelPath,
-    to: RelPath,
-    as_elsewhere: bool,
-    reason: Option<String>,
 }
 
 /// Shows the dialog.
@@ -52,30 +43,24 @@ pub(super) async fn confirm(
         return Err(Problem::new(StatusCode::CONFLICT, "No other name is in its way any more."));
     };
     let reason = state.services.roots.check_delete(root).err().as_ref().map(reason);
-    let confirm = Confirm { root, path, to, as_elsewhere, reason };
-    fragment("fragments/_rename_confirm.html", context! { confirm => Serde(confirm) })
+    let own = context! { root => Serde(root), path => Serde(&path), to => Serde(&to), as_elsewhere };
+    let button = format!("Rename to {}", to.name());
+    let confirm = Confirmation { reason, ..Confirmation::new("/ui/rename", button, &RenameForm { root, path, to }) };
+    confirm.show("fragments/_rename_confirm.html", own)
 }
 
 /// Queues what was confirmed.
-pub(super) async fn create(
-    State(state): State<WebState>,
-    FormBody(RenameForm { root, path, to }): FormBody<RenameForm>,
-) -> Answer<Response> {
+pub(super) async fn create(State(state): State<WebState>, FormBody(form): FormBody<RenameForm>) -> Answer<Response> {
+    in_dialog(rename(&state, form).await)
+}
+
+async fn rename(state: &WebState, RenameForm { root, path, to }: RenameForm) -> Answer<Response> {
     let name = to.name().to_owned();
-    match state.services.queue.rename(root, path, Some(to)).await {
-        Ok(receipt) => {
-            let toast = Toast::done(format!("Renaming to {name}"))
-                .undo(format!("/ui/batches/{}/undo", receipt.batch_id), "Undo")
-                .link(format!("/batches/{}", receipt.batch_id), "Show");
-            // The details are of a name that is about to go.
-            let closed = "<hx-partial hx-target=\"#drawer\" hx-swap=\"innerHTML\"></hx-partial>";
-            Ok(respond(toast.piece()? + closed))
-        }
-        Err(error) => {
-            let mut response =
-                fragment("fragments/_error_line.html", context! { text => reason(&error) })?.into_response();
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            Ok(response)
-        }
-    }
+    let receipt = state.services.queue.rename(root, path, Some(to)).await?;
+    let toast = Toast::done(format!("Renaming to {name}"))
+        .undo(format!("/ui/batches/{}/undo", receipt.batch_id), "Undo")
+        .link(format!("/batches/{}", receipt.batch_id), "Show");
+    // The details are of a name that is about to go.
+    let closed = "<hx-partial hx-target=\"#drawer\" hx-swap=\"innerHTML\"></hx-partial>";
+    Ok(respond(toast.piece()? + closed))
 }

@@ -17,6 +17,7 @@ use crate::web::pages::diff::query::DiffQuery;
 use crate::web::pages::duplicates::query::DuplicatesQuery;
 use crate::web::pages::frame::fragment;
 use crate::web::pages::library::query::LibraryQuery;
+use crate::web::pages::paging::Paging;
 use crate::web::state::WebState;
 
 const REPLACE_URL: HeaderName = HeaderName::from_static("hx-replace-url");
@@ -58,11 +59,11 @@ impl TickedList {
         match scope {
             "library" => {
                 let query = axum::extract::Query::<LibraryQuery>::try_from_uri(&uri).map_err(wrong)?.0;
-                Ok(Self::Library(LibraryQuery { s: id, ..query }))
+                Ok(Self::Library(LibraryQuery { paging: Paging { s: id, ..query.paging }, ..query }))
             }
             "diff" => {
                 let query = axum::extract::Query::<DiffQuery>::try_from_uri(&uri).map_err(wrong)?.0;
-                Ok(Self::Diff(DiffQuery { s: id, ..query }))
+                Ok(Self::Diff(DiffQuery { paging: Paging { s: id, ..query.paging }, ..query }))
             }
             "duplicates" => {
                 let query = axum::extract::Query::<DuplicatesQuery>::try_from_uri(&uri).map_err(wrong)?.0;

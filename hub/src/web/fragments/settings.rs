@@ -7,6 +7,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use minijinja::context;
 
+use super::confirmation::refused;
 use crate::config::Key;
 use crate::domain::root::Root;
 use crate::services::SettingsError;
@@ -98,12 +99,6 @@ fn lead_to(address: &'static str) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(REDIRECT, HeaderValue::from_static(address));
     response
-}
-
-fn refused(template: &str, context: minijinja::value::Value) -> Answer<Response> {
-    let mut response = fragment(template, context)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
 }
 
 /// What was wrong, for the fields; a file that can't be written is no field's fault.

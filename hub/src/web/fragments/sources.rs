@@ -8,14 +8,13 @@ use minijinja::value::Serde;
 use serde::{Deserialize, Serialize};
 use shared_protocol::Blake3;
 
+use super::confirmation::in_dialog;
 use super::lists::followed;
 use super::toast::{Toast, partial, respond};
-use crate::services::ServiceError;
 use crate::web::address::QueryString;
-use crate::web::error::Answer;
+use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, Params, optional};
 use crate::web::pages::frame::fragment;
-use crate::web::pages::library::drawer::reason;
 use crate::web::pages::sources::drawer::addresses;
 use crate::web::pages::sources::{self, SourcesQuery};
 use crate::web::state::WebState;
@@ -73,29 +72,23 @@ pub(in crate::web) struct AddRequest {
 
 /// Adds an address.
 pub(super) async fn add(State(state): State<WebState>, FormBody(request): FormBody<AddRequest>) -> Answer<Response> {
+    in_dialog(add_address(&state, request).await)
+}
+
+async fn add_address(state: &WebState, request: AddRequest) -> Answer<Response> {
     let text = request.hash.trim().to_ascii_lowercase();
     let text = if text.contains(':') { text } else { format!("blake3:{text}") };
-    let Ok(hash) = text.parse::<Blake3>() else {
-        return refused("This is no BLAKE3 hash: it has 64 digits from 0 to 9 and a to f.");
-    };
-    match state.services.sources.add(hash, &request.url).await {
-        Ok(record) => {
-            let name = record.names.first().cloned().unwrap_or_else(|| record.hash.to_string());
-            let toast = Toast::done(format!("Added an address of {name}")).link(list_of(&record.hash), "Show");
-            if request.drawer.is_empty() {
-                return toast.answer();
-            }
-            let shown = addresses(&state, &hash).await;
-            let piece = partial(
-                "drawer-sources",
-                "innerMorph",
-                "fragments/_drawer_sources.html",
-                context! { sources => Serde(shown) },
-            )?;
-            Ok(respond(toast.piece()? + &piece))
-        }
-        Err(error) => refused_by(error),
+    let wrong = |_| Problem::malformed("This is no BLAKE3 hash: it has 64 digits from 0 to 9 and a to f.");
+    let hash: Blake3 = text.parse().map_err(wrong)?;
+    let record = state.services.sources.add(hash, &request.url).await?;
+    let name = record.names.first().cloned().unwrap_or_else(|| record.hash.to_string());
+    let toast = Toast::done(format!("Added an address of {name}")).link(list_of(&record.hash), "Show");
+    if request.drawer.is_empty() {
+        return toast.answer();
     }
+    let shown = context! { sources => Serde(addresses(state, &hash).await) };
+    let piece = partial("drawer-sources", "innerMorph", "fragments/_drawer_sources.html", shown)?;
+    Ok(respond(toast.piece()? + &piece))
 }
 
 fn list_of(hash: &Blake3) -> String {
@@ -156,17 +149,4 @@ pub(super) async fn check(
 pub(super) async fn cancel_check(State(state): State<WebState>) -> Answer<Response> {
     state.services.sources.cancel_check()?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-fn refused_by(error: ServiceError) -> Answer<Response> {
-    match error {
-        ServiceError::Storage(_) => Err(error.into()),
-        error => refused(&reason(&error)),
-    }
-}
-
-fn refused(text: &str) -> Answer<Response> {
-    let mut response = fragment("fragments/_error_line.html", context! { text })?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
 }

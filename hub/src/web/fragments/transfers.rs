@@ -1,36 +1,33 @@
 //! The answer to the dialog: what was confirmed goes into the queue, and nothing else.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use minijinja::context;
 use serde::Deserialize;
 
-use super::confirm::{self, Target, Targeted};
+use super::confirm::{self, Confirmed, Target, Targeted};
+use super::confirmation::{check_shown, check_typed, in_dialog};
 use super::toast::{Toast, partial, respond};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::services::queue::{BatchReceipt, TransferRequest};
 use crate::storage::views::trash::{self, TrashList};
 use crate::web::error::Answer;
 use crate::web::extract::FormBody;
-use crate::web::pages::frame::fragment;
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
 /// What the dialog sends.
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct ConfirmedRequest {
-    operation: Operation,
     #[serde(default)]
     on_conflict: OnConflict,
     /// A box that is not ticked is not sent at all.
     #[serde(default)]
     include_damaged: Option<String>,
-    fingerprint: String,
     #[serde(default)]
     typed: String,
     #[serde(flatten)]
-    target: Target,
+    asked: Confirmed,
 }
 
 /// Queues what was confirmed.
@@ -38,32 +35,30 @@ pub(super) async fn create_transfers(
     State(state): State<WebState>,
     FormBody(request): FormBody<ConfirmedRequest>,
 ) -> Answer<Response> {
-    let found = confirm::find_for(&state, &request.target, request.operation).await?;
-    if found.fingerprint() != request.fingerprint {
-        return refused("The library has changed since: these are other files now. Close this and look again.");
-    }
-    if found.typed(request.operation).is_some_and(|expected| expected != request.typed.trim()) {
-        return refused("The words are not as asked for.");
-    }
+    in_dialog(create(&state, request).await)
+}
+
+async fn create(state: &WebState, request: ConfirmedRequest) -> Answer<Response> {
+    let Confirmed { operation, fingerprint, target } = request.asked;
+    let found = confirm::find_for(state, &target, operation).await?;
+    check_shown("The library has", found.fingerprint() == fingerprint)?;
+    check_typed(found.typed(operation).as_deref(), &request.typed)?;
     let wanted = TransferRequest {
-        operation: request.operation,
+        operation,
         from: found.from,
-        to: request.operation.has_destination().then(|| found.from.other()),
-        paths: paths(&request.target, &found),
+        to: operation.has_destination().then(|| found.from.other()),
+        paths: paths(&target, &found),
         on_conflict: request.on_conflict,
         include_damaged: request.include_damaged.is_some(),
     };
-    let receipt = match state.services.queue.enqueue(wanted).await {
-        Ok(receipt) => receipt,
-        Err(error) => return refused(&crate::web::pages::library::drawer::reason(&error)),
-    };
-    if let Some(id) = &request.target.s {
+    let receipt = state.services.queue.enqueue(wanted).await?;
+    if let Some(id) = &target.s {
         state.services.selections.forget(id);
     }
     let bar = context! { bulk => context! { n => 0, id => (), all => false } };
-    let trash = trash_after(&state, request.operation, &found, &receipt).await?;
-    let html = told(request.operation, &found, &receipt, trash).piece()?
-        + &if request.target.scope == "selection" {
+    let trash = trash_after(state, operation, &found, &receipt).await?;
+    let html = told(operation, &found, &receipt, trash).piece()?
+        + &if target.scope == "selection" {
             partial("bulk", "innerHTML", "fragments/_bulk.html", bar)?
         } else {
             String::new()
@@ -77,12 +72,6 @@ fn paths(target: &Target, found: &Targeted) -> Vec<shared_protocol::RelPath> {
         Some(folder) if target.scope == "folder" => vec![folder.clone()],
         _ => found.files.iter().map(|file| file.path.clone()).collect(),
     }
-}
-
-fn refused(text: &str) -> Answer<Response> {
-    let mut response = fragment("fragments/_error_line.html", context! { text })?.into_response();
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
 }
 
 /// What the trash holds with what is being deleted: that much is not free.

@@ -1,26 +1,25 @@
 //! The buttons of the trash, and the dialog before anything is removed for good.
 
 use axum::extract::{RawForm, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use minijinja::context;
 use minijinja::value::Serde;
 use serde::{Deserialize, Serialize};
 
+use super::confirmation::{Confirmation, check_typed, in_dialog};
 use super::lists::followed;
 use super::toast::Toast;
+use crate::domain::confirmation::words;
 use crate::domain::root::Root;
 use crate::services::trash::{EmptyRequest, ToEmpty};
 use crate::web::error::Answer;
-use crate::web::extract::{FormBody, Params, optional_parsed};
+use crate::web::extract::{FormBody, Params, optional_parsed, values_of};
 use crate::web::pages::frame::fragment;
 use crate::web::pages::library::drawer::reason;
 use crate::web::pages::trash::{self, TrashQuery};
 use crate::web::state::WebState;
 use crate::web::templates::format;
-
-/// Files that may be removed for good without typing anything.
-const A_FEW: u64 = 10;
 
 /// The list. The address in the browser follows what is searched for.
 pub(super) async fn show_trash(
@@ -34,7 +33,7 @@ pub(super) async fn show_trash(
 
 /// Puts the ticked files back.
 pub(super) async fn restore(State(state): State<WebState>, RawForm(form): RawForm) -> Answer<Response> {
-    let ids = ids_in(&form);
+    let ids = values_of(&form, "ids", |id| id.parse().ok());
     if ids.is_empty() {
         return Toast::warning("Tick the files first").answer();
     }
@@ -66,27 +65,13 @@ pub(in crate::web) struct EmptyQuery {
     ticked: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Confirm {
-    root: Root,
-    title: String,
-    n: u64,
-    size_bytes: u64,
-    fingerprint: i64,
-    older_than_days: Option<u32>,
-    ids: Option<String>,
-    typed: Option<String>,
-    reason: Option<String>,
-    free_bytes: Option<u64>,
-}
-
 /// Shows the dialog.
 pub(super) async fn confirm(
     State(state): State<WebState>,
     Params(query): Params<EmptyQuery>,
     RawForm(form): RawForm,
 ) -> Answer<Response> {
-    let ids = (!query.ticked.is_empty()).then(|| ids_in(&form));
+    let ids = (!query.ticked.is_empty()).then(|| values_of(&form, "ids", |id| id.parse().ok()));
     if ids.as_ref().is_some_and(Vec::is_empty) {
         return Toast::warning("Tick the files first").answer();
     }
@@ -96,27 +81,39 @@ pub(super) async fn confirm(
         return Toast::warning("There is no such file in this trash").answer();
     }
     let roots = &state.services.roots;
-    let confirm = Confirm {
+    let own = context! {
+        root => Serde(query.root),
+        older_than_days => query.older_than_days,
+        free_bytes => roots.status(query.root).free_bytes,
+    };
+    let again = EmptyConfirmed {
         root: query.root,
-        title: format!("Remove {} for good?", format::n_files(found.n)),
+        older_than_days: request.older_than_days,
+        ids: request.ids.map(|ids| ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
         n: found.n,
         size_bytes: found.size_bytes,
         fingerprint: found.fingerprint,
-        older_than_days: request.older_than_days,
-        ids: request.ids.map(|ids| ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
-        typed: typed(&found),
-        reason: roots.check_delete(query.root).err().map(|error| reason(&error)),
-        free_bytes: roots.status(query.root).free_bytes,
+        typed: String::new(),
     };
-    fragment("fragments/_trash_confirm.html", context! { confirm => Serde(confirm) })
+    let files = format::n_files(found.n);
+    let confirm = Confirmation {
+        title: format!("Remove {files} for good?"),
+        is_danger: true,
+        n: found.n,
+        size_bytes: found.size_bytes,
+        typed: typed(found.n),
+        reason: roots.check_delete(query.root).err().map(|error| reason(&error)),
+        ..Confirmation::new("/ui/trash/empty", format!("Remove {files}"), &again)
+    };
+    confirm.show("fragments/_trash_confirm.html", own)
 }
 
-fn typed(found: &ToEmpty) -> Option<String> {
-    (found.n > A_FEW).then(|| format!("REMOVE {}", found.n))
+fn typed(n: u64) -> Option<String> {
+    words("REMOVE", n, false)
 }
 
 /// What the dialog sends.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::web) struct EmptyConfirmed {
     root: Root,
     #[serde(default, deserialize_with = "optional_parsed")]
@@ -125,7 +122,7 @@ pub(in crate::web) struct EmptyConfirmed {
     n: u64,
     size_bytes: u64,
     fingerprint: i64,
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     typed: String,
 }
 
@@ -134,49 +131,19 @@ pub(super) async fn empty(
     State(state): State<WebState>,
     FormBody(request): FormBody<EmptyConfirmed>,
 ) -> Answer<Response> {
+    in_dialog(empty_confirmed(&state, request).await)
+}
+
+async fn empty_confirmed(state: &WebState, request: EmptyConfirmed) -> Answer<Response> {
+    check_typed(typed(request.n).as_deref(), &request.typed)?;
     let expected = ToEmpty { n: request.n, size_bytes: request.size_bytes, fingerprint: request.fingerprint };
-    if typed(&expected).is_some_and(|words| words != request.typed.trim()) {
-        return refused("The words are not as asked for.");
-    }
     let ids = request.ids.map(|ids| ids.split(',').filter_map(|id| id.parse().ok()).collect());
     let asked = EmptyRequest { older_than_days: request.older_than_days, ids };
-    let emptied = match state.services.trash.empty(request.root, asked, Some(expected)).await {
-        Ok(emptied) => emptied,
-        Err(error) => return refused(&reason(&error)),
-    };
+    let emptied = state.services.trash.empty(request.root, asked, Some(expected)).await?;
     let text = format!("Removed {}: {} are free again", format::n_files(emptied.n), format::bytes(emptied.size_bytes));
     match emptied.kept.first() {
         None => Toast::done(text),
         Some(first) => Toast::warning(format!("{text}; {} stayed: {}: {}", emptied.kept.len(), first.path, first.why)),
     }
     .answer()
-}
-
-fn refused(text: &str) -> Answer<Response> {
-    let mut response = fragment("fragments/_error_line.html", context! { text })?.into_response();
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
-}
-
-/// The values of every field `ids` of a form: a field that is there many times fits no struct.
-fn ids_in(form: &[u8]) -> Vec<i64> {
-    let text = String::from_utf8_lossy(form);
-    text.split('&').filter_map(|pair| pair.strip_prefix("ids=")?.parse().ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticked_files_are_read_from_a_form() {
-        assert_eq!(ids_in(b"q=x&ids=7&ids=12&root=local&ids=&ids=x"), [7, 12]);
-        assert_eq!(ids_in(b""), [0_i64; 0]);
-    }
-
-    #[test]
-    fn many_have_to_be_typed() {
-        let of = |n| typed(&ToEmpty { n, size_bytes: 0, fingerprint: 0 });
-        assert_eq!((of(10), of(11).as_deref()), (None, Some("REMOVE 11")));
-    }
 }

@@ -12,7 +12,8 @@ use crate::web::pages::{duplicates, frame, hashes, home, queue, remote, sources}
 use crate::web::state::WebState;
 
 /// Something that pages show and that changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub(in crate::web) enum Topic {
     /// The queue in the bar on top, and the notices.
     Strip,
@@ -66,62 +67,11 @@ pub(in crate::web) struct Piece {
 }
 
 impl Topic {
-    /// Every topic.
-    pub(in crate::web) const ALL: [Self; 20] = [
-        Self::Strip,
-        Self::Scan,
-        Self::Roots,
-        Self::Comparison,
-        Self::Load,
-        Self::Recent,
-        Self::Queue,
-        Self::Hashes,
-        Self::Duplicates,
-        Self::Sources,
-        Self::Library,
-        Self::Diff,
-        Self::History,
-        Self::Trash,
-        Self::Evict,
-        Self::Space,
-        Self::Remote,
-        Self::Jobs,
-        Self::Machines,
-        Self::Fleet,
-    ];
-
-    /// Its name in addresses.
-    pub(in crate::web) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Strip => "strip",
-            Self::Scan => "scan",
-            Self::Roots => "roots",
-            Self::Comparison => "comparison",
-            Self::Load => "load",
-            Self::Recent => "recent",
-            Self::Queue => "queue",
-            Self::Hashes => "hashes",
-            Self::Duplicates => "duplicates",
-            Self::Sources => "sources",
-            Self::Library => "library",
-            Self::Diff => "diff",
-            Self::History => "history",
-            Self::Trash => "trash",
-            Self::Evict => "evict",
-            Self::Space => "space",
-            Self::Remote => "remote",
-            Self::Jobs => "jobs",
-            Self::Machines => "machines",
-            Self::Fleet => "fleet",
-        }
-    }
-
     /// The topics of a list of names.
     pub(in crate::web) fn read(names: &str) -> Answer<Vec<Self>> {
         let mut topics = Vec::new();
         for name in names.split(',').filter(|name| !name.is_empty()) {
-            let topic = Self::ALL.into_iter().find(|topic| topic.as_str() == name);
-            let topic = topic.ok_or_else(|| Problem::malformed("topics: one of them is not known"))?;
+            let topic = name.parse().map_err(|_| Problem::malformed("topics: one of them is not known"))?;
             if !topics.contains(&topic) {
                 topics.push(topic);
             }

@@ -2,10 +2,9 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use jiff::Timestamp;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::frame::{Frame, page};
 use super::queue::{batch_title, row};
@@ -13,7 +12,7 @@ use crate::domain::ids::BatchId;
 use crate::domain::transfer::TransferState;
 use crate::services::queue::SkippedPath;
 use crate::storage::plans;
-use crate::storage::views::batches::{self, BatchProgress};
+use crate::storage::views::batches;
 use crate::storage::views::page::PageRequest;
 use crate::storage::views::transfers::{self, TransferFilter};
 use crate::storage::views::trash::{self, TrashList};
@@ -42,15 +41,6 @@ pub(in crate::web) struct BatchQuery {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Count {
-    label: &'static str,
-    class: &'static str,
-    /// The files that are counted, where they can be listed by themselves.
-    state: Option<TransferState>,
-    n: u64,
-}
-
 /// Shows a batch.
 pub(super) async fn show_batch(
     State(state): State<WebState>,
@@ -63,8 +53,7 @@ pub(super) async fn show_batch(
 
 /// What the page of a batch shows.
 pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &BatchQuery) -> Answer<Value> {
-    let request =
-        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let filter = TransferFilter { state: query.state, batch: Some(id) };
     let at_work = state.services.queue.at_work();
     let found = state
@@ -80,10 +69,10 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
             None => Ok(None),
         })
         .await?;
-    let (batch, files, trashed, trash, plan_id) =
+    let (mut batch, files, trashed, trash, plan_id) =
         found.ok_or_else(|| Problem::not_found(format!("There is no batch {id}.")))?;
     let trash_root = batch.to.unwrap_or(batch.from);
-    let skipped: Vec<SkippedPath> = serde_json::from_value(batch.skipped).unwrap_or_default();
+    let skipped: Vec<SkippedPath> = serde_json::from_value(std::mem::take(&mut batch.skipped)).unwrap_or_default();
     let n_skipped_more = skipped.len().saturating_sub(NAMED);
     let state_name = query.state.map(TransferState::as_str);
     let address = |cursor: Option<&String>| {
@@ -91,43 +80,21 @@ pub(in crate::web) async fn content(state: &WebState, id: BatchId, query: &Batch
     };
     let rows: Vec<_> = files.items.into_iter().map(|entry| row(entry, &state.services.queue)).collect();
     let title = batch_title(&batch.operation, batch.from, batch.to, batch.undo_of.is_some());
-    let created_at: Timestamp = batch.created_at;
     Ok(context! {
-        id => id.0,
-        title => format!("Batch {id}: {title}, {}", format::n_files(batch.progress.n_transfers)),
-        from => Serde(batch.from),
-        to => Serde(batch.to),
-        created_at => created_at.to_string(),
+        title => format!("Batch {id}: {title}, {}", format::n_files(batch.n_transfers)),
         plan_id,
-        undo_of => batch.undo_of.map(|id| id.0),
-        undone_by => batch.undone_by.map(|id| id.0),
-        n_open => batch.progress.n_open,
-        n_failed => batch.progress.n_failed,
         only => state_name,
-        can_undo => batch.progress.n_completed > 0 && batch.undone_by.is_none() && batch.undo_of.is_none() && !batch.forgotten,
-        forgotten => batch.forgotten,
-        size_bytes => batch.progress.size_bytes,
+        can_undo => batch.n_completed > 0 && batch.undone_by.is_none() && batch.undo_of.is_none() && !batch.forgotten,
         n_trashed => trashed.n_files,
         trashed_bytes => trashed.size_bytes,
         trash_root => Serde(trash_root),
         trash_label => trash_root.label(),
         trash_bytes => trash.size_bytes,
-        counts => Serde(counts(&batch.progress)),
         state => address(query.cursor.as_ref()),
         next => files.next_cursor.as_ref().map(|cursor| address(Some(cursor))),
         rows => Serde(rows),
         skipped => Serde(skipped.into_iter().take(NAMED).collect::<Vec<_>>()),
         n_skipped_more,
+        ..Value::from(Serde(batch))
     })
-}
-
-/// The counts that are not zero, and always what is done.
-fn counts(progress: &BatchProgress) -> Vec<Count> {
-    let all = [
-        Count { label: "Done", class: "is-done", state: Some(TransferState::Completed), n: progress.n_completed },
-        Count { label: "Still to do", class: "is-running", state: None, n: progress.n_open },
-        Count { label: "Failed", class: "is-failed", state: Some(TransferState::Failed), n: progress.n_failed },
-        Count { label: "Cancelled", class: "muted", state: Some(TransferState::Cancelled), n: progress.n_cancelled },
-    ];
-    all.into_iter().enumerate().filter(|(i, count)| *i == 0 || count.n > 0).map(|(_, count)| count).collect()
 }

@@ -1,7 +1,6 @@
 //! The differences: one tab for each way the two sides can stand to each other.
 
 pub(in crate::web) mod query;
-pub(in crate::web) mod rows;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,9 +12,11 @@ use serde::Serialize;
 use super::frame::{Frame, join, page};
 use super::home;
 use super::library::crumbs;
+use super::paging::is_selected;
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
 use crate::services::selection::{Filter, Selection};
+use crate::storage::views::diff;
 use crate::storage::{Connection, StorageError, roots, scans};
 use crate::web::error::Answer;
 use crate::web::extract::Params;
@@ -71,15 +72,15 @@ pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answ
     let counts = home::status_counts(state, query.filter()).await?;
     let selection = selection(state, query);
     let (wanted, cache) = (query.clone(), state.counts.clone());
-    let (rows, age) = state
-        .services
-        .database
-        .read(move |connection| Ok((rows::load(connection, &wanted, &selection, &cache)?, age(connection)?)))
-        .await?;
+    let request = query.paging.request()?;
+    let read =
+        move |connection: &_| Ok((diff::list(connection, &wanted.filter(), &request, &cache)?, age(connection)?));
+    let (page, age) = state.services.database.read(read).await?;
+    let (shown, pager) = query.paging.follow(&query.list(), page.items.len(), page.next_cursor);
     let is_compared = counts.is_some();
     let counts = counts.unwrap_or_default();
     let differing = |one: &home::StatusCount| one.status != DiffStatus::Same && one.n > 0;
-    let total = rows.total;
+    let total = page.total;
     let files = i64::try_from(total).unwrap_or(i64::MAX);
     let side = match status {
         DiffStatus::LocalOnly => Some(Root::Local),
@@ -92,8 +93,8 @@ pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answ
     });
     Ok(context! {
         query => Serde(query),
+        status => Serde(status),
         tabs => Serde(&counts),
-        explanation => explanation(status),
         age_text => age.map(age_text),
         is_compared,
         is_filtered => query.q.is_some() || query.folder.is_some(),
@@ -105,17 +106,18 @@ pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answ
         has_lake => status != DiffStatus::LocalOnly,
         state => query.state(),
         total,
-        shown => rows.shown,
+        shown,
         total_text => format::n_files(total),
-        rows => Serde(rows.rows),
-        pager => rows.pager.map(Serde),
+        is_selected => is_selected(selection),
+        rows => Serde(page.items),
+        pager => pager.map(Serde),
     })
 }
 
 /// What is ticked in this tab.
 pub(in crate::web) fn selection(state: &WebState, query: &DiffQuery) -> Selection {
     let filter = Filter::Pairs(query.filter());
-    let kept = query.s.as_deref().and_then(|id| state.services.selections.show(id, &filter));
+    let kept = query.paging.s.as_deref().and_then(|id| state.services.selections.show(id, &filter));
     kept.unwrap_or_else(|| Selection::none(filter))
 }
 
@@ -138,25 +140,4 @@ fn age_text(at: Timestamp) -> String {
     let now = Timestamp::now();
     let text = format!("Index of {}", format::ago(at, now));
     if now.as_second() - at.as_second() > OLD_HOURS * 3_600 { format!("{text}: scan again to be sure") } else { text }
-}
-
-const fn explanation(status: DiffStatus) -> &'static str {
-    match status {
-        DiffStatus::LocalOnly => "Only Local has these files.",
-        DiffStatus::LakeOnly => "Only the Lake has these files.",
-        DiffStatus::Different => {
-            "Both sides have these files, with different content. A copy asks what to do with the file that is there."
-        }
-        DiffStatus::Moved => "Both sides have this content, under different paths.",
-        DiffStatus::Same => "Both sides have these files, equal by hash, or by size and time.",
-        DiffStatus::Unverified => {
-            "Equal in size but not in time. Hashes of both sides would tell whether they are the same."
-        }
-        DiffStatus::Unknown => {
-            "One side was not seen there, so what is missing may be there: behind a link, in a folder that could not be read, on a disk that is away. Nothing of it is copied, replaced or deleted."
-        }
-        DiffStatus::Conflict => {
-            "One side has several names that differ only in case: another system would take them for one file. They are left out of copies and deletes until one is renamed: the details of a file offer a free name."
-        }
-    }
 }

@@ -11,13 +11,11 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::frame::{Frame, join, page};
-use crate::domain::duplicates::{Action, KeepRule};
-use crate::domain::root::Root;
+use super::paging::is_selected;
 use crate::domain::scan::WorkState;
-use crate::services::duplicates::{Keep, Stage, keeper};
-use crate::services::selection::Selection;
+use crate::services::duplicates::{Keep, keeper, resolution};
 use crate::storage::views::PageRequest;
-use crate::storage::views::duplicates::{self as views, Extent, GroupEntry};
+use crate::storage::views::duplicates::{self as views, DuplicateGroupView, Extent};
 use crate::storage::{Connection, StorageError};
 use crate::web::error::Answer;
 use crate::web::extract::Params;
@@ -34,55 +32,17 @@ const NAMES: usize = 20;
 #[derive(Debug, Serialize)]
 struct Tab {
     name: View,
-    label: &'static str,
     n: u64,
     reclaimable_bytes: u64,
 }
 
+/// A group with the place of the file in it that stays.
 #[derive(Debug, Serialize)]
-struct Choice {
-    value: &'static str,
-    label: &'static str,
-    chosen: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Group {
-    /// The digest, without the algorithm: its name in forms and ticks.
-    id: String,
-    title: String,
-    selected: bool,
-    size_bytes: u64,
-    n_files: u64,
-    reclaimable_bytes: u64,
-    files: Vec<Name>,
-    n_more: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct Name {
-    root: Root,
-    path: String,
-    folder: String,
-    modified_at: String,
-    size_bytes: u64,
-    /// It is the one that stays, by the rule.
-    stays: bool,
-    /// It is another name of the file that stays, or of one named above.
-    is_link: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Search {
-    id: i64,
-    stage: &'static str,
-    n_done: u64,
-    n_total: u64,
-    bytes_done: u64,
-    bytes_total: u64,
-    bytes_per_second: u64,
-    eta_seconds: Option<u64>,
-    waiting: Option<String>,
+struct Row {
+    #[serde(flatten)]
+    group: DuplicateGroupView,
+    stays: Option<usize>,
+    is_exact: bool,
 }
 
 /// Shows the duplicates.
@@ -110,14 +70,8 @@ async fn first_view(state: &WebState) -> Answer<View> {
 
 fn tabs(connection: &Connection) -> Result<Vec<Tab>, StorageError> {
     let tab = |name: View| {
-        let label = match name {
-            View::Local => "Within Local",
-            View::Lake => "Within the Lake",
-            View::Both => "Both together",
-            View::Weights => "Same weights",
-        };
         let Extent { n_groups, reclaimable_bytes } = views::extent(connection, name.filter())?;
-        Ok(Tab { name, label, n: n_groups, reclaimable_bytes })
+        Ok(Tab { name, n: n_groups, reclaimable_bytes })
     };
     View::ALL.into_iter().map(tab).collect()
 }
@@ -131,22 +85,13 @@ pub(in crate::web) async fn results(state: &WebState, query: &DuplicatesQuery) -
     let keep = Keep::Rule(query.keep());
     let n_unhashed: u64 =
         state.services.hasher.coverage().await?.iter().map(|(_, of)| of.n_files.saturating_sub(of.n_hashed)).sum();
-    let rows: Vec<Group> = groups.items.iter().map(|group| row(group, &keep, &selection)).collect();
-    let explanation = match query.view() {
-        View::Local | View::Lake => "Copies in different folders of one side.",
-        View::Both => "A copy on the other side counts as one, too: removing it leaves that side without the file.",
-        View::Weights => {
-            "Every number in these models is the same; what their makers wrote into the headers differs: a title, \
-             training notes, a preview. Read both before one goes. Nothing here is ever chosen by a rule."
-        }
-    };
+    let rows: Vec<Row> = groups.items.into_iter().map(|group| row(group, &keep)).collect();
     Ok(context! {
         query => Serde(query),
         tabs => Serde(tabs),
-        explanation,
-        rules => Serde(rules(query.keep())),
-        actions => Serde(actions(query.action())),
         is_weights => query.view() == View::Weights,
+        is_selected => is_selected(selection),
+        names => NAMES,
         rows => Serde(rows),
         total => groups.total,
         next => groups.next_cursor.map(|cursor| query.following(&cursor)),
@@ -163,78 +108,18 @@ pub(in crate::web) async fn results(state: &WebState, query: &DuplicatesQuery) -
     })
 }
 
-fn row(group: &GroupEntry, keep: &Keep, selection: &Selection) -> Group {
-    let stays = keeper(group, keep).map(|file| (file.id, file.node));
-    let id = group.digest.to_hex();
-    let is_exact = crate::services::duplicates::resolution(group, keep).is_some();
-    let names = group.files.iter().take(NAMES).enumerate().map(|(at, file)| Name {
-        root: file.root,
-        path: file.path.to_string(),
-        folder: file.path.parent().map(String::from).unwrap_or_default(),
-        modified_at: file.modified.told(),
-        size_bytes: file.size_bytes,
-        stays: is_exact && stays.is_some_and(|(id, _)| id == file.id),
-        is_link: group.files.iter().take(at).any(|other| other.node == file.node),
-    });
-    let title = stays
-        .and_then(|(id, _)| group.files.iter().find(|file| file.id == id))
-        .map(|file| file.path.name().to_owned())
-        .unwrap_or_default();
-    Group {
-        selected: shared_protocol::RelPath::parse(&id).is_ok_and(|name| selection.contains(&name)),
-        title,
-        size_bytes: group.size_bytes,
-        n_files: group.n_files,
-        reclaimable_bytes: group.reclaimable_bytes,
-        files: names.collect(),
-        n_more: group.files.len().saturating_sub(NAMES),
-        id,
-    }
-}
-
-fn rules(chosen: KeepRule) -> Vec<Choice> {
-    let label = |rule| match rule {
-        KeepRule::ShortestPath => "the shortest path",
-        KeepRule::Newest => "the newest",
-        KeepRule::Local => "Local's",
-        KeepRule::Lake => "the Lake's",
-    };
-    let choice = |rule: KeepRule| Choice { value: rule.as_str(), label: label(rule), chosen: rule == chosen };
-    KeepRule::ALL.into_iter().map(choice).collect()
-}
-
-fn actions(chosen: Action) -> Vec<Choice> {
-    let label = |action| match action {
-        Action::Delete => "Delete the others",
-        Action::Hardlink => "Make them hard links",
-        Action::Reflink => "Let them share bytes",
-    };
-    let choice = |action: Action| Choice { value: action.as_str(), label: label(action), chosen: action == chosen };
-    Action::ALL.into_iter().map(choice).collect()
+fn row(group: DuplicateGroupView, keep: &Keep) -> Row {
+    let stays = keeper(&group, keep).map(|file| file.id);
+    let stays = group.files.iter().position(|file| Some(file.id) == stays);
+    // Where no rule may choose, nothing is said to stay.
+    Row { stays, is_exact: resolution(&group, keep).is_some(), group }
 }
 
 /// The search under way: `{search}`.
 pub(in crate::web) async fn progress(state: &WebState) -> Answer<Value> {
     let latest = state.services.duplicates.list(PageRequest::latest(20)).await?.items;
     let open = latest.into_iter().rfind(|scan| !scan.state.is_final());
-    let search = open.map(|scan| Search {
-        id: scan.id.0,
-        stage: match scan.stage {
-            None => "Waiting for its turn",
-            Some(Stage::Look) => "Looking at files of equal size",
-            Some(Stage::Ends) => "Comparing first and last bytes",
-            Some(Stage::Contents) => "Reading what is still alike",
-            Some(Stage::Weights) => "Comparing weights",
-        },
-        n_done: scan.n_done,
-        n_total: scan.n_total,
-        bytes_done: scan.bytes_done,
-        bytes_total: scan.bytes_total,
-        bytes_per_second: scan.bytes_per_second,
-        eta_seconds: scan.eta_seconds,
-        waiting: scan.waiting,
-    });
-    Ok(context! { search => search.map(Serde) })
+    Ok(context! { search => open.map(Serde) })
 }
 
 /// So many copies in words.

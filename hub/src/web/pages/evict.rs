@@ -10,7 +10,7 @@ use shared_protocol::RelPath;
 use super::frame::{Frame, page};
 use crate::domain::eviction::{EvictBy, LakeCopy};
 use crate::domain::root::Root;
-use crate::storage::views::evictions::{self, EvictedEntry, EvictedFilter, MOST};
+use crate::storage::views::evictions::{self, EvictedFilter, MOST};
 use crate::storage::views::page::PageRequest;
 use crate::web::address::QueryString;
 use crate::web::api::evictions::{CandidatesView, candidates};
@@ -63,24 +63,6 @@ pub(in crate::web) struct EvictQuery {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Candidate {
-    path: String,
-    size_bytes: u64,
-    modified_at: jiff::Timestamp,
-    lake_copy: LakeCopy,
-}
-
-/// An evicted file as pages show it.
-#[derive(Debug, Serialize)]
-pub(in crate::web) struct Evicted {
-    path: String,
-    lake_path: Option<String>,
-    lake_folder: String,
-    size_bytes: u64,
-    left_at: jiff::Timestamp,
-}
-
 /// Shows the page.
 pub(super) async fn show_evict(State(state): State<WebState>, Params(query): Params<EvictQuery>) -> Answer<Response> {
     let query = EvictQuery { choose: None, ..query };
@@ -120,21 +102,11 @@ async fn choose(state: &WebState, query: &EvictQuery) -> Answer<Value> {
     let wanted = query.free.map(gib).transpose()?;
     let found: CandidatesView = candidates(state, wanted, by, &PageRequest::latest(MOST)).await?;
     let CandidatesView { files, n_files, size_bytes, enough } = found;
-    let files = files.into_items();
-    let n_more = if wanted.is_none() { files.len().saturating_sub(OFFERED) } else { 0 };
-    let to_copy = files.iter().filter(|file| file.lake_copy == LakeCopy::Missing);
+    let mut rows = files.items;
+    let n_more = if wanted.is_none() { rows.len().saturating_sub(OFFERED) } else { 0 };
+    let to_copy = rows.iter().filter(|file| file.lake_copy == LakeCopy::Missing);
     let copy_bytes: u64 = to_copy.map(|file| file.size_bytes).sum();
-    let shown = files.len() - n_more;
-    let rows: Vec<Candidate> = files
-        .into_iter()
-        .take(shown)
-        .map(|file| Candidate {
-            path: file.path.to_string(),
-            size_bytes: file.size_bytes,
-            modified_at: file.modified_at,
-            lake_copy: file.lake_copy,
-        })
-        .collect();
+    rows.truncate(rows.len() - n_more);
     Ok(context! {
         by => by.as_str(),
         wanted,
@@ -159,8 +131,7 @@ fn gib(number: f64) -> Answer<u64> {
 }
 
 async fn evicted(state: &WebState, query: &EvictQuery) -> Answer<Value> {
-    let request =
-        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let filter = EvictedFilter { folder: query.folder.clone(), search: query.q.clone() };
     let page =
         state.services.database.read(move |connection| evictions::evicted(connection, &filter, &request)).await?;
@@ -168,21 +139,8 @@ async fn evicted(state: &WebState, query: &EvictQuery) -> Answer<Value> {
         is_filtered => query.q.is_some() || query.folder.is_some(),
         next => page.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
         total => page.total,
-        rows => Serde(page.items.into_iter().map(Evicted::from).collect::<Vec<_>>()),
+        rows => Serde(page.items),
     })
-}
-
-impl From<EvictedEntry> for Evicted {
-    fn from(file: EvictedEntry) -> Self {
-        let lake_folder = file.lake_path.as_ref().and_then(RelPath::parent);
-        Self {
-            path: file.path.to_string(),
-            lake_path: file.lake_path.map(|path| path.to_string()),
-            lake_folder: lake_folder.map(String::from).unwrap_or_default(),
-            size_bytes: file.size_bytes,
-            left_at: file.evicted_at,
-        }
-    }
 }
 
 impl EvictQuery {

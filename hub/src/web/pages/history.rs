@@ -2,15 +2,13 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use jiff::Timestamp;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Frame, page};
-use crate::domain::ids::BatchId;
 use crate::storage::Connection;
-use crate::storage::views::history::{self, HistoryEntry, HistoryFilter, level_of};
+use crate::storage::views::history::{self, HistoryFilter, HistoryView, level_of};
 use crate::storage::views::page::PageRequest;
 use crate::web::address::QueryString;
 use crate::web::error::{Answer, Problem};
@@ -21,20 +19,6 @@ const FRAME: Frame = Frame { section: "history", title: "History", topics: "stri
 
 /// Lines on one page.
 const ROWS: u32 = 100;
-
-/// Kinds of lines with their names.
-const KINDS: [(&str, &str); 10] = [
-    ("", "Everything"),
-    ("scan", "Scans"),
-    ("hash", "Hashes"),
-    ("batch", "Batches"),
-    ("queue", "Queue"),
-    ("trash", "Trash"),
-    ("root", "Folders"),
-    ("settings", "Settings"),
-    ("sources", "Sources"),
-    ("database", "Database"),
-];
 
 /// Everything behind the `?` of the history's page.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -48,29 +32,12 @@ pub(in crate::web) struct HistoryQuery {
     cursor: Option<String>,
 }
 
-/// One line as the pages show it.
-#[derive(Debug, Serialize)]
-pub(in crate::web) struct Line {
-    at: Timestamp,
-    level: &'static str,
-    summary: String,
-    detail: Option<String>,
-    batch_id: Option<BatchId>,
-}
-
-#[derive(Debug, Serialize)]
-struct Kind {
-    value: &'static str,
-    label: &'static str,
-}
-
 /// Shows the history.
 pub(super) async fn show_history(
     State(state): State<WebState>,
     Params(query): Params<HistoryQuery>,
 ) -> Answer<Response> {
-    let kinds: Vec<Kind> = KINDS.into_iter().map(|(value, label)| Kind { value, label }).collect();
-    let content = context! { page => context! { kinds => Serde(kinds), ..list(&state, &query).await? } };
+    let content = context! { page => list(&state, &query).await? };
     page(&state, FRAME, "pages/history.html", content).await
 }
 
@@ -81,26 +48,23 @@ pub(in crate::web) async fn list(state: &WebState, query: &HistoryQuery) -> Answ
         None => None,
     };
     let filter = HistoryFilter { kind: query.kind.clone(), level, ..HistoryFilter::default() };
-    let request =
-        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let page = state.services.database.read(move |connection| history::list(connection, &filter, &request)).await?;
     let next = page.next_cursor.as_ref().map(|cursor| query.address(Some(cursor)));
-    let rows: Vec<Line> = page.items.into_iter().map(Line::from).collect();
     Ok(context! {
         query => Serde(query),
         state => query.address(query.cursor.as_ref()),
         is_filtered => query.kind.is_some() || query.level.is_some(),
-        rows => Serde(rows),
+        rows => Serde(page.items),
         next,
     })
 }
 
 /// The latest lines.
-pub(in crate::web) async fn latest(state: &WebState, limit: u32) -> Answer<Vec<Line>> {
-    let request = PageRequest::new(limit, None).map_err(|error| Problem::malformed(error.to_string()))?;
+pub(in crate::web) async fn latest(state: &WebState, limit: u32) -> Answer<Vec<HistoryView>> {
+    let request = PageRequest::latest(limit);
     let read = move |connection: &Connection| history::list(connection, &HistoryFilter::default(), &request);
-    let page = state.services.database.read(read).await?;
-    Ok(page.items.into_iter().map(Line::from).collect())
+    Ok(state.services.database.read(read).await?.items)
 }
 
 impl HistoryQuery {
@@ -111,17 +75,5 @@ impl HistoryQuery {
             .with_some("level", self.level.as_ref())
             .with_some("cursor", cursor)
             .into_text()
-    }
-}
-
-impl From<HistoryEntry> for Line {
-    fn from(entry: HistoryEntry) -> Self {
-        Self {
-            at: entry.at,
-            level: entry.level.as_str(),
-            summary: entry.summary,
-            detail: entry.detail,
-            batch_id: entry.batch_id,
-        }
     }
 }

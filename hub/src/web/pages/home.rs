@@ -13,7 +13,7 @@ use super::remote::machines;
 use super::{history, load};
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
-use crate::domain::scan::{ScanReport, WorkState};
+use crate::domain::scan::WorkState;
 use crate::services::Services;
 use crate::services::roots::RootStatus;
 use crate::storage::hashes::Coverage;
@@ -40,14 +40,10 @@ struct RootCard {
     root: Root,
     label: &'static str,
     status: RootStatus,
-    n_files: u64,
-    size_bytes: u64,
-    last_scan: Option<LastScan>,
-    trash_bytes: u64,
-    skipped: SkippedTotals,
+    #[serde(flatten)]
+    indexed: Indexed,
     n_hashed: u64,
     hashed_bytes: u64,
-    n_rotted: u64,
     space: Option<Space>,
 }
 
@@ -77,21 +73,6 @@ pub(in crate::web) struct StatusCount {
     pub n: u64,
     /// Bytes.
     pub size_bytes: u64,
-}
-
-/// A scan under way, as the progress line shows it.
-#[derive(Debug, Serialize)]
-struct RunningScan {
-    id: i64,
-    roots: Vec<RunningSide>,
-}
-
-#[derive(Debug, Serialize)]
-struct RunningSide {
-    root: Root,
-    n_files: u64,
-    size_bytes: u64,
-    n_errors: u64,
 }
 
 /// Shows the overview.
@@ -127,7 +108,7 @@ pub(in crate::web) async fn root_cards(state: &WebState) -> Answer<Value> {
 }
 
 /// What the database knows of a root.
-#[derive(Default)]
+#[derive(Debug, Default, Serialize)]
 struct Indexed {
     n_files: u64,
     size_bytes: u64,
@@ -155,24 +136,18 @@ fn indexed(connection: &Connection, root: Root) -> Result<Indexed, StorageError>
 }
 
 fn card(services: &Services, root: Root, indexed: Indexed, coverage: &Coverage) -> RootCard {
-    let Indexed { n_files, size_bytes, trash_bytes, n_rotted, last_scan, skipped } = indexed;
     let status = services.roots.status(root);
     let space = match (status.total_bytes, status.free_bytes) {
-        (Some(total), Some(free)) if total > 0 => Some(space(size_bytes, total, free)),
+        (Some(total), Some(free)) if total > 0 => Some(space(indexed.size_bytes, total, free)),
         _ => None,
     };
     RootCard {
         root,
         label: root.label(),
         status,
-        n_files,
-        size_bytes,
-        last_scan,
-        trash_bytes,
-        skipped,
+        indexed,
         n_hashed: coverage.n_hashed,
         hashed_bytes: coverage.hashed_bytes,
-        n_rotted,
         space,
     }
 }
@@ -236,20 +211,7 @@ pub(in crate::web) async fn status_counts(state: &WebState, filter: PairFilter) 
 
 /// The scan under way: `{scan}`, none if there is none.
 pub(in crate::web) fn scan_progress(state: &WebState) -> Value {
-    let running = state.services.indexer.current().map(|report| Serde(RunningScan::from(report)));
-    context! { scan => running }
-}
-
-impl From<ScanReport> for RunningScan {
-    fn from(report: ScanReport) -> Self {
-        let side = |(root, scan): (Root, crate::domain::scan::RootScan)| RunningSide {
-            root,
-            n_files: scan.n_files,
-            size_bytes: scan.size_bytes,
-            n_errors: scan.n_errors,
-        };
-        Self { id: report.id.0, roots: report.roots.into_iter().map(side).collect() }
-    }
+    context! { scan => state.services.indexer.current().map(Serde) }
 }
 
 /// What the queue does: `{queue}`.

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::frame::{Frame, join, page};
 use super::home;
+use super::paging::is_selected;
 use crate::services::selection::{Filter, Selection};
 use crate::storage::roots;
 use crate::storage::views::folders;
@@ -81,10 +82,10 @@ pub(in crate::web) async fn results(state: &WebState, query: &LibraryQuery) -> A
         .database
         .read(move |connection| {
             let scanned = roots::active(connection, root)?.is_some_and(|row| row.last_scan.is_some());
-            let rows = rows::load(connection, &wanted, &selection, &counts)?;
+            let rows = rows::load(connection, &wanted, &counts)?;
             let is_folder =
                 wanted.folder.is_none() || folders::level(connection, root, wanted.folder.as_ref())?.is_some();
-            let is_missed = rows.rows.is_empty() && wanted.is_filtered() && wanted.cursor.is_none();
+            let is_missed = rows.rows.is_empty() && wanted.is_filtered() && wanted.paging.cursor.is_none();
             let elsewhere = if is_missed { elsewhere::find(connection, &wanted, &counts)? } else { Vec::new() };
             Ok((rows, scanned, is_folder, elsewhere))
         })
@@ -102,6 +103,7 @@ pub(in crate::web) async fn results(state: &WebState, query: &LibraryQuery) -> A
         state => query.state(),
         base => query.base(),
         sorts => Serde(FileSortLinks::of(query)),
+        is_selected => is_selected(selection),
         rows => Serde(rows.rows),
         pager => rows.pager.map(Serde),
         shown => rows.shown,
@@ -112,6 +114,6 @@ pub(in crate::web) async fn results(state: &WebState, query: &LibraryQuery) -> A
 /// What is ticked in this list.
 pub(in crate::web) fn selection(state: &WebState, query: &LibraryQuery) -> Selection {
     let filter = Filter::Files(query.filter());
-    let kept = query.s.as_deref().and_then(|id| state.services.selections.show(id, &filter));
+    let kept = query.paging.s.as_deref().and_then(|id| state.services.selections.show(id, &filter));
     kept.unwrap_or_else(|| Selection::none(filter))
 }

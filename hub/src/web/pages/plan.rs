@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::frame::{Frame, page};
 use super::library::drawer::reason;
 use crate::domain::ids::PlanId;
+use crate::domain::mirror::Action;
 use crate::domain::mirror::totals::PlanTotals;
-use crate::domain::mirror::{Action, Compare};
 use crate::domain::root::Root;
 use crate::services::mirror::{PlanState, PlanStatus};
 use crate::storage::skipped::Cover;
-use crate::storage::timestamp;
 use crate::storage::views::page::PageRequest;
-use crate::storage::views::plan_items::{self, PlanItem};
+use crate::storage::views::plan_items::{self, MirrorItemView};
 use crate::web::address::QueryString;
-use crate::web::error::{Answer, Problem};
+use crate::web::api::mirrors::MirrorView;
+use crate::web::error::Answer;
 use crate::web::extract::{InPath, Params, optional};
 use crate::web::state::WebState;
 use crate::web::templates::format;
@@ -55,50 +55,17 @@ struct Tab {
 /// One row.
 #[derive(Debug, Serialize)]
 struct Row {
-    action: Action,
-    path: String,
-    to_path: Option<String>,
-    size_bytes: u64,
-    there_bytes: Option<u64>,
-    last_copy: bool,
-    why: Option<String>,
-    /// The details of the file, which offer another name, where that helps.
-    rename: Option<String>,
+    #[serde(flatten)]
+    item: MirrorItemView,
+    /// The side of the file, whose details offer another name, where that helps.
+    rename_on: Option<Root>,
 }
 
 impl Row {
-    fn of(item: PlanItem, from: Root, to: Root) -> Self {
+    fn of(item: MirrorItemView, from: Root, to: Root) -> Self {
         let root = if item.of_source { from } else { to };
-        let rename = item.why.filter(|why| why.ends_by_rename()).map(|_| {
-            let folder = item.path.parent().map(String::from);
-            QueryString::new()
-                .with("root", root.as_str())
-                .with_some("folder", folder.as_ref())
-                .with("open", item.path.as_str())
-                .into_text()
-        });
-        Self {
-            why: item.because(),
-            rename,
-            action: item.action,
-            path: item.path.as_str().to_owned(),
-            to_path: item.to_path,
-            size_bytes: item.size_bytes,
-            there_bytes: item.there.map(|(size, _)| size),
-            last_copy: item.last_copy,
-        }
+        Self { rename_on: item.ends_by_rename.then_some(root), item }
     }
-}
-
-/// What a plan was asked for, to ask for it again.
-#[derive(Debug, Serialize)]
-struct Asked {
-    from: Root,
-    to: Root,
-    folder: Option<String>,
-    compare: &'static str,
-    delete: bool,
-    overwrite: bool,
 }
 
 /// Shows a plan.
@@ -113,44 +80,25 @@ pub(super) async fn show_plan(
 
 /// What has to be typed before a plan is carried out from its page.
 pub(in crate::web) fn typed(status: &PlanStatus) -> Option<String> {
-    let totals = &status.plan.totals;
-    let is_lake = status.plan.asked.to.0 == Root::Lake;
-    totals.is_typed(is_lake).then(|| format!("DELETE {}", totals.deletes.n))
+    status.plan.totals.words(status.plan.asked.to.0 == Root::Lake)
 }
 
 /// What the page of a plan shows.
 pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQuery) -> Answer<Value> {
-    let request =
-        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let status = state.services.mirror.show(id).await?;
     let (totals, action) = (status.plan.totals, query.action);
     let read = move |connection: &_| plan_items::list(connection, id, &totals, action, &request);
     let rows = state.services.database.read(read).await?;
-    let asked = &status.plan.asked;
-    let (from, to) = (asked.from.0, asked.to.0);
+    let (from, to) = (status.plan.asked.from.0, status.plan.asked.to.0);
     let roots = &state.services.roots;
     let deletes_percent = (totals.delete_share() * 100.0).round();
     Ok(context! {
-        id => id.0,
         title => format!("Make {} like {}", named(to), named(from)),
-        from => Serde(from),
-        to => Serde(to),
-        asked => Serde(Asked {
-            from,
-            to,
-            folder: asked.folder.as_ref().map(|folder| folder.as_str().to_owned()),
-            compare: asked.rules.compare.as_str(),
-            delete: asked.rules.deletes,
-            overwrite: asked.rules.overwrites,
-        }),
-        by_hash => asked.rules.compare == Compare::Hash,
-        created_at => timestamp(status.plan.created_at).to_string(),
         is_ready => status.state == PlanState::Ready,
         is_stale => status.state == PlanState::Stale,
-        batch_id => status.plan.batch.map(|batch| batch.0),
         is_empty => totals.n_transfers() == 0,
         all_same => rows.total == 0 && action.is_none(),
-        totals => Serde(totals),
         n_transfers => totals.n_transfers(),
         bytes_to_copy => totals.bytes_to_copy(),
         free_after => status.free_bytes_after.map(|free| format::bytes(free.unsigned_abs())),
@@ -166,6 +114,7 @@ pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQu
         next => rows.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
         total => rows.total,
         rows => Serde(rows.items.into_iter().map(|item| Row::of(item, from, to)).collect::<Vec<_>>()),
+        ..Value::from(Serde(MirrorView::from(status)))
     })
 }
 

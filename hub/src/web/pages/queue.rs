@@ -14,17 +14,16 @@ use serde::{Deserialize, Serialize};
 use super::frame::{Frame, page};
 use super::load;
 use super::remote::machines;
-use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::domain::transfer::TransferState;
 use crate::services::Queue;
 use crate::services::queue::GroupView;
-use crate::storage::views::batches::{self, BatchEntry};
+use crate::storage::views::batches::{self, BatchView};
 use crate::storage::views::page::PageRequest;
-use crate::storage::views::transfers::{self, TransferEntry, TransferFilter};
+use crate::storage::views::transfers::{self, TransferFilter, TransferView};
 use crate::web::address::QueryString;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Params, optional};
 use crate::web::state::WebState;
 use crate::web::templates::format;
@@ -35,8 +34,9 @@ const FRAME: Frame = Frame { section: "queue", title: "Queue", topics: "strip,qu
 const ROWS: u32 = 100;
 
 /// Which list of the queue.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub(in crate::web) enum Tab {
     /// What is still to be done and does not run.
     #[default]
@@ -61,60 +61,19 @@ pub(in crate::web) struct QueueQuery {
     cursor: Option<String>,
 }
 
-/// One transfer as the pages show it.
+/// One transfer with what only pages say of it.
 #[derive(Debug, Serialize)]
-pub(in crate::web) struct TransferRow {
-    id: TransferId,
-    batch_id: BatchId,
-    operation: String,
-    verb: &'static str,
-    path: String,
-    from: Root,
-    to: Option<Root>,
-    /// Its other name, where it stays on its root.
-    new_name: Option<String>,
-    /// Of a duplicate: the copy that stays.
-    stays: Option<Stays>,
-    state: TransferState,
+pub(in crate::web) struct Row {
+    #[serde(flatten)]
+    transfer: TransferView,
     /// Small files that are worked on together; it stands for all of them.
     group: Option<GroupView>,
-    size_bytes: u64,
-    bytes_done: u64,
-    bytes_checked: Option<u64>,
-    bytes_per_second: u64,
-    eta_seconds: Option<u64>,
-    attempts: u32,
-    error: Option<TransferError>,
-    finished_at: Option<Timestamp>,
-}
-
-#[derive(Debug, Serialize)]
-struct Stays {
-    root: Root,
-    path: String,
-}
-
-#[derive(Debug, Serialize)]
-struct TransferError {
-    text: String,
-}
-
-/// One request as the pages show it.
-#[derive(Debug, Serialize)]
-pub(in crate::web) struct BatchRow {
-    id: BatchId,
-    title: String,
-    n_transfers: u64,
-    n_failed: u64,
-    size_bytes: u64,
-    created_at: Timestamp,
-}
-
-#[derive(Debug, Serialize)]
-struct TabView {
-    name: Tab,
-    label: &'static str,
-    n: u64,
+    /// It moves a file to another name of its own root.
+    is_rename: bool,
+    /// Its other end is the copy of a duplicate that stays.
+    is_of_duplicate: bool,
+    /// Why the last try failed, where that is of interest.
+    told: Option<String>,
 }
 
 /// Shows the queue.
@@ -139,11 +98,11 @@ pub(in crate::web) async fn overall(state: &WebState) -> Answer<Value> {
         .await?;
     let running: Vec<_> = running.items.into_iter().map(|entry| row(entry, &state.services.queue)).collect();
     let tabs = [
-        TabView { name: Tab::Waiting, label: "Waiting", n: queue.n_waiting },
-        TabView { name: Tab::Failed, label: "Failed", n: queue.failed },
-        TabView { name: Tab::Done, label: "Done", n: queue.completed },
-        TabView { name: Tab::Cancelled, label: "Cancelled", n: queue.cancelled },
-        TabView { name: Tab::Batches, label: "Batches", n: n_batches },
+        (Tab::Waiting, queue.n_waiting),
+        (Tab::Failed, queue.status.failed),
+        (Tab::Done, queue.status.completed),
+        (Tab::Cancelled, queue.status.cancelled),
+        (Tab::Batches, n_batches),
     ];
     let now = Instant::now();
     let throughput = throughput::chart(&state.services.throughput.recent(now), now, Timestamp::now());
@@ -156,18 +115,17 @@ pub(in crate::web) async fn overall(state: &WebState) -> Answer<Value> {
 /// One list of the queue.
 pub(in crate::web) async fn list(state: &WebState, query: &QueueQuery) -> Answer<Value> {
     let tab = query.tab.unwrap_or_default();
-    let request =
-        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let address = |cursor: Option<&String>| {
-        let name = (tab != Tab::Waiting).then(|| tab_name(tab));
+        let name = (tab != Tab::Waiting).then(|| <&'static str>::from(tab));
         QueryString::new().with_some("tab", name).with_some("cursor", cursor).into_text()
     };
-    let common = context! { tab => Serde(tab), state => address(query.cursor.as_ref()), ..empty_words(tab) };
+    let common = context! { tab => Serde(tab), state => address(query.cursor.as_ref()) };
     if tab == Tab::Batches {
         let page = state.services.database.read(move |connection| batches::list(connection, &request)).await?;
         let next = page.next_cursor.as_ref().map(|cursor| address(Some(cursor)));
-        let rows: Vec<BatchRow> = page.items.into_iter().map(BatchRow::from).collect();
-        return Ok(context! { rows => Vec::<Value>::new(), n_rows => 0, batches => Serde(rows), next, ..common });
+        let batches: Vec<Value> = page.items.into_iter().map(batch_row).collect();
+        return Ok(context! { rows => Vec::<Value>::new(), n_rows => 0, batches, next, ..common });
     }
     let is_first = query.cursor.is_none();
     let at_work = state.services.queue.at_work();
@@ -202,83 +160,26 @@ const fn state_of(tab: Tab) -> TransferState {
     }
 }
 
-const fn tab_name(tab: Tab) -> &'static str {
-    match tab {
-        Tab::Waiting => "waiting",
-        Tab::Failed => "failed",
-        Tab::Done => "done",
-        Tab::Cancelled => "cancelled",
-        Tab::Batches => "batches",
-    }
-}
-
-fn empty_words(tab: Tab) -> Value {
-    let (empty_title, empty_text) = match tab {
-        Tab::Waiting => ("Nothing waits", "Copies are started in the library or from the differences."),
-        Tab::Failed => ("Nothing failed", "What fails is listed here with its reason and a button to try again."),
-        Tab::Done => ("Nothing is done yet", "What is done stays listed until it is cleared."),
-        Tab::Cancelled => ("Nothing was cancelled", "What is dropped is listed here and can be tried again."),
-        Tab::Batches => ("No batches yet", "Each request makes a batch: what was done to which file."),
-    };
-    context! { empty_title, empty_text }
-}
-
 /// A transfer as it is at this moment.
-pub(in crate::web) fn row(entry: TransferEntry, queue: &Queue) -> TransferRow {
-    let live = if entry.state == TransferState::Running { queue.live(entry.id) } else { None };
-    let next_try = entry.next_try_at.filter(|_| entry.state == TransferState::Waiting);
+pub(in crate::web) fn row(transfer: TransferView, queue: &Queue) -> Row {
+    let transfer = queue.with_live(transfer);
+    let is_shown = matches!(transfer.state, TransferState::Failed | TransferState::Waiting | TransferState::Queued);
+    let next_try = transfer.next_try_at.filter(|_| transfer.state == TransferState::Waiting);
     let again = next_try.map(|at| {
         let seconds = u64::try_from(at.as_second() - Timestamp::now().as_second()).unwrap_or(0);
         format!(" Tried again in {}.", format::duration(seconds))
     });
-    let shown = matches!(entry.state, TransferState::Failed | TransferState::Waiting | TransferState::Queued);
-    let text = entry.error_detail.or(entry.error_code).filter(|_| shown);
-    let is_rename = entry.operation == "move" && entry.to == Some(entry.from);
-    let is_of_duplicate = Operation::from_name(&entry.operation).is_some_and(Operation::is_of_duplicate);
-    let is_on_its_root = is_rename || is_of_duplicate || entry.operation == "separate";
-    let stays = entry.to.filter(|_| is_of_duplicate).map(|root| {
-        let path = entry.to_path.clone().unwrap_or_else(|| entry.path.to_string());
-        Stays { root, path }
+    let told = transfer.error.as_ref().filter(|_| is_shown).map(|error| {
+        let text = if error.detail.is_empty() { &error.code } else { &error.detail };
+        format!("{text}{}", again.unwrap_or_default())
     });
-    let verb = match entry.operation.as_str() {
-        "move" if is_rename => "Rename on",
-        operation => verb(operation),
-    };
-    TransferRow {
-        id: entry.id,
-        batch_id: entry.batch_id,
-        verb,
-        path: entry.path.as_str().to_owned(),
-        from: entry.from,
-        to: entry.to.filter(|_| !is_on_its_root),
-        new_name: entry.to_path.filter(|_| is_rename),
-        stays,
-        state: entry.state,
-        group: if entry.state == TransferState::Running { queue.group(entry.id) } else { None },
-        size_bytes: entry.size_bytes,
-        bytes_done: live.as_ref().map_or(entry.bytes_done, |live| live.bytes_done),
-        bytes_checked: live.as_ref().and_then(|live| live.bytes_checked),
-        bytes_per_second: live.as_ref().map_or(0, |live| live.bytes_per_second),
-        eta_seconds: live.and_then(|live| live.eta_seconds),
-        attempts: entry.attempts,
-        error: text.map(|text| TransferError { text: format!("{text}{}", again.unwrap_or_default()) }),
-        finished_at: entry.finished_at,
-        operation: entry.operation,
-    }
-}
-
-fn verb(operation: &str) -> &'static str {
-    match operation {
-        "copy" => "Copy from",
-        "move" => "Move from",
-        "delete" => "Delete from",
-        "remove_duplicate" => "Remove from",
-        "restore" => "Put back on",
-        "evict" => "Evict from",
-        "hardlink" => "Hard link on",
-        "reflink" => "Share bytes on",
-        "separate" => "Separate on",
-        _ => "Work on",
+    let is_running = transfer.state == TransferState::Running;
+    Row {
+        group: if is_running { queue.group(transfer.id) } else { None },
+        is_rename: transfer.operation == "move" && transfer.to == Some(transfer.from),
+        is_of_duplicate: transfer.operation.parse().is_ok_and(Operation::is_of_duplicate),
+        told,
+        transfer,
     }
 }
 
@@ -298,15 +199,7 @@ pub(in crate::web) fn batch_title(operation: &str, from: Root, to: Option<Root>,
     if is_undo && operation != "restore" { format!("undo: {what}") } else { what }
 }
 
-impl From<BatchEntry> for BatchRow {
-    fn from(batch: BatchEntry) -> Self {
-        Self {
-            id: batch.id,
-            title: batch_title(&batch.operation, batch.from, batch.to, batch.undo_of.is_some()),
-            n_transfers: batch.progress.n_transfers,
-            n_failed: batch.progress.n_failed,
-            size_bytes: batch.progress.size_bytes,
-            created_at: batch.created_at,
-        }
-    }
+fn batch_row(batch: BatchView) -> Value {
+    let title = batch_title(&batch.operation, batch.from, batch.to, batch.undo_of.is_some());
+    context! { title, ..Value::from(Serde(batch)) }
 }

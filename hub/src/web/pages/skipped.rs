@@ -12,9 +12,9 @@ use crate::domain::skipped::SkipReason;
 use crate::fs::inclusion;
 use crate::storage::included_links::{self, ShownLink};
 use crate::storage::views::page::PageRequest;
-use crate::storage::views::skipped::{self, SkippedEntry};
+use crate::storage::views::skipped::{self, SkippedView};
 use crate::web::address::QueryString;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Params, optional};
 use crate::web::state::WebState;
 
@@ -49,15 +49,13 @@ struct Side {
     n: u64,
 }
 
+/// A place with what a person may do about it by a button.
 #[derive(Debug, Serialize)]
 struct Row {
     id: i64,
-    path: String,
-    why: String,
-    way_out: &'static str,
-    is_unknown: bool,
+    #[serde(flatten)]
+    place: SkippedView,
     needs_help: bool,
-    is_included: bool,
     offer: Option<Offer>,
 }
 
@@ -83,19 +81,10 @@ impl IncludedRow {
     }
 }
 
-impl From<SkippedEntry> for Row {
-    fn from(entry: SkippedEntry) -> Self {
-        let SkippedEntry { id, path, reason, detail, .. } = entry;
-        Self {
-            id,
-            path,
-            why: reason.why(detail.as_deref()),
-            way_out: reason.way_out(),
-            is_unknown: reason.is_unknown(),
-            needs_help: reason.needs_help(),
-            is_included: reason == SkipReason::LinkChanged,
-            offer: reason.can_accept().then_some(Offer::Accept),
-        }
+impl From<SkippedView> for Row {
+    fn from(place: SkippedView) -> Self {
+        let offer = place.can_accept.then_some(Offer::Accept);
+        Self { id: place.id, needs_help: place.reason.needs_help(), offer, place }
     }
 }
 
@@ -110,8 +99,7 @@ pub(super) async fn show_skipped(
 
 /// What the page shows.
 pub(in crate::web) async fn list(state: &WebState, query: SkippedQuery) -> Answer<Value> {
-    let request =
-        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let wanted = query.root;
     let read = move |connection: &_| {
         let (local, lake) = (skipped::totals(connection, Root::Local)?, skipped::totals(connection, Root::Lake)?);
@@ -142,11 +130,11 @@ pub(in crate::web) async fn list(state: &WebState, query: SkippedQuery) -> Answe
 }
 
 /// The rows, of which links to folders may be included.
-async fn rows_of(state: &WebState, root: Root, entries: Vec<SkippedEntry>) -> Vec<Row> {
+async fn rows_of(state: &WebState, root: Root, entries: Vec<SkippedView>) -> Vec<Row> {
     let is_link: Vec<bool> = entries.iter().map(|entry| entry.reason == SkipReason::Link).collect();
     let mut rows: Vec<Row> = entries.into_iter().map(Row::from).collect();
     let links = || is_link.iter().enumerate().filter(|(_, is_link)| **is_link).map(|(at, _)| at);
-    let paths = links().filter_map(|at| rows.get(at)).map(|row| row.path.clone()).collect();
+    let paths = links().filter_map(|at| rows.get(at)).map(|row| row.place.path.clone()).collect();
     let may = state.services.indexer.includable(root, paths).await;
     for (at, may) in links().zip(may) {
         if let Some(row) = rows.get_mut(at) {

@@ -4,7 +4,6 @@ pub(in crate::web) mod drawer;
 
 use axum::extract::State;
 use axum::response::Response;
-use jiff::Timestamp;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
@@ -12,12 +11,13 @@ use shared_protocol::RelPath;
 
 use super::frame::{Frame, join, page};
 use crate::domain::root::Root;
-use crate::domain::sources::{Address, Standing};
+use crate::domain::sources::Standing;
 use crate::services::sources::{SourceFilter, SourceRecord};
 use crate::services::{ErrorKind, ServiceError};
 use crate::storage::views::contents;
 use crate::storage::views::page::{Page, PageRequest};
 use crate::web::address::QueryString;
+use crate::web::api::sources::{AddressView, UnusableView};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Params, optional, search};
 use crate::web::state::WebState;
@@ -50,32 +50,14 @@ struct Row {
     /// The file that the title leads to, if the index has one.
     file: Option<Place>,
     n_files: usize,
-    urls: Vec<Line>,
-    unusable: Vec<Left>,
+    urls: Vec<AddressView>,
+    unusable: Vec<UnusableView>,
 }
 
 #[derive(Debug, Serialize)]
 struct Place {
     root: Root,
-    folder: String,
     path: RelPath,
-}
-
-/// An address as pages show it.
-#[derive(Debug, Serialize)]
-pub(in crate::web) struct Line {
-    url: String,
-    origin: String,
-    status: Option<String>,
-    detail: Option<String>,
-    checked_at: Option<Timestamp>,
-}
-
-/// An address that is left alone.
-#[derive(Debug, Serialize)]
-struct Left {
-    url: String,
-    why: String,
 }
 
 /// Shows the contents with their addresses.
@@ -89,8 +71,7 @@ pub(super) async fn show_sources(
 
 /// The list, or why there is none.
 pub(in crate::web) async fn list(state: &WebState, query: &SourcesQuery) -> Answer<Value> {
-    let request =
-        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let filter = SourceFilter { search: query.q.clone(), standing: query.show };
     let (found, problem) = match state.services.sources.list(&filter, &request).await {
         Ok(found) => (found, None),
@@ -137,11 +118,7 @@ async fn rows(state: &WebState, records: Vec<SourceRecord>) -> Answer<Vec<Row>> 
             let content = contents::show(connection, &record.hash)?;
             let files = content.map(|content| content.files).unwrap_or_default();
             let n_files = files.len();
-            let file = files.into_iter().next().map(|(root, path)| Place {
-                root,
-                folder: path.parent().map(String::from).unwrap_or_default(),
-                path,
-            });
+            let file = files.into_iter().next().map(|(root, path)| Place { root, path });
             let short: String = record.hash.to_hex().chars().take(12).collect();
             Ok(Row {
                 hash: record.hash.to_string(),
@@ -150,12 +127,8 @@ async fn rows(state: &WebState, records: Vec<SourceRecord>) -> Answer<Vec<Row>> 
                 size_bytes: record.size_bytes,
                 file,
                 n_files,
-                urls: record.urls.into_iter().map(Line::from).collect(),
-                unusable: record
-                    .unusable
-                    .into_iter()
-                    .map(|one| Left { url: one.url, why: one.why.to_string() })
-                    .collect(),
+                urls: record.urls.into_iter().map(AddressView::from).collect(),
+                unusable: record.unusable.into_iter().map(UnusableView::from).collect(),
             })
         };
         records.into_iter().map(row).collect()
@@ -171,17 +144,5 @@ impl SourcesQuery {
             .with_some("show", self.show.map(Standing::as_str))
             .with_some("cursor", cursor)
             .into_text()
-    }
-}
-
-impl From<Address> for Line {
-    fn from(address: Address) -> Self {
-        Self {
-            url: address.url.as_str().to_owned(),
-            origin: address.origin,
-            status: address.status,
-            detail: address.detail,
-            checked_at: address.checked_at,
-        }
     }
 }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::frame::{Frame, page};
 use crate::domain::root::Root;
 use crate::storage::views::page::PageRequest;
-use crate::storage::views::trash::{self, TrashEntry, TrashList};
+use crate::storage::views::trash::{self, TrashList};
 use crate::web::address::{QueryString, changed};
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Params, optional, search};
 use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
@@ -43,16 +43,6 @@ struct Side {
     size_bytes: u64,
 }
 
-/// A file in the trash as the page shows it.
-#[derive(Debug, Serialize)]
-struct Row {
-    id: i64,
-    path: String,
-    size_bytes: u64,
-    deleted_at: jiff::Timestamp,
-    batch_id: Option<i64>,
-}
-
 /// Shows the trash.
 pub(super) async fn show_trash(State(state): State<WebState>, Params(query): Params<TrashQuery>) -> Answer<Response> {
     page(&state, FRAME, "pages/trash.html", context! { page => list(&state, query).await? }).await
@@ -60,8 +50,7 @@ pub(super) async fn show_trash(State(state): State<WebState>, Params(query): Par
 
 /// What the page shows.
 pub(in crate::web) async fn list(state: &WebState, query: TrashQuery) -> Answer<Value> {
-    let request =
-        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let (wanted, search) = (query.root, query.q.clone());
     let read = move |connection: &_| {
         let totals = Root::ALL.map(|root| trash::totals(connection, &TrashList::of(root)));
@@ -99,7 +88,7 @@ pub(in crate::web) async fn list(state: &WebState, query: TrashQuery) -> Answer<
         is_filtered => query.q.is_some(),
         total => rows.total,
         next => rows.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
-        rows => Serde(rows.items.into_iter().map(Row::from).collect::<Vec<_>>()),
+        rows => Serde(rows.items),
         restore_reason => away.clone(),
         empty_reason => away.or(forbidden),
     })
@@ -113,17 +102,5 @@ impl TrashQuery {
             .with_some("q", self.q.as_ref())
             .with_some("cursor", cursor)
             .into_text()
-    }
-}
-
-impl From<TrashEntry> for Row {
-    fn from(file: TrashEntry) -> Self {
-        Self {
-            id: file.id,
-            path: file.path.to_string(),
-            size_bytes: file.size_bytes,
-            deleted_at: file.deleted_at,
-            batch_id: file.batch_id.map(|batch| batch.0),
-        }
     }
 }

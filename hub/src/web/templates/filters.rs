@@ -29,6 +29,11 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("percent_of", |part: u64, whole: u64| format::percent(part, whole));
     environment.add_filter("folder_of", |path: &str| split(path).0.to_owned());
     environment.add_filter("name_of", |path: &str| split(path).1.to_owned());
+    environment.add_filter("parent", |path: &str| split(path).0.trim_end_matches('/').to_owned());
+    // The folder may be spelled in another case than the path's own.
+    environment.add_filter("below", |path: &str, folder: Option<&str>| {
+        folder.and_then(|folder| path.get(folder.len() + 1..)).unwrap_or(path).to_owned()
+    });
     environment.add_filter("plural", plural);
     environment.add_filter("sentence", sentence);
     environment.add_filter("urlvalue", encode);

@@ -119,17 +119,15 @@ impl<'a> Plan<'a> {
     /// What is queued for one file.
     pub(super) fn transfer(&self, file: &FileRow, operation: Operation, to_path: Option<RelPath>) -> NewTransfer {
         NewTransfer {
-            operation,
-            from: (self.from.root, self.from.row),
             to: self.to.as_ref().map(|to| (to.live.root, to.live.row)),
             to_path: to_path.filter(|to_path| *to_path != file.path),
-            path: file.path.clone(),
             on_conflict: self.request.on_conflict,
-            size_bytes: file.size_bytes,
-            modified: file.modified,
-            trash_path: None,
-            occupant: None,
-            phase: 0,
+            ..NewTransfer::new(
+                operation,
+                (self.from.root, self.from.row),
+                file.path.clone(),
+                (file.size_bytes, file.modified),
+            )
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{Named, Resolution};
 use crate::domain::bundle::{self, Fate};
 use crate::domain::diff::{DiffStatus, compare};
 use crate::domain::ids::{BatchId, RootRowId};
-use crate::domain::operation::{OnConflict, Operation};
+use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::storage::index::beside::with_surroundings;
 use crate::storage::index::{self, FileRow};
@@ -78,19 +78,7 @@ fn has_same(connection: &Connection, one: &Removed, file: &FileRow) -> Result<bo
 }
 
 fn transfer(root: (Root, RootRowId), file: &FileRow) -> NewTransfer {
-    NewTransfer {
-        operation: Operation::Delete,
-        from: root,
-        to: None,
-        path: file.path.clone(),
-        to_path: None,
-        on_conflict: OnConflict::Skip,
-        size_bytes: file.size_bytes,
-        modified: file.modified,
-        trash_path: None,
-        occupant: None,
-        phase: 0,
-    }
+    NewTransfer::new(Operation::Delete, root, file.path.clone(), (file.size_bytes, file.modified))
 }
 
 /// Stores the batch, and tells all that is in it.

@@ -8,7 +8,7 @@ fn show_at(library: &TestLibrary, root: Root, path: &str) -> Option<FileDetail> 
     library.read(|c| show(c, root, &RelPath::parse(path).unwrap()))
 }
 
-fn names(files: &[FileEntry]) -> Vec<(Root, &str)> {
+fn names(files: &[FileView]) -> Vec<(Root, &str)> {
     files.iter().map(|file| (file.root, file.path.as_str())).collect()
 }
 

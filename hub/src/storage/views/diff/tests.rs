@@ -12,7 +12,7 @@ fn filter(status: Option<DiffStatus>, folder: Option<&str>, search: Option<&str>
     }
 }
 
-fn walk(library: &TestLibrary, filter: &PairFilter, limit: u32) -> (Vec<PairEntry>, u64) {
+fn walk(library: &TestLibrary, filter: &PairFilter, limit: u32) -> (Vec<PairView>, u64) {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
         let page = library.read(|c| list(c, filter, &PageRequest::new(limit, cursor).unwrap(), &CountCache::default()));
@@ -40,7 +40,7 @@ fn each_filter_leaves_what_it_says() {
         filter(Some(DiffStatus::Moved), None, None),
         filter(None, None, Some("absent")),
     ] {
-        let expected: Vec<PairEntry> = all
+        let expected: Vec<PairView> = all
             .iter()
             .filter(|pair| {
                 let key = pair.path.match_key();

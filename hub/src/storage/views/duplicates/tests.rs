@@ -42,7 +42,7 @@ fn listed(library: &TestLibrary, filter: GroupFilter) -> Vec<(u64, u64, Vec<Stri
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
         let page = library.read(|c| list(c, filter, &PageRequest::new(1, cursor).unwrap()));
-        let row = |group: GroupEntry| {
+        let row = |group: DuplicateGroupView| {
             let names = group.files.iter().map(|file| format!("{}:{}", file.root, file.path)).collect();
             (group.n_files, group.reclaimable_bytes, names)
         };

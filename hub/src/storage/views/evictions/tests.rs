@@ -5,7 +5,7 @@ use super::*;
 use crate::storage::evictions::{self, Evicted};
 use crate::storage::views::test_library::TestLibrary;
 
-fn names(candidates: &[Candidate]) -> Vec<(&str, LakeCopy)> {
+fn names(candidates: &[CandidateView]) -> Vec<(&str, LakeCopy)> {
     candidates.iter().map(|one| (one.path.as_str(), one.lake_copy)).collect()
 }
 

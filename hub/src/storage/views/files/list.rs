@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::{FileEntry, FileFilter, FileSort, Order, Source};
+use super::{FileFilter, FileSort, FileView, Order, Source};
 use crate::domain::ids::FileId;
 use crate::storage::roots::{self, RootRow};
 use crate::storage::views::entry::{N_COLUMNS, columns_of, entry};
@@ -53,7 +53,7 @@ pub fn list(
     (sort, order): (FileSort, Order),
     request: &PageRequest,
     counts: &CountCache,
-) -> Result<Page<FileEntry>, StorageError> {
+) -> Result<Page<FileView>, StorageError> {
     let after = request.after::<Key>()?;
     if after.as_ref().is_some_and(|key| !key.fits(filter, sort, order)) {
         return Err(StorageError::Cursor);
@@ -72,7 +72,7 @@ pub fn list(
         };
         Ok((entry(row, 0, filter.root)?, value))
     })?;
-    let key = |(file, value): &(FileEntry, KeyValue)| Key { sort, order, value: value.clone(), id: file.id };
+    let key = |(file, value): &(FileView, KeyValue)| Key { sort, order, value: value.clone(), id: file.id };
     Ok(request.page(rows, total, key).map(|(file, _)| file))
 }
 

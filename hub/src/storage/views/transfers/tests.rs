@@ -38,7 +38,7 @@ fn walk_at(library: &TestLibrary, filter: TransferFilter, at_work: &[TransferId]
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
         let page = library.read(|c| list(c, &filter, &PageRequest::new(3, cursor).unwrap(), at_work));
-        let is_asked = |transfer: &TransferEntry| filter.state.is_none_or(|state| state == transfer.state);
+        let is_asked = |transfer: &TransferView| filter.state.is_none_or(|state| state == transfer.state);
         assert!(page.items.iter().all(is_asked), "{:?}", page.items);
         all.extend(page.items.iter().map(|transfer| transfer.id.0));
         cursor = page.next_cursor;
@@ -89,7 +89,7 @@ fn a_transfer_is_told_whole() {
     queue(&library, 4);
     let transfer = library.read(|c| show(c, TransferId(3), &[])).unwrap();
     assert_eq!((transfer.from, transfer.to), (Root::Lake, Some(Root::Local)));
-    assert_eq!((transfer.state, transfer.error_code.as_deref()), (TransferState::Failed, Some("changed")));
+    assert_eq!((transfer.state, transfer.error.unwrap().code.as_str()), (TransferState::Failed, "changed"));
     assert_eq!(transfer.path.as_str(), "loras/3");
     assert_eq!(library.read(|c| show(c, TransferId(99), &[])), None);
 }

@@ -13,7 +13,7 @@ use crate::domain::root::Root;
 use crate::domain::typed_path::TypedPath;
 use crate::services::queue::{BatchReceipt, Named, Resolution};
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::Body;
 use crate::web::spelled;
 
@@ -53,10 +53,7 @@ pub struct ResolveRequest {
 /// touched; one that has changed ends as `failed` with the code `changed`.
 #[utoipa::path(
     post, path = "/api/duplicates/resolve", tag = "duplicates", request_body = ResolveRequest,
-    responses(
-        (status = 202, body = BatchReceipt), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 202, body = BatchReceipt), (status = 409), (status = 422))
 )]
 pub(in crate::web::api) async fn resolve_duplicates(
     State(state): State<WebState>,

@@ -12,13 +12,13 @@ use crate::services::remote::agents::AgentView;
 use crate::services::remote::inventory::{InventoryFileView, InventoryView};
 use crate::web::WebState;
 use crate::web::api::list::{ListView, PageQuery};
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{InPath, Params};
 
 /// Lists every agent that came and was not taken out, oldest first.
 #[utoipa::path(
     get, path = "/api/remote/agents", tag = "remote", params(PageQuery),
-    responses((status = 200, body = ListView<AgentView>), (status = 400, body = Problem))
+    responses((status = 200, body = ListView<AgentView>))
 )]
 pub(in crate::web) async fn list_agents(
     State(state): State<WebState>,
@@ -26,13 +26,13 @@ pub(in crate::web) async fn list_agents(
 ) -> Answer<Json<ListView<AgentView>>> {
     let agents = state.services.remote.list_agents().await?;
     let page = page.request()?.cut(agents, |agent| (agent.first_seen_at, agent.id.to_string()))?;
-    Ok(Json(ListView::of(page)))
+    Ok(Json(page))
 }
 
 /// Shows an agent as it is now.
 #[utoipa::path(
     get, path = "/api/remote/agents/{id}", tag = "remote", params(("id" = inline(UuidText), Path, description = "The agent")),
-    responses((status = 200, body = AgentView), (status = 400, body = Problem), (status = 404, body = Problem))
+    responses((status = 200, body = AgentView))
 )]
 pub(in crate::web) async fn show_agent(
     State(state): State<WebState>,
@@ -44,7 +44,7 @@ pub(in crate::web) async fn show_agent(
 /// Takes an agent out with its jobs. It is told to stop for good, and refused while this session lives.
 #[utoipa::path(
     delete, path = "/api/remote/agents/{id}", tag = "remote", params(("id" = inline(UuidText), Path, description = "The agent")),
-    responses((status = 204), (status = 400, body = Problem), (status = 404, body = Problem))
+    responses((status = 204))
 )]
 pub(in crate::web) async fn remove_agent(
     State(state): State<WebState>,
@@ -72,10 +72,7 @@ pub struct InventoryListView {
 #[utoipa::path(
     get, path = "/api/remote/agents/{id}/inventory", tag = "remote",
     params(("id" = inline(UuidText), Path, description = "The agent"), PageQuery),
-    responses(
-        (status = 200, body = InventoryListView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem)
-    )
+    responses((status = 200, body = InventoryListView), (status = 409))
 )]
 pub(in crate::web) async fn show_inventory(
     State(state): State<WebState>,
@@ -84,7 +81,7 @@ pub(in crate::web) async fn show_inventory(
 ) -> Answer<Json<InventoryListView>> {
     let request = page.request()?;
     let InventoryView { items, total: _, size_bytes, n_errors, is_cut } = state.services.remote.inventory(id).await?;
-    let files = ListView::of(request.cut(items, |file| file.path.clone())?);
+    let files = request.cut(items, |file| file.path.clone())?;
     Ok(Json(InventoryListView { files, size_bytes, n_errors, is_cut }))
 }
 
@@ -92,10 +89,7 @@ pub(in crate::web) async fn show_inventory(
 #[utoipa::path(
     get, path = "/api/remote/agents/{id}/extra_model_paths.yaml", tag = "remote",
     params(("id" = inline(UuidText), Path, description = "The agent")),
-    responses(
-        (status = 200, body = String, content_type = "application/yaml"), (status = 400, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem)
-    )
+    responses((status = 200, body = String, content_type = "application/yaml"), (status = 409))
 )]
 pub(in crate::web) async fn show_extra_model_paths(
     State(state): State<WebState>,

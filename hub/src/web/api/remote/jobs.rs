@@ -17,7 +17,7 @@ use crate::services::remote::preview::PreviewView;
 use crate::storage::jobs::JobFilter;
 use crate::web::WebState;
 use crate::web::api::list::{ListView, PageQuery};
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Body, InPath, Params, optional, optional_parsed};
 use crate::web::spelled;
 
@@ -85,10 +85,7 @@ pub struct JobQuery {
 /// Asks an agent for files or for a repository.
 #[utoipa::path(
     post, path = "/api/remote/jobs", tag = "remote", request_body = JobRequest,
-    responses(
-        (status = 202, body = JobsMade), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 202, body = JobsMade), (status = 404), (status = 422))
 )]
 pub(in crate::web) async fn create_jobs(
     State(state): State<WebState>,
@@ -109,10 +106,7 @@ pub(in crate::web) async fn create_jobs(
 /// Tells what sending files would mean: how much, from where, how long. Nothing is changed.
 #[utoipa::path(
     post, path = "/api/remote/jobs/preview", tag = "remote", request_body = PreviewRequest,
-    responses(
-        (status = 200, body = PreviewView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 200, body = PreviewView), (status = 404), (status = 422))
 )]
 pub(in crate::web) async fn preview_jobs(
     State(state): State<WebState>,
@@ -125,7 +119,7 @@ pub(in crate::web) async fn preview_jobs(
 /// Lists jobs, newest first.
 #[utoipa::path(
     get, path = "/api/remote/jobs", tag = "remote", params(JobQuery, PageQuery),
-    responses((status = 200, body = ListView<JobView>), (status = 400, body = Problem))
+    responses((status = 200, body = ListView<JobView>))
 )]
 pub(in crate::web) async fn list_jobs(
     State(state): State<WebState>,
@@ -133,13 +127,13 @@ pub(in crate::web) async fn list_jobs(
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<JobView>>> {
     let filter = JobFilter { agent: agent_id, state: wanted, open: false };
-    Ok(Json(ListView::of(state.services.remote.list_jobs(filter, page.request()?).await?)))
+    Ok(Json(state.services.remote.list_jobs(filter, page.request()?).await?))
 }
 
 /// Shows a job as it is now, with its lines.
 #[utoipa::path(
     get, path = "/api/remote/jobs/{id}", tag = "remote", params(("id" = inline(UuidText), Path, description = "The job")),
-    responses((status = 200, body = JobView), (status = 400, body = Problem), (status = 404, body = Problem))
+    responses((status = 200, body = JobView))
 )]
 pub(in crate::web) async fn show_job(
     State(state): State<WebState>,
@@ -152,10 +146,7 @@ pub(in crate::web) async fn show_job(
 #[utoipa::path(
     post, path = "/api/remote/jobs/{id}/cancel", tag = "remote",
     params(("id" = inline(UuidText), Path, description = "The job")),
-    responses(
-        (status = 202, body = JobView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem)
-    )
+    responses((status = 202, body = JobView), (status = 409))
 )]
 pub(in crate::web) async fn cancel_job(
     State(state): State<WebState>,
@@ -168,10 +159,7 @@ pub(in crate::web) async fn cancel_job(
 #[utoipa::path(
     post, path = "/api/remote/jobs/{id}/retry", tag = "remote",
     params(("id" = inline(UuidText), Path, description = "The job")),
-    responses(
-        (status = 202, body = JobView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem)
-    )
+    responses((status = 202, body = JobView), (status = 409))
 )]
 pub(in crate::web) async fn retry_job(
     State(state): State<WebState>,

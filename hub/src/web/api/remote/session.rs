@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::services::remote::self_test::SelfTestView;
 use crate::services::remote::session_view::{SessionStarted, SessionView};
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::Body;
 
 /// How long the session lives.
@@ -24,10 +24,7 @@ pub struct SessionRequest {
 /// Begins a session; the one before it is revoked. The only answer that holds the key.
 #[utoipa::path(
     post, path = "/api/remote/session", tag = "remote", request_body = Option<SessionRequest>,
-    responses(
-        (status = 201, body = SessionStarted), (status = 400, body = Problem), (status = 409, body = Problem),
-        (status = 422, body = Problem)
-    )
+    responses((status = 201, body = SessionStarted), (status = 409), (status = 422))
 )]
 pub(in crate::web) async fn create_session(
     State(state): State<WebState>,
@@ -46,10 +43,7 @@ pub(in crate::web) async fn show_session(State(state): State<WebState>) -> Json<
 /// Gives the session more time.
 #[utoipa::path(
     post, path = "/api/remote/session/extend", tag = "remote", request_body = Option<SessionRequest>,
-    responses(
-        (status = 200, body = SessionView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem)
-    )
+    responses((status = 200, body = SessionView), (status = 404), (status = 422))
 )]
 pub(in crate::web) async fn extend_session(
     State(state): State<WebState>,
@@ -61,8 +55,7 @@ pub(in crate::web) async fn extend_session(
 
 /// Ends the session at once: agents are told to stop for good, streams are cut.
 #[utoipa::path(
-    delete, path = "/api/remote/session", tag = "remote",
-    responses((status = 200, body = SessionView), (status = 404, body = Problem))
+    delete, path = "/api/remote/session", tag = "remote", responses((status = 200, body = SessionView), (status = 404))
 )]
 pub(in crate::web) async fn revoke_session(State(state): State<WebState>) -> Answer<Json<SessionView>> {
     state.services.remote.sessions.revoke().await?;
@@ -72,7 +65,7 @@ pub(in crate::web) async fn revoke_session(State(state): State<WebState>) -> Ans
 /// Asks this hub through its public address, as an agent would, and tells what is wrong.
 #[utoipa::path(
     get, path = "/api/remote/session/self-test", tag = "remote",
-    responses((status = 200, body = SelfTestView), (status = 409, body = Problem))
+    responses((status = 200, body = SelfTestView), (status = 409))
 )]
 pub(in crate::web) async fn test_session(State(state): State<WebState>) -> Answer<Json<SelfTestView>> {
     Ok(Json(state.services.remote.self_test().await?))

@@ -27,10 +27,7 @@ pub struct CheckRequest {
 /// while a round is under way joins it.
 #[utoipa::path(
     post, path = "/api/sources/check", tag = "sources", request_body = Option<CheckRequest>,
-    responses(
-        (status = 202, body = CheckView), (status = 400, body = Problem), (status = 409, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)
-    )
+    responses((status = 202, body = CheckView), (status = 409), (status = 422))
 )]
 pub(crate) async fn start_check(
     State(state): State<WebState>,
@@ -42,8 +39,7 @@ pub(crate) async fn start_check(
 
 /// Shows the latest round since the hub's start.
 #[utoipa::path(
-    get, path = "/api/sources/check", tag = "sources",
-    responses((status = 200, body = CheckView), (status = 404, body = Problem))
+    get, path = "/api/sources/check", tag = "sources", responses((status = 200, body = CheckView), (status = 404))
 )]
 pub(crate) async fn show_check(State(state): State<WebState>) -> Answer<Json<CheckView>> {
     let check = state.services.sources.check();
@@ -53,7 +49,7 @@ pub(crate) async fn show_check(State(state): State<WebState>) -> Answer<Json<Che
 /// Stops the round under way. What was found stays found.
 #[utoipa::path(
     post, path = "/api/sources/check/cancel", tag = "sources",
-    responses((status = 202, body = CheckView), (status = 409, body = Problem))
+    responses((status = 202, body = CheckView), (status = 409))
 )]
 pub(crate) async fn cancel_check(State(state): State<WebState>) -> Answer<(StatusCode, Json<CheckView>)> {
     Ok((StatusCode::ACCEPTED, Json(state.services.sources.cancel_check()?)))

@@ -14,7 +14,7 @@ use crate::domain::root::Root;
 use crate::domain::typed_path::TypedPath;
 use crate::services::queue::{Action, BatchReceipt, Place, TransferRequest};
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::{Body, InPath};
 use crate::web::spelled;
 
@@ -64,11 +64,7 @@ impl From<OperationAsked> for Operation {
 /// Puts transfers into the queue. What can't be done is told in `skipped`.
 #[utoipa::path(
     post, path = "/api/transfers", tag = "queue", request_body = CreateTransfersRequest,
-    responses(
-        (status = 202, body = BatchReceipt), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem),
-        (status = 503, body = Problem)
-    )
+    responses((status = 202, body = BatchReceipt), (status = 404), (status = 409), (status = 422))
 )]
 pub(in crate::web::api) async fn create_transfers(
     State(state): State<WebState>,
@@ -98,8 +94,7 @@ macro_rules! with_one_transfer {
             #[utoipa::path(
                 post, path = $path, tag = "queue", params(("id" = i64, Path, description = "The transfer")),
                 responses(
-                    (status = 200, body = TransferView), (status = 404, body = Problem),
-                    (status = 409, body = Problem)
+                    (status = 200, body = TransferView), (status = 409)
                 )
             )]
             pub(in crate::web::api) async fn $name(

@@ -11,7 +11,7 @@ use crate::domain::root::Root;
 use crate::domain::typed_path::TypedPath;
 use crate::services::queue::BatchReceipt;
 use crate::web::WebState;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::Body;
 use crate::web::spelled;
 
@@ -35,11 +35,7 @@ pub struct RenameBody {
 /// batch takes the names back.
 #[utoipa::path(
     post, path = "/api/files/rename", tag = "queue", request_body = RenameBody,
-    responses(
-        (status = 202, body = BatchReceipt), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem),
-        (status = 503, body = Problem)
-    )
+    responses((status = 202, body = BatchReceipt), (status = 404), (status = 409), (status = 422))
 )]
 pub(in crate::web::api) async fn rename_file(
     State(state): State<WebState>,

@@ -7,10 +7,10 @@ use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
 use crate::storage::views::diff::PairFilter;
-use crate::storage::views::page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest};
 use crate::web::address::QueryString;
-use crate::web::error::{Answer, Problem};
-use crate::web::extract::{folder, optional, optional_parsed, search};
+use crate::web::error::Answer;
+use crate::web::extract::{folder, optional, search};
+use crate::web::pages::paging::Paging;
 use crate::web::spelled;
 use crate::web::state::WebState;
 
@@ -24,17 +24,8 @@ pub(in crate::web) struct DiffQuery {
     pub folder: Option<RelPath>,
     #[serde(deserialize_with = "search")]
     pub q: Option<String>,
-    /// The selection's id.
-    #[serde(deserialize_with = "optional")]
-    pub s: Option<String>,
-    #[serde(deserialize_with = "optional")]
-    pub cursor: Option<String>,
-    /// Rows that a list which fetches itself again holds.
-    #[serde(deserialize_with = "optional_parsed")]
-    pub keep: Option<u32>,
-    /// Rows that the page holds already, when more are fetched to follow them.
-    #[serde(deserialize_with = "optional_parsed")]
-    pub shown: Option<u32>,
+    #[serde(flatten)]
+    pub paging: Paging,
 }
 
 impl DiffQuery {
@@ -54,13 +45,8 @@ impl DiffQuery {
         PairFilter { folder: self.folder.clone(), status: Some(self.status()), search: self.q.clone() }
     }
 
-    /// The page of rows. A list that is fetched again holds as many rows as it did.
-    pub(in crate::web) fn request(&self) -> Answer<PageRequest> {
-        let limit = self.keep.unwrap_or(DEFAULT_LIMIT).clamp(DEFAULT_LIMIT, MAX_LIMIT);
-        PageRequest::new(limit, self.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))
-    }
-
-    fn list(&self) -> QueryString {
+    /// What says which list it is, without selection and page.
+    pub(in crate::web) fn list(&self) -> QueryString {
         QueryString::new()
             .with("status", self.status().as_str())
             .with_some("folder", self.folder.as_ref())
@@ -74,16 +60,6 @@ impl DiffQuery {
 
     /// The page that shows this list.
     pub(in crate::web) fn page(&self) -> String {
-        self.list().with_some("s", self.s.as_ref()).into_text()
-    }
-
-    /// The page that begins after `cursor`.
-    pub(in crate::web) fn following(&self, cursor: &str, shown: Option<u32>) -> String {
-        let shown = shown.map(|n| n.to_string());
-        self.list()
-            .with_some("s", self.s.as_ref().filter(|_| shown.is_none()))
-            .with("cursor", cursor)
-            .with_some("shown", shown)
-            .into_text()
+        self.list().with_some("s", self.paging.s.as_ref()).into_text()
     }
 }

@@ -7,14 +7,15 @@ use crate::domain::root::Root;
 use crate::storage::views::duplicates::GroupFilter;
 use crate::storage::views::page::PageRequest;
 use crate::web::address::QueryString;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::optional;
 
 /// Groups on one page.
 const GROUPS: u32 = 50;
 
 /// Which copies are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 pub(in crate::web) enum View {
     /// Within Local.
@@ -30,13 +31,8 @@ pub(in crate::web) enum View {
 impl View {
     pub(in crate::web) const ALL: [Self; 4] = [Self::Local, Self::Lake, Self::Both, Self::Weights];
 
-    pub(in crate::web) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Lake => "lake",
-            Self::Both => "both",
-            Self::Weights => "weights",
-        }
+    pub(in crate::web) fn as_str(self) -> &'static str {
+        self.into()
     }
 
     pub(in crate::web) const fn filter(self) -> GroupFilter {
@@ -85,7 +81,7 @@ impl DuplicatesQuery {
     }
 
     pub(in crate::web) fn request(&self) -> Answer<PageRequest> {
-        PageRequest::new(GROUPS, self.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))
+        Ok(PageRequest::new(GROUPS, self.cursor.clone())?)
     }
 
     fn list(&self) -> QueryString {

@@ -1,7 +1,7 @@
 //! The details of one file.
 
 use serde::Serialize;
-use shared_protocol::{Blake3, RelPath, Sha256};
+use shared_protocol::{RelPath, Sha256};
 
 use super::query::LibraryQuery;
 use super::rows::picture;
@@ -14,8 +14,8 @@ use crate::services::ServiceError;
 use crate::services::model_header::{self, ModelHeaderError};
 use crate::services::queue::rename_offer;
 use crate::storage::skipped::because;
-use crate::storage::views::FileEntry;
-use crate::storage::views::detail::{self, FileDetail};
+use crate::storage::views::FileView;
+use crate::storage::views::detail;
 use crate::web::error::{Answer, sentence};
 use crate::web::pages::remote::machines;
 use crate::web::pages::sources::drawer::{Addresses, addresses};
@@ -24,66 +24,28 @@ use crate::web::templates::format;
 
 /// What the drawer shows.
 #[derive(Debug, Serialize)]
-#[allow(clippy::struct_excessive_bools, reason = "each decides about one part of the drawer")]
 pub(in crate::web) struct Detail {
-    root: Root,
-    path: RelPath,
-    folder: String,
+    #[serde(flatten)]
+    file: FileView,
+    /// Leads back to the list.
     close: String,
     preview: Option<String>,
-    size_bytes: u64,
-    modified_at: String,
-    kind: FileKind,
-    placeholder: bool,
-    conflict: bool,
     /// Other names of its root that differ only in case.
     nearly: Vec<RelPath>,
     /// The name that ends such a conflict.
     rename_to: Option<RelPath>,
     status: Option<DiffStatus>,
     why: Option<String>,
-    twin: Option<Twin>,
+    twin: Option<FileView>,
     can_copy: bool,
-    hash: Option<Blake3>,
     sha256: Option<Sha256>,
     n_copies: u64,
-    rotted: Option<Blake3>,
-    hash_request: HashRequest,
-    verify_request: VerifyRequest,
     model: Option<Model>,
-    sidecars: Vec<Sidecar>,
+    sidecars: Vec<FileView>,
     delete_reason: Option<String>,
     sources: Option<Addresses>,
     /// What the button says that sends it to a machine.
     send: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Twin {
-    root: Root,
-    path: RelPath,
-    folder: String,
-    size_bytes: u64,
-    modified_at: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Sidecar {
-    path: RelPath,
-    size_bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct HashRequest {
-    root: Root,
-    path: RelPath,
-}
-
-#[derive(Debug, Serialize)]
-struct VerifyRequest {
-    root: Root,
-    path: RelPath,
-    again: &'static str,
 }
 
 /// What a model's header tells.
@@ -113,7 +75,7 @@ pub(in crate::web) async fn detail(
         .database
         .read(move |connection| match detail::show(connection, root, &wanted)? {
             Some(found) => {
-                let preview = picture(connection, root, &found.file)?;
+                let preview = picture(connection, &found.file)?;
                 Ok(Some((found, preview, rename_offer(connection, root, &wanted)?)))
             }
             None => Ok(None),
@@ -131,70 +93,30 @@ pub(in crate::web) async fn detail(
         Some(hash) => Some(addresses(state, hash).await),
         None => None,
     };
-    let delete_reason = services.roots.check_delete(root).err().as_ref().map(reason);
-    let close = format!("/library{}", query.page());
-    let send = machines::send_label(state).await?;
-    let rename_to = rename.map(|rename| rename.to);
-    Ok(Some(Detail { rename_to, sources, send, ..view(found, preview, model, delete_reason, close) }))
+    let file = found.file;
+    Ok(Some(Detail {
+        close: format!("/library{}", query.page()),
+        preview,
+        nearly: found.nearly,
+        rename_to: rename.map(|rename| rename.to),
+        status: found.status,
+        why: because(&found.covers),
+        twin: found.twin,
+        can_copy: !file.conflict && !matches!(found.status, Some(DiffStatus::Same | DiffStatus::Unknown)),
+        sha256: found.sha256,
+        n_copies: found.n_copies + 1,
+        model,
+        sidecars: found.sidecars,
+        delete_reason: services.roots.check_delete(root).err().as_ref().map(reason),
+        sources,
+        send: machines::send_label(state).await?,
+        file,
+    }))
 }
 
 /// Why something is not possible, as a sentence.
 pub(in crate::web) fn reason(error: &ServiceError) -> String {
     sentence(&error.to_string())
-}
-
-fn view(
-    found: FileDetail,
-    preview: Option<String>,
-    model: Option<Model>,
-    delete_reason: Option<String>,
-    close: String,
-) -> Detail {
-    let file = found.file;
-    let twin = found.twin.map(|twin: FileEntry| Twin {
-        root: twin.root,
-        folder: folder_of(&twin.path),
-        size_bytes: twin.size_bytes,
-        modified_at: twin.modified.told(),
-        path: twin.path,
-    });
-    Detail {
-        root: file.root,
-        folder: folder_of(&file.path),
-        close,
-        preview,
-        size_bytes: file.size_bytes,
-        modified_at: file.modified.told(),
-        kind: file.kind,
-        placeholder: file.placeholder,
-        conflict: file.conflict,
-        nearly: found.nearly,
-        rename_to: None,
-        status: found.status,
-        why: because(&found.covers),
-        twin,
-        can_copy: !file.conflict && !matches!(found.status, Some(DiffStatus::Same | DiffStatus::Unknown)),
-        hash: file.hash,
-        sha256: found.sha256,
-        n_copies: found.n_copies + 1,
-        rotted: file.rotted,
-        hash_request: HashRequest { root: file.root, path: file.path.clone() },
-        verify_request: VerifyRequest { root: file.root, path: file.path.clone(), again: "1" },
-        model,
-        sidecars: found
-            .sidecars
-            .into_iter()
-            .map(|sidecar| Sidecar { path: sidecar.path, size_bytes: sidecar.size_bytes })
-            .collect(),
-        delete_reason,
-        sources: None,
-        send: None,
-        path: file.path,
-    }
-}
-
-fn folder_of(path: &RelPath) -> String {
-    path.parent().map(String::from).unwrap_or_default()
 }
 
 fn model(path: &RelPath, header: Result<SafetensorsSummary, ModelHeaderError>) -> Model {

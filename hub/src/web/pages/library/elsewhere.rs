@@ -40,8 +40,7 @@ pub(super) fn find(
             None => None,
         };
         let filter = FileFilter { root, folder, ..here.clone() };
-        let request = PageRequest::new(1, None).map_err(|_| StorageError::Cursor)?;
-        let n = files::list(connection, &filter, query.by(), &request, counts)?.total;
+        let n = files::list(connection, &filter, query.by(), &PageRequest::latest(1), counts)?.total;
         if n > 0 {
             found.push(elsewhere(query, root, filter.folder.as_ref(), n));
         }

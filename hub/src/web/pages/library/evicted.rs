@@ -4,11 +4,10 @@ use serde::Serialize;
 
 use super::query::LibraryQuery;
 use crate::domain::root::Root;
-use crate::storage::views::evictions::{self, EvictedFilter};
+use crate::storage::views::evictions::{self, EvictedFilter, EvictedView};
 use crate::storage::views::page::PageRequest;
 use crate::web::address::QueryString;
-use crate::web::error::{Answer, Problem};
-use crate::web::pages::evict::Evicted;
+use crate::web::error::Answer;
 use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
 
@@ -20,7 +19,7 @@ const ROWS: u32 = 20;
 pub(in crate::web) struct EvictedBelow {
     n: u64,
     size_bytes: u64,
-    rows: Vec<Evicted>,
+    rows: Vec<EvictedView>,
     n_more: u64,
     link: String,
     back_reason: Option<String>,
@@ -28,11 +27,11 @@ pub(in crate::web) struct EvictedBelow {
 
 /// What was evicted among what the list means; nothing on the Lake, and only with the first page.
 pub(in crate::web) async fn below(state: &WebState, query: &LibraryQuery) -> Answer<Option<EvictedBelow>> {
-    if query.root() != Root::Local || query.cursor.is_some() {
+    if query.root() != Root::Local || query.paging.cursor.is_some() {
         return Ok(None);
     }
     let filter = EvictedFilter { folder: query.folder.clone(), search: query.q.clone() };
-    let request = PageRequest::new(ROWS, None).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::latest(ROWS);
     let read = move |connection: &_| {
         let totals = evictions::evicted_totals(connection, &filter)?;
         let rows =
@@ -52,7 +51,7 @@ pub(in crate::web) async fn below(state: &WebState, query: &LibraryQuery) -> Ans
         n: totals.n_files,
         size_bytes: totals.size_bytes,
         n_more: totals.n_files.saturating_sub(rows.len() as u64),
-        rows: rows.into_iter().map(Evicted::from).collect(),
+        rows,
         link: link.into_text(),
         back_reason: Root::ALL.into_iter().find_map(|root| roots.live(root).err()).map(|error| reason(&error)),
     }))

@@ -6,10 +6,10 @@ use shared_protocol::RelPath;
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::storage::views::files::{FileFilter, FileSort, Order};
-use crate::storage::views::page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest};
 use crate::web::address::QueryString;
-use crate::web::error::{Answer, Problem};
-use crate::web::extract::{folder, optional, optional_parsed, search};
+use crate::web::error::Answer;
+use crate::web::extract::{folder, optional, search};
+use crate::web::pages::paging::Paging;
 use crate::web::spelled;
 use crate::web::state::WebState;
 
@@ -44,17 +44,8 @@ pub(in crate::web) struct LibraryQuery {
     /// The file whose details are open.
     #[serde(deserialize_with = "folder")]
     pub open: Option<RelPath>,
-    /// The selection's id.
-    #[serde(deserialize_with = "optional")]
-    pub s: Option<String>,
-    #[serde(deserialize_with = "optional")]
-    pub cursor: Option<String>,
-    /// Rows that a list which fetches itself again holds.
-    #[serde(deserialize_with = "optional_parsed")]
-    pub keep: Option<u32>,
-    /// Rows that the page holds already, when more are fetched to follow them.
-    #[serde(deserialize_with = "optional_parsed")]
-    pub shown: Option<u32>,
+    #[serde(flatten)]
+    pub paging: Paging,
 }
 
 impl LibraryQuery {
@@ -91,51 +82,38 @@ impl LibraryQuery {
         self.q.is_some() || self.kind().is_some()
     }
 
-    /// The page of rows. A list that is fetched again holds as many rows as it did.
-    pub(in crate::web) fn request(&self) -> Answer<PageRequest> {
-        let limit = self.keep.unwrap_or(DEFAULT_LIMIT).clamp(DEFAULT_LIMIT, MAX_LIMIT);
-        PageRequest::new(limit, self.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))
-    }
-
-    /// What says which list it is, without selection, details and page.
-    fn list(&self) -> QueryString {
+    fn sorted(&self, sort: Option<FileSort>, order: Option<Order>) -> QueryString {
+        let sort = sort.filter(|sort| *sort != FileSort::Name).map(sort_name);
+        let order = order.filter(|order| *order == Order::Desc).map(|_| "desc");
+        let view = self.view.filter(|view| *view == View::Cards).map(|_| "cards");
         QueryString::new()
             .with("root", self.root().as_str())
             .with_some("folder", self.folder.as_ref())
             .with_some("q", self.q.as_ref())
             .with_some("kind", self.kind.map(FileKind::as_str))
+            .with_some("sort", sort)
+            .with_some("order", order)
+            .with_some("view", view)
     }
 
-    fn sorted(&self, sort: Option<FileSort>, order: Option<Order>) -> QueryString {
-        let sort = sort.filter(|sort| *sort != FileSort::Name).map(sort_name);
-        let order = order.filter(|order| *order == Order::Desc).map(|_| "desc");
-        let view = self.view.filter(|view| *view == View::Cards).map(|_| "cards");
-        self.list().with_some("sort", sort).with_some("order", order).with_some("view", view)
+    /// What says which list it is, without selection, details and page.
+    pub(in crate::web) fn list(&self) -> QueryString {
+        self.sorted(self.sort, self.order)
     }
 
     /// The list itself: which files, in which order, how shown.
     pub(in crate::web) fn state(&self) -> String {
-        self.sorted(self.sort, self.order).into_text()
+        self.list().into_text()
     }
 
     /// The list with its selection: rows add the file that they open.
     pub(in crate::web) fn base(&self) -> String {
-        self.sorted(self.sort, self.order).with_some("cursor", self.cursor.as_ref()).into_text()
+        self.list().with_some("cursor", self.paging.cursor.as_ref()).into_text()
     }
 
     /// The page of the list that this is.
     pub(in crate::web) fn page(&self) -> String {
-        self.sorted(self.sort, self.order).with_some("s", self.s.as_ref()).into_text()
-    }
-
-    /// The page that begins after `cursor`.
-    pub(in crate::web) fn following(&self, cursor: &str, shown: Option<u32>) -> String {
-        let shown = shown.map(|n| n.to_string());
-        self.sorted(self.sort, self.order)
-            .with_some("s", self.s.as_ref().filter(|_| shown.is_none()))
-            .with("cursor", cursor)
-            .with_some("shown", shown)
-            .into_text()
+        self.list().with_some("s", self.paging.s.as_ref()).into_text()
     }
 }
 

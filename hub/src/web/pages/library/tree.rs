@@ -6,16 +6,14 @@ use shared_protocol::RelPath;
 
 use crate::domain::root::Root;
 use crate::storage::StorageError;
-use crate::storage::views::folders::{self, FolderEntry};
+use crate::storage::views::entry::Totals;
+use crate::storage::views::folders::{self, FolderView};
 
 /// A folder of the tree.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct Node {
-    name: String,
-    path: RelPath,
-    n_files: u64,
-    size_bytes: u64,
-    has_folders: bool,
+    #[serde(flatten)]
+    folder: FolderView,
     expanded: bool,
     current: bool,
     folders: Vec<Node>,
@@ -50,24 +48,17 @@ pub(in crate::web) fn node(
 ) -> Result<Option<Node>, StorageError> {
     let Some(level) = folders::level(connection, root, Some(path))? else { return Ok(None) };
     let path = level.path.unwrap_or_else(|| path.clone());
-    let has_folders = !level.folders.is_empty();
+    let n_folders = level.folders.len() as u64;
     let inside = if expanded { nodes(connection, root, level.folders, None)? } else { Vec::new() };
-    Ok(Some(Node {
-        name: path.name().to_owned(),
-        path,
-        n_files: level.totals.n_files,
-        size_bytes: level.totals.size_bytes,
-        has_folders,
-        expanded,
-        current: false,
-        folders: inside,
-    }))
+    let Totals { n_files, size_bytes } = level.totals;
+    let folder = FolderView { name: path.name().to_owned(), path, n_files, size_bytes, n_folders };
+    Ok(Some(Node { folder, expanded, current: false, folders: inside }))
 }
 
 fn nodes(
     connection: &Connection,
     root: Root,
-    folders: Vec<FolderEntry>,
+    folders: Vec<FolderView>,
     current: Option<&RelPath>,
 ) -> Result<Vec<Node>, StorageError> {
     let key = current.map(RelPath::match_key);
@@ -86,16 +77,7 @@ fn nodes(
         } else {
             Vec::new()
         };
-        nodes.push(Node {
-            name: folder.name,
-            path: folder.path,
-            n_files: folder.n_files,
-            size_bytes: folder.size_bytes,
-            has_folders: folder.n_folders > 0,
-            expanded,
-            current: is_current,
-            folders: inside,
-        });
+        nodes.push(Node { folder, expanded, current: is_current, folders: inside });
     }
     Ok(nodes)
 }

@@ -27,13 +27,6 @@ pub(in crate::web) struct Fact {
     pub is_digest: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Line {
-    after: String,
-    level: String,
-    text: String,
-}
-
 /// Shows a job.
 pub(in crate::web) async fn show_job(State(state): State<WebState>, InPath(id): InPath<JobId>) -> Answer<Response> {
     page(&state, FRAME, "pages/remote_job.html", context! { page => content(&state, id).await? }).await
@@ -43,19 +36,11 @@ pub(in crate::web) async fn show_job(State(state): State<WebState>, InPath(id): 
 pub(in crate::web) async fn content(state: &WebState, id: JobId) -> Answer<Value> {
     let view = state.services.remote.show_job(id).await?;
     let facts = facts(&view);
-    let job = Job::of(&view, &names(state).await?);
-    let lines: Vec<Line> = view
-        .log
-        .unwrap_or_default()
-        .into_iter()
-        .map(|line| Line { after: format::clock(line.at), level: line.level, text: line.text })
-        .collect();
+    let job = Job::of(view, &names(state).await?);
     Ok(context! {
         id => id.to_string(),
-        title => format!("{} {}", verb(job.kind), job.title),
+        title => format!("{} {}", verb(job.view.kind), job.title),
         facts => Serde(facts),
-        sources => Serde(view.sources),
-        log => Serde(lines),
         job => Serde(job),
     })
 }

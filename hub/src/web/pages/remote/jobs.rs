@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
-use shared_protocol::{AgentId, JobId};
+use shared_protocol::AgentId;
 
-use crate::domain::remote_job::{JobKind, JobState};
+use crate::domain::remote_job::JobState;
 use crate::services::remote::job_view::JobView;
 use crate::storage::jobs::{self as stored, JobFilter};
 use crate::storage::views::page::PageRequest;
 use crate::web::address::QueryString;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::extract::optional;
 use crate::web::state::WebState;
 
@@ -20,7 +20,8 @@ use crate::web::state::WebState;
 const ROWS: u32 = 100;
 
 /// Which jobs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 pub(in crate::web) enum Tab {
     /// What has not ended.
@@ -38,13 +39,8 @@ impl Tab {
     const ALL: [(Self, &'static str); 4] =
         [(Self::Open, "To do"), (Self::Failed, "Failed"), (Self::Done, "Done"), (Self::Cancelled, "Cancelled")];
 
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Failed => "failed",
-            Self::Done => "done",
-            Self::Cancelled => "cancelled",
-        }
+    fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The one state of its jobs; none of those that have not ended.
@@ -92,28 +88,18 @@ struct TabView {
     n: u64,
 }
 
-/// A job as the pages show it.
+/// A job with what only pages say of it.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct Job {
-    pub id: JobId,
-    pub agent_id: AgentId,
+    #[serde(flatten)]
+    pub view: JobView,
     pub agent_name: String,
-    pub kind: JobKind,
     pub title: String,
-    pub state: JobState,
     pub can_cancel: bool,
     pub can_retry: bool,
     pub is_under_way: bool,
-    pub bytes_done: u64,
-    pub bytes_total: Option<u64>,
-    pub bytes_per_second: Option<u64>,
-    pub eta_seconds: Option<u64>,
-    pub doing: Option<String>,
-    pub how: Option<&'static str>,
-    pub waiting: Option<String>,
-    pub error: Option<String>,
-    pub created_at: jiff::Timestamp,
-    pub finished_at: Option<jiff::Timestamp>,
+    /// How a success came about, in words.
+    pub how_text: Option<&'static str>,
 }
 
 /// What the list shows: `{page, tabs}`.
@@ -132,25 +118,17 @@ async fn tabs(state: &WebState, agent: Option<AgentId>) -> Answer<Value> {
 /// One list.
 async fn list(state: &WebState, query: &JobsQuery) -> Answer<Value> {
     let tab = query.tab.unwrap_or_default();
-    let request =
-        PageRequest::new(ROWS, query.cursor.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let filter = JobFilter { agent: query.agent, state: tab.state(), open: tab == Tab::Open };
     let found = state.services.remote.list_jobs(filter, request).await?;
     let names = names(state).await?;
-    let rows: Vec<Job> = found.items.iter().map(|job| Job::of(job, &names)).collect();
-    let (empty_title, empty_text) = match tab {
-        Tab::Open => ("Nothing to do", "Select files in the library and choose “Send to a machine”."),
-        Tab::Failed => ("Nothing failed", "Jobs that were given up appear here with the reason."),
-        Tab::Done => ("Nothing done yet", "Finished jobs appear here with where each byte came from."),
-        Tab::Cancelled => ("Nothing cancelled", "Jobs that you dropped appear here."),
-    };
+    let rows: Vec<Job> = found.items.into_iter().map(|job| Job::of(job, &names)).collect();
     Ok(context! {
         tab => Serde(tab),
         agent => query.agent.map(|agent| agent.to_string()),
         state => query.address(query.cursor.as_ref()),
         next => found.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
         rows => Serde(rows),
-        empty_title, empty_text,
     })
 }
 
@@ -162,28 +140,16 @@ pub(in crate::web) async fn names(state: &WebState) -> Answer<HashMap<AgentId, S
 
 impl Job {
     /// A job as the pages show it.
-    pub(in crate::web) fn of(view: &JobView, names: &HashMap<AgentId, String>) -> Self {
+    pub(in crate::web) fn of(view: JobView, names: &HashMap<AgentId, String>) -> Self {
         let repository = || view.url.as_deref().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();
         Self {
-            id: view.id,
-            agent_id: view.agent_id,
             agent_name: names.get(&view.agent_id).cloned().unwrap_or_default(),
             title: view.path.clone().unwrap_or_else(repository),
             can_cancel: !view.state.is_final() && !view.cancelling,
             can_retry: matches!(view.state, JobState::Failed | JobState::Cancelled),
             is_under_way: matches!(view.state, JobState::Running | JobState::Verifying | JobState::Paused),
-            state: view.state,
-            kind: view.kind,
-            bytes_done: view.bytes_done,
-            bytes_total: view.size_bytes,
-            bytes_per_second: view.bytes_per_second,
-            eta_seconds: view.eta_seconds,
-            doing: view.doing.clone(),
-            how: view.how.as_deref().map(how),
-            waiting: if view.cancelling { Some("Stopping…".to_owned()) } else { view.waiting.clone() },
-            error: view.error.as_ref().map(|error| error.detail.clone()),
-            created_at: view.created_at,
-            finished_at: view.finished_at,
+            how_text: view.how.as_deref().map(how),
+            view,
         }
     }
 }

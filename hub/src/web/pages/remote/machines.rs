@@ -3,33 +3,28 @@
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
-use shared_protocol::AgentId;
 use shared_protocol::facts::{Facts, GpuFacts};
 
 use super::jobs::{Job, names};
 use crate::services::remote::agents::AgentView;
 use crate::storage::jobs::JobFilter;
 use crate::storage::views::page::PageRequest;
-use crate::web::error::{Answer, Problem};
+use crate::web::error::Answer;
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
 /// Jobs that are shown beside the queue; the page of the machines has all of them.
 const FEW: u32 = 5;
 
-/// A machine as the page shows it.
+/// A machine with what only pages say of it.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct Machine {
-    pub id: AgentId,
-    pub name: String,
-    pub gpu: String,
-    pub online: bool,
-    pub last_seen_at: jiff::Timestamp,
-    pub free_bytes: Option<u64>,
-    pub n_open: u64,
-    pub has_comfy: bool,
-    pub comfy: Option<String>,
-    pub version: String,
+    #[serde(flatten)]
+    pub agent: AgentView,
+    gpu: String,
+    free_bytes: Option<u64>,
+    has_comfy: bool,
+    comfy: Option<String>,
 }
 
 /// What the list shows: `{agents}`.
@@ -44,10 +39,9 @@ pub(in crate::web) async fn under_way(state: &WebState) -> Answer<Value> {
     let load = remote.load().await?;
     let jobs = if load.n_running + load.n_queued > 0 {
         let filter = JobFilter { open: true, ..JobFilter::default() };
-        let found =
-            remote.list_jobs(filter, PageRequest::new(FEW, None).map_err(|e| Problem::malformed(e.to_string()))?);
+        let found = remote.list_jobs(filter, PageRequest::latest(FEW)).await?;
         let names = names(state).await?;
-        found.await?.items.iter().map(|job| Job::of(job, &names)).collect()
+        found.items.into_iter().map(|job| Job::of(job, &names)).collect()
     } else {
         Vec::new()
     };
@@ -62,16 +56,11 @@ pub(in crate::web) async fn overview(state: &WebState) -> Answer<Value> {
 impl From<AgentView> for Machine {
     fn from(agent: AgentView) -> Self {
         Self {
-            id: agent.id,
             gpu: gpus(&agent.facts.gpus),
-            online: agent.online,
-            last_seen_at: agent.last_seen_at,
             free_bytes: free_bytes(&agent.facts),
-            n_open: agent.n_open_jobs,
             has_comfy: agent.facts.comfyui.as_ref().is_some_and(|comfy| comfy.found),
             comfy: comfy(&agent.facts),
-            version: agent.version,
-            name: agent.name,
+            agent,
         }
     }
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use shared_protocol::Blake3;
 
-use super::{Line, closed};
+use super::closed;
+use crate::web::api::sources::AddressView;
 use crate::web::error::Problem;
 use crate::web::state::WebState;
 
@@ -11,7 +12,7 @@ use crate::web::state::WebState;
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct Addresses {
     hash: String,
-    urls: Vec<Line>,
+    urls: Vec<AddressView>,
     problem: Option<String>,
     /// Why none can be added now.
     closed: Option<String>,
@@ -20,7 +21,7 @@ pub(in crate::web) struct Addresses {
 /// The addresses of a content, or why they can't be told.
 pub(in crate::web) async fn addresses(state: &WebState, hash: &Blake3) -> Addresses {
     let (urls, problem) = match state.services.sources.addresses_of(hash).await {
-        Ok(found) => (found.into_iter().map(Line::from).collect(), None),
+        Ok(found) => (found.into_iter().map(AddressView::from).collect(), None),
         Err(error) => (Vec::new(), Some(Problem::from(error).detail)),
     };
     Addresses { hash: hash.to_string(), urls, problem, closed: closed(state) }

@@ -119,7 +119,7 @@ async fn a_plan_leads_to_the_rename_that_ends_a_conflict() {
     hub.scan().await;
     let address = made(&hub, &[]).await;
     let (_, html) = browse(&hub, &address).await;
-    let link = "/library?root=lake&amp;folder=vae&amp;open=vae/Foo.pt";
+    let link = "/library?folder=vae&amp;open=vae/Foo.pt&amp;root=lake";
     assert!(html.contains(&format!("href=\"{link}\"")) && html.contains("Rename…"), "{html}");
     let (_, html) = browse(&hub, &link.replace("&amp;", "&")).await;
     assert!(html.contains("Rename to Foo (2).pt") && html.contains("Beside it:"), "{html}");

@@ -20,7 +20,7 @@ fn filter(folder: Option<&str>, search: Option<&str>, kind: Option<FileKind>) ->
 }
 
 /// All pages of a list, each as long as `limit`.
-fn walk(library: &TestLibrary, filter: &FileFilter, by: (FileSort, Order), limit: u32) -> (Vec<FileEntry>, u64) {
+fn walk(library: &TestLibrary, filter: &FileFilter, by: (FileSort, Order), limit: u32) -> (Vec<FileView>, u64) {
     let counts = CountCache::default();
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
@@ -35,7 +35,7 @@ fn walk(library: &TestLibrary, filter: &FileFilter, by: (FileSort, Order), limit
 }
 
 /// What the list has to be: every file of the root, filtered and sorted here.
-fn expected(library: &TestLibrary, filter: &FileFilter, (sort, order): (FileSort, Order)) -> Vec<FileEntry> {
+fn expected(library: &TestLibrary, filter: &FileFilter, (sort, order): (FileSort, Order)) -> Vec<FileView> {
     let all = FileFilter::whole(filter.root);
     let (mut files, _) = walk(library, &all, (FileSort::Name, Order::Asc), 1_000);
     files.retain(|file| {
