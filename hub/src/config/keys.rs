@@ -23,7 +23,7 @@ struct Row {
     /// The value without any setting; empty for none.
     default: &'static str,
     kind: Kind,
-    /// Where it stands on the settings page, and under which label; nowhere if empty.
+    /// Where it stands on the settings page, and under which label.
     group: &'static str,
     label: &'static str,
     help: &'static str,
@@ -65,9 +65,10 @@ keys! {
         "Files of the Lake hashed at once, guessed if not set";
     ScrubGbPerDay = "0", Text, "GB verified per day", "GB verified per day in idle hours, 0 for none";
     ScrubHours = "", Text, "Hours of verifying", "Hours of that, local time, such as 01:00-06:00";
-    "":
-    HistoryDays = "90", Whole(1, 36_500), "", "Days that history and finished transfers are kept";
-    HistoryRows = "200000", Whole(1, 100_000_000), "", "Transfers kept at the most; the oldest finished ones go first";
+    "History":
+    HistoryDays = "90", Whole(1, 36_500), "Days that it is kept", "Days that history and finished transfers are kept";
+    HistoryRows = "200000", Whole(1, 100_000_000), "Transfers kept",
+        "Transfers kept at the most; the oldest finished ones go first";
     "Remote machines":
     RemoteBaseUrl = "", Text, "Public address", "Fixed public https address of this hub";
     RemoteBind = "127.0.0.1:8421", Text, "Where it leads to", "Address of the remote listener";
@@ -141,9 +142,9 @@ impl Key {
         matches!(self.kind(), Secret)
     }
 
-    /// Under which title and label it stands on the settings page, if it does.
-    pub fn on_page(self) -> Option<(&'static str, &'static str)> {
-        Some((self.row().group, self.row().label)).filter(|(group, _)| !group.is_empty())
+    /// Under which title and label it stands on the settings page.
+    pub const fn on_page(self) -> (&'static str, &'static str) {
+        (self.row().group, self.row().label)
     }
 
     /// Takes effect only at the next start.

@@ -63,7 +63,7 @@ pub(in crate::web) fn form(state: &WebState, tried: &Tried) -> Value {
     let mut groups: Vec<Group> = Vec::new();
     for view in state.services.settings.view().items {
         let Some(key) = Key::from_name(view.key) else { continue };
-        let Some((title, label)) = key.on_page() else { continue };
+        let (title, label) = key.on_page();
         if groups.last().is_none_or(|group| group.title != title) {
             groups.push(Group { title, items: Vec::new() });
         }
@@ -74,7 +74,7 @@ pub(in crate::web) fn form(state: &WebState, tried: &Tried) -> Value {
 
 /// The keys of the form, as they are sent.
 pub(in crate::web) fn keys() -> impl Iterator<Item = &'static str> {
-    Key::all().filter(|key| key.on_page().is_some()).map(Key::name)
+    Key::all().map(Key::name)
 }
 
 /// What the fields of the form hold as long as nobody changes them, by key.
