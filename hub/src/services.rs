@@ -4,6 +4,7 @@
 mod bundle;
 pub mod busy;
 pub mod comparer;
+mod context;
 pub mod duplicates;
 pub mod ends;
 pub mod error;
@@ -14,9 +15,7 @@ pub mod indexer;
 pub mod logs;
 pub mod mirror;
 pub mod model_header;
-mod needs;
 pub mod outbound;
-mod pace;
 pub mod queue;
 pub mod remote;
 pub mod roots;
@@ -29,6 +28,7 @@ pub mod sources;
 mod space;
 pub mod tasks;
 pub mod throughput;
+mod throughput_meter;
 pub mod trash;
 pub mod upkeep;
 
@@ -62,7 +62,7 @@ use crate::domain::root::Root;
 use crate::storage::Database;
 use crate::storage::history::{Level, NewLine};
 use busy::Busy;
-use needs::Needs;
+use context::ServiceContext;
 
 /// All services of one hub; cloning it is cheap.
 #[derive(Clone)]
@@ -127,7 +127,7 @@ impl Services {
         let history = History::new(database.clone(), events.clone());
         let roots = Roots::start(settings.clone(), database.clone(), events.clone(), history.clone(), tasks).await;
         let comparer = Comparer::start(database.clone(), events.clone(), tasks);
-        let needs = Needs {
+        let context = ServiceContext {
             settings: settings.clone(),
             database: database.clone(),
             roots: roots.clone(),
@@ -138,18 +138,18 @@ impl Services {
             tasks: tasks.clone(),
             busy: Busy::new(),
         };
-        let indexer = Indexer::start(needs.clone()).await?;
-        upkeep::start(&needs);
-        let evictions_list = upkeep::EvictionsList::start(&needs);
-        let queue = Queue::start(needs.clone()).await?;
-        let hasher = Hasher::start_service(needs.clone());
-        let scrub = Scrub::start(&needs, hasher.clone());
-        let duplicates = Duplicates::start_service(needs.clone());
-        space::start(&needs, indexer.clone());
-        let sources = Sources::new(needs.clone());
-        let remote = Remote::start(needs.clone(), hasher.clone(), sources.clone()).await?;
-        let serving = Serving::start(needs.clone());
-        let trash = Trash::start(needs, indexer.clone());
+        let indexer = Indexer::start(context.clone()).await?;
+        upkeep::start(&context);
+        let evictions_list = upkeep::EvictionsList::start(&context);
+        let queue = Queue::start(context.clone()).await?;
+        let hasher = Hasher::start_service(context.clone());
+        let scrub = Scrub::start(&context, hasher.clone());
+        let duplicates = Duplicates::start_service(context.clone());
+        space::start(&context, indexer.clone());
+        let sources = Sources::new(context.clone());
+        let remote = Remote::start(context.clone(), hasher.clone(), sources.clone()).await?;
+        let serving = Serving::start(context.clone());
+        let trash = Trash::start(context, indexer.clone());
         let mirror = Mirror::new(database.clone(), roots.clone(), queue.clone(), comparer.clone(), &events, tasks);
         let throughput = Throughput::start(queue.clone(), &events, tasks);
         let selections = Selections::default();

@@ -158,7 +158,11 @@ fn a_part_file_swapped_for_a_hard_link_grows_nothing() -> Result<()> {
     let api = hub.api()?;
     api.scan_both()?;
     let batch = api.copy("lake", "local", &["checkpoints"])?;
-    wait_for("a way point", SOON, || Ok((number(&api.transfers(&batch)?[0], "bytes_done") > 150 << 20).then_some(())))?;
+    wait_for(
+        "a checkpoint",
+        SOON,
+        || Ok((number(&api.transfers(&batch)?[0], "bytes_done") > 150 << 20).then_some(())),
+    )?;
     hub.kill()?;
     let Some(part) = part_files(&roots.local())?.first().map(|part| roots.local().join(part)) else {
         skip("a part swapped for a hard link", "the copy was done before the hub could be killed");

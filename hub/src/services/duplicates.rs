@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::busy::Busy;
-use super::needs::Needs;
+use super::context::ServiceContext;
 use super::{Comparer, Ends, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{DuplicateScanId, FileId};
 use crate::domain::root::Root;
@@ -107,8 +107,8 @@ struct Running {
 
 impl Duplicates {
     /// Goes on with the searches that the last run left.
-    pub(super) fn start_service(needs: Needs) -> Self {
-        let Needs { settings, database, roots, events, history, comparer, ends, tasks, busy } = needs;
+    pub(super) fn start_service(context: ServiceContext) -> Self {
+        let ServiceContext { settings, database, roots, events, history, comparer, ends, tasks, busy } = context;
         let duplicates = Self {
             settings,
             database,
@@ -208,7 +208,7 @@ impl Duplicates {
         let (scan, progress) = running.map_or((stored, Progress::default()), |r| (r.scan, r.progress));
         let is_waiting = progress.waiting.is_some();
         let left = progress.bytes_total.saturating_sub(progress.bytes_done);
-        let rate = progress.pace.rate();
+        let rate = progress.meter.rate();
         DuplicateScanView {
             id: scan.id,
             roots: scan.scope.roots,

@@ -4,11 +4,11 @@
 //! job goes on after a restart by itself. Each root works on one job at a time, with as many readers
 //! as its disk likes, and waits while transfers need that disk.
 
-mod crew;
 mod job;
 mod lanes;
-mod patience;
 mod reader;
+mod reader_pool;
+mod wait_until_online;
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::busy::Busy;
-use super::needs::Needs;
-use super::pace::Pace;
+use super::context::ServiceContext;
 use super::roots::LiveRoot;
+use super::throughput_meter::ThroughputMeter;
 use super::{Comparer, Ends, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{HashJobId, RootRowId};
 use crate::domain::rate::Rate;
@@ -101,7 +101,7 @@ struct Running {
     n_read: u64,
     /// Files that are being read, with their bytes so far.
     files: Vec<(String, u64)>,
-    pace: Pace,
+    meter: ThroughputMeter,
     waiting: Option<String>,
     cancel: CancelFlag,
 }
@@ -128,8 +128,8 @@ impl Running {
 
 impl Hasher {
     /// Goes on with the jobs that the last run left.
-    pub(super) fn start_service(needs: Needs) -> Self {
-        let Needs { settings, database, roots, events, comparer, ends, tasks, busy, .. } = needs;
+    pub(super) fn start_service(context: ServiceContext) -> Self {
+        let ServiceContext { settings, database, roots, events, comparer, ends, tasks, busy, .. } = context;
         let hasher = Self {
             settings,
             database,
@@ -234,7 +234,7 @@ impl Hasher {
     fn view(&self, stored: HashJobRow) -> HashJobView {
         let running = self.running.lock().get(stored.root).clone().filter(|running| running.job.id == stored.id);
         let (job, n_read, bytes_read, files, rate, waiting) = match running {
-            Some(r) => (r.job, r.n_read, r.bytes_read, r.files, r.pace.rate(), r.waiting),
+            Some(r) => (r.job, r.n_read, r.bytes_read, r.files, r.meter.rate(), r.waiting),
             None => (stored, 0, 0, Vec::new(), Rate::default(), None),
         };
         let bytes_done = (job.bytes_done + bytes_read).min(job.bytes_total);

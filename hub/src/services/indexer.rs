@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::context::ServiceContext;
 use super::events::until_roots_change;
-use super::needs::Needs;
 use super::{Comparer, Ends, ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{RootRowId, ScanId};
 use crate::domain::root::Root;
@@ -66,8 +66,8 @@ enum Stopped {
 }
 
 impl Indexer {
-    pub(super) async fn start(needs: Needs) -> Result<Self, ServiceError> {
-        let Needs { settings, database, roots, events, history, comparer, ends, tasks, .. } = needs;
+    pub(super) async fn start(context: ServiceContext) -> Result<Self, ServiceError> {
+        let ServiceContext { settings, database, roots, events, history, comparer, ends, tasks, .. } = context;
         database.write(|tx| scans::close_interrupted(tx)).await?;
         let n_left_out = database.write(|tx| index::leave_out_excluded(tx)).await?;
         if n_left_out > 0 {

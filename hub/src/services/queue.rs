@@ -18,13 +18,13 @@ mod exclusions;
 mod failure;
 mod heal;
 mod held;
-mod landed;
 mod landing;
 mod live;
 mod names;
 mod place;
 mod plan_guard;
 mod put_back;
+mod recovery;
 mod rename;
 mod request;
 mod resolve;
@@ -45,7 +45,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::busy::Busy;
-use super::needs::Needs;
+use super::context::ServiceContext;
 use super::{Comparer, Ends, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::retry::RetryPolicy;
@@ -91,8 +91,8 @@ pub struct Queue {
 
 impl Queue {
     /// Goes on where the last run ended.
-    pub(super) async fn start(needs: Needs) -> Result<Self, ServiceError> {
-        let Needs { settings, database, roots, events, comparer, ends, tasks, busy, .. } = needs;
+    pub(super) async fn start(context: ServiceContext) -> Result<Self, ServiceError> {
+        let ServiceContext { settings, database, roots, events, comparer, ends, tasks, busy, .. } = context;
         let policy = RetryPolicy::with_tries(settings.current().queue_retry_count);
         let (token, (held, short), recovered) = database
             .write(move |tx| {

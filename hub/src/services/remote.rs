@@ -37,7 +37,7 @@ use parking_lot::Mutex;
 use shared_protocol::{AgentId, Blake3, JobId, RelPath};
 use tokio::sync::Notify;
 
-use super::needs::Needs;
+use super::context::ServiceContext;
 use super::{Events, Hasher, History, Roots, ServiceError, Settings, Sources, Tasks};
 use crate::domain::root::Root;
 use crate::storage::{Database, jobs as stored_jobs};
@@ -92,9 +92,9 @@ pub struct ServableContent {
 
 impl Remote {
     /// Goes on where the last run ended.
-    pub(super) async fn start(needs: Needs, hasher: Hasher, sources: Sources) -> Result<Self, ServiceError> {
-        let sessions = Sessions::start(&needs).await?;
-        let Needs { settings, database, roots, events, history, tasks, .. } = needs;
+    pub(super) async fn start(context: ServiceContext, hasher: Hasher, sources: Sources) -> Result<Self, ServiceError> {
+        let sessions = Sessions::start(&context).await?;
+        let ServiceContext { settings, database, roots, events, history, tasks, .. } = context;
         let inner = Inner {
             settings,
             database,

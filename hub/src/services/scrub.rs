@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use jiff::Zoned;
 
+use super::context::ServiceContext;
 use super::hasher::{HashKind, HashScope};
-use super::needs::Needs;
 use super::{Hasher, Roots, ServiceError, Settings, Tasks};
 use crate::config::ScrubConfig;
 use crate::domain::root::Root;
@@ -43,11 +43,11 @@ pub struct ScrubStatus {
 }
 
 impl Scrub {
-    pub(super) fn start(needs: &Needs, hasher: Hasher) -> Self {
-        let (settings, database, roots) = (needs.settings.clone(), needs.database.clone(), needs.roots.clone());
+    pub(super) fn start(context: &ServiceContext, hasher: Hasher) -> Self {
+        let (settings, database, roots) = (context.settings.clone(), context.database.clone(), context.roots.clone());
         let scrub = Self { settings, database, roots, hasher };
-        let (this, tasks): (Self, Tasks) = (scrub.clone(), needs.tasks.clone());
-        needs.tasks.spawn(async move {
+        let (this, tasks): (Self, Tasks) = (scrub.clone(), context.tasks.clone());
+        context.tasks.spawn(async move {
             while tasks.pause(PAUSE).await {
                 if let Err(error) = this.look(&Zoned::now()).await {
                     tracing::warn!(%error, "what is to be verified in idle hours can't be told");

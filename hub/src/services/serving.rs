@@ -8,7 +8,7 @@
 
 pub mod agent_program;
 pub mod meter;
-mod pace;
+mod rate_limiter;
 mod stream;
 
 use std::sync::Arc;
@@ -20,8 +20,8 @@ pub use agent_program::{AgentOrigin, AgentProgram, AgentProgramState};
 pub use meter::{Meter, UplinkView};
 pub use stream::{Cut, Pieces};
 
-use self::pace::Pace;
-use super::needs::Needs;
+use self::rate_limiter::RateLimiter;
+use super::context::ServiceContext;
 use super::{Comparer, Event, Events, Roots, ServiceError, Settings, Tasks};
 use crate::domain::root::{PerRoot, Root};
 use crate::fs::rename::TouchError;
@@ -80,7 +80,7 @@ struct Inner {
     reads: PerRoot<Arc<Semaphore>>,
     streams: Arc<Semaphore>,
     pool: stream::Pool,
-    pace: Pace,
+    rate_limiter: RateLimiter,
     meter: Meter,
 }
 
@@ -95,20 +95,20 @@ pub struct Opened {
 
 impl Serving {
     /// Nothing is handed out yet.
-    pub(super) fn start(needs: Needs) -> Self {
+    pub(super) fn start(context: ServiceContext) -> Self {
         Self {
             inner: Arc::new(Inner {
-                agent: AgentProgram::new(needs.settings.clone()),
-                settings: needs.settings,
-                database: needs.database,
-                roots: needs.roots,
-                events: needs.events,
-                comparer: needs.comparer,
-                tasks: needs.tasks,
+                agent: AgentProgram::new(context.settings.clone()),
+                settings: context.settings,
+                database: context.database,
+                roots: context.roots,
+                events: context.events,
+                comparer: context.comparer,
+                tasks: context.tasks,
                 reads: PerRoot::from_fn(|_| Arc::new(Semaphore::new(READS_PER_ROOT))),
                 streams: Arc::new(Semaphore::new(MAX_STREAMS)),
                 pool: stream::Pool::new(),
-                pace: Pace::default(),
+                rate_limiter: RateLimiter::default(),
                 meter: Meter::default(),
             }),
         }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use shared_protocol::{Allowed, Blake3, Gate, Secret, Sha256, SourceUrl};
 
-use super::needs::Needs;
+use super::context::ServiceContext;
 use super::outbound::{self, Outbound};
 use super::{ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
 use crate::domain::sources::record::MANUAL;
@@ -77,8 +77,8 @@ pub struct Sources {
 
 impl Sources {
     /// Nothing runs until something is asked for.
-    pub(super) fn new(needs: Needs) -> Self {
-        let Needs { settings, database, roots, events, history, tasks, .. } = needs;
+    pub(super) fn new(context: ServiceContext) -> Self {
+        let ServiceContext { settings, database, roots, events, history, tasks, .. } = context;
         Self {
             settings,
             database,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 
-use super::needs::Needs;
+use super::context::ServiceContext;
 use super::{Event, Indexer, Roots, ServiceError};
 use crate::domain::root::Root;
 use crate::storage::space::{self, Sample};
@@ -19,8 +19,8 @@ const SOON_MS: i64 = 10 * 60 * 1000;
 /// Scans tell of their progress often; only the quiet after it counts.
 const QUIET: Duration = Duration::from_millis(500);
 
-pub(super) fn start(needs: &Needs, indexer: Indexer) {
-    let Needs { database, roots, events, tasks, .. } = needs.clone();
+pub(super) fn start(context: &ServiceContext, indexer: Indexer) {
+    let ServiceContext { database, roots, events, tasks, .. } = context.clone();
     let own = tasks.clone();
     tasks.spawn(async move {
         let mut heard = events.subscribe();

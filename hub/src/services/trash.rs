@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use super::needs::Needs;
+use super::context::ServiceContext;
 use super::queue::SkippedPath;
 use super::roots::LiveRoot;
 use super::{ErrorKind, Event, Events, History, Indexer, Roots, ServiceError, Tasks};
@@ -77,8 +77,8 @@ pub struct Trash {
 }
 
 impl Trash {
-    pub(super) fn start(needs: Needs, indexer: Indexer) -> Self {
-        let Needs { database, roots, events, history, tasks, .. } = needs;
+    pub(super) fn start(context: ServiceContext, indexer: Indexer) -> Self {
+        let ServiceContext { database, roots, events, history, tasks, .. } = context;
         let trash = Self { database, roots, events, history, indexer, tasks, turns: PerRoot::default() };
         settle::start(&trash);
         trash

@@ -7,7 +7,7 @@ mod watch;
 
 use std::time::Duration;
 
-use super::needs::Needs;
+use super::context::ServiceContext;
 use super::{Tasks, upkeep};
 use crate::fs::{private, volume};
 use crate::storage::{Database, StorageError, backups, open};
@@ -24,14 +24,14 @@ const COPY_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 const ROUNDS: u32 = 30;
 
 /// Begins with all of it.
-pub(super) fn start(needs: &Needs) {
-    watch::start(needs);
-    let needs = needs.clone();
-    let tasks = needs.tasks.clone();
+pub(super) fn start(context: &ServiceContext) {
+    watch::start(context);
+    let context = context.clone();
+    let tasks = context.tasks.clone();
     tasks.clone().spawn(async move {
         let mut round = 0_u32;
         loop {
-            let this = needs.clone();
+            let this = context.clone();
             tasks.blocking(move || upkeep::round(&this, round)).await;
             round = round.wrapping_add(1);
             if !tasks.pause(FOLD_EVERY).await {
@@ -42,17 +42,17 @@ pub(super) fn start(needs: &Needs) {
 }
 
 /// One round, about once a minute.
-fn round(needs: &Needs, round: u32) {
-    let config = needs.settings.current();
-    told("the database's log could not be folded in", needs.database.fold_in_blocking());
+fn round(context: &ServiceContext, round: u32) {
+    let config = context.settings.current();
+    told("the database's log could not be folded in", context.database.fold_in_blocking());
     // A new day has a new log file.
     private::tighten_files(&config.app_data_dir.join("logs"), |_| true);
     // Not in the first minute: whoever has just begun has nothing to copy, and other work to do.
-    if round > 0 && needs.database.troubles().now().is_none() {
-        told("the database could not be copied", copy(&needs.database));
+    if round > 0 && context.database.troubles().now().is_none() {
+        told("the database could not be copied", copy(&context.database));
     }
     if round % ROUNDS == 1 {
-        told("what is old could not be removed", retention::run(&needs.database, &needs.tasks, &config));
+        told("what is old could not be removed", retention::run(&context.database, &context.tasks, &config));
     }
 }
 

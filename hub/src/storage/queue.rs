@@ -1,10 +1,11 @@
 //! The queue: batches and their transfers.
 //!
-//! A worker's claim, its way points and its result are each one committed transaction; between them
+//! A worker's claim, its checkpoints and its result are each one committed transaction; between them
 //! nothing is held. Whatever is `running` when a hub starts was interrupted.
 
 pub mod batches;
 pub mod bundles;
+pub mod checkpoint;
 pub mod claim;
 pub mod failures;
 mod lanes;
@@ -12,6 +13,5 @@ pub mod outcome;
 pub mod row;
 pub mod story;
 pub mod strays;
-pub mod waypoint;
 
 pub use row::TransferRow;

@@ -34,7 +34,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(100);
 pub(super) type Results<T> = Vec<(usize, Option<T>)>;
 
 /// Who reads, and where.
-pub(super) struct Crew<'a> {
+pub(super) struct ReaderPool<'a> {
     pub(super) this: &'a Duplicates,
     pub(super) lives: &'a [LiveRoot],
     pub(super) cancel: &'a CancelFlag,
@@ -42,7 +42,7 @@ pub(super) struct Crew<'a> {
     has_cores: bool,
 }
 
-impl<'a> Crew<'a> {
+impl<'a> ReaderPool<'a> {
     pub(super) fn new(this: &'a Duplicates, lives: &'a [LiveRoot], cancel: &'a CancelFlag) -> Self {
         let n_readers = lives.iter().map(|live| n_readers(&this.settings, live)).sum();
         Self { this, lives, cancel, has_cores: has_cores_to_spare(n_readers) }
@@ -60,7 +60,7 @@ pub(super) struct Kit {
 
 /// Looks which file each name is.
 pub(super) fn looks(
-    crew: &Crew<'_>,
+    pool: &ReaderPool<'_>,
     names: &[CandidateRow],
     wanted: &[usize],
 ) -> Result<Results<Option<Node>>, StorageError> {
@@ -75,37 +75,41 @@ pub(super) fn looks(
         let (stamp, node) = node::look(&live.dir.resolve(&name.path)).map_err(HashError::Fs)?;
         if stamp == stamp_of(name) { Ok(node) } else { Err(HashError::Changed) }
     };
-    each(crew, names, wanted, &work, &mut |_| Ok(()))
+    each(pool, names, wanted, &work, &mut |_| Ok(()))
 }
 
 /// Reads first and last bytes.
-pub(super) fn ends(crew: &Crew<'_>, names: &[CandidateRow], wanted: &[usize]) -> Result<Results<Blake3>, StorageError> {
-    crew.this.update(|running| running.progress.begin(Stage::Ends, wanted.len() as u64, 0));
+pub(super) fn ends(
+    pool: &ReaderPool<'_>,
+    names: &[CandidateRow],
+    wanted: &[usize],
+) -> Result<Results<Blake3>, StorageError> {
+    pool.this.update(|running| running.progress.begin(Stage::Ends, wanted.len() as u64, 0));
     let work = |kit: &mut Kit, live: &LiveRoot, name: &CandidateRow| {
         Ok(hash_ends(&mut kit.ends, &live.dir.resolve(&name.path), stamp_of(name))?)
     };
     let mut store = |found: &[(usize, Option<Blake3>)]| {
-        crew.this.database.write_blocking(|tx| {
+        pool.this.database.write_blocking(|tx| {
             found.iter().try_for_each(|(at, ends)| match (names.get(*at), ends) {
                 (Some(name), Some(ends)) => duplicates::put_ends(tx, name, ends),
                 _ => Ok(()),
             })
         })
     };
-    each(crew, names, wanted, &work, &mut store)
+    each(pool, names, wanted, &work, &mut store)
 }
 
 /// Reads whole files.
 pub(super) fn contents(
-    crew: &Crew<'_>,
+    pool: &ReaderPool<'_>,
     names: &[CandidateRow],
     wanted: &[usize],
 ) -> Result<Results<Blake3>, StorageError> {
     let bytes = wanted.iter().filter_map(|at| names.get(*at)).map(|name| name.size_bytes).sum();
-    crew.this.update(|running| running.progress.begin(Stage::Contents, wanted.len() as u64, bytes));
-    let work = |kit: &mut Kit, live: &LiveRoot, name: &CandidateRow| hash(crew, kit, live, name);
+    pool.this.update(|running| running.progress.begin(Stage::Contents, wanted.len() as u64, bytes));
+    let work = |kit: &mut Kit, live: &LiveRoot, name: &CandidateRow| hash(pool, kit, live, name);
     let mut store = |found: &[(usize, Option<ContentHash>)]| {
-        crew.this.database.write_blocking(|tx| {
+        pool.this.database.write_blocking(|tx| {
             let mut edits = Edits::new(tx);
             for (at, content) in found {
                 let (Some(name), Some(content)) = (names.get(*at), content) else { continue };
@@ -120,7 +124,7 @@ pub(super) fn contents(
             edits.finish()
         })
     };
-    let found = each(crew, names, wanted, &work, &mut store)?;
+    let found = each(pool, names, wanted, &work, &mut store)?;
     Ok(found.into_iter().map(|(at, content)| (at, content.map(|content| content.blake3))).collect())
 }
 
@@ -144,7 +148,7 @@ pub(super) fn store_known<'a>(
 }
 
 /// Only BLAKE3: a search is to be quick, and SHA-256 is three times the work.
-fn hash(crew: &Crew<'_>, kit: &mut Kit, live: &LiveRoot, name: &CandidateRow) -> Result<ContentHash, HashError> {
+fn hash(pool: &ReaderPool<'_>, kit: &mut Kit, live: &LiveRoot, name: &CandidateRow) -> Result<ContentHash, HashError> {
     let file = FileRow {
         id: name.id,
         folder_id: crate::domain::ids::FolderId(0),
@@ -160,13 +164,13 @@ fn hash(crew: &Crew<'_>, kit: &mut Kit, live: &LiveRoot, name: &CandidateRow) ->
     let resume = if name.size_bytes < CHECKPOINT_FROM {
         None
     } else {
-        let stored = crew.this.database.read_blocking(|connection| hashes::checkpoint(connection, live.row, &file));
+        let stored = pool.this.database.read_blocking(|connection| hashes::checkpoint(connection, live.row, &file));
         stored.ok().flatten().and_then(|bytes| HashCheckpoint::from_bytes(&bytes))
     };
     let done = resume.as_ref().map_or(0, HashCheckpoint::offset);
-    crew.this.update(|running| running.progress.bytes_done += done);
-    let mut control = Control { crew, live, file: &file, done };
-    let options = HashOptions { sha256: false, threads: crew.has_cores };
+    pool.this.update(|running| running.progress.bytes_done += done);
+    let mut control = Control { pool, live, file: &file, done };
+    let options = HashOptions { sha256: false, threads: pool.has_cores };
     let path = live.dir.resolve(&name.path);
     hash_file_with(&mut kit.buffers, &path, stamp_of(name), options, resume, &mut control)
 }
@@ -187,34 +191,34 @@ pub(super) type Store<'a, T> = dyn FnMut(&[(usize, Option<T>)]) -> Result<(), St
 /// Works on every wanted name, and hands the results to `store`, many at a time. A file that fails is
 /// counted and left.
 pub(super) fn each<T: Send>(
-    crew: &Crew<'_>,
+    pool: &ReaderPool<'_>,
     names: &[CandidateRow],
     wanted: &[usize],
     work: &Work<'_, T>,
     store: &mut Store<'_, T>,
 ) -> Result<Results<T>, StorageError> {
-    let per_root: Vec<Lanes> = crew
+    let per_root: Vec<Lanes> = pool
         .lives
         .iter()
         .map(|live| {
             let is_there = |at: &usize| names.get(*at).is_some_and(|name| name.root == live.row);
             let wanted = wanted.iter().copied().filter(is_there).collect();
             let size_bytes = |at: usize| names.get(at).map_or(0, |name| name.size_bytes);
-            Lanes::new(wanted, &size_bytes, n_readers(&crew.this.settings, live))
+            Lanes::new(wanted, &size_bytes, n_readers(&pool.this.settings, live))
         })
         .collect();
     let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
     std::thread::scope(|scope| {
-        for (live, lanes) in crew.lives.iter().zip(&per_root) {
+        for (live, lanes) in pool.lives.iter().zip(&per_root) {
             for number in 0..lanes.n_readers() {
                 let sender = sender.clone();
-                scope.spawn(move || read(crew, live, names, &|| lanes.next(number), sender, work));
+                scope.spawn(move || read(pool, live, names, &|| lanes.next(number), sender, work));
             }
         }
         drop(sender);
-        let written = write(crew, names, wanted.len(), &receiver, store);
+        let written = write(pool, names, wanted.len(), &receiver, store);
         if written.is_err() {
-            crew.cancel.cancel();
+            pool.cancel.cancel();
         }
         // Readers must not wait for a writer that has gone.
         drop(receiver);
@@ -223,7 +227,7 @@ pub(super) fn each<T: Send>(
 }
 
 fn read<T: Send>(
-    crew: &Crew<'_>,
+    pool: &ReaderPool<'_>,
     live: &LiveRoot,
     names: &[CandidateRow],
     next: &dyn Fn() -> Option<usize>,
@@ -233,8 +237,8 @@ fn read<T: Send>(
     let mut kit = Kit::default();
     let mut results = Bundle::new(sender);
     while let Some(at) = next() {
-        wait_for_transfers(crew, live);
-        if crew.cancel.is_cancelled() {
+        wait_for_transfers(pool, live);
+        if pool.cancel.is_cancelled() {
             return;
         }
         let Some(name) = names.get(at) else { return };
@@ -245,7 +249,7 @@ fn read<T: Send>(
 }
 
 fn write<T>(
-    crew: &Crew<'_>,
+    pool: &ReaderPool<'_>,
     names: &[CandidateRow],
     n_wanted: usize,
     receiver: &Receiver<Vec<Read<T>>>,
@@ -256,7 +260,7 @@ fn write<T>(
     loop {
         let next = receiver.recv_timeout(COMMIT_TIME);
         let ended = matches!(next, Err(crossbeam_channel::RecvTimeoutError::Disconnected));
-        all.extend(told(crew, names, next.unwrap_or_default()));
+        all.extend(told(pool, names, next.unwrap_or_default()));
         let waiting = all.get(stored..).unwrap_or_default();
         if !waiting.is_empty() && (ended || is_due(waiting.len(), since.elapsed(), n_wanted.saturating_sub(all.len())))
         {
@@ -270,7 +274,7 @@ fn write<T>(
 }
 
 /// Counts what was done and what failed.
-fn told<T>(crew: &Crew<'_>, names: &[CandidateRow], bundle: Vec<Read<T>>) -> Results<T> {
+fn told<T>(pool: &ReaderPool<'_>, names: &[CandidateRow], bundle: Vec<Read<T>>) -> Results<T> {
     let (mut n_done, mut failed, mut results) = (0, Vec::new(), Vec::with_capacity(bundle.len()));
     for (at, result) in bundle {
         match (&result, names.get(at)) {
@@ -284,7 +288,7 @@ fn told<T>(crew: &Crew<'_>, names: &[CandidateRow], bundle: Vec<Read<T>>) -> Res
         }
         results.push((at, result.ok()));
     }
-    crew.this.update(|running| {
+    pool.this.update(|running| {
         running.progress.n_done += n_done;
         for (file, why) in failed {
             if running.failed.insert(file) {
@@ -298,24 +302,24 @@ fn told<T>(crew: &Crew<'_>, names: &[CandidateRow], bundle: Vec<Read<T>>) -> Res
 }
 
 /// Waits while a transfer has this disk.
-pub(super) fn wait_for_transfers(crew: &Crew<'_>, live: &LiveRoot) {
-    if !crew.this.busy.is_busy(live.root) {
+pub(super) fn wait_for_transfers(pool: &ReaderPool<'_>, live: &LiveRoot) {
+    if !pool.this.busy.is_busy(live.root) {
         return;
     }
     let why = format!("Transfers are using {}.", live.root.label());
-    crew.this.update(|running| running.progress.waiting = Some(why));
-    while crew.this.busy.is_busy(live.root) && !crew.cancel.is_cancelled() {
-        crew.cancel.pause(BUSY_PAUSE);
+    pool.this.update(|running| running.progress.waiting = Some(why));
+    while pool.this.busy.is_busy(live.root) && !pool.cancel.is_cancelled() {
+        pool.cancel.pause(BUSY_PAUSE);
     }
-    crew.this.update(|running| {
+    pool.this.update(|running| {
         running.progress.waiting = None;
-        running.progress.pace.begin_anew(Instant::now());
+        running.progress.meter.begin_anew(Instant::now());
     });
 }
 
 /// Watches over one file.
 struct Control<'a> {
-    crew: &'a Crew<'a>,
+    pool: &'a ReaderPool<'a>,
     live: &'a LiveRoot,
     file: &'a FileRow,
     done: u64,
@@ -325,18 +329,18 @@ impl HashControl for Control<'_> {
     fn progress(&mut self, bytes_done: u64) -> Flow {
         let moved = bytes_done.saturating_sub(self.done);
         self.done = bytes_done.max(self.done);
-        self.crew.this.update(|running| {
-            running.progress.pace.add(moved, Instant::now());
+        self.pool.this.update(|running| {
+            running.progress.meter.add(moved, Instant::now());
             running.progress.bytes_done += moved;
         });
-        wait_for_transfers(self.crew, self.live);
-        self.crew.cancel.flow()
+        wait_for_transfers(self.pool, self.live);
+        self.pool.cancel.flow()
     }
 
     fn checkpoint(&mut self, checkpoint: &HashCheckpoint) {
         let bytes = checkpoint.to_bytes();
         let stored =
-            self.crew.this.database.write_blocking(|tx| hashes::put_checkpoint(tx, self.live.row, self.file, &bytes));
+            self.pool.this.database.write_blocking(|tx| hashes::put_checkpoint(tx, self.live.row, self.file, &bytes));
         if let Err(error) = stored {
             // The search goes on; a kill would cost more of it.
             tracing::warn!(%error, "how far a hash is could not be stored");

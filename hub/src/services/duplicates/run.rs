@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared_protocol::Blake3;
 
-use super::read::{self, Crew};
+use super::read::{self, ReaderPool};
 use super::stage::{Progress, Stage};
 use super::weights;
 use super::{Duplicates, Running};
@@ -165,14 +165,14 @@ fn work(this: &Duplicates, cancel: &CancelFlag) -> Result<Vec<NewGroup>, Service
     };
     let Some(lives) = until_live(this, &scope.roots, cancel) else { return Ok(Vec::new()) };
     let rows: Vec<RootRowId> = lives.iter().map(|live| live.row).collect();
-    let crew = Crew::new(this, &lives, cancel);
+    let pool = ReaderPool::new(this, &lives, cancel);
     let names = this.database.read_blocking(|connection| duplicates::candidates(connection, &rows, scope.min_size))?;
     this.update(|running| running.scan.n_candidates = names.len() as u64);
-    let mut search = Search::new(&look(&crew, &names)?, WHOLE_BYTES);
-    for (name, ends) in read::ends(&crew, &names, &search.needs_ends())? {
+    let mut search = Search::new(&look(&pool, &names)?, WHOLE_BYTES);
+    for (name, ends) in read::ends(&pool, &names, &search.needs_ends())? {
         search.set_ends(name, ends);
     }
-    let hashes = read::contents(&crew, &names, &search.needs_hash())?;
+    let hashes = read::contents(&pool, &names, &search.needs_hash())?;
     let is_read: HashSet<usize> = hashes.iter().map(|(name, _)| *name).collect();
     for (name, hash) in hashes {
         search.set_hash(name, hash);
@@ -180,7 +180,7 @@ fn work(this: &Duplicates, cancel: &CancelFlag) -> Result<Vec<NewGroup>, Service
     // What was read under one name is known of the file's other names too.
     let others = search.hashed_names().filter(|(name, _)| !is_read.contains(name));
     read::store_known(this, others.filter_map(|(name, hash)| Some((names.get(name)?, hash))))?;
-    let weights = weights::groups(&crew, &rows, scope.min_size)?;
+    let weights = weights::groups(&pool, &rows, scope.min_size)?;
     // Whatever failed because a root went away says nothing about its files.
     lives.iter().try_for_each(|live| this.roots.check_blocking(live))?;
     Ok(groups(&search, &names, &lives).into_iter().chain(weights).collect())
@@ -188,11 +188,11 @@ fn work(this: &Duplicates, cancel: &CancelFlag) -> Result<Vec<NewGroup>, Service
 
 /// Looks at every name: which file is it. One that is not as the index has it is left out, as empty
 /// files are.
-fn look(crew: &Crew<'_>, names: &[CandidateRow]) -> Result<Vec<Found>, ServiceError> {
-    crew.this.update(|running| running.progress.begin(Stage::Look, names.len() as u64, 0));
+fn look(pool: &ReaderPool<'_>, names: &[CandidateRow]) -> Result<Vec<Found>, ServiceError> {
+    pool.this.update(|running| running.progress.begin(Stage::Look, names.len() as u64, 0));
     let all: Vec<usize> = (0..names.len()).collect();
     let mut found = vec![Found { size_bytes: 0, node: None, ends: None, hash: None }; names.len()];
-    for (at, looked) in read::looks(crew, names, &all)? {
+    for (at, looked) in read::looks(pool, names, &all)? {
         if let (Some(place), Some(name), Some(node)) = (found.get_mut(at), names.get(at), looked) {
             *place = Found { size_bytes: name.size_bytes, node, ends: name.ends, hash: name.hash };
         }

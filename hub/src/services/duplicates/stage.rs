@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::services::pace::Pace;
+use crate::services::throughput_meter::ThroughputMeter;
 
 /// What a search does at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -26,14 +26,14 @@ pub(super) struct Progress {
     pub(super) n_total: u64,
     pub(super) bytes_done: u64,
     pub(super) bytes_total: u64,
-    pub(super) pace: Pace,
+    pub(super) meter: ThroughputMeter,
     pub(super) waiting: Option<String>,
 }
 
 impl Progress {
     /// The beginning of a stage.
     pub(super) fn begin(&mut self, stage: Stage, n_total: u64, bytes_total: u64) {
-        let pace = std::mem::take(&mut self.pace);
-        *self = Self { stage: Some(stage), n_total, bytes_total, pace, ..Self::default() };
+        let meter = std::mem::take(&mut self.meter);
+        *self = Self { stage: Some(stage), n_total, bytes_total, meter, ..Self::default() };
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use shared_protocol::Blake3;
 
-use super::read::{Crew, Kit, each, stamp_of, wait_for_transfers};
+use super::read::{Kit, ReaderPool, each, stamp_of, wait_for_transfers};
 use super::stage::Stage;
 use crate::domain::duplicates::GroupKind;
 use crate::domain::ids::RootRowId;
@@ -31,14 +31,14 @@ const LENGTH_BYTES: u64 = 8;
 const NO_MODEL: KnownWeights = KnownWeights { tensors: None, data_start: 0, weights: None };
 
 /// Finds the groups among models that are not equal to the last byte.
-pub(super) fn groups(crew: &Crew<'_>, rows: &[RootRowId], min_size: u64) -> Result<Vec<NewGroup>, ServiceError> {
-    let models = crew.this.database.read_blocking(|connection| duplicates::models(connection, rows, min_size))?;
+pub(super) fn groups(pool: &ReaderPool<'_>, rows: &[RootRowId], min_size: u64) -> Result<Vec<NewGroup>, ServiceError> {
+    let models = pool.this.database.read_blocking(|connection| duplicates::models(connection, rows, min_size))?;
     let (files, mut known): (Vec<CandidateRow>, Vec<Option<KnownWeights>>) =
         models.into_iter().map(|ModelRow { file, known }| (file, known)).unzip();
     let unread: Vec<usize> = (0..files.len()).filter(|at| known.get(*at).is_some_and(Option::is_none)).collect();
-    crew.this.update(|running| running.progress.begin(Stage::Weights, unread.len() as u64, 0));
+    pool.this.update(|running| running.progress.begin(Stage::Weights, unread.len() as u64, 0));
     let tables = |_: &mut Kit, live: &LiveRoot, file: &CandidateRow| table(live, file);
-    let read = each(crew, &files, &unread, &tables, &mut |found| store(crew, &files, found))?;
+    let read = each(pool, &files, &unread, &tables, &mut |found| store(pool, &files, found))?;
     take(&mut known, read);
 
     let unread: Vec<usize> = alike(&files, &known, |of| Some((of.tensors?, None)))
@@ -47,18 +47,18 @@ pub(super) fn groups(crew: &Crew<'_>, rows: &[RootRowId], min_size: u64) -> Resu
         .filter(|at| known.get(*at).is_some_and(|of| of.is_some_and(|of| of.weights.is_none())))
         .collect();
     let bytes = unread.iter().filter_map(|at| files.get(*at)).map(|file| file.size_bytes).sum();
-    crew.this.update(|running| running.progress.begin(Stage::Weights, unread.len() as u64, bytes));
+    pool.this.update(|running| running.progress.begin(Stage::Weights, unread.len() as u64, bytes));
     let starts: BTreeMap<_, _> = files.iter().zip(&known).filter_map(|(file, of)| Some((file.id, (*of)?))).collect();
     let weigh = |kit: &mut Kit, live: &LiveRoot, file: &CandidateRow| {
-        weigh(crew, kit, live, file, starts.get(&file.id).copied().unwrap_or(NO_MODEL))
+        weigh(pool, kit, live, file, starts.get(&file.id).copied().unwrap_or(NO_MODEL))
     };
-    let read = each(crew, &files, &unread, &weigh, &mut |found| store(crew, &files, found))?;
+    let read = each(pool, &files, &unread, &weigh, &mut |found| store(pool, &files, found))?;
     take(&mut known, read);
 
     let group = |members: Vec<usize>| {
         let digest = members.first().and_then(|at| *known.get(*at)?)?.weights?;
         let size_bytes = members.iter().filter_map(|at| files.get(*at)).map(|file| file.size_bytes).min()?;
-        let root = |file: &CandidateRow| crew.lives.iter().find(|live| live.row == file.root).map(|live| live.root);
+        let root = |file: &CandidateRow| pool.lives.iter().find(|live| live.row == file.root).map(|live| live.root);
         let names =
             members.iter().filter_map(|at| files.get(*at)).filter_map(|file| Some(vec![(file.id, root(file)?)]));
         Some(NewGroup { kind: GroupKind::Weights, digest, size_bytes, files: names.collect() })
@@ -98,8 +98,12 @@ fn take(known: &mut [Option<KnownWeights>], read: Vec<(usize, Option<KnownWeight
     }
 }
 
-fn store(crew: &Crew<'_>, files: &[CandidateRow], found: &[(usize, Option<KnownWeights>)]) -> Result<(), StorageError> {
-    crew.this.database.write_blocking(|tx| {
+fn store(
+    pool: &ReaderPool<'_>,
+    files: &[CandidateRow],
+    found: &[(usize, Option<KnownWeights>)],
+) -> Result<(), StorageError> {
+    pool.this.database.write_blocking(|tx| {
         found.iter().try_for_each(|(at, known)| match (files.get(*at), known) {
             (Some(file), Some(known)) => duplicates::put_weights(tx, file, known),
             _ => Ok(()),
@@ -121,19 +125,19 @@ fn table(live: &LiveRoot, file: &CandidateRow) -> Result<KnownWeights, HashError
 }
 
 fn weigh(
-    crew: &Crew<'_>,
+    pool: &ReaderPool<'_>,
     kit: &mut Kit,
     live: &LiveRoot,
     file: &CandidateRow,
     known: KnownWeights,
 ) -> Result<KnownWeights, HashError> {
     let mut progress = |moved: u64| {
-        crew.this.update(|running| {
-            running.progress.pace.add(moved, Instant::now());
+        pool.this.update(|running| {
+            running.progress.meter.add(moved, Instant::now());
             running.progress.bytes_done += moved;
         });
-        wait_for_transfers(crew, live);
-        crew.cancel.flow()
+        wait_for_transfers(pool, live);
+        pool.cancel.flow()
     };
     crate::fs::ensure_no_links(&live.dir, &file.path).map_err(HashError::Fs)?;
     let path = live.dir.resolve(&file.path);

@@ -3,13 +3,13 @@
 use shared_protocol::RelPath;
 
 use super::lanes::{Lanes, Page};
-use super::patience::{PATIENCE, until_live};
-use super::{HashKind, Hasher, Running, crew, n_readers};
+use super::wait_until_online::{UNTIL_NEXT_LOOK, wait_until_online};
+use super::{HashKind, Hasher, Running, n_readers, reader_pool};
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
 use crate::fs::CancelFlag;
 use crate::services::Event;
-use crate::services::pace::Pace;
+use crate::services::throughput_meter::ThroughputMeter;
 use crate::storage::hash_jobs::{self, HashJobRow};
 use crate::storage::history::{self, Level, NewLine};
 use crate::storage::index::{After, Portion, unhashed};
@@ -38,7 +38,7 @@ pub(super) fn start(hasher: &Hasher, root: Root) {
                 },
                 Err(error) => {
                     tracing::error!(%error, "hash jobs can't be read");
-                    if !this.tasks.pause(PATIENCE).await {
+                    if !this.tasks.pause(UNTIL_NEXT_LOOK).await {
                         return;
                     }
                 }
@@ -60,7 +60,7 @@ async fn run(hasher: &Hasher, job: HashJobRow) -> bool {
         bytes_read: 0,
         n_read: 0,
         files: Vec::new(),
-        pace: Pace::default(),
+        meter: ThroughputMeter::default(),
         waiting: None,
         cancel: cancel.clone(),
     });
@@ -129,17 +129,17 @@ fn work(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Result<(), StorageE
     let Some((places, left)) = asked else { return Ok(()) };
     // The next files, as soon as the root can be reached.
     let look_up = |portion: Portion, place: Option<&RelPath>, after: &After| {
-        let Some(live) = until_live(hasher, root, cancel) else { return Ok(None) };
+        let Some(live) = wait_until_online(hasher, root, cancel) else { return Ok(None) };
         let look = |connection: &_| unhashed(connection, live.row, place, (left, portion), after, PAGE);
         let (files, more) = hasher.database.read_blocking(look)?;
         let n_readers = n_readers(&hasher.settings, &live);
         Ok(Some(Page { root: live, files, more, n_readers }))
     };
-    let n_readers = || until_live(hasher, root, cancel).map(|live| n_readers(&hasher.settings, &live));
+    let n_readers = || wait_until_online(hasher, root, cancel).map(|live| n_readers(&hasher.settings, &live));
     let Some(mut n) = n_readers() else { return Ok(()) };
     let lanes = Lanes::new(&places, n, &look_up);
     loop {
-        crew::hash(hasher, root, &lanes, n, cancel)?;
+        reader_pool::hash(hasher, root, &lanes, n, cancel)?;
         let Some(now) = lanes.were_resized().then(n_readers).flatten() else { return Ok(()) };
         n = now;
     }

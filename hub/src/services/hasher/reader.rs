@@ -8,7 +8,7 @@ use shared_protocol::RelPath;
 
 use super::Hasher;
 use super::lanes::{Lanes, Order};
-use super::patience::{PATIENCE, until_live};
+use super::wait_until_online::{UNTIL_NEXT_LOOK, wait_until_online};
 use crate::domain::root::Root;
 use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, has_cores_to_spare, hash_file_with};
 use crate::fs::{Buffers, CancelFlag, ContentHash, FileStamp, Flow, ensure_no_links};
@@ -82,8 +82,8 @@ impl<'a> Reader<'a> {
                 return result;
             }
             // The watch over the roots needs a moment to find out, too.
-            self.cancel.pause(PATIENCE);
-            match until_live(self.hasher, live.root, self.cancel) {
+            self.cancel.pause(UNTIL_NEXT_LOOK);
+            match wait_until_online(self.hasher, live.root, self.cancel) {
                 None => return Err(HashError::Stopped),
                 Some(now) if now.row != live.row => return result,
                 Some(_) => self.trodden = None,
@@ -156,7 +156,7 @@ impl Control<'_> {
         }
         self.hasher.update(root, |running| {
             running.waiting = None;
-            running.pace.begin_anew(Instant::now());
+            running.meter.begin_anew(Instant::now());
         });
     }
 }
@@ -166,7 +166,7 @@ impl HashControl for Control<'_> {
         let moved = bytes_done.saturating_sub(self.done);
         self.done = bytes_done.max(self.done);
         self.hasher.update(self.live.root, |running| {
-            running.pace.add(moved, Instant::now());
+            running.meter.add(moved, Instant::now());
             running.bytes_read += moved;
             if let Some(open) = running.files.iter_mut().find(|(path, _)| path == self.file.path.as_str()) {
                 open.1 += moved;

@@ -1,7 +1,7 @@
 //! One try of what a worker claimed: runs the steps and stores what came of each transfer, with the
 //! index, in one commit.
 
-use super::failure::{Trouble, explain};
+use super::failure::{AttemptError, explain};
 use super::names::Names;
 use super::result::{Applied, Change, Ends, Tried};
 use super::{Queue, copy, delete, duplicate, evict, plan_guard, restore, room, share, small, story};
@@ -30,7 +30,7 @@ pub(super) fn run(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce(
     let tried = match plan_guard::check(queue, group) {
         Ok(()) => run_steps(queue, &ready),
         Err((failure, reason)) => {
-            group.iter().map(|transfer| (transfer, Err(Trouble::Failed(failure, reason.clone())))).collect()
+            group.iter().map(|transfer| (transfer, Err(AttemptError::Failed(failure, reason.clone())))).collect()
         }
     };
     files_done();
@@ -66,7 +66,7 @@ fn run_steps<'a>(queue: &Queue, group: &'a [TransferRow]) -> Vec<Tried<'a>> {
             (Operation::Restore, Ok(ends)) => restore::run(queue, group, &ends),
             (Operation::Evict, Ok(ends)) => evict::run(queue, group, &ends),
             (_, Err(_)) => {
-                group.iter().map(|t| (t, Err(Ends::of(queue, t).err().unwrap_or(Trouble::Stopped)))).collect()
+                group.iter().map(|t| (t, Err(Ends::of(queue, t).err().unwrap_or(AttemptError::Stopped)))).collect()
             }
         },
         [] => Vec::new(),
@@ -92,8 +92,10 @@ fn store(queue: &Queue, tried: &[Tried<'_>], followed: &[Change]) {
                         }
                         outcome::complete(tx, transfer.id, success.made, &policy)?
                     }
-                    Err(Trouble::Stopped) => outcome::apply(tx, transfer.id, transfer::Event::Stopped, None, &policy)?,
-                    Err(Trouble::Failed(failure, reason)) => {
+                    Err(AttemptError::Stopped) => {
+                        outcome::apply(tx, transfer.id, transfer::Event::Stopped, None, &policy)?
+                    }
+                    Err(AttemptError::Failed(failure, reason)) => {
                         outcome::apply(tx, transfer.id, transfer::Event::Failed(*failure), Some(reason), &policy)?
                     }
                 };
@@ -119,7 +121,7 @@ fn store(queue: &Queue, tried: &[Tried<'_>], followed: &[Change]) {
         Err(error) => not_stored(queue, tried, &error),
     }
     for (transfer, result) in tried {
-        if let Err(Trouble::Failed(_, reason)) = result {
+        if let Err(AttemptError::Failed(_, reason)) = result {
             tracing::warn!(id = transfer.id.0, code = reason.code, detail = reason.detail, "a transfer failed");
         }
     }

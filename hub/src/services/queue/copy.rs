@@ -4,10 +4,10 @@ use shared_protocol::Blake3;
 
 use super::Queue;
 use super::ending;
-use super::failure::Trouble;
-use super::landed;
+use super::failure::AttemptError;
 use super::landing::{self, Stage};
-use super::place::{self, Place};
+use super::place::{self, CopyTarget};
+use super::recovery;
 use super::result::{self, Change, End, Ends, Success};
 use super::room;
 use super::verified::{self, Placed};
@@ -21,7 +21,7 @@ use crate::services::Event;
 use crate::services::roots::LiveRoot;
 use crate::storage::hashes::{self};
 use crate::storage::queue::outcome;
-use crate::storage::queue::{TransferRow, waypoint};
+use crate::storage::queue::{TransferRow, checkpoint};
 use crate::storage::{Connection, StorageError, index};
 
 /// Between two syncs of a part file: what a kill costs at most, besides reading the part again.
@@ -31,9 +31,9 @@ const SYNC_EVERY: u64 = 128 << 20;
 /// just then costs smaller files a second look at their source, which a copy leaves where it is.
 const WORTH_A_COMMIT: u64 = 256 << 20;
 
-pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
+pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, AttemptError> {
     place::check_allowed(queue, transfer)?;
-    if let Some(success) = landed::find(queue, transfer, ends)? {
+    if let Some(success) = recovery::find(queue, transfer, ends)? {
         return Ok(success);
     }
     let place = place::prepare(queue, transfer, ends, &mut place::Trodden::default())?;
@@ -43,11 +43,16 @@ pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<
         write(queue, transfer, ends, place)?
     };
     let landed = landing::land(queue, vec![(transfer, stage)], ends).pop();
-    landed.map_or(Err(Trouble::Stopped), |(_, result)| result)
+    landed.map_or(Err(AttemptError::Stopped), |(_, result)| result)
 }
 
-/// Writes the part file of a big file, with way points.
-pub(super) fn write(queue: &Queue, transfer: &TransferRow, ends: &Ends, place: Place) -> Result<Stage, Trouble> {
+/// Writes the part file of a big file, with checkpoints.
+pub(super) fn write(
+    queue: &Queue,
+    transfer: &TransferRow,
+    ends: &Ends,
+    place: CopyTarget,
+) -> Result<Stage, AttemptError> {
     check_space(queue, transfer, &place)?;
     let mut control = Control { queue, transfer, stop: queue.live.flag(transfer.id) };
     let request = CopyRequest {
@@ -66,14 +71,14 @@ pub(super) fn write(queue: &Queue, transfer: &TransferRow, ends: &Ends, place: P
     check_known(queue, transfer, ends, &place, known, &copied.content)?;
     if transfer.operation != Operation::Copy || transfer.size_bytes >= WORTH_A_COMMIT {
         queue.database.write_blocking(|tx| {
-            waypoint::part_complete(tx, transfer.id, &copied.content.blake3, copied.content.sha256.as_ref())
+            checkpoint::part_complete(tx, transfer.id, &copied.content.blake3, copied.content.sha256.as_ref())
         })?;
     }
     Ok(Stage::Written(place, copied))
 }
 
 /// SHA-256 is taken on the way unless the source's is known already.
-pub(super) fn wants_sha256(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<bool, Trouble> {
+pub(super) fn wants_sha256(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<bool, AttemptError> {
     if !queue.settings.current().hash_sha256 {
         return Ok(false);
     }
@@ -103,10 +108,10 @@ pub(super) fn check_known(
     queue: &Queue,
     transfer: &TransferRow,
     ends: &Ends,
-    place: &Place,
+    place: &CopyTarget,
     known: Option<Blake3>,
     content: &ContentHash,
-) -> Result<(), Trouble> {
+) -> Result<(), AttemptError> {
     let found = content.blake3;
     if let Some(known) = known.filter(|known| *known != found) {
         place.part.clean_up();
@@ -124,18 +129,23 @@ pub(super) fn check_known(
              Hashes.",
             transfer.path
         );
-        return Err(Trouble::last("corrupt", detail));
+        return Err(AttemptError::last("corrupt", detail));
     }
     if let Some(wanted) = transfer.wanted.filter(|wanted| *wanted != found) {
         place.part.clean_up();
         let detail = format!("{} holds {found} and not {wanted}: nothing was replaced.", transfer.path);
-        return Err(Trouble::last("corrupt", detail));
+        return Err(AttemptError::last("corrupt", detail));
     }
     Ok(())
 }
 
 /// A move on one volume: nothing is read or written but the name. `false` if it has to be copied.
-pub(super) fn renamed(queue: &Queue, transfer: &TransferRow, ends: &Ends, place: &Place) -> Result<bool, Trouble> {
+pub(super) fn renamed(
+    queue: &Queue,
+    transfer: &TransferRow,
+    ends: &Ends,
+    place: &CopyTarget,
+) -> Result<bool, AttemptError> {
     let is_near = || Ok::<_, FsError>(place.source.folder().mount()? == place.dest.folder().mount()?);
     if transfer.operation != Operation::Move || !is_near()? {
         return Ok(false);
@@ -149,7 +159,7 @@ pub(super) fn renamed(queue: &Queue, transfer: &TransferRow, ends: &Ends, place:
     }
 }
 
-fn check_space(queue: &Queue, transfer: &TransferRow, place: &Place) -> Result<(), Trouble> {
+fn check_space(queue: &Queue, transfer: &TransferRow, place: &CopyTarget) -> Result<(), AttemptError> {
     if transfer.synced_bytes > 0 && place.part.look()?.is_some() {
         // Its room was taken when it was begun.
         return Ok(());
@@ -188,7 +198,7 @@ pub(super) fn discard_left(queue: &Queue) -> Result<(), StorageError> {
 
 /// Removes what a transfer left: its part file, and the second name of a rename that was killed halfway. A name that
 /// the index knows is no such name: it was there before, as another name of the file.
-fn discard_of(queue: &Queue, transfer: &TransferRow, from: Option<&End>, to: &End) -> Result<(), Trouble> {
+fn discard_of(queue: &Queue, transfer: &TransferRow, from: Option<&End>, to: &End) -> Result<(), AttemptError> {
     if let Some(part) = place::part_of(queue, transfer, to)? {
         part.discard()?;
     }
@@ -224,7 +234,7 @@ impl CopyControl for Control<'_> {
     }
 
     fn synced(&mut self, offset: u64, proof: Blake3) {
-        let stored = self.queue.database.write_blocking(|tx| waypoint::synced(tx, self.transfer.id, offset, &proof));
+        let stored = self.queue.database.write_blocking(|tx| checkpoint::synced(tx, self.transfer.id, offset, &proof));
         match stored {
             Ok(()) => self.queue.live.stored(self.transfer.id, offset),
             // The copy goes on; a kill would cost more of it.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Queue;
-use super::failure::Trouble;
+use super::failure::AttemptError;
 use crate::fs::FileStamp;
 use crate::fs::unfinished::is_damaged;
 use crate::storage::queue::{TransferRow, batches};
@@ -14,7 +14,7 @@ pub(super) fn check(
     transfer: &TransferRow,
     source: &Path,
     occupant: Option<FileStamp>,
-) -> Result<(), Trouble> {
+) -> Result<(), AttemptError> {
     let expected = FileStamp::known(transfer.size_bytes, transfer.modified, None);
     if occupant.is_none() || !is_damaged(source, expected)? {
         return Ok(());
@@ -29,5 +29,5 @@ pub(super) fn check(
          Ask again with \"Replace by damaged files, too\" if that is what you want.",
         transfer.path, transfer.to_path
     );
-    Err(Trouble::last("damaged", detail))
+    Err(AttemptError::last("damaged", detail))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Queue;
-use super::failure::{Trouble, explain};
+use super::failure::{AttemptError, explain};
 use super::landing::{self, Syncs};
 use super::place::{self, expected};
 use super::result::{Change, Ends, Success, Tried};
@@ -30,7 +30,7 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
     let mut put = Vec::with_capacity(group.len());
     for transfer in group {
         let done = if queue.live.flag(transfer.id).is_cancelled() {
-            Err(Trouble::Stopped)
+            Err(AttemptError::Stopped)
         } else {
             put_away(queue, transfer, ends, &mut common)
         };
@@ -64,7 +64,7 @@ fn told(transfer: &TransferRow, ends: &Ends, put: Put) -> Success {
     Success { changes, made: None }
 }
 
-fn put_away(queue: &Queue, transfer: &TransferRow, ends: &Ends, common: &mut Common) -> Result<Put, Trouble> {
+fn put_away(queue: &Queue, transfer: &TransferRow, ends: &Ends, common: &mut Common) -> Result<Put, AttemptError> {
     place::check_allowed(queue, transfer)?;
     let Common { folders, bins } = common;
     let bin = match bins.entry(transfer.batch_id) {
@@ -82,7 +82,7 @@ fn put_away(queue: &Queue, transfer: &TransferRow, ends: &Ends, common: &mut Com
     }
     match source {
         Some(source) if there.is_some() => Ok(place::put_into(queue, transfer, bin, &source, stamp)?),
-        _ => Err(Trouble::last("missing", format!("{} is not there any more.", transfer.path))),
+        _ => Err(AttemptError::last("missing", format!("{} is not there any more.", transfer.path))),
     }
 }
 
@@ -95,7 +95,7 @@ fn earlier(
     bin: &mut Bin,
     folder: Option<&Arc<Folder>>,
     there: Option<FileStamp>,
-) -> Result<Option<Put>, Trouble> {
+) -> Result<Option<Put>, AttemptError> {
     let root = &ends.from.open;
     // A folder went with the last file in it.
     let from = folder.map_or_else(|| Folder::nearest(root, &transfer.path), |folder| Ok(Arc::clone(folder)))?;
@@ -128,7 +128,7 @@ fn hash(
     transfer: &TransferRow,
     file: &Entry,
     stamp: FileStamp,
-) -> Result<shared_protocol::Blake3, Trouble> {
+) -> Result<shared_protocol::Blake3, AttemptError> {
     let stop = queue.live.flag(transfer.id);
     let options = HashOptions { sha256: false, threads: true };
     Ok(hash_file(file, stamp, options, None, &mut |_| stop.flow())?.blake3)

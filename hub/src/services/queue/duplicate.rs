@@ -1,7 +1,7 @@
 //! Removing a duplicate outright. The transfer's other end is the copy that stays.
 
 use super::Queue;
-use super::failure::{Trouble, explain};
+use super::failure::{AttemptError, explain};
 use super::place::{self, expected};
 use super::result::{self, Change, Ends, Success, Tried};
 use super::verified::{self, Placed};
@@ -11,20 +11,20 @@ use crate::storage::queue::outcome::{Made, Reason};
 pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
     let one = |transfer: &'a TransferRow| {
         if queue.live.flag(transfer.id).is_cancelled() {
-            return (transfer, Err(Trouble::Stopped));
+            return (transfer, Err(AttemptError::Stopped));
         }
         (transfer, remove(queue, transfer, ends).map_err(|trouble| explain(queue, &ends.all(), changed(trouble))))
     };
     group.iter().map(one).collect()
 }
 
-fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
+fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, AttemptError> {
     place::check_allowed(queue, transfer)?;
     let (from, to) = (&ends.from, ends.to()?);
     let file = Placed { root: from, path: &transfer.path };
     let stays = Placed { root: to, path: &transfer.to_path };
     let proved = if place::stamp_at(from, &transfer.path)?.is_none() {
-        let gone = || Trouble::last("missing", format!("{} is not there any more.", transfer.path));
+        let gone = || AttemptError::last("missing", format!("{} is not there any more.", transfer.path));
         verified::was_removed(queue, transfer, file, stays)?.ok_or_else(gone)?
     } else {
         verified::remove(queue, transfer, file, expected(transfer), stays)?
@@ -37,10 +37,10 @@ fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success,
 }
 
 /// Whatever is not as it was when the duplicates were found has one code: nothing was touched.
-pub(super) fn changed(trouble: Trouble) -> Trouble {
+pub(super) fn changed(trouble: AttemptError) -> AttemptError {
     match trouble {
-        Trouble::Failed(failure, Reason { code: "no_copy" | "differs" | "missing", detail }) => {
-            Trouble::Failed(failure, Reason { code: "changed", detail })
+        AttemptError::Failed(failure, Reason { code: "no_copy" | "differs" | "missing", detail }) => {
+            AttemptError::Failed(failure, Reason { code: "changed", detail })
         }
         other => other,
     }

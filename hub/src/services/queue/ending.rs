@@ -3,8 +3,8 @@
 use shared_protocol::RelPath;
 
 use super::Queue;
-use super::failure::Trouble;
-use super::place::{self, Place, expected};
+use super::failure::AttemptError;
+use super::place::{self, CopyTarget, expected};
 use super::result::{Change, Ends, Success};
 use crate::fs::copy::CopiedPart;
 use crate::fs::rename::remove_source;
@@ -20,7 +20,7 @@ pub(super) fn renamed(
     ends: &Ends,
     to_path: &RelPath,
     stamp: FileStamp,
-) -> Result<Success, Trouble> {
+) -> Result<Success, AttemptError> {
     let to = ends.to()?;
     let known = queue.database.read_blocking(|connection| hashes::cached(connection, ends.from.row, &transfer.path))?;
     let hash = known
@@ -41,9 +41,9 @@ pub(super) fn renamed(
 pub(super) fn landed_changes(
     transfer: &TransferRow,
     ends: &Ends,
-    place: &Place,
+    place: &CopyTarget,
     copied: &CopiedPart,
-) -> Result<Vec<Change>, Trouble> {
+) -> Result<Vec<Change>, AttemptError> {
     let stamp = copied.stamp.behind_rename(place.dest.stamp().ok());
     let content = known(&copied.content);
     let to = ends.to()?;
@@ -62,7 +62,7 @@ pub(super) fn landed_changes(
 }
 
 /// Removes the source of a move whose copy is committed.
-pub(super) fn drop_source(transfer: &TransferRow, ends: &Ends, place: &Place) -> Result<Change, Trouble> {
+pub(super) fn drop_source(transfer: &TransferRow, ends: &Ends, place: &CopyTarget) -> Result<Change, AttemptError> {
     place::touch_while_in_use(|| remove_source(&place.source, place.expected))?;
     Ok(Change::Gone { root: ends.from.row, path: transfer.path.clone() })
 }

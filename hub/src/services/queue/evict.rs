@@ -6,7 +6,7 @@
 
 use super::Queue;
 use super::copy;
-use super::failure::{Trouble, explain};
+use super::failure::{AttemptError, explain};
 use super::place::{self, expected};
 use super::result::{self, Change, Ends, Success, Tried};
 use super::verified::{self, Placed, Proved};
@@ -17,19 +17,19 @@ use crate::storage::queue::{TransferRow, row};
 pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
     let one = |transfer: &'a TransferRow| {
         if queue.live.flag(transfer.id).is_cancelled() {
-            return (transfer, Err(Trouble::Stopped));
+            return (transfer, Err(AttemptError::Stopped));
         }
         (transfer, evict(queue, transfer, ends).map_err(|trouble| explain(queue, &ends.all(), trouble)))
     };
     group.iter().map(one).collect()
 }
 
-fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
+fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, AttemptError> {
     place::check_allowed(queue, transfer)?;
     let to = ends.to()?;
     let stays = Placed { root: to, path: &transfer.to_path };
     if place::stamp_at(&ends.from, &transfer.path)?.is_none() {
-        let gone = || Trouble::last("missing", format!("{} is not there any more.", transfer.path));
+        let gone = || AttemptError::last("missing", format!("{} is not there any more.", transfer.path));
         let file = Placed { root: &ends.from, path: &transfer.path };
         let proved = verified::was_removed(queue, transfer, file, stays)?.ok_or_else(gone)?;
         return Ok(evicted(transfer, ends, stays, &proved));
@@ -46,7 +46,7 @@ fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, 
     remove(queue, transfer, ends, Placed { root: to, path: &now.to_path })
 }
 
-fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends, stays: Placed<'_>) -> Result<Success, Trouble> {
+fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends, stays: Placed<'_>) -> Result<Success, AttemptError> {
     let file = Placed { root: &ends.from, path: &transfer.path };
     let proved = verified::remove(queue, transfer, file, expected(transfer), stays)?;
     Ok(evicted(transfer, ends, stays, &proved))

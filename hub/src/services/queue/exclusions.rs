@@ -5,7 +5,7 @@ use shared_protocol::RelPath;
 use shared_protocol::rel_path::match_key;
 
 use super::Queue;
-use super::failure::Trouble;
+use super::failure::AttemptError;
 use crate::domain::exclusion::{self, BESIDE_CONTROL_FILE, DATA_FOLDER, Entry, Excluded, Kind};
 use crate::domain::operation::Operation;
 use crate::fs::unfinished::has_control_file;
@@ -16,7 +16,7 @@ use crate::storage::queue::TransferRow;
 const CODE: &str = "excluded";
 
 /// Refuses a transfer from or to a place that is no part of the library, as it is now.
-pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble> {
+pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), AttemptError> {
     let from = queue.roots.live(transfer.from)?;
     if transfer.operation == Operation::Restore {
         // It goes back to where a person had it: a half download is no worse there than in the trash.
@@ -32,7 +32,7 @@ pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble
     }
 }
 
-fn check_file(root: &LiveRoot, path: &RelPath) -> Result<(), Trouble> {
+fn check_file(root: &LiveRoot, path: &RelPath) -> Result<(), AttemptError> {
     if let Some(found) = exclusion::of_path(path, Entry::File) {
         return refused(root, &found);
     }
@@ -43,8 +43,8 @@ fn check_file(root: &LiveRoot, path: &RelPath) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn refused(root: &LiveRoot, found: &Excluded) -> Result<(), Trouble> {
-    Err(Trouble::last(CODE, format!("On {}, {found}. Nothing was done.", root.root.label())))
+fn refused(root: &LiveRoot, found: &Excluded) -> Result<(), AttemptError> {
+    Err(AttemptError::last(CODE, format!("On {}, {found}. Nothing was done.", root.root.label())))
 }
 
 /// Why nothing can be taken from or brought to a path that the index does not have, if that is because

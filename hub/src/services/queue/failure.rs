@@ -14,14 +14,14 @@ use crate::storage::queue::outcome::Reason;
 
 /// Why one try of a transfer did not end well.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum AttemptError {
     /// It was asked to stop.
     Stopped,
     /// It failed.
     Failed(Failure, Reason),
 }
 
-impl Trouble {
+impl AttemptError {
     pub(super) fn last(code: &'static str, detail: impl Into<String>) -> Self {
         Self::Failed(Failure::Final, Reason { code, detail: detail.into() })
     }
@@ -36,7 +36,7 @@ impl Trouble {
     }
 }
 
-impl From<FsError> for Trouble {
+impl From<FsError> for AttemptError {
     fn from(error: FsError) -> Self {
         let (failure, code) = match error.class() {
             FailureClass::InUse => (Failure::InUse, "in_use"),
@@ -54,7 +54,7 @@ impl From<FsError> for Trouble {
     }
 }
 
-impl From<TouchError> for Trouble {
+impl From<TouchError> for AttemptError {
     fn from(error: TouchError) -> Self {
         match error {
             TouchError::Changed => Self::changed(),
@@ -63,7 +63,7 @@ impl From<TouchError> for Trouble {
     }
 }
 
-impl From<CopyError> for Trouble {
+impl From<CopyError> for AttemptError {
     fn from(error: CopyError) -> Self {
         match error {
             CopyError::SourceChanged => Self::changed(),
@@ -73,7 +73,7 @@ impl From<CopyError> for Trouble {
     }
 }
 
-impl From<HashError> for Trouble {
+impl From<HashError> for AttemptError {
     fn from(error: HashError) -> Self {
         match error {
             HashError::Changed => Self::changed(),
@@ -83,7 +83,7 @@ impl From<HashError> for Trouble {
     }
 }
 
-impl From<ServiceError> for Trouble {
+impl From<ServiceError> for AttemptError {
     fn from(error: ServiceError) -> Self {
         let detail = error.to_string();
         match error {
@@ -97,7 +97,7 @@ impl From<ServiceError> for Trouble {
     }
 }
 
-impl From<StorageError> for Trouble {
+impl From<StorageError> for AttemptError {
     fn from(error: StorageError) -> Self {
         // The database can't be written: the work waits for it, and has not failed.
         if error.passing().is_some() || matches!(error, StorageError::Closed) {
@@ -108,10 +108,10 @@ impl From<StorageError> for Trouble {
 }
 
 /// Looks behind an error: where a root is gone, every error means just that, and it comes back.
-pub(super) fn explain(queue: &Queue, roots: &[&LiveRoot], trouble: Trouble) -> Trouble {
+pub(super) fn explain(queue: &Queue, roots: &[&LiveRoot], trouble: AttemptError) -> AttemptError {
     let is_about_files = matches!(
         &trouble,
-        Trouble::Failed(_, reason) if !matches!(reason.code, "exists" | "excluded" | "damaged" | "not_allowed" | "disk_full" | "root_changed" | "corrupt")
+        AttemptError::Failed(_, reason) if !matches!(reason.code, "exists" | "excluded" | "damaged" | "not_allowed" | "disk_full" | "root_changed" | "corrupt")
     );
     if !is_about_files {
         return trouble;

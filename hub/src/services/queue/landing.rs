@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use shared_protocol::RelPath;
 
-use super::failure::{Trouble, explain};
-use super::place::{self, Place};
+use super::failure::{AttemptError, explain};
+use super::place::{self, CopyTarget};
 use super::result::{self, Change, Ends, Success, Tried};
 use super::{Queue, ending};
 use crate::domain::operation::Operation;
@@ -24,11 +24,11 @@ use crate::storage::queue::outcome::Made;
 /// How far one file of a group is.
 pub(super) enum Stage {
     /// Its part file is complete and synced.
-    Written(Place, CopiedPart),
+    Written(CopyTarget, CopiedPart),
     /// It has its new name already, as a move on one volume gives it.
-    Renamed(Place),
+    Renamed(CopyTarget),
     /// It has ended.
-    Ended(Result<Success, Trouble>),
+    Ended(Result<Success, AttemptError>),
 }
 
 /// A transfer with how far it is.
@@ -69,7 +69,7 @@ impl Syncs {
 
 impl Unsynced {
     /// Fails if one of these folders could not be synced.
-    pub(super) fn check(&self, folders: &[&Arc<Folder>]) -> Result<(), Trouble> {
+    pub(super) fn check(&self, folders: &[&Arc<Folder>]) -> Result<(), AttemptError> {
         match folders.iter().find_map(|folder| self.0.get(folder.path())) {
             Some(error) => Err(error.again().into()),
             None => Ok(()),
@@ -112,15 +112,15 @@ fn give_name(
     queue: &Queue,
     transfer: &TransferRow,
     ends: &Ends,
-    place: &Place,
+    place: &CopyTarget,
     copied: &CopiedPart,
-) -> Result<(), Trouble> {
+) -> Result<(), AttemptError> {
     place::make_way(queue, transfer, ends.to()?, &place.dest, &place.to_path)?;
     Ok(place::while_in_use(|| finish_part(&place.part, &copied.identity, &place.dest))?)
 }
 
 /// Ends a file that was written and can't go on.
-pub(super) fn give_up(stage: &mut Stage, trouble: Trouble) {
+pub(super) fn give_up(stage: &mut Stage, trouble: AttemptError) {
     if let Stage::Written(place, _) = stage {
         place.part.clean_up();
         *stage = Stage::Ended(Err(trouble));
@@ -130,7 +130,7 @@ pub(super) fn give_up(stage: &mut Stage, trouble: Trouble) {
 /// Tells the index. The sources of moves go only after all copies are committed.
 fn finish<'a>(queue: &Queue, staged: Vec<Staged<'a>>, ends: &Ends) -> Vec<Tried<'a>> {
     let mut tried: Vec<Tried<'a>> = Vec::with_capacity(staged.len());
-    let mut to_drop: Vec<(&'a TransferRow, Place, CopiedPart, Vec<Change>)> = Vec::new();
+    let mut to_drop: Vec<(&'a TransferRow, CopyTarget, CopiedPart, Vec<Change>)> = Vec::new();
     let mut left = BTreeSet::new();
     for (transfer, stage) in staged {
         match stage {
@@ -164,14 +164,14 @@ fn finish<'a>(queue: &Queue, staged: Vec<Staged<'a>>, ends: &Ends) -> Vec<Tried<
         }
         Err(detail) => {
             tracing::error!(detail, "copies could not be committed: their sources stay");
-            tried.extend(to_drop.into_iter().map(|(transfer, ..)| (transfer, Err(Trouble::Stopped))));
+            tried.extend(to_drop.into_iter().map(|(transfer, ..)| (transfer, Err(AttemptError::Stopped))));
         }
     }
     remove_emptied(&mut tried, ends, &left);
     tried
 }
 
-fn commit(queue: &Queue, to_drop: &[(&TransferRow, Place, CopiedPart, Vec<Change>)]) -> Result<(), String> {
+fn commit(queue: &Queue, to_drop: &[(&TransferRow, CopyTarget, CopiedPart, Vec<Change>)]) -> Result<(), String> {
     if to_drop.is_empty() {
         return Ok(());
     }

@@ -17,7 +17,7 @@ use crate::domain::ids::TransferId;
 use crate::domain::rate::Rate;
 use crate::fs::CancelFlag;
 use crate::fs::entry::Mount;
-use crate::services::pace::Pace;
+use crate::services::throughput_meter::ThroughputMeter;
 
 /// How a running transfer is going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -101,7 +101,7 @@ impl Running {
 pub(super) struct Live {
     running: Arc<Mutex<HashMap<TransferId, Running>>>,
     groups: Arc<Mutex<Groups>>,
-    total: Arc<Mutex<Pace>>,
+    total: Arc<Mutex<ThroughputMeter>>,
 }
 
 impl Live {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use backon::BlockingRetryable as _;
 use shared_protocol::RelPath;
 
-use super::failure::Trouble;
+use super::failure::AttemptError;
 use super::result::{Change, End, Ends};
 use super::{Queue, damage, exclusions, together, unknown};
 use crate::domain::failure::FailureClass;
@@ -20,11 +20,11 @@ use crate::fs::trash::{Bin, Put};
 use crate::fs::{FileStamp, Flow, FsError};
 use crate::services::Event;
 use crate::storage::index;
-use crate::storage::queue::{TransferRow, batches, waypoint};
+use crate::storage::queue::{TransferRow, batches, checkpoint};
 
 /// Everything that is known before the first byte moves.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct CopyTarget {
     pub(super) source: Entry,
     pub(super) expected: FileStamp,
     pub(super) to_path: RelPath,
@@ -46,7 +46,7 @@ pub(super) fn token(queue: &Queue, transfer: &TransferRow) -> String {
 }
 
 /// Refuses what the configuration of this moment forbids, and what is no part of the library.
-pub(super) fn check_allowed(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble> {
+pub(super) fn check_allowed(queue: &Queue, transfer: &TransferRow) -> Result<(), AttemptError> {
     exclusions::check(queue, transfer)?;
     unknown::check(queue, transfer)?;
     together::check(queue, transfer)?;
@@ -80,13 +80,13 @@ pub(super) fn prepare(
     transfer: &TransferRow,
     ends: &Ends,
     trodden: &mut Trodden,
-) -> Result<Place, Trouble> {
+) -> Result<CopyTarget, AttemptError> {
     let to = ends.to()?;
     let source = trodden.sources.open(&ends.from.open, transfer.path.parent())?.entry(transfer.path.name());
     check_sound(queue, transfer, ends)?;
     // Of a link this is an error, too.
     if source.stamp()? != expected(transfer) {
-        return Err(Trouble::changed());
+        return Err(AttemptError::changed());
     }
     let folder = trodden.dests.ensure(&to.open, transfer.to_path.parent())?;
     let to_path = free_name(queue, transfer, &folder)?;
@@ -98,15 +98,15 @@ pub(super) fn prepare(
         damage::check(queue, transfer, source.path(), occupant)?;
     }
     if to_path != transfer.to_path {
-        queue.database.write_blocking(|tx| waypoint::renamed(tx, transfer.id, &to_path))?;
+        queue.database.write_blocking(|tx| checkpoint::renamed(tx, transfer.id, &to_path))?;
     }
     // The part file keeps its name when the destination's changes, so that a resume finds it.
     let part = part_in(queue, transfer, &folder);
-    Ok(Place { source, expected: expected(transfer), to_path, dest, part })
+    Ok(CopyTarget { source, expected: expected(transfer), to_path, dest, part })
 }
 
 /// Refuses a source whose bytes changed though nothing wrote to it: it must not spread.
-fn check_sound(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<(), Trouble> {
+fn check_sound(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<(), AttemptError> {
     let file = queue.database.read_blocking(|connection| index::file_at(connection, ends.from.row, &transfer.path))?;
     if file.is_none_or(|file| file.rotted.is_none()) {
         return Ok(());
@@ -116,7 +116,7 @@ fn check_sound(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<(),
          it is right as it is: see Hashes.",
         transfer.path
     );
-    Err(Trouble::last("rotted", detail))
+    Err(AttemptError::last("rotted", detail))
 }
 
 /// The part file of a transfer in a folder, whether or not it is there.
@@ -132,8 +132,8 @@ pub(super) fn part_of(queue: &Queue, transfer: &TransferRow, root: &End) -> Resu
 }
 
 /// The path that the choice leads to, given what is there now.
-fn free_name(queue: &Queue, transfer: &TransferRow, folder: &Arc<Folder>) -> Result<RelPath, Trouble> {
-    let is_taken = |path: &RelPath| -> Result<bool, Trouble> {
+fn free_name(queue: &Queue, transfer: &TransferRow, folder: &Arc<Folder>) -> Result<RelPath, AttemptError> {
+    let is_taken = |path: &RelPath| -> Result<bool, AttemptError> {
         Ok(folder.entry(path.name()).stamp_if_there().map(|stamp| stamp.is_some())?)
     };
     let path = together::path_now(queue, transfer, folder.below())?;
@@ -141,7 +141,7 @@ fn free_name(queue: &Queue, transfer: &TransferRow, folder: &Arc<Folder>) -> Res
         return Ok(path);
     }
     match transfer.on_conflict {
-        OnConflict::Skip => Err(Trouble::exists(path.as_str())),
+        OnConflict::Skip => Err(AttemptError::exists(path.as_str())),
         OnConflict::Replace => Ok(path),
         OnConflict::KeepBoth => together::renumber(queue, transfer, folder.below(), is_taken),
     }
@@ -180,7 +180,7 @@ pub(super) fn watch(queue: &Queue, transfer: &TransferRow) -> impl FnMut(u64) ->
 }
 
 /// The trash for what a transfer's batch deletes; its folders have the same names after a restart.
-pub(super) fn bin(queue: &Queue, transfer: &TransferRow, root: &End) -> Result<Bin, Trouble> {
+pub(super) fn bin(queue: &Queue, transfer: &TransferRow, root: &End) -> Result<Bin, AttemptError> {
     let made = queue.database.read_blocking(|connection| batches::created_at(connection, transfer.batch_id))?;
     let date = crate::storage::timestamp(made).strftime("%Y-%m-%d").to_string();
     Ok(Bin::new(&root.open, date, transfer.batch_id.to_string()))
@@ -199,10 +199,10 @@ pub(super) fn put_into(
 }
 
 /// What is to make way has to be what was seen when that was decided.
-fn check_occupant(transfer: &TransferRow, found: Option<FileStamp>) -> Result<(), Trouble> {
+fn check_occupant(transfer: &TransferRow, found: Option<FileStamp>) -> Result<(), AttemptError> {
     match (transfer.occupant, found) {
         (Some((size_bytes, modified)), Some(found)) if found != FileStamp::known(size_bytes, modified, None) => {
-            Err(Trouble::changed())
+            Err(AttemptError::changed())
         }
         _ => Ok(()),
     }
@@ -216,7 +216,7 @@ pub(super) fn make_way(
     root: &End,
     dest: &Entry,
     path: &RelPath,
-) -> Result<(), Trouble> {
+) -> Result<(), AttemptError> {
     if transfer.on_conflict != OnConflict::Replace {
         return Ok(());
     }

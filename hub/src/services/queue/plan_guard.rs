@@ -2,7 +2,7 @@
 //! the plan was made from, and before anything is deleted, everything was renamed and copied.
 
 use super::Queue;
-use super::failure::Trouble;
+use super::failure::AttemptError;
 use crate::domain::operation::Operation;
 use crate::domain::transfer::Failure;
 use crate::services::ServiceError;
@@ -19,15 +19,15 @@ pub(super) fn check(queue: &Queue, group: &[TransferRow]) -> Result<(), (Failure
     }
     match guard(queue, head) {
         Ok(()) => Ok(()),
-        Err(Trouble::Failed(failure, reason)) => Err((failure, reason)),
-        Err(Trouble::Stopped) => {
+        Err(AttemptError::Failed(failure, reason)) => Err((failure, reason)),
+        Err(AttemptError::Stopped) => {
             let detail = "The hub is shutting down.".to_owned();
             Err((Failure::Transient, Reason { code: "stopped", detail }))
         }
     }
 }
 
-fn guard(queue: &Queue, head: &TransferRow) -> Result<(), Trouble> {
+fn guard(queue: &Queue, head: &TransferRow) -> Result<(), AttemptError> {
     let batch = head.batch_id;
     let (is_mirror, plan, not_done) = queue
         .database
@@ -39,13 +39,13 @@ fn guard(queue: &Queue, head: &TransferRow) -> Result<(), Trouble> {
     if !is_mirror {
         return Ok(());
     }
-    let plan = plan.ok_or_else(|| Trouble::last("impossible", "The plan of this batch is not known any more."))?;
+    let plan = plan.ok_or_else(|| AttemptError::last("impossible", "The plan of this batch is not known any more."))?;
     for (root, row) in [plan.asked.from, plan.asked.to] {
         let live = queue.roots.live(root)?;
         queue.roots.check_blocking(&live)?;
         if live.row != row {
             let detail = format!("{}'s folder is another one now. Make a new plan.", root.label());
-            return Err(Trouble::last("root_changed", detail));
+            return Err(AttemptError::last("root_changed", detail));
         }
     }
     if head.operation == Operation::Delete && not_done > 0 {
@@ -54,7 +54,7 @@ fn guard(queue: &Queue, head: &TransferRow) -> Result<(), Trouble> {
             "Nothing of this plan is deleted, because {not_done} {files} not renamed or copied. Make a new plan for \
              what is left."
         );
-        return Err(Trouble::last("copies_failed", detail));
+        return Err(AttemptError::last("copies_failed", detail));
     }
     Ok(())
 }

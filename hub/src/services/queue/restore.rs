@@ -7,7 +7,7 @@ use std::sync::Arc;
 use shared_protocol::Blake3;
 
 use super::Queue;
-use super::failure::{Trouble, explain};
+use super::failure::{AttemptError, explain};
 use super::landing::Syncs;
 use super::place::{self, Trodden, expected};
 use super::result::{Change, Ends, Success, Tried};
@@ -18,9 +18,9 @@ use crate::fs::relocate::relocate;
 use crate::fs::rename::finish_rename;
 use crate::fs::trash;
 use crate::storage::hashes;
+use crate::storage::queue::checkpoint::KnownTrashed;
 use crate::storage::queue::outcome::Made;
-use crate::storage::queue::waypoint::KnownTrashed;
-use crate::storage::queue::{TransferRow, waypoint};
+use crate::storage::queue::{TransferRow, checkpoint};
 
 /// A file that is back.
 struct Back {
@@ -39,7 +39,7 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
     let mut back = Vec::with_capacity(group.len());
     for transfer in group {
         let done = if queue.live.flag(transfer.id).is_cancelled() {
-            Err(Trouble::Stopped)
+            Err(AttemptError::Stopped)
         } else {
             bring_back(queue, transfer, ends, &mut trodden)
         };
@@ -65,11 +65,11 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
     tried
 }
 
-fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, trodden: &mut Trodden) -> Result<Back, Trouble> {
+fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, trodden: &mut Trodden) -> Result<Back, AttemptError> {
     place::check_allowed(queue, transfer)?;
     let root = &ends.from;
     let Some(trash_path) = transfer.trash_path.clone() else {
-        return Err(Trouble::last("missing", "It is not known where in the trash the file lies."));
+        return Err(AttemptError::last("missing", "It is not known where in the trash the file lies."));
     };
     let in_trash = trash::entry_in(&mut trodden.sources, &root.open, &trash_path)?;
     if transfer.begun
@@ -79,9 +79,10 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, trodden: &mut 
         finish_rename(lying, &dest, expected(transfer))?;
     }
     let lying = in_trash.as_ref().map_or(Ok(None), Entry::stamp_if_there)?;
-    let known = queue.database.read_blocking(|connection| waypoint::find_trashed(connection, root.row, &trash_path))?;
+    let known =
+        queue.database.read_blocking(|connection| checkpoint::find_trashed(connection, root.row, &trash_path))?;
     if known.is_some_and(|known| known.leaving) {
-        return Err(Trouble::last("missing", "The trash is being emptied of this file."));
+        return Err(AttemptError::last("missing", "The trash is being emptied of this file."));
     }
     let from = in_trash.as_ref().map(|entry| Arc::clone(entry.folder()));
     // Of the names of one file, each that comes back changes the identity of those that are still there.
@@ -100,12 +101,12 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, trodden: &mut 
     }
     let source = match (in_trash, lying) {
         (Some(source), Some(stamp)) if stamp == expected(transfer) => source,
-        (_, Some(_)) => return Err(Trouble::changed()),
+        (_, Some(_)) => return Err(AttemptError::changed()),
         (_, None) if !trash::is_there(&root.open, &trash_path)? => {
             let detail = "The disk that its trash lies on is not mounted.";
-            return Err(Trouble::last("missing", detail));
+            return Err(AttemptError::last("missing", detail));
         }
-        (_, None) => return Err(Trouble::last("missing", "The file is not in the trash any more.")),
+        (_, None) => return Err(AttemptError::last("missing", "The file is not in the trash any more.")),
     };
     let dest = trodden.dests.ensure(&root.open, transfer.path.parent())?.entry(transfer.path.name());
     place::make_way(queue, transfer, root, &dest, &transfer.path)?;
@@ -125,7 +126,7 @@ fn tidy(ends: &Ends, left: &BTreeMap<Option<String>, String>) {
     }
 }
 
-fn told(queue: &Queue, transfer: &TransferRow, ends: &Ends, back: Back) -> Result<Success, Trouble> {
+fn told(queue: &Queue, transfer: &TransferRow, ends: &Ends, back: Back) -> Result<Success, AttemptError> {
     let Back { trash_path, stamp, hash, changed, .. } = back;
     let root = &ends.from;
     let cached = queue.database.read_blocking(|connection| hashes::cached(connection, root.row, &transfer.path))?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use shared_protocol::{Blake3, RelPath};
 
 use super::Queue;
-use super::failure::Trouble;
+use super::failure::AttemptError;
 use crate::domain::ids::RootRowId;
 use crate::fs::entry::OpenRoot;
 use crate::fs::{FileStamp, folders};
@@ -20,8 +20,8 @@ use crate::storage::hashes::KnownContent;
 use crate::storage::identities::{self, Followed};
 use crate::storage::index::{self, Edits};
 use crate::storage::queue::TransferRow;
+use crate::storage::queue::checkpoint::{self, Trashed};
 use crate::storage::queue::outcome::Made;
-use crate::storage::queue::waypoint::{self, Trashed};
 use crate::storage::{Connection, StorageError};
 
 /// A root that is open, proved to be the one that is meant.
@@ -55,8 +55,8 @@ pub(super) struct Ends {
 
 impl Ends {
     /// The roots of a transfer, if they are still those it was made for.
-    pub(super) fn of(queue: &Queue, transfer: &TransferRow) -> Result<Self, Trouble> {
-        let changed = || Trouble::last("root_changed", "The root's folder is another one now. Queue it again.");
+    pub(super) fn of(queue: &Queue, transfer: &TransferRow) -> Result<Self, AttemptError> {
+        let changed = || AttemptError::last("root_changed", "The root's folder is another one now. Queue it again.");
         let from = queue.roots.live(transfer.from)?;
         let to = transfer.to.map(|root| queue.roots.live(root)).transpose()?;
         if from.row != transfer.from_row || to.as_ref().map(|to| to.row) != transfer.to_row {
@@ -66,8 +66,8 @@ impl Ends {
         Ok(Self { from: End::open(queue, from)?, to })
     }
 
-    pub(super) fn to(&self) -> Result<&End, Trouble> {
-        self.to.as_ref().ok_or_else(|| Trouble::last("impossible", "The transfer has no destination."))
+    pub(super) fn to(&self) -> Result<&End, AttemptError> {
+        self.to.as_ref().ok_or_else(|| AttemptError::last("impossible", "The transfer has no destination."))
     }
 
     pub(super) fn all(&self) -> Vec<&LiveRoot> {
@@ -110,7 +110,7 @@ pub(super) struct Success {
 }
 
 /// A transfer with what its try came to.
-pub(super) type Tried<'a> = (&'a TransferRow, Result<Success, Trouble>);
+pub(super) type Tried<'a> = (&'a TransferRow, Result<Success, AttemptError>);
 
 /// Brings the index in line with what transfers did, within one transaction.
 pub(super) struct Applied<'a> {
@@ -152,7 +152,7 @@ impl<'a> Applied<'a> {
                     let file = Evicted { path, lake_path: stays, size_bytes, modified, hash: *hash };
                     evictions::note(self.connection, transfer.batch_id, *root, &file)?;
                 }
-                Change::Untrashed { root, trash_path } => waypoint::untrashed(self.connection, *root, trash_path)?,
+                Change::Untrashed { root, trash_path } => checkpoint::untrashed(self.connection, *root, trash_path)?,
                 Change::Shared { root, path } => duplicates::forget(self.connection, *root, path)?,
                 Change::FolderGone { root, path } => self.folders_gone.push((*root, path.clone())),
             }
@@ -171,7 +171,7 @@ impl<'a> Applied<'a> {
         let hash = index::file_at(self.connection, root, path)?.and_then(|file| file.hash);
         let FileStamp { size_bytes, modified, identity } = stamp;
         let file = Trashed { root, path, trash_path, size_bytes, modified, identity, hash };
-        waypoint::trashed(self.connection, transfer, &file)
+        checkpoint::trashed(self.connection, transfer, &file)
     }
 
     /// Writes what belongs to folders; those that are gone go last, when nothing is left in them.

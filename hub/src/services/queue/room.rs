@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Queue;
-use super::failure::Trouble;
+use super::failure::AttemptError;
 use super::result::End;
 use crate::domain::operation::Operation;
 use crate::domain::room::FullDisk;
@@ -19,26 +19,26 @@ use crate::storage::queue::{TransferRow, claim};
 const FULL: &str = "disk_full";
 
 /// Refuses a file that will not fit into its folder, before its first byte is written.
-pub(super) fn check(queue: &Queue, transfer: &TransferRow, folder: &Folder) -> Result<(), Trouble> {
+pub(super) fn check(queue: &Queue, transfer: &TransferRow, folder: &Folder) -> Result<(), AttemptError> {
     let mount = folder.mount()?;
     queue.live.goes_to(transfer.id, mount);
     if free(queue, transfer, folder)?.is_none_or(|free| free >= transfer.size_bytes) {
         return Ok(());
     }
     // Told in full by `explain`, like a disk that fills up half-way.
-    Err(Trouble::Failed(Failure::DiskFull, Reason { code: FULL, detail: "there is no room for it".to_owned() }))
+    Err(AttemptError::Failed(Failure::DiskFull, Reason { code: FULL, detail: "there is no room for it".to_owned() }))
 }
 
 /// Names the disk that is full and how much is missing on it.
-pub(super) fn explain(queue: &Queue, transfer: &TransferRow, trouble: Trouble) -> Trouble {
+pub(super) fn explain(queue: &Queue, transfer: &TransferRow, trouble: AttemptError) -> AttemptError {
     match trouble {
-        Trouble::Failed(Failure::DiskFull, reason) if reason.code == FULL => match full_disk(queue, transfer) {
-            Some((failure, detail)) => Trouble::Failed(failure, Reason { detail, ..reason }),
-            None => Trouble::Failed(Failure::DiskFull, reason),
+        AttemptError::Failed(Failure::DiskFull, reason) if reason.code == FULL => match full_disk(queue, transfer) {
+            Some((failure, detail)) => AttemptError::Failed(failure, Reason { detail, ..reason }),
+            None => AttemptError::Failed(Failure::DiskFull, reason),
         },
-        Trouble::Failed(Failure::DiskFull, reason) => {
+        AttemptError::Failed(Failure::DiskFull, reason) => {
             let detail = full_root(queue, transfer);
-            Trouble::Failed(Failure::DiskFull, Reason { detail: detail.unwrap_or(reason.detail), ..reason })
+            AttemptError::Failed(Failure::DiskFull, Reason { detail: detail.unwrap_or(reason.detail), ..reason })
         }
         other => other,
     }

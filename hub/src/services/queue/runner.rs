@@ -16,10 +16,10 @@ use crate::domain::root::Root;
 use crate::services::events::until_roots_change;
 use crate::services::{Event, ServiceError};
 use crate::storage::queue::TransferRow;
-use crate::storage::queue::claim::{self, Appetite};
+use crate::storage::queue::claim::{self, ClaimLimits};
 
 /// What goes together at first.
-const APPETITE: Appetite = Appetite { small_bytes: small::SMALL_BYTES, n_most: 128, bytes_most: 64 << 20 };
+const CLAIM_LIMITS: ClaimLimits = ClaimLimits { small_bytes: small::SMALL_BYTES, n_most: 128, bytes_most: 64 << 20 };
 
 /// Every group costs two commits that wait for the disk, and is told of as a whole. So it should take
 /// neither much less time than this nor much more.
@@ -41,10 +41,10 @@ pub(super) fn start(queue: &Queue) {
     let this = queue.clone();
     queue.tasks.spawn(async move {
         let mut roots = this.events.subscribe();
-        let mut crew = Crew::default();
+        let mut pool = WorkerPool::default();
         let stopping = this.tasks.token().clone();
         loop {
-            let pause = match fill(&this, &mut crew).await {
+            let pause = match fill(&this, &mut pool).await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(%error, "the queue can't be read");
@@ -54,7 +54,7 @@ pub(super) fn start(queue: &Queue) {
             tokio::select! {
                 () = this.wake.notified() => {}
                 () = tokio::time::sleep(pause) => {}
-                Some(ended) = crew.running.join_next() => {
+                Some(ended) = pool.running.join_next() => {
                     if let Err(error) = ended {
                         tracing::error!(%error, "a worker broke off");
                     }
@@ -64,12 +64,12 @@ pub(super) fn start(queue: &Queue) {
             }
         }
         this.live.stop_all();
-        while crew.running.join_next().await.is_some() {}
+        while pool.running.join_next().await.is_some() {}
     });
 }
 
 /// The workers and their places.
-struct Crew {
+struct WorkerPool {
     running: tokio::task::JoinSet<()>,
     places: Arc<Semaphore>,
     /// Places there are, taken or free.
@@ -82,7 +82,7 @@ struct Crew {
     n_together: Arc<AtomicUsize>,
 }
 
-impl Default for Crew {
+impl Default for WorkerPool {
     fn default() -> Self {
         Self {
             running: tokio::task::JoinSet::new(),
@@ -90,12 +90,12 @@ impl Default for Crew {
             n_places: 0,
             at_work: Arc::default(),
             is_quick: false,
-            n_together: Arc::new(AtomicUsize::new(APPETITE.n_most)),
+            n_together: Arc::new(AtomicUsize::new(CLAIM_LIMITS.n_most)),
         }
     }
 }
 
-impl Crew {
+impl WorkerPool {
     /// Follows the setting; a place that is taken goes when it is given back.
     fn set_places(&mut self, wanted: usize) {
         if wanted > self.n_places {
@@ -171,7 +171,7 @@ fn next_group(asked: usize, n_files: usize, took: Duration) -> usize {
 }
 
 /// Starts workers while places are free; tells how long nothing can change by itself.
-async fn fill(queue: &Queue, crew: &mut Crew) -> Result<Duration, ServiceError> {
+async fn fill(queue: &Queue, pool: &mut WorkerPool) -> Result<Duration, ServiceError> {
     // What could not be written down is not begun.
     if queue.ends.check_writable().is_err() {
         return Ok(UNTIL_WRITABLE);
@@ -183,8 +183,8 @@ async fn fill(queue: &Queue, crew: &mut Crew) -> Result<Duration, ServiceError> 
     }
     let this = queue.clone();
     queue.tasks.blocking(move || copy::discard_left(&this)).await.transpose()?;
-    crew.set_places(usize::from(queue.settings.current().queue_concurrency.get()));
-    while crew.has_room() && !queue.is_held() && !queue.tasks.token().is_cancelled() {
+    pool.set_places(usize::from(queue.settings.current().queue_concurrency.get()));
+    while pool.has_room() && !queue.is_held() && !queue.tasks.token().is_cancelled() {
         let live: Vec<RootRowId> =
             Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok()).map(|root| root.row).collect();
         let policy = queue.policy();
@@ -193,15 +193,15 @@ async fn fill(queue: &Queue, crew: &mut Crew) -> Result<Duration, ServiceError> 
         if !open {
             break;
         }
-        let appetite = Appetite { n_most: crew.n_together.load(Ordering::Relaxed), ..APPETITE };
-        let group = queue.database.write(move |tx| claim::next(tx, &live, appetite, &policy)).await?;
+        let limits = ClaimLimits { n_most: pool.n_together.load(Ordering::Relaxed), ..CLAIM_LIMITS };
+        let group = queue.database.write(move |tx| claim::next(tx, &live, limits, &policy)).await?;
         if group.is_empty() {
             break;
         }
         queue.events.progress(Event::QueueChanged);
-        crew.start(queue, group);
+        pool.start(queue, group);
     }
-    if crew.running.is_empty() {
+    if pool.running.is_empty() {
         queue.buffers.lock().clear();
     }
     Ok(due.filter(|ms| *ms > 0).map_or(LONGEST, Duration::from_millis).min(LONGEST))

@@ -7,7 +7,7 @@
 use super::Queue;
 use super::duplicate::changed;
 use super::ending::known;
-use super::failure::{Trouble, explain};
+use super::failure::{AttemptError, explain};
 use super::place::{self, expected};
 use super::result::{Change, Ends, Success, Tried};
 use super::room;
@@ -26,7 +26,7 @@ use crate::storage::queue::outcome::{Made, Reason};
 pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
     let one = |transfer: &'a TransferRow| {
         if queue.live.flag(transfer.id).is_cancelled() {
-            return (transfer, Err(Trouble::Stopped));
+            return (transfer, Err(AttemptError::Stopped));
         }
         let done = match transfer.operation {
             Operation::Separate => separate(queue, transfer, ends),
@@ -38,11 +38,11 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
 }
 
 /// Puts a link to the copy that stays, or a file that shares its bytes, in the place of the duplicate.
-fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
+fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, AttemptError> {
     place::check_allowed(queue, transfer)?;
     let (from, to) = (&ends.from, ends.to()?);
     if from.row != to.row {
-        return Err(Trouble::last(
+        return Err(AttemptError::last(
             "impossible",
             "The two lie in different roots: no link leads from one to the other.",
         ));
@@ -73,22 +73,22 @@ fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, T
     let stamp = pair.file.stamp()?;
     if transfer.operation == Operation::Hardlink && !pair.file.identity()?.is(&pair.survivor.identity()?) {
         let detail = format!("{} was linked, but is not the same file as {} afterwards.", file.path, stays.path);
-        return Err(Trouble::last("not_linked", detail));
+        return Err(AttemptError::last("not_linked", detail));
     }
     Ok(joined(transfer, ends, stamp, pair.proved.blake3))
 }
 
-fn is_linked(name: &Entry, keeper: &Entry) -> Result<bool, Trouble> {
+fn is_linked(name: &Entry, keeper: &Entry) -> Result<bool, AttemptError> {
     let both = name.stamp_if_there()?.is_some() && keeper.stamp_if_there()?.is_some();
     Ok(both && name.identity()?.is(&keeper.identity()?))
 }
 
 /// Makes what takes the file's place.
-fn make(queue: &Queue, transfer: &TransferRow, pair: &Pair, part: &Entry) -> Result<(), Trouble> {
+fn make(queue: &Queue, transfer: &TransferRow, pair: &Pair, part: &Entry) -> Result<(), AttemptError> {
     part.discard()?;
-    let cannot = |trouble: Trouble| match trouble {
+    let cannot = |trouble: AttemptError| match trouble {
         // What the file system can't do at all it will not do at the next try.
-        Trouble::Failed(Failure::Transient, Reason { detail, .. }) => Trouble::last("not_supported", detail),
+        AttemptError::Failed(Failure::Transient, Reason { detail, .. }) => AttemptError::last("not_supported", detail),
         other => other,
     };
     if transfer.operation == Operation::Hardlink {
@@ -101,7 +101,7 @@ fn make(queue: &Queue, transfer: &TransferRow, pair: &Pair, part: &Entry) -> Res
     if content.blake3 == pair.proved.blake3 {
         return Ok(());
     }
-    Err(Trouble::last("corrupt", "What shares the bytes of the copy that stays does not hold its content."))
+    Err(AttemptError::last("corrupt", "What shares the bytes of the copy that stays does not hold its content."))
 }
 
 fn joined(transfer: &TransferRow, ends: &Ends, stamp: FileStamp, blake3: shared_protocol::Blake3) -> Success {
@@ -117,7 +117,7 @@ fn joined(transfer: &TransferRow, ends: &Ends, stamp: FileStamp, blake3: shared_
 }
 
 /// Copies a file's bytes and puts the copy in its place.
-fn separate(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, Trouble> {
+fn separate(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, AttemptError> {
     let root = &ends.from;
     let file = Entry::open(&root.open, &transfer.path)?;
     let part = place::part_in(queue, transfer, file.folder());
@@ -139,7 +139,7 @@ fn separate(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Succes
         queue.events.progress(Event::TransferChanged(transfer.id));
         stop.flow()
     });
-    let put = copied.map_err(Trouble::from).and_then(|copied| {
+    let put = copied.map_err(AttemptError::from).and_then(|copied| {
         place::touch_while_in_use(|| share::replace(&part, &file, expected(transfer)))?;
         Ok(copied)
     });

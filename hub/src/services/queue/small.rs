@@ -1,18 +1,18 @@
 //! Copying or moving many small files together: written one after the other, synced and renamed
 //! together, and committed at once. Moves on one volume are renames, whatever their size.
 
-use super::failure::{Trouble, explain};
+use super::failure::{AttemptError, explain};
 use super::landing::{self, Stage, Staged};
 use super::place::{self, Trodden};
 use super::result::{Ends, Tried};
-use super::{Queue, copy, landed, room};
+use super::{Queue, copy, recovery, room};
 use crate::domain::transfer::Failure;
 use crate::fs::Buffers;
 use crate::fs::copy::{CopyRequest, copy_to_part_with, sync_part};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Reason;
 
-/// Files up to this size are written without way points: begun anew after a kill or a pause.
+/// Files up to this size are written without checkpoints: begun anew after a kill or a pause.
 pub(super) const SMALL_BYTES: u64 = 8 << 20;
 
 pub(super) const fn is_small(transfer: &TransferRow) -> bool {
@@ -39,12 +39,13 @@ fn write_all<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends, buffers: 
     let mut staged = Vec::with_capacity(group.len());
     for transfer in group {
         let stopped = full || queue.live.flag(transfer.id).is_cancelled();
-        let stage = if stopped { Err(Trouble::Stopped) } else { write(queue, transfer, ends, &mut trodden, buffers) };
+        let stage =
+            if stopped { Err(AttemptError::Stopped) } else { write(queue, transfer, ends, &mut trodden, buffers) };
         let stage = stage.unwrap_or_else(|trouble| {
             Stage::Ended(Err(room::explain(queue, transfer, explain(queue, &ends.all(), trouble))))
         });
         // The rest would end the same way; it keeps its place in the order.
-        full |= matches!(&stage, Stage::Ended(Err(Trouble::Failed(Failure::DiskFull, _))));
+        full |= matches!(&stage, Stage::Ended(Err(AttemptError::Failed(Failure::DiskFull, _))));
         let done = if matches!(&stage, Stage::Ended(Err(_))) { 0 } else { transfer.size_bytes };
         queue.live.progress(transfer.id, done);
         staged.push((transfer, stage));
@@ -63,7 +64,7 @@ fn drop_damaged(queue: &Queue, ends: &Ends, staged: &mut [Staged<'_>]) {
             let detail = error.to_string();
             for (_, stage) in staged.iter_mut() {
                 let reason = Reason { code: "database", detail: detail.clone() };
-                landing::give_up(stage, Trouble::Failed(Failure::Transient, reason));
+                landing::give_up(stage, AttemptError::Failed(Failure::Transient, reason));
             }
             return;
         }
@@ -83,9 +84,9 @@ fn write(
     ends: &Ends,
     trodden: &mut Trodden,
     buffers: &mut Buffers,
-) -> Result<Stage, Trouble> {
+) -> Result<Stage, AttemptError> {
     place::check_allowed(queue, transfer)?;
-    if let Some(success) = landed::find(queue, transfer, ends)? {
+    if let Some(success) = recovery::find(queue, transfer, ends)? {
         return Ok(Stage::Ended(Ok(success)));
     }
     let place = place::prepare(queue, transfer, ends, trodden)?;
@@ -115,7 +116,7 @@ fn write(
     match copied {
         Ok(copied) => Ok(Stage::Written(place, copied)),
         Err(error) => {
-            // There is no way point to go on from.
+            // There is no checkpoint to go on from.
             place.part.clean_up();
             Err(error.into())
         }

@@ -4,20 +4,20 @@
 use shared_protocol::RelPath;
 
 use super::Queue;
-use super::failure::Trouble;
+use super::failure::AttemptError;
 use crate::domain::bundle::numbered;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::transfer::Event;
 use crate::services::ServiceError;
 use crate::storage::queue::bundles::{self, LEFT_BEHIND, NotGone};
-use crate::storage::queue::{TransferRow, row, waypoint};
+use crate::storage::queue::{TransferRow, checkpoint, row};
 
 /// Numbers tried before giving up.
 const MOST_NUMBERS: u32 = 1_000;
 
 /// Refuses a sidecar whose weights did not go. A copy may go before them, as it takes nothing away; but
 /// not where the name of the weights turned out to be another model's.
-pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble> {
+pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), AttemptError> {
     if transfer.bundle.is_none() || transfer.phase == 0 {
         return Ok(());
     }
@@ -30,7 +30,7 @@ pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble
         return Ok(());
     }
     let detail = format!("It belongs to {path}, which was not done. Try that again: this goes along then.");
-    Err(Trouble::last(LEFT_BEHIND, detail))
+    Err(AttemptError::last(LEFT_BEHIND, detail))
 }
 
 /// What a person does with weights is done with what waits for them, too: dropped weights leave nothing
@@ -54,12 +54,16 @@ pub(super) fn follow(queue: &Queue, transfer: &TransferRow, event: Event) -> Res
 
 /// The path of a transfer by now, in a folder as it is spelled on the disk: another of its bundle may have found the
 /// number for all of them.
-pub(super) fn path_now(queue: &Queue, transfer: &TransferRow, folder: Option<&RelPath>) -> Result<RelPath, Trouble> {
+pub(super) fn path_now(
+    queue: &Queue,
+    transfer: &TransferRow,
+    folder: Option<&RelPath>,
+) -> Result<RelPath, AttemptError> {
     let is_numbered = transfer.bundle.is_some() && transfer.on_conflict == OnConflict::KeepBoth;
     let now =
         if is_numbered { queue.database.read_blocking(|connection| row::show(connection, transfer.id))? } else { None };
     let name = now.as_ref().map_or_else(|| transfer.to_path.name(), |now| now.to_path.name());
-    RelPath::in_folder(folder, name).map_err(|error| Trouble::last("name", error.to_string()))
+    RelPath::in_folder(folder, name).map_err(|error| AttemptError::last("name", error.to_string()))
 }
 
 /// Another path for a transfer whose own is taken. All of its bundle get the same number, which has to be
@@ -68,8 +72,8 @@ pub(super) fn renumber(
     queue: &Queue,
     transfer: &TransferRow,
     folder: Option<&RelPath>,
-    is_taken: impl Fn(&RelPath) -> Result<bool, Trouble>,
-) -> Result<RelPath, Trouble> {
+    is_taken: impl Fn(&RelPath) -> Result<bool, AttemptError>,
+) -> Result<RelPath, AttemptError> {
     let bundle = match transfer.bundle {
         Some(bundle) => queue.database.read_blocking(|connection| bundles::members(connection, bundle))?,
         None => vec![transfer.clone()],
@@ -79,7 +83,7 @@ pub(super) fn renumber(
     let is_other = |member: &&&TransferRow| member.id != transfer.id;
     if members.iter().filter(is_other).any(|member| member.progress.state.is_final()) {
         // It would be torn: a part of it has its name.
-        return Err(Trouble::exists(transfer.to_path.as_str()));
+        return Err(AttemptError::exists(transfer.to_path.as_str()));
     }
     let names: Vec<&str> = members.iter().map(|member| member.path.name()).collect();
     for number in 2..MOST_NUMBERS {
@@ -87,7 +91,7 @@ pub(super) fn renumber(
             .iter()
             .map(|name| RelPath::in_folder(folder, name))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| Trouble::last("name", error.to_string()))?;
+            .map_err(|error| AttemptError::last("name", error.to_string()))?;
         let mut taken = false;
         for path in &paths {
             taken |= is_taken(path)?;
@@ -101,12 +105,12 @@ pub(super) fn renumber(
                 if member.id == transfer.id {
                     own = Some(path.clone());
                 } else {
-                    waypoint::renamed(tx, member.id, path)?;
+                    checkpoint::renamed(tx, member.id, path)?;
                 }
             }
             Ok(())
         })?;
-        return own.ok_or_else(|| Trouble::exists(transfer.to_path.as_str()));
+        return own.ok_or_else(|| AttemptError::exists(transfer.to_path.as_str()));
     }
-    Err(Trouble::exists(transfer.to_path.as_str()))
+    Err(AttemptError::exists(transfer.to_path.as_str()))
 }

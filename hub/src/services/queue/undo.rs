@@ -17,7 +17,7 @@ use crate::services::{ErrorKind, ServiceError};
 use crate::storage::queue::batches::{self, GrowingBatch, NewBatch, NewTransfer};
 use crate::storage::queue::bundles::{self, WEIGHTS_PHASE};
 use crate::storage::queue::row::{self, Of};
-use crate::storage::queue::{TransferRow, waypoint};
+use crate::storage::queue::{TransferRow, checkpoint};
 use crate::storage::{Connection, StorageError, retention};
 
 /// Transfers read at once. A batch may have more of them than memory should hold.
@@ -217,7 +217,7 @@ fn restore(
     }
     let gone = || ServiceError::said(ErrorKind::Impossible, "it is no longer in the trash");
     let trash_path = done.trash_path.clone().ok_or_else(gone)?;
-    let known = waypoint::find_trashed(connection, live.row, &trash_path)?;
+    let known = checkpoint::find_trashed(connection, live.row, &trash_path)?;
     let known = known.filter(|known| !known.leaving).ok_or_else(gone)?;
     Ok(NewTransfer {
         on_conflict: if occupant.is_some() { OnConflict::Replace } else { OnConflict::Skip },

@@ -7,7 +7,7 @@
 use shared_protocol::RelPath;
 
 use super::Queue;
-use super::failure::Trouble;
+use super::failure::AttemptError;
 use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
 use crate::domain::skipped::SkipReason;
@@ -20,7 +20,7 @@ use crate::storage::{Connection, StorageError, index, skipped};
 
 /// Refuses a transfer that touches an unknown place of either end; what a plan takes away also where the
 /// other root is not seen, as it goes because that one lacks it.
-pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble> {
+pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), AttemptError> {
     let ends = [Some((transfer.from_row, &transfer.path)), transfer.to_row.map(|row| (row, &transfer.to_path))];
     let of_plan = transfer.phase > 0 && (transfer.operation.takes_away() || transfer.to == Some(transfer.from));
     let (covers, mounts) = queue
@@ -39,7 +39,7 @@ pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble
         })
         .map_err(ServiceError::from)?;
     if let Some(cover) = covers.first() {
-        return Err(Trouble::last(
+        return Err(AttemptError::last(
             "unknown_place",
             format!("Left alone: {}. {}", cover.text(), cover.reason.way_out()),
         ));
@@ -53,7 +53,7 @@ pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), Trouble
     Ok(())
 }
 
-fn check_link(live: &LiveRoot, path: &RelPath) -> Result<(), Trouble> {
+fn check_link(live: &LiveRoot, path: &RelPath) -> Result<(), AttemptError> {
     let Some(link) = live.dir.links().above(path.as_str()) else { return Ok(()) };
     let changed = |error: FsError| {
         let (place, root) = (link.path(), live.root.label());
@@ -62,7 +62,7 @@ fn check_link(live: &LiveRoot, path: &RelPath) -> Result<(), Trouble> {
             SkipReason::LinkChanged.why(Some(&error.cause.to_string())),
             SkipReason::LinkChanged.way_out()
         );
-        Trouble::last(SkipReason::LinkChanged.as_str(), detail)
+        AttemptError::last(SkipReason::LinkChanged.as_str(), detail)
     };
     check_included(&live.dir, link).map_err(changed)
 }
@@ -73,7 +73,7 @@ fn mounts_above(connection: &Connection, row: RootRowId, path: &RelPath) -> Resu
     Ok(mounted.into_iter().filter(|folder| path.is_within(folder)).collect())
 }
 
-fn check_mount(queue: &Queue, row: RootRowId, folder: &RelPath) -> Result<(), Trouble> {
+fn check_mount(queue: &Queue, row: RootRowId, folder: &RelPath) -> Result<(), AttemptError> {
     let live = Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok());
     let Some(live) = live.into_iter().find(|live| live.row == row) else { return Ok(()) };
     if walk::is_mounted(&live.dir, folder)? {
@@ -83,5 +83,5 @@ fn check_mount(queue: &Queue, row: RootRowId, folder: &RelPath) -> Result<(), Tr
         "The disk that was mounted on {folder} in {} is not mounted now. Mount it and try again, or scan {0}.",
         live.root.label()
     );
-    Err(Trouble::last("disk_missing", detail))
+    Err(AttemptError::last("disk_missing", detail))
 }

@@ -11,7 +11,7 @@ use shared_protocol::{Blake3, RelPath};
 
 use super::Queue;
 use super::ending;
-use super::failure::Trouble;
+use super::failure::AttemptError;
 use super::place;
 use super::result::{self, Change, End};
 use crate::domain::temporary::aside_name;
@@ -21,7 +21,7 @@ use crate::fs::hash::{HashOptions, hash_file};
 use crate::fs::rename::{check_unchanged, set_aside};
 use crate::fs::{ContentHash, FileStamp};
 use crate::services::Event;
-use crate::storage::queue::{TransferRow, waypoint};
+use crate::storage::queue::{TransferRow, checkpoint};
 
 /// A file with the root it lies in.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +53,7 @@ pub(super) fn remove(
     file: Placed<'_>,
     expected: FileStamp,
     stays: Placed<'_>,
-) -> Result<Proved, Trouble> {
+) -> Result<Proved, AttemptError> {
     let pair = prove(queue, transfer, file, expected, stays)?;
     check_still(queue, transfer, &pair, stays)?;
     let aside = aside(queue, transfer, &pair.file);
@@ -74,13 +74,13 @@ pub(super) fn prove(
     file: Placed<'_>,
     expected: FileStamp,
     stays: Placed<'_>,
-) -> Result<Pair, Trouble> {
+) -> Result<Pair, AttemptError> {
     let (source, survivor) = (resolve(file)?, resolve(stays)?);
     let Some(stamp) = survivor.stamp_if_there()? else { return Err(no_copy(stays)) };
     check_unchanged(&source, expected)?;
     if source.identity()?.is(&survivor.identity()?) {
         let detail = format!("{} and {} are one file under two names: nothing would be freed.", file.path, stays.path);
-        return Err(Trouble::last("same_file", detail));
+        return Err(AttemptError::last("same_file", detail));
     }
     if stamp.size_bytes != expected.size_bytes {
         return Err(differs(file, stays));
@@ -92,7 +92,7 @@ pub(super) fn prove(
         learn(queue, transfer, [(file, expected, &found), (stays, stamp, &copy)])?;
         return Err(differs(file, stays));
     }
-    queue.database.write_blocking(|tx| waypoint::part_complete(tx, transfer.id, &found.blake3, None))?;
+    queue.database.write_blocking(|tx| checkpoint::part_complete(tx, transfer.id, &found.blake3, None))?;
     learn(queue, transfer, [(file, expected, &found), (stays, stamp, &copy)])?;
     Ok(Pair { file: source, survivor, proved: Proved { stamp, blake3: found.blake3 } })
 }
@@ -103,7 +103,7 @@ pub(super) fn check_still(
     transfer: &TransferRow,
     pair: &Pair,
     stays: Placed<'_>,
-) -> Result<(), Trouble> {
+) -> Result<(), AttemptError> {
     place::check_allowed(queue, transfer)?;
     queue.roots.check_blocking(stays.root)?;
     Ok(check_unchanged(&pair.survivor, pair.proved.stamp)?)
@@ -117,7 +117,7 @@ pub(super) fn was_removed(
     transfer: &TransferRow,
     file: Placed<'_>,
     stays: Placed<'_>,
-) -> Result<Option<Proved>, Trouble> {
+) -> Result<Option<Proved>, AttemptError> {
     let proved = survives(queue, transfer, stays)?;
     if proved.is_some() {
         if let Some(name) = Entry::find(&file.root.open, file.path)? {
@@ -129,7 +129,7 @@ pub(super) fn was_removed(
     Ok(proved)
 }
 
-fn survives(queue: &Queue, transfer: &TransferRow, stays: Placed<'_>) -> Result<Option<Proved>, Trouble> {
+fn survives(queue: &Queue, transfer: &TransferRow, stays: Placed<'_>) -> Result<Option<Proved>, AttemptError> {
     let Some((blake3, _)) = transfer.part.filter(|_| transfer.begun) else { return Ok(None) };
     let Some(survivor) = Entry::find(&stays.root.open, stays.path)? else { return Ok(None) };
     let Some(stamp) = survivor.stamp_if_there()? else { return Ok(None) };
@@ -139,7 +139,7 @@ fn survives(queue: &Queue, transfer: &TransferRow, stays: Placed<'_>) -> Result<
 }
 
 /// Gives a file that was set aside by a try that was killed its name again; `false` if there is none.
-pub(super) fn put_back(queue: &Queue, transfer: &TransferRow, file: Placed<'_>) -> Result<bool, Trouble> {
+pub(super) fn put_back(queue: &Queue, transfer: &TransferRow, file: Placed<'_>) -> Result<bool, AttemptError> {
     let Some(name) = Entry::find(&file.root.open, file.path)? else { return Ok(false) };
     let aside = aside(queue, transfer, &name);
     if aside.stamp_if_there()?.is_none() {
@@ -154,7 +154,7 @@ fn aside(queue: &Queue, transfer: &TransferRow, file: &Entry) -> Entry {
     file.folder().entry(&aside_name(file.name(), &place::token(queue, transfer)))
 }
 
-fn resolve(file: Placed<'_>) -> Result<Entry, Trouble> {
+fn resolve(file: Placed<'_>) -> Result<Entry, AttemptError> {
     Ok(Entry::open(&file.root.open, file.path)?)
 }
 
@@ -165,7 +165,7 @@ fn read(
     file: &Entry,
     stamp: FileStamp,
     before: u64,
-) -> Result<ContentHash, Trouble> {
+) -> Result<ContentHash, AttemptError> {
     let stop = queue.live.flag(transfer.id);
     let content = hash_file(file, stamp, HashOptions { sha256: false, threads: true }, None, &mut |done: u64| {
         queue.live.progress(transfer.id, u64::midpoint(before, done));
@@ -180,7 +180,7 @@ fn learn(
     queue: &Queue,
     transfer: &TransferRow,
     read: [(Placed<'_>, FileStamp, &ContentHash); 2],
-) -> Result<(), Trouble> {
+) -> Result<(), AttemptError> {
     let changes = read.map(|(file, stamp, content)| Change::Content {
         root: file.root.row,
         path: file.path.clone(),
@@ -190,11 +190,14 @@ fn learn(
     Ok(result::commit(queue, transfer, &changes)?)
 }
 
-fn no_copy(stays: Placed<'_>) -> Trouble {
-    Trouble::last("no_copy", format!("{} has no {} any more: the file stays.", stays.root.root.label(), stays.path))
+fn no_copy(stays: Placed<'_>) -> AttemptError {
+    AttemptError::last(
+        "no_copy",
+        format!("{} has no {} any more: the file stays.", stays.root.root.label(), stays.path),
+    )
 }
 
-fn differs(file: Placed<'_>, stays: Placed<'_>) -> Trouble {
+fn differs(file: Placed<'_>, stays: Placed<'_>) -> AttemptError {
     let detail = format!(
         "{} on {} does not hold the same content as {} on {}: the file stays. Compare the two, then decide.",
         stays.path,
@@ -202,5 +205,5 @@ fn differs(file: Placed<'_>, stays: Placed<'_>) -> Trouble {
         file.path,
         file.root.root.label()
     );
-    Trouble::last("differs", detail)
+    AttemptError::last("differs", detail)
 }

@@ -22,7 +22,7 @@ use super::live::{Listening, LiveSession, over};
 use super::session_view::{
     SessionStarted, SessionView, install_command, install_command_with_key, install_command_with_wget,
 };
-use crate::services::needs::Needs;
+use crate::services::context::ServiceContext;
 use crate::services::{ErrorKind, Event, Events, History, ServiceError, Settings, Tasks};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::remote_sessions::{self, KeyDigest, SessionRow};
@@ -57,16 +57,16 @@ struct Inner {
 
 impl Sessions {
     /// Goes on with the session of the last run, if its time is not over.
-    pub(in crate::services) async fn start(needs: &Needs) -> Result<Self, ServiceError> {
+    pub(in crate::services) async fn start(context: &ServiceContext) -> Result<Self, ServiceError> {
         let (live, ended) =
-            needs.database.read(|c| Ok((remote_sessions::live(c)?, remote_sessions::ended(c)?))).await?;
+            context.database.read(|c| Ok((remote_sessions::live(c)?, remote_sessions::ended(c)?))).await?;
         let sessions = Self {
             inner: Arc::new(Inner {
-                settings: needs.settings.clone(),
-                database: needs.database.clone(),
-                history: needs.history.clone(),
-                events: needs.events.clone(),
-                tasks: needs.tasks.clone(),
+                settings: context.settings.clone(),
+                database: context.database.clone(),
+                history: context.history.clone(),
+                events: context.events.clone(),
+                tasks: context.tasks.clone(),
                 live: watch::Sender::new(None),
                 listening: watch::Sender::new(Listening::Closed),
                 ended: RwLock::new(ended),

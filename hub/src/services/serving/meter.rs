@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared_protocol::Blake3;
 
 use crate::domain::described::Blake3Text;
-use crate::services::pace::Pace;
+use crate::services::throughput_meter::ThroughputMeter;
 
 /// Contents whose bytes are remembered; the ones that were sent longest ago are forgotten.
 const MAX_CONTENTS: usize = 1_000;
@@ -47,7 +47,7 @@ pub struct Meter {
 
 #[derive(Debug, Default)]
 struct Counts {
-    pace: Pace,
+    meter: ThroughputMeter,
     total: u64,
     n_streams: u32,
     contents: HashMap<Blake3, Content>,
@@ -71,7 +71,7 @@ impl Meter {
     /// A stream of this content begins; it ends with the answer.
     pub(super) fn begin(&self, hash: Blake3) -> Counted {
         let mut counts = self.counts.lock();
-        counts.pace.add(0, Instant::now());
+        counts.meter.add(0, Instant::now());
         counts.n_streams += 1;
         counts.content(hash).n_streams += 1;
         Counted { meter: self.clone(), hash }
@@ -80,11 +80,11 @@ impl Meter {
     /// What goes out now.
     pub fn view(&self) -> UplinkView {
         let mut counts = self.counts.lock();
-        counts.pace.add(0, Instant::now());
+        counts.meter.add(0, Instant::now());
         let mut contents: Vec<_> = counts.contents.iter().collect();
         contents.sort_by_key(|(_, content)| std::cmp::Reverse((content.n_streams > 0, content.last)));
         UplinkView {
-            bytes_per_second: counts.pace.rate().bytes_per_second(),
+            bytes_per_second: counts.meter.rate().bytes_per_second(),
             n_streams: counts.n_streams,
             bytes_served: counts.total,
             contents: contents
@@ -120,7 +120,7 @@ impl Counted {
         let mut counts = self.meter.counts.lock();
         counts.total += bytes;
         counts.content(self.hash).bytes += bytes;
-        counts.pace.add(bytes, Instant::now());
+        counts.meter.add(bytes, Instant::now());
     }
 }
 

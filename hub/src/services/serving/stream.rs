@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
 use super::meter::Counted;
-use super::pace::piece_bytes;
+use super::rate_limiter::piece_bytes;
 use super::{Opened, Place, ServeError, Serving};
 use crate::fs::rename::TouchError;
 use crate::fs::served::ServedFile;
@@ -97,7 +97,7 @@ impl Pieces {
             () = over.cancelled() => return Err(Cut::Over),
             () = async {
                 self.read_ahead(file).await;
-                inner.pace.wait(bytes, limit).await;
+                inner.rate_limiter.wait(bytes, limit).await;
             } => {}
         }
         self.counted.add(bytes);

@@ -17,7 +17,7 @@ use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
 use crate::fs::entry::{Entry, Folder};
 use crate::fs::replace::{self, Seen};
-use crate::services::needs::Needs;
+use crate::services::context::ServiceContext;
 use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::evictions::{self, Extent, ListedEviction};
@@ -71,7 +71,7 @@ pub struct LostRoot {
 /// Keeps the list; clones share it.
 #[derive(Clone)]
 pub struct EvictionsList {
-    needs: Needs,
+    context: ServiceContext,
     /// What the list held when it was written last, with the root's row.
     written: Arc<Mutex<Option<(RootRowId, Extent)>>>,
     lost: Arc<Mutex<Option<LostRoot>>>,
@@ -79,16 +79,16 @@ pub struct EvictionsList {
 
 impl EvictionsList {
     /// Begins to keep it.
-    pub(in crate::services) fn start(needs: &Needs) -> Self {
-        let list = Self { needs: needs.clone(), written: Arc::default(), lost: Arc::default() };
+    pub(in crate::services) fn start(context: &ServiceContext) -> Self {
+        let list = Self { context: context.clone(), written: Arc::default(), lost: Arc::default() };
         let this = list.clone();
-        needs.tasks.spawn(async move {
-            let mut events = this.needs.events.subscribe();
+        context.tasks.spawn(async move {
+            let mut events = this.context.events.subscribe();
             loop {
                 let began = std::time::Instant::now();
                 let own = this.clone();
-                this.needs.tasks.blocking(move || own.follow()).await;
-                if !this.needs.tasks.pause(SETTLE.max(began.elapsed() * SHARE)).await {
+                this.context.tasks.blocking(move || own.follow()).await;
+                if !this.context.tasks.pause(SETTLE.max(began.elapsed() * SHARE)).await {
                     return;
                 }
                 let heard = async {
@@ -102,7 +102,7 @@ impl EvictionsList {
                 tokio::select! {
                     () = heard => {}
                     () = tokio::time::sleep(LONGEST) => {}
-                    () = this.needs.tasks.token().cancelled() => return,
+                    () = this.context.tasks.token().cancelled() => return,
                 }
             }
         });
@@ -111,27 +111,27 @@ impl EvictionsList {
 
     /// What was lost, as far as the roots tell.
     pub async fn lost(&self) -> Result<Lost, ServiceError> {
-        let asked = self.needs.database.read(|connection| facts::get(connection, facts::LOST)).await?.is_some();
+        let asked = self.context.database.read(|connection| facts::get(connection, facts::LOST)).await?.is_some();
         Ok(Lost { asked, evictions: self.lost.lock().clone() })
     }
 
     /// Takes back into the database what the list names, and tells how many files that were.
     pub async fn take_back(&self) -> Result<u64, ServiceError> {
         let this = self.clone();
-        let taken = self.needs.tasks.blocking(move || this.take_back_blocking()).await;
+        let taken = self.context.tasks.blocking(move || this.take_back_blocking()).await;
         let n = taken.ok_or(ServiceError::ShuttingDown)??;
         let line = format!("Took back {n} evicted files from the list on Local");
-        self.needs.history.add(NewLine::new("database", Level::Info, line).root(Root::Local)).await;
-        self.needs.events.send(Event::IndexChanged(Root::Local));
-        self.needs.events.send(Event::QueueChanged);
+        self.context.history.add(NewLine::new("database", Level::Info, line).root(Root::Local)).await;
+        self.context.events.send(Event::IndexChanged(Root::Local));
+        self.context.events.send(Event::QueueChanged);
         Ok(n)
     }
 
     /// Begins without what an earlier database knew. The list that is there is kept as a copy beside
     /// the next one.
     pub async fn begin_anew(&self) -> Result<(), ServiceError> {
-        let live = self.needs.roots.live(Root::Local).ok();
-        self.needs
+        let live = self.context.roots.live(Root::Local).ok();
+        self.context
             .database
             .write(move |tx| {
                 facts::remove(tx, facts::LOST)?;
@@ -139,17 +139,17 @@ impl EvictionsList {
             })
             .await?;
         self.lost.lock().take();
-        self.needs.events.send(Event::QueueChanged);
+        self.context.events.send(Event::QueueChanged);
         Ok(())
     }
 
     fn take_back_blocking(&self) -> Result<u64, ServiceError> {
-        let live = self.needs.roots.live(Root::Local)?;
+        let live = self.context.roots.live(Root::Local)?;
         let (_, list) = self.read(&live)?;
         let Some(list) = list else {
             return Err(ServiceError::said(ErrorKind::NotFound, "Local carries no list of evicted files."));
         };
-        let n = self.needs.database.write_blocking(|tx| {
+        let n = self.context.database.write_blocking(|tx| {
             let mut n = 0;
             for one in &list.evictions {
                 n += u64::from(evictions::take_back(tx, live.row, one)?);
@@ -164,9 +164,9 @@ impl EvictionsList {
 
     /// Brings the list in line with the database.
     fn follow(&self) {
-        let Ok(live) = self.needs.roots.live(Root::Local) else { return };
+        let Ok(live) = self.context.roots.live(Root::Local) else { return };
         // Without a marker nothing can be written there.
-        if live.marker.is_none() || !live.writable || self.needs.database.troubles().now().is_some() {
+        if live.marker.is_none() || !live.writable || self.context.database.troubles().now().is_some() {
             return;
         }
         if let Err(error) = self.follow_live(&live) {
@@ -176,7 +176,7 @@ impl EvictionsList {
 
     fn follow_live(&self, live: &LiveRoot) -> Result<(), ServiceError> {
         let row = live.row;
-        let (owned, extent) = self.needs.database.read_blocking(|connection| {
+        let (owned, extent) = self.context.database.read_blocking(|connection| {
             Ok((facts::get(connection, &listed(row))?.is_some(), evictions::extent(connection, row)?))
         })?;
         if owned && *self.written.lock() == Some((row, extent)) {
@@ -191,11 +191,11 @@ impl EvictionsList {
             if unknown.is_some() {
                 if *self.lost.lock() != unknown {
                     *self.lost.lock() = unknown;
-                    self.needs.events.send(Event::QueueChanged);
+                    self.context.events.send(Event::QueueChanged);
                 }
                 return Ok(());
             }
-            self.needs.database.write_blocking(|tx| facts::set(tx, &listed(row), "1"))?;
+            self.context.database.write_blocking(|tx| facts::set(tx, &listed(row), "1"))?;
         }
         // A root without any gets no file.
         if extent.n_files > 0 || seen.is_some() {
@@ -207,7 +207,7 @@ impl EvictionsList {
 
     /// What a list names that was neither evicted by this database nor is there.
     fn unknown(&self, live: &LiveRoot, list: &List) -> Result<Option<LostRoot>, ServiceError> {
-        let unknown = self.needs.database.read_blocking(|connection| {
+        let unknown = self.context.database.read_blocking(|connection| {
             let mut unknown = Extent::default();
             for one in &list.evictions {
                 if !evictions::is_known(connection, live.row, &one.path)? {
@@ -237,7 +237,7 @@ impl EvictionsList {
 
     /// The list's name in the root, which is still the one that `live` was.
     fn file(&self, live: &LiveRoot) -> Result<Entry, ServiceError> {
-        let open = self.needs.roots.open_blocking(live)?;
+        let open = self.context.roots.open_blocking(live)?;
         let folder = Folder::open(&open, None);
         let folder = folder.map_err(|error| ServiceError::said(ErrorKind::Unavailable, error.to_string()))?;
         Ok(folder.entry(EVICTIONS_FILE))
@@ -246,7 +246,7 @@ impl EvictionsList {
     fn write(&self, live: &LiveRoot, seen: Option<&Seen>) -> Result<(), ServiceError> {
         let Some(root_id) = live.marker else { return Ok(()) };
         let row = live.row;
-        let evictions = self.needs.database.read_blocking(|connection| evictions::listed(connection, row, MOST))?;
+        let evictions = self.context.database.read_blocking(|connection| evictions::listed(connection, row, MOST))?;
         let said = |error: String| ServiceError::said(ErrorKind::Unavailable, error);
         let bytes =
             serde_json::to_vec(&List { version: VERSION, root_id, evictions }).map_err(|e| said(e.to_string()))?;

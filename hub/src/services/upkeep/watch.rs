@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::size;
 use crate::fs::volume;
 use crate::services::Event;
-use crate::services::needs::Needs;
+use crate::services::context::ServiceContext;
 use crate::storage::facts;
 
 /// Between two looks.
@@ -21,15 +21,15 @@ const ENOUGH_BYTES: u64 = 32 << 20;
 /// A fact that is written to find out whether it can be.
 const TEST: &str = "write_test";
 
-pub(super) fn start(needs: &Needs) {
-    let needs = needs.clone();
-    let tasks = needs.tasks.clone();
+pub(super) fn start(context: &ServiceContext) {
+    let context = context.clone();
+    let tasks = context.tasks.clone();
     tasks.clone().spawn(async move {
         let mut told = None;
         loop {
-            let this = needs.clone();
+            let this = context.clone();
             tasks.blocking(move || look(&this)).await;
-            let now = needs.database.troubles().now();
+            let now = context.database.troubles().now();
             if now != told {
                 if let Some(trouble) = &now {
                     tracing::error!(why = trouble.why, "the database can't be written");
@@ -37,7 +37,7 @@ pub(super) fn start(needs: &Needs) {
                     tracing::info!("the database can be written again");
                 }
                 // The notices of every page follow the queue, which waits or goes on.
-                needs.events.send(Event::QueueChanged);
+                context.events.send(Event::QueueChanged);
                 told = now;
             }
             if !tasks.pause(EVERY).await {
@@ -47,9 +47,9 @@ pub(super) fn start(needs: &Needs) {
     });
 }
 
-fn look(needs: &Needs) {
-    let troubles = needs.database.troubles();
-    let folder = &needs.settings.current().app_data_dir;
+fn look(context: &ServiceContext) {
+    let troubles = context.database.troubles();
+    let folder = &context.settings.current().app_data_dir;
     let known = troubles.now();
     // A file system that says 0 of 0 says nothing.
     let space = volume::space(folder).ok().flatten().filter(|space| space.total_bytes > 0);
@@ -68,7 +68,7 @@ fn look(needs: &Needs) {
     }
     if known.is_some() {
         let now = crate::storage::now_ms().to_string();
-        if let Err(error) = needs.database.write_blocking(|tx| facts::set(tx, TEST, &now)) {
+        if let Err(error) = context.database.write_blocking(|tx| facts::set(tx, TEST, &now)) {
             tracing::debug!(%error, "the database still can't be written");
         }
     }

@@ -12,7 +12,7 @@ use crate::storage::{StorageError, now_ms, to_db};
 /// How much one worker takes at once. Small files are taken together, so that a thousand of them
 /// cost a few commits, not thousands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Appetite {
+pub struct ClaimLimits {
     /// Files up to this size go together.
     pub small_bytes: u64,
     /// So many at the most.
@@ -30,17 +30,17 @@ pub struct Appetite {
 pub fn next(
     connection: &Connection,
     live: &[RootRowId],
-    appetite: Appetite,
+    limits: ClaimLimits,
     policy: &RetryPolicy,
 ) -> Result<Vec<TransferRow>, StorageError> {
     let mut taken: Vec<TransferRow> = Vec::new();
     let mut bytes = 0;
-    lanes::first_alike(connection, live, appetite.n_most, |candidate| {
+    lanes::first_alike(connection, live, limits.n_most, |candidate| {
         if let Some(head) = taken.first() {
             // Where only a name changes in one root, any size is small.
-            let is_small = |t: &TransferRow| t.size_bytes <= appetite.small_bytes || t.to.is_none();
+            let is_small = |t: &TransferRow| t.size_bytes <= limits.small_bytes || t.to.is_none();
             let is_alike = head.operation == candidate.operation;
-            let fits = bytes + candidate.size_bytes <= appetite.bytes_most || !candidate.operation.has_destination();
+            let fits = bytes + candidate.size_bytes <= limits.bytes_most || !candidate.operation.has_destination();
             if !is_alike || !fits || !is_small(head) || !is_small(&candidate) {
                 return false;
             }
@@ -133,8 +133,8 @@ mod tests {
     use crate::domain::root::Root;
     use crate::storage::Database;
     use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
+    use crate::storage::queue::checkpoint;
     use crate::storage::queue::outcome;
-    use crate::storage::queue::waypoint;
 
     /// What [`summary`] says, counted anew.
     fn counted(connection: &Connection) -> Vec<(TransferState, u64, u64)> {
@@ -182,12 +182,12 @@ mod tests {
             let (kept, fresh) = database.read_blocking(|c| Ok((summary(c)?, counted(c)))).unwrap();
             assert_eq!(kept, fresh, "{step}");
         };
-        let appetite = Appetite { small_bytes: 1_000, n_most: 4, bytes_most: 1_000 };
+        let limits = ClaimLimits { small_bytes: 1_000, n_most: 4, bytes_most: 1_000 };
         let live = [RootRowId(1), RootRowId(2)];
         check("asked for", &|tx| batches::insert(tx, &batch, &transfers).map(drop));
-        check("claimed", &|tx| next(tx, &live, appetite, &policy).map(|taken| assert_eq!(taken.len(), 4)));
+        check("claimed", &|tx| next(tx, &live, limits, &policy).map(|taken| assert_eq!(taken.len(), 4)));
         check("on its way", &|tx| {
-            waypoint::synced(tx, crate::domain::ids::TransferId(1), 50, &shared_protocol::Blake3::from_bytes([1; 32]))
+            checkpoint::synced(tx, crate::domain::ids::TransferId(1), 50, &shared_protocol::Blake3::from_bytes([1; 32]))
         });
         check("done", &|tx| outcome::complete(tx, crate::domain::ids::TransferId(1), None, &policy).map(drop));
         check("dropped", &|tx| {

@@ -190,7 +190,7 @@ mod tests {
     use crate::domain::root::Root;
     use crate::storage::Database;
     use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
-    use crate::storage::queue::claim::{self, Appetite};
+    use crate::storage::queue::claim::{self, ClaimLimits};
 
     #[test]
     fn a_part_is_looked_for_however_its_transfer_ended_and_though_another_root_is_away() {
@@ -219,7 +219,7 @@ mod tests {
             skipped: "[]".into(),
             undo_of: None,
         };
-        let appetite = Appetite { small_bytes: 1_000, n_most: 10, bytes_most: 10_000 };
+        let limits = ClaimLimits { small_bytes: 1_000, n_most: 10, bytes_most: 10_000 };
         let left = |live: &[RootRowId]| -> Vec<i64> {
             let found = database.read_blocking(|connection| with_part_left(connection, live)).unwrap();
             found.iter().map(|transfer| transfer.id.0).collect()
@@ -227,7 +227,7 @@ mod tests {
         database
             .write_blocking(|tx| {
                 batches::insert(tx, &batch, &[new(1), new(2), new(3)])?;
-                claim::next(tx, &live, appetite, &policy)?;
+                claim::next(tx, &live, limits, &policy)?;
                 complete(tx, TransferId(1), None, &policy)?.unwrap();
                 may_have_left_part(tx, TransferId(1))?;
                 complete(tx, TransferId(2), None, &policy)?.unwrap();

@@ -12,12 +12,12 @@ use crate::domain::ticks::Ticks;
 use crate::domain::transfer::{Event, Failure};
 use crate::storage::Database;
 use crate::storage::queue::batches::{GrowingBatch, NewBatch, NewTransfer, Place, place};
-use crate::storage::queue::claim::{Appetite, next};
+use crate::storage::queue::claim::{ClaimLimits, next};
 use crate::storage::queue::outcome::{self, Reason};
 
 const LOCAL: RootRowId = RootRowId(1);
 const LAKE: RootRowId = RootRowId(2);
-const APPETITE: Appetite = Appetite { small_bytes: 1_000, n_most: 512, bytes_most: 1 << 20 };
+const CLAIM_LIMITS: ClaimLimits = ClaimLimits { small_bytes: 1_000, n_most: 512, bytes_most: 1 << 20 };
 
 struct Queue {
     database: Database,
@@ -67,7 +67,7 @@ impl Queue {
     }
 
     fn claim(&self, live: &[RootRowId]) -> Vec<TransferRow> {
-        self.database.write_blocking(|tx| next(tx, live, APPETITE, &RetryPolicy::with_tries(0))).unwrap()
+        self.database.write_blocking(|tx| next(tx, live, CLAIM_LIMITS, &RetryPolicy::with_tries(0))).unwrap()
     }
 
     /// Claims and tells the paths.

@@ -17,11 +17,11 @@ const PIECE: (u64, u64) = (4 << 10, 256 << 10);
 /// When the next piece may go. Whoever waits holds the lock, and locks are given in order: so streams
 /// take turns, and as pieces are equal each gets its share.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct RateLimiter {
     next: Mutex<Option<Instant>>,
 }
 
-impl Pace {
+impl RateLimiter {
     /// Waits until so many bytes may go.
     pub(super) async fn wait(&self, bytes: u64, limit: Option<u64>) {
         let Some(limit) = limit else { return };

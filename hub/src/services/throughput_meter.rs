@@ -9,13 +9,13 @@ const SAMPLE: Duration = Duration::from_millis(100);
 
 /// What each of them has moved, added up to one rate.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Pace {
+pub(super) struct ThroughputMeter {
     rate: Rate,
     moved: u64,
     since: Option<Instant>,
 }
 
-impl Pace {
+impl ThroughputMeter {
     /// One of them has moved so many bytes more.
     pub(super) fn add(&mut self, bytes: u64, now: Instant) {
         self.moved += bytes;
@@ -43,19 +43,19 @@ mod tests {
 
     #[test]
     fn two_that_go_at_once_are_twice_as_fast_and_a_pause_slows_neither() {
-        let (mut pace, mut now) = (Pace::default(), Instant::now());
+        let (mut meter, mut now) = (ThroughputMeter::default(), Instant::now());
         for second in 0..4 {
             if second == 2 {
                 now += Duration::from_mins(1);
-                pace.begin_anew(now);
+                meter.begin_anew(now);
             }
             for _ in 0..10 {
                 now += Duration::from_millis(50);
-                pace.add(1_000_000, now);
+                meter.add(1_000_000, now);
                 now += Duration::from_millis(50);
-                pace.add(1_000_000, now);
+                meter.add(1_000_000, now);
             }
         }
-        assert!(pace.rate().bytes_per_second().abs_diff(20_000_000) < 2_000_000, "{pace:?}");
+        assert!(meter.rate().bytes_per_second().abs_diff(20_000_000) < 2_000_000, "{meter:?}");
     }
 }

@@ -8,10 +8,10 @@ use crate::fs::CancelFlag;
 use crate::services::roots::LiveRoot;
 
 /// Between two looks at it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const UNTIL_NEXT_LOOK: Duration = Duration::from_secs(2);
 
 /// The root, as soon as it can be reached; none if the job is to stop.
-pub(super) fn until_live(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Option<LiveRoot> {
+pub(super) fn wait_until_online(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Option<LiveRoot> {
     loop {
         if cancel.is_cancelled() {
             return None;
@@ -23,7 +23,7 @@ pub(super) fn until_live(hasher: &Hasher, root: Root, cancel: &CancelFlag) -> Op
             }
             Err(error) => {
                 hasher.update(root, |running| running.waiting = Some(error.to_string()));
-                cancel.pause(PATIENCE);
+                cancel.pause(UNTIL_NEXT_LOOK);
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use super::Queue;
 use super::ending;
-use super::failure::Trouble;
+use super::failure::AttemptError;
 use super::place::{self, expected};
 use super::result::{self, Change, Ends, Success};
 use crate::domain::operation::Operation;
@@ -18,7 +18,7 @@ use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Made;
 
 /// The result of an earlier try, if there is one.
-pub(super) fn find(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Option<Success>, Trouble> {
+pub(super) fn find(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Option<Success>, AttemptError> {
     if !transfer.begun {
         return Ok(None);
     }
@@ -64,7 +64,7 @@ pub(super) fn find(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result
             Some(source) => {
                 let part = place::part_in(queue, transfer, dest.folder());
                 let to_path = transfer.to_path.clone();
-                let place = place::Place { source, expected: expected(transfer), to_path, dest, part };
+                let place = place::CopyTarget { source, expected: expected(transfer), to_path, dest, part };
                 changes.push(ending::drop_source(transfer, ends, &place)?);
             }
             None => changes.push(Change::Gone { root: ends.from.row, path: transfer.path.clone() }),
@@ -81,24 +81,28 @@ fn lasting(
     ends: &Ends,
     dest: &Entry,
     stamp: FileStamp,
-) -> Result<Success, Trouble> {
+) -> Result<Success, AttemptError> {
     Folder::nearest(&ends.from.open, &transfer.path)?.sync()?;
     dest.folder().sync()?;
     ending::renamed(queue, transfer, ends, &transfer.to_path, stamp)
 }
 
 /// Whether the file can have come by a rename.
-fn is_near(transfer: &TransferRow, ends: &Ends, dest: &Entry) -> Result<bool, Trouble> {
+fn is_near(transfer: &TransferRow, ends: &Ends, dest: &Entry) -> Result<bool, AttemptError> {
     Ok(Folder::nearest(&ends.from.open, &transfer.path)?.mount()? == dest.folder().mount()?)
 }
 
-fn known_hash(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Option<shared_protocol::Blake3>, Trouble> {
+fn known_hash(
+    queue: &Queue,
+    transfer: &TransferRow,
+    ends: &Ends,
+) -> Result<Option<shared_protocol::Blake3>, AttemptError> {
     Ok(queue.database.read_blocking(|connection| {
         Ok(index::file_at(connection, ends.from.row, &transfer.path)?.and_then(|file| file.hash))
     })?)
 }
 
-fn hash(queue: &Queue, transfer: &TransferRow, file: &Entry, stamp: FileStamp) -> Result<ContentHash, Trouble> {
+fn hash(queue: &Queue, transfer: &TransferRow, file: &Entry, stamp: FileStamp) -> Result<ContentHash, AttemptError> {
     let stop = queue.live.flag(transfer.id);
     let options = HashOptions { sha256: false, threads: true };
     Ok(hash_file(file, stamp, options, None, &mut |done: u64| {

@@ -6,7 +6,7 @@ use crate::storage::Database;
 
 /// The neighbours of one hub; clones share them.
 #[derive(Clone)]
-pub(super) struct Needs {
+pub(super) struct ServiceContext {
     pub(super) settings: Settings,
     pub(super) database: Database,
     pub(super) roots: Roots,
