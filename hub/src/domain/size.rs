@@ -24,6 +24,11 @@ pub fn bytes(size: u64) -> String {
     }
 }
 
+/// `1 file` or `12,345 files`, by the noun for one.
+pub fn counted(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(i64::try_from(n).unwrap_or(i64::MAX)), if n == 1 { "" } else { "s" })
+}
+
 /// A number with its thousands set apart: `12,345`.
 pub fn count(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();

@@ -2,7 +2,7 @@
 
 use super::ids::BatchId;
 use super::root::Root;
-use super::size::count;
+use super::size::{count, counted};
 use super::span::duration;
 
 /// What a batch is called.
@@ -170,7 +170,7 @@ struct Words {
 
 impl Words {
     fn counted(&self, n: u64) -> String {
-        format!("{} {}{}", number(n), self.noun, if n == 1 { "" } else { "s" })
+        counted(n, self.noun)
     }
 }
 

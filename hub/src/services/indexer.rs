@@ -26,6 +26,7 @@ use super::{Comparer, Ends, ErrorKind, Event, Events, History, Roots, ServiceErr
 use crate::domain::ids::{RootRowId, ScanId};
 use crate::domain::root::Root;
 use crate::domain::scan::{ScanReport, WorkState};
+use crate::domain::size::counted;
 use crate::fs::CancelFlag;
 use crate::storage::history::{Level, NewLine};
 use crate::storage::views::{Page, PageRequest};
@@ -71,8 +72,10 @@ impl Indexer {
         database.write(|tx| scans::close_interrupted(tx)).await?;
         let n_left_out = database.write(|tx| index::leave_out_excluded(tx)).await?;
         if n_left_out > 0 {
-            let summary =
-                format!("{n_left_out} files left the index: trashes, snapshots and half downloads are no library");
+            let summary = format!(
+                "{} left the index: trashes, snapshots and half downloads are no library",
+                counted(n_left_out, "file")
+            );
             history.add(NewLine::new("scan", Level::Info, summary)).await;
         }
         let indexer = Self {
@@ -277,10 +280,10 @@ impl Indexer {
                 continue;
             }
             let summary = format!(
-                "Scan of {} {}: {} files, {} new, {} changed, {} gone",
+                "Scan of {} {}: {}, {} new, {} changed, {} gone",
                 root.label(),
                 part.state.as_str(),
-                part.n_files,
+                counted(part.n_files, "file"),
                 part.n_added,
                 part.n_changed,
                 part.n_removed

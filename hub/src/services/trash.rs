@@ -18,6 +18,7 @@ use super::queue::SkippedPath;
 use super::roots::LiveRoot;
 use super::{ErrorKind, Event, Events, History, Indexer, Roots, ServiceError, Tasks};
 use crate::domain::root::{PerRoot, Root};
+use crate::domain::size::counted;
 use crate::fs::entry::OpenRoot;
 use crate::fs::{FileStamp, trash as files};
 use crate::storage::history::{Level, NewLine};
@@ -116,8 +117,8 @@ impl Trash {
         let work = move || this.empty_blocking(&live, &filter(&request), expected);
         let emptied = self.tasks.blocking(work).await.ok_or(ServiceError::ShuttingDown)??;
         if emptied.n > 0 {
-            let files = if emptied.n == 1 { "file" } else { "files" };
-            let summary = format!("Emptied the trash of {}: {} {files} removed for good", root.label(), emptied.n);
+            let files = counted(emptied.n, "file");
+            let summary = format!("Emptied the trash of {}: {files} removed for good", root.label());
             let line = NewLine::new("trash", Level::Info, summary).root(root);
             self.history.add(line.detail(format!("{} bytes are free now", emptied.size_bytes))).await;
         }

@@ -146,12 +146,15 @@ fn line(scan: &DuplicateScanRow) -> NewLine {
     let place = scan.scope.roots.iter().map(|root| root.label()).collect::<Vec<_>>().join(" and ");
     let found = match scan.state {
         WorkState::Complete | WorkState::Partial => {
-            format!(": {} groups, {} could be freed", scan.n_groups, size::bytes(scan.reclaimable_bytes))
+            let groups = size::counted(scan.n_groups, "group");
+            format!(": {groups}, {} could be freed", size::bytes(scan.reclaimable_bytes))
         }
         _ => String::new(),
     };
-    let failed =
-        if scan.n_failed > 0 { format!(", {} files could not be compared", scan.n_failed) } else { String::new() };
+    let failed = match scan.n_failed {
+        0 => String::new(),
+        n => format!(", {} could not be compared", size::counted(n, "file")),
+    };
     let summary = format!("Search for duplicates in {place} {}{found}{failed}", scan.state.as_str());
     let mut line = NewLine::new("duplicates", level, summary);
     line.detail.clone_from(&scan.detail);

@@ -7,6 +7,7 @@ use super::wait_until_online::{UNTIL_NEXT_LOOK, wait_until_online};
 use super::{HashKind, Hasher, Running, n_readers, reader_pool};
 use crate::domain::root::Root;
 use crate::domain::scan::WorkState;
+use crate::domain::size::counted;
 use crate::fs::CancelFlag;
 use crate::services::Event;
 use crate::services::throughput_meter::ThroughputMeter;
@@ -117,9 +118,16 @@ fn line(job: &HashJobRow) -> Option<NewLine> {
     }
     let (root, state) = (job.root.label(), job.state.as_str());
     let what = if job.kind == HashKind::Verify { "Verifying" } else { "Hashing" };
-    let summary = format!("{what} in {root} {state}: {} of {} files, {} failed", job.n_done, job.n_total, job.n_failed);
+    let summary = format!(
+        "{what} in {root} {state}: {} of {}, {} failed",
+        job.n_done,
+        counted(job.n_total, "file"),
+        job.n_failed
+    );
     let level = if is_complete { Level::Info } else { Level::Warning };
-    Some(NewLine::new("hash", level, summary).root(job.root))
+    let mut line = NewLine::new("hash", level, summary).root(job.root);
+    line.detail.clone_from(&job.detail);
+    Some(line)
 }
 
 /// Reads what is left of the job.

@@ -4,6 +4,7 @@
 
 use super::{Queue, conflict, story};
 use crate::domain::ids::BatchId;
+use crate::domain::size::counted;
 use crate::domain::transfer;
 use crate::services::{Event, ServiceError};
 use crate::storage::queue::failures::{self, FailedFilter};
@@ -103,8 +104,7 @@ fn retry(queue: &Queue, batch: Option<BatchId>) -> Result<(u64, Vec<BatchId>), S
     let touched = queue.database.write_blocking(|tx| {
         let found = failures::by_batch(tx, &filter)?;
         for (batch, n) in &found {
-            let what = if *n == 1 { "1 failed file".to_owned() } else { format!("{n} failed files") };
-            story::again(tx, *batch, &what)?;
+            story::again(tx, *batch, &counted(*n, "failed file"))?;
         }
         Ok(found.into_iter().map(|(batch, _)| batch).collect())
     })?;

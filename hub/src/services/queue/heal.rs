@@ -10,6 +10,7 @@ use shared_protocol::RelPath;
 use super::{BatchReceipt, Queue, SkippedPath};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
+use crate::domain::size::counted;
 use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::StorageError;
@@ -78,7 +79,7 @@ fn heal(queue: &Queue, files: Option<&[(Root, RelPath)]>) -> Result<BatchReceipt
         let told = serde_json::to_string(&plan.skipped).map_err(|e| StorageError::damaged("a list of paths", e))?;
         growing.set_skipped(&told)?;
         let n = growing.n_transfers;
-        let summary = format!("Asked to heal {n} {}", if n == 1 { "file" } else { "files" });
+        let summary = format!("Asked to heal {}", counted(n, "file"));
         history::add(tx, &NewLine::new("batch", Level::Info, summary).root(to).batch(growing.id))?;
         let (batch_id, size_bytes) = (growing.id, growing.size_bytes);
         Ok(BatchReceipt { batch_id, n_transfers: n, size_bytes, skipped: plan.skipped })
