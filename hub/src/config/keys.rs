@@ -1,8 +1,7 @@
 //! The keys of the configuration: one table for flags, environment, file, what is read of a value, the
 //! settings page and its API.
-#![allow(clippy::indexing_slicing, reason = "the table has a row for each key, made by one macro")]
 
-use strum::{Display, EnumString, IntoStaticStr};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// What the value of a key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +18,6 @@ pub enum Kind {
 
 /// What is known of a key.
 struct Row {
-    key: Key,
     /// The value without any setting; empty for none.
     default: &'static str,
     kind: Kind,
@@ -33,16 +31,23 @@ struct Row {
 macro_rules! keys {
     ($($group:literal: $($key:ident = $default:literal, $kind:expr, $label:literal, $help:literal;)*)*) => {
         /// A key of the configuration.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, EnumString, IntoStaticStr)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
         #[strum(serialize_all = "SCREAMING_SNAKE_CASE", ascii_case_insensitive)]
         #[allow(missing_docs, reason = "each key is described by its help text below")]
         pub enum Key {
             $($($key,)*)*
         }
 
-        const TABLE: &[Row] = &[$($(Row {
-            key: Key::$key, default: $default, kind: $kind, group: $group, label: $label, help: $help,
-        },)*)*];
+        impl Key {
+            const fn row(self) -> Row {
+                match self {
+                    $($(Self::$key => Row {
+                        default: $default, kind: $kind, group: $group, label: $label, help: $help,
+                    },)*)*
+                }
+            }
+        }
     };
 }
 
@@ -94,12 +99,7 @@ keys! {
 impl Key {
     /// Every key, in the order of the settings page.
     pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.iter().map(|row| row.key)
-    }
-
-    const fn row(self) -> &'static Row {
-        // Both come of one list.
-        &TABLE[self as usize]
+        Self::VARIANTS.iter().copied()
     }
 
     /// Its name in the environment, and in messages.
@@ -179,6 +179,6 @@ mod tests {
         let mut names: Vec<_> = Key::all().map(Key::name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), TABLE.len());
+        assert_eq!(names.len(), Key::VARIANTS.len());
     }
 }

@@ -116,8 +116,10 @@ mod tests {
         assert_eq!(at(253_402_300_800).to_timestamp(), jiff::Timestamp::MAX);
         assert_eq!(Ticks(i64::MAX).to_timestamp(), jiff::Timestamp::MAX);
         assert_eq!(Ticks(i64::MIN).to_timestamp(), first());
-        let far = std::time::UNIX_EPOCH + Duration::from_secs(1 << 60);
-        assert_eq!(Ticks::from_system_time(far), Ticks(i64::MAX));
+        // Not every system can tell such a time.
+        if let Some(far) = UNIX_EPOCH.checked_add(Duration::from_secs(1 << 60)) {
+            assert_eq!(Ticks::from_system_time(far), Ticks(i64::MAX));
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Action;
 
 /// Why a file stays as it is though the sides don't agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::VariantArray, strum::FromRepr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(strum::VariantArray, strum::FromRepr)]
 #[serde(rename_all = "snake_case")]
 #[repr(i64)]
 pub enum Why {

@@ -140,22 +140,25 @@ impl Folder {
     pub fn child(&self, name: &str) -> Result<Option<Arc<Self>>, FsError> {
         let below = self.name_below(name)?;
         let path = self.path.join(name);
-        let handle = match self.root.dir().links().at(below.as_str()) {
+        let enter = || match self.root.dir().links().at(below.as_str()) {
             // Where it leads nowhere, there is not nothing.
-            Some(link) => Some(link::enter(self.root.dir(), &self.handle, link, name)?),
+            Some(link) => link::enter(self.root.dir(), &self.handle, link, name).map(Some),
             None => absent(system::open_folder(&self.handle, name))
-                .map_err(|error| why_not(&self.handle, name, &path, error))?,
+                .map_err(|error| why_not(&self.handle, name, &path, error)),
         };
-        match handle {
-            Some(handle) => {
-                ensure_not_own(self.root.dir(), &below)?;
-                Self::of(&self.root, Some(below), handle).map(Some)
-            }
+        let handle = match enter()? {
+            Some(handle) => handle,
             None => match system::look(&self.handle, name) {
-                Ok(found) => Err(no_folder(&path, found)),
-                Err(_) => Ok(None),
+                // Someone made it just now.
+                Ok(Found { kind: Kind::Folder, .. }) => {
+                    enter()?.ok_or_else(|| FsError::new("open", &path, ErrorKind::NotFound.into()))?
+                }
+                Ok(found) => return Err(no_folder(&path, found)),
+                Err(_) => return Ok(None),
             },
-        }
+        };
+        ensure_not_own(self.root.dir(), &below)?;
+        Self::of(&self.root, Some(below), handle).map(Some)
     }
 
     /// Whether anything has this name.

@@ -52,8 +52,7 @@ impl Walked {
     pub(super) fn send(&self, seen: Seen) -> bool {
         let n_files = n_files(&seen);
         let mut n = self.files.n.lock();
-        // One folder that is larger than all room comes alone.
-        while n.is_some_and(|n| n > 0 && n + n_files > MOST_FILES) {
+        while n.is_some_and(|n| !has_room(n, n_files)) {
             self.files.fewer.wait(&mut n);
         }
         let Some(waiting) = n.as_mut() else { return false };
@@ -86,6 +85,11 @@ impl Drop for ToWrite {
     }
 }
 
+/// Whether so many files may join those that wait. One folder that is larger than all room comes alone.
+const fn has_room(waiting: usize, n_files: usize) -> bool {
+    waiting == 0 || waiting + n_files <= MOST_FILES
+}
+
 fn n_files(seen: &Seen) -> usize {
     match &seen.what {
         What::Unchanged => 0,
@@ -109,23 +113,21 @@ mod tests {
     }
 
     #[test]
-    fn the_walk_waits_at_the_bound_and_goes_on_with_what_is_taken() {
+    fn the_bound_is_kept_but_for_a_folder_that_is_larger() {
+        assert!(has_room(0, 1) && has_room(0, MOST_FILES + 1) && has_room(MOST_FILES - 1, 1));
+        assert!(!has_room(MOST_FILES, 1) && !has_room(1, MOST_FILES));
+    }
+
+    #[test]
+    fn the_walk_goes_on_with_what_is_taken_and_never_beyond_the_bound() {
         let (walked, to_write) = new();
-        assert!(walked.send(seen(MOST_FILES + 1)), "it comes alone");
-        let sent = Mutex::new(0);
         std::thread::scope(|scope| {
-            let walk = scope.spawn(|| {
-                for _ in 0..3 {
-                    assert!(walked.send(seen(MOST_FILES / 2)));
-                    *sent.lock() += 1;
-                }
-            });
-            std::thread::sleep(Duration::from_millis(50));
-            assert_eq!(*sent.lock(), 0, "there is no room");
-            for _ in 0..4 {
+            let walk = scope.spawn(|| (0..40).all(|_| walked.send(seen(MOST_FILES / 2))));
+            for _ in 0..40 {
                 assert!(matches!(to_write.next(Duration::from_secs(10)), Next::Seen(_)));
+                assert!(to_write.files.n.lock().is_some_and(|n| n <= MOST_FILES));
             }
-            walk.join().unwrap();
+            assert!(walk.join().unwrap());
         });
         assert!(matches!(to_write.next(Duration::ZERO), Next::NothingYet));
         drop(walked);
@@ -138,7 +140,6 @@ mod tests {
         assert!(walked.send(seen(MOST_FILES)));
         std::thread::scope(|scope| {
             let walk = scope.spawn(|| walked.send(seen(1)));
-            std::thread::sleep(Duration::from_millis(20));
             drop(to_write);
             assert!(!walk.join().unwrap());
         });

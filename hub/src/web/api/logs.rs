@@ -13,7 +13,8 @@ use crate::web::error::Answer;
 use crate::web::extract::{Params, optional, search};
 
 /// How grave a line is at least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema, strum::IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {

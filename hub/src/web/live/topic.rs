@@ -12,7 +12,8 @@ use crate::web::pages::{duplicates, frame, hashes, home, queue, remote, sources}
 use crate::web::state::WebState;
 
 /// Something that pages show and that changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub(in crate::web) enum Topic {
     /// The queue in the bar on top, and the notices.

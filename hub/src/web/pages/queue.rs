@@ -34,7 +34,8 @@ const FRAME: Frame = Frame { section: "queue", title: "Queue", topics: "strip,qu
 const ROWS: u32 = 100;
 
 /// Which list of the queue.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub(in crate::web) enum Tab {

@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use shared_protocol::groups::{GROUP_BYTES, group_value};
 use shared_protocol::{Blake3, GroupList, RelPath};
@@ -44,6 +45,9 @@ pub struct PartFile {
     dest: PathBuf,
     blake3: Blake3,
     size_bytes: u64,
+    /// Whether its notes are gone for good; locked while they are written. The journal is written beside the work, and
+    /// a write that is late must not bring one back.
+    is_over: Mutex<bool>,
 }
 
 /// The name beside `dest` under which it is half done.
@@ -97,7 +101,8 @@ impl PartFile {
             return Ok(None);
         }
         let [journal, groups] = note_paths(&path);
-        Ok(Some(Self { file, journal, groups, path, dest: dest_path, blake3, size_bytes }))
+        let is_over = Mutex::new(false);
+        Ok(Some(Self { file, journal, groups, path, dest: dest_path, blake3, size_bytes, is_over }))
     }
 
     /// The list that an earlier run was given, if it is the content's.
@@ -165,8 +170,12 @@ impl PartFile {
         system::write_all_at(&self.file, bytes, offset).map_err(FileError::of("write", &self.path))
     }
 
-    /// Makes the data safe, then says so in the journal.
+    /// Makes the data safe, then says so in the journal; does nothing once the file is finished or discarded.
     pub(super) fn record(&self, verified: &GroupSet, is_open: bool) -> Result<(), FileError> {
+        let is_over = self.is_over.lock();
+        if *is_over {
+            return Ok(());
+        }
         self.file.sync_data().map_err(FileError::of("sync", &self.path))?;
         let journal = Journal {
             version: 1,
@@ -219,6 +228,7 @@ impl PartFile {
 
     /// Removes what lies beside the file.
     fn forget_notes(&self) -> Result<(), FileError> {
+        *self.is_over.lock() = true;
         for note in [&self.journal, &self.groups] {
             // A program that died may have left its successor half written.
             remove_lightly(&successor(note))?;

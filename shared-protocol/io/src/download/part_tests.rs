@@ -121,3 +121,22 @@ fn long_names_are_cut_and_stay_apart() {
     assert!(a.name().len() < 230 && a.name().starts_with('.'));
     assert_eq!(part_path(&RelPath::parse("x/y").unwrap()).unwrap().as_str(), "x/.y.part");
 }
+
+#[test]
+fn a_journal_that_is_written_late_brings_nothing_back() {
+    for is_finished in [true, false] {
+        let place = place();
+        let part = place.open();
+        let held = GroupSet::none_of(4);
+        part.record(&held, true).unwrap();
+        if is_finished {
+            part.finish().unwrap();
+        } else {
+            part.discard().unwrap();
+        }
+        part.record(&held, true).unwrap();
+        let folder = part.dest().parent().unwrap();
+        let names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, if is_finished { vec!["x.safetensors"] } else { vec![] });
+    }
+}

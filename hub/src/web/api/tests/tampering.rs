@@ -140,6 +140,7 @@ async fn what_was_tampered_with_is_not_known_any_more(
 
 #[rstest]
 #[tokio::test]
+#[cfg_attr(windows, ignore = "there only listings tell an identity, see docs/adr/0014")]
 async fn a_transfer_does_not_touch_what_was_tampered_with_since(#[values("delete", "move", "copy")] operation: &str) {
     let hub = library().await;
     hub.ask("POST", "/api/queue/pause", None).await;
@@ -181,6 +182,7 @@ async fn all_done(hub: &TestHub, asked: (&str, Value)) {
 }
 
 #[tokio::test]
+#[cfg_attr(windows, ignore = "there only listings tell an identity, see docs/adr/0014")]
 async fn what_the_hub_does_to_files_loses_no_hash() {
     use Root::{Lake, Local};
     let hub = library().await;
@@ -236,6 +238,7 @@ async fn evicted_and_brought_back_both_are_known() {
 }
 
 #[tokio::test]
+#[cfg_attr(windows, ignore = "there only listings tell an identity, see docs/adr/0014")]
 async fn what_was_changed_in_the_trash_comes_back_without_its_hash() {
     let hub = library().await;
     let asked =

@@ -14,7 +14,8 @@ use crate::web::extract::optional;
 const GROUPS: u32 = 50;
 
 /// Which copies are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 pub(in crate::web) enum View {
