@@ -1,7 +1,9 @@
 //! What the product is about, as pure code: no input or output, no clock, no database.
 
+pub mod background;
 pub mod bundle;
 pub mod confirmation;
+pub mod content_hash;
 pub mod described;
 pub mod diff;
 pub mod duplicates;

@@ -1,8 +1,8 @@
 //! What the hub does. Each service owns one duty, runs blocking work on bounded threads, keeps its
 //! truth in the database, and tells everyone else through [`Events`].
 
-mod bundle;
-pub mod busy;
+pub mod background;
+mod busy;
 pub mod comparer;
 mod context;
 pub mod duplicates;
@@ -17,6 +17,7 @@ pub mod mirror;
 pub mod model_header;
 pub mod outbound;
 pub mod queue;
+mod reading;
 pub mod remote;
 pub mod roots;
 pub mod scrub;
@@ -57,7 +58,7 @@ pub use trash::Trash;
 use std::collections::BTreeMap;
 
 use crate::config::Key;
-use crate::domain::ids::ScanId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::Root;
 use crate::storage::Database;
 use crate::storage::history::{Level, NewLine};
@@ -137,14 +138,15 @@ impl Services {
             ends: ends.clone(),
             tasks: tasks.clone(),
             busy: Busy::new(),
+            reading: Busy::new(),
         };
         let indexer = Indexer::start(context.clone()).await?;
         upkeep::start(&context);
         let evictions_list = upkeep::EvictionsList::start(&context);
         let queue = Queue::start(context.clone()).await?;
-        let hasher = Hasher::start_service(context.clone());
+        let hasher = Hasher::start_service(context.clone()).await?;
         let scrub = Scrub::start(&context, hasher.clone());
-        let duplicates = Duplicates::start_service(context.clone());
+        let duplicates = Duplicates::start_service(context.clone()).await?;
         space::start(&context, indexer.clone());
         let sources = Sources::new(context.clone());
         let remote = Remote::start(context.clone(), hasher.clone(), sources.clone()).await?;
@@ -200,7 +202,7 @@ impl Services {
     }
 
     /// Takes the folder that is at a root's path now for that root, because a person said so, and scans it.
-    pub async fn adopt(&self, root: Root, tasks: &Tasks) -> Result<ScanId, ServiceError> {
+    pub async fn adopt(&self, root: Root, tasks: &Tasks) -> Result<BackgroundJobId, ServiceError> {
         self.roots.adopt_anew(root, tasks).await?;
         self.indexer.begin(vec![root]).await
     }

@@ -5,13 +5,13 @@
 //! blocking thread and no transaction stays open while other work runs.
 
 pub mod agents;
+pub mod background;
 pub mod backups;
 mod columns;
 pub mod duplicates;
 pub mod error;
 pub mod evictions;
 pub mod facts;
-pub mod hash_jobs;
 pub mod hashes;
 pub mod history;
 pub mod identities;
@@ -28,7 +28,6 @@ pub mod remote_sessions;
 pub mod retention;
 pub mod roots;
 pub mod rot;
-pub mod scans;
 pub mod scrub;
 pub mod search;
 pub mod skipped;

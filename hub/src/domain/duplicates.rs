@@ -43,6 +43,42 @@ impl GroupKind {
     }
 }
 
+/// Where to search, and for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SearchScope {
+    /// In these roots, also across them.
+    pub roots: Vec<Root>,
+    /// Smaller files are left alone.
+    pub min_size: u64,
+}
+
+/// What a search found, beside the groups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SearchReport {
+    /// What it does at the moment.
+    pub stage: Option<Stage>,
+    /// Names whose size occurs more than once.
+    pub n_candidates: u64,
+    /// Groups of equal files that it found.
+    pub n_groups: u64,
+    /// What one copy of each instead of all would free.
+    pub reclaimable_bytes: u64,
+}
+
+/// What a search does at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Looks whether files are as the index has them, and which are hard links.
+    Look,
+    /// Compares first and last bytes.
+    Ends,
+    /// Reads what is still alike as a whole.
+    Contents,
+    /// Compares models by their tensors alone.
+    Weights,
+}
+
 /// Which file of a group stays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[derive(strum::IntoStaticStr)]

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
+use super::root::Root;
+
 /// A folder with everything below it, or single files and folders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -15,8 +17,6 @@ pub enum HashScope {
 
 /// Which of the files a job reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[derive(strum::IntoStaticStr, strum::EnumString)]
-#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 pub enum HashKind {
     /// Those without a hash.
@@ -28,11 +28,15 @@ pub enum HashKind {
     Scrub,
 }
 
-impl HashKind {
-    /// The name in the database.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
+/// A request to hash files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HashRequest {
+    /// In which root.
+    pub root: Root,
+    /// Where.
+    pub scope: HashScope,
+    /// Which of the files there.
+    pub kind: HashKind,
 }
 
 impl HashScope {

@@ -44,16 +44,8 @@ id!(
     FolderId
 );
 id!(
-    /// A scan of one or both roots.
-    ScanId
-);
-id!(
-    /// A request to hash files.
-    HashJobId
-);
-id!(
-    /// A search for duplicates.
-    DuplicateScanId
+    /// A background job: a scan, a hash job, a search for duplicates.
+    BackgroundJobId
 );
 id!(
     /// Files that hold the same.

@@ -6,29 +6,17 @@
 //! of its own.
 
 use shared_protocol::groups::GROUP_BYTES;
-use shared_protocol::{Blake3, GroupList, Sha256};
+use shared_protocol::{Blake3, Sha256};
 
 mod buffers;
 mod digests;
 mod source;
 
+pub use crate::domain::content_hash::ContentHash;
 pub use buffers::Buffers;
 pub(super) use buffers::{BLOCK_BYTES, Block, Pool};
 pub(super) use digests::{Digests, GroupDigest, InPlace};
 pub(super) use source::{Source, read_blocks};
-
-/// The digests of one content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContentHash {
-    /// Size in bytes.
-    pub size_bytes: u64,
-    /// The name of the content.
-    pub blake3: Blake3,
-    /// Kept beside it where it was asked for.
-    pub sha256: Option<Sha256>,
-    /// What proves each MiB by itself; only of contents larger than one.
-    pub groups: Option<GroupList>,
-}
 
 impl ContentHash {
     /// Hashes a content of at most one group that lies in memory.

@@ -1,38 +1,43 @@
-//! Which roots transfers are working on. Hashing waits meanwhile: one head can't be in two places,
-//! and the network is what a copy needs.
+//! What works on each root. Reading waits while transfers do: one head can't be in two places, and the network is what a
+//! copy needs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::domain::root::{PerRoot, Root};
 
-/// Counts transfers per root; clones share the counts.
+/// Counts one kind of work per root; clones share the counts.
 #[derive(Debug, Clone, Default)]
-pub struct Busy {
+pub(super) struct Busy {
     counts: Arc<PerRoot<AtomicUsize>>,
 }
 
 impl Busy {
     /// Nothing under way.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::default()
     }
 
-    /// Says that a transfer works on a root until the answer is dropped.
-    pub fn begin(&self, root: Root) -> BusyGuard {
+    /// Says that something works on a root until the answer is dropped.
+    pub(super) fn begin(&self, root: Root) -> BusyGuard {
         self.counts.get(root).fetch_add(1, Ordering::Relaxed);
         BusyGuard { busy: self.clone(), root }
     }
 
-    /// Whether a transfer works on a root.
-    pub fn is_busy(&self, root: Root) -> bool {
-        self.counts.get(root).load(Ordering::Relaxed) > 0
+    /// Whether something works on a root.
+    pub(super) fn is_busy(&self, root: Root) -> bool {
+        self.n(root) > 0
+    }
+
+    /// How much works on a root.
+    pub(super) fn n(&self, root: Root) -> usize {
+        self.counts.get(root).load(Ordering::Relaxed)
     }
 }
 
 /// Ends a [`Busy::begin`].
 #[derive(Debug)]
-pub struct BusyGuard {
+pub(super) struct BusyGuard {
     busy: Busy,
     root: Root,
 }

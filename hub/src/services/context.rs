@@ -15,5 +15,8 @@ pub(super) struct ServiceContext {
     pub(super) comparer: Comparer,
     pub(super) ends: Ends,
     pub(super) tasks: Tasks,
+    /// Transfers at work.
     pub(super) busy: Busy,
+    /// Files being read by background jobs.
+    pub(super) reading: Busy,
 }

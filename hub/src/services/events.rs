@@ -10,7 +10,7 @@ use shared_protocol::{AgentId, JobId};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::domain::ids::{BatchId, DuplicateScanId, HashJobId, ScanId, TransferId};
+use crate::domain::ids::{BackgroundJobId, BatchId, TransferId};
 use crate::domain::root::Root;
 
 /// Shortest time between two events of progress of one thing.
@@ -23,11 +23,11 @@ const CAPACITY: usize = 1_024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A scan went on or ended.
-    ScanChanged(ScanId),
+    ScanChanged(BackgroundJobId),
     /// A root's index changed.
     IndexChanged(Root),
     /// A hash job went on or ended.
-    HashChanged(HashJobId),
+    HashChanged(BackgroundJobId),
     /// A transfer changed its state or went on.
     TransferChanged(TransferId),
     /// A batch was made, or one of its transfers ended.
@@ -39,7 +39,7 @@ pub enum Event {
     /// The comparison changed.
     PairsChanged,
     /// A search for duplicates went on or ended.
-    DuplicateScanChanged(DuplicateScanId),
+    DuplicateScanChanged(BackgroundJobId),
     /// The groups of duplicates are others.
     DuplicatesChanged,
     /// The file of addresses is another.

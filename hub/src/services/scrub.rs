@@ -14,7 +14,7 @@ use super::{Hasher, Roots, ServiceError, Settings, Tasks};
 use crate::config::ScrubConfig;
 use crate::domain::root::Root;
 use crate::domain::scrub::Spent;
-use crate::storage::{Database, hash_jobs, scrub};
+use crate::storage::{Database, scrub};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(20);
@@ -86,10 +86,10 @@ impl Scrub {
                     scrub::set_spent(tx, &spent)?;
                     scrub::forget_jobs(tx)?;
                     // Whatever a person asked for comes first.
-                    match hash_jobs::next(tx, root)? {
-                        Some(_) => Ok(Vec::new()),
-                        None => scrub::due(tx, live.row, spent.since, left.min(JOB_BYTES)),
+                    if Hasher::is_asked(tx, root)? {
+                        return Ok(Vec::new());
                     }
+                    scrub::due(tx, live.row, spent.since, left.min(JOB_BYTES))
                 })
                 .await?;
             if !due.is_empty() {

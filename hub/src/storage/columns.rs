@@ -2,16 +2,15 @@
 
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::domain::hash_scope::HashKind;
-use crate::domain::ids::{
-    BatchId, DuplicateGroupId, DuplicateScanId, FileId, FolderId, HashJobId, PlanId, RootRowId, ScanId, TransferId,
-};
+use crate::domain::background::WorkState;
+use crate::domain::ids::{BackgroundJobId, BatchId, DuplicateGroupId, FileId, FolderId, PlanId, RootRowId, TransferId};
 use crate::domain::mirror::Compare;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::remote_job::{JobKind, JobState};
 use crate::domain::root::Root;
-use crate::domain::scan::WorkState;
 use crate::domain::ticks::Ticks;
 use crate::domain::transfer::TransferState;
 
@@ -48,17 +47,22 @@ macro_rules! names {
     )*};
 }
 
-numbers!(
-    BatchId,
-    DuplicateGroupId,
-    DuplicateScanId,
-    FileId,
-    FolderId,
-    HashJobId,
-    PlanId,
-    RootRowId,
-    ScanId,
-    TransferId
-);
+numbers!(BackgroundJobId, BatchId, DuplicateGroupId, FileId, FolderId, PlanId, RootRowId, TransferId);
 numbers!(Ticks);
-names!(Compare, HashKind, JobKind, JobState, OnConflict, Operation, Root, TransferState, WorkState);
+names!(Compare, JobKind, JobState, OnConflict, Operation, Root, TransferState, WorkState);
+
+/// A column that holds JSON.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromSql for Json<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        serde_json::from_str(value.as_str()?).map(Self).map_err(|error| FromSqlError::Other(error.into()))
+    }
+}
+
+impl<T: Serialize> ToSql for Json<T> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let text = serde_json::to_string(&self.0);
+        text.map(Into::into).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    }
+}

@@ -5,8 +5,6 @@
 
 mod groups;
 mod known;
-mod scans;
 
 pub use groups::{NewGroup, forget, n_groups, replace};
 pub use known::{CandidateRow, KnownWeights, ModelRow, candidates, models, put_ends, put_weights};
-pub use scans::{DuplicateScanRow, Scope, insert, latest, list, next, save, show};

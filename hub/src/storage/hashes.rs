@@ -7,22 +7,10 @@ use super::index::FileRow;
 use super::rot::News;
 use super::stale::Marker;
 use super::{StorageError, digest_column, folder_range, from_db, identity_column, now_ms, to_db};
+use crate::domain::content_hash::ContentHash;
 use crate::domain::identity::Identity;
 use crate::domain::ids::{FileId, RootRowId};
 use crate::domain::ticks::Ticks;
-
-/// What reading a whole content taught.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownContent {
-    /// Its size.
-    pub size_bytes: u64,
-    /// Its name.
-    pub blake3: Blake3,
-    /// Its SHA-256, if it was taken.
-    pub sha256: Option<Sha256>,
-    /// Its group values, if it is larger than one group and they were taken.
-    pub groups: Option<GroupList>,
-}
 
 /// Files and bytes of a root, and how much of it is hashed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -98,7 +86,7 @@ impl<'c> Recorder<'c> {
         path: &RelPath,
         modified: Ticks,
         identity: Option<Identity>,
-        content: &KnownContent,
+        content: &ContentHash,
     ) -> Result<Stored, StorageError> {
         let (size, blake3) = (to_db(content.size_bytes), content.blake3.as_bytes());
         let sha256 = content.sha256.map(|h| *h.as_bytes());

@@ -5,7 +5,7 @@ use shared_protocol::groups::GROUP_BYTES;
 
 use super::*;
 use crate::domain::duplicates::GroupKind;
-use crate::domain::ids::DuplicateScanId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::Root;
 use crate::storage::duplicates::{self, NewGroup};
 use crate::storage::index::{self, Edits};
@@ -38,7 +38,7 @@ impl Library {
         Ok(self.file(path)?.id)
     }
 
-    fn know(&self, id: Option<FileId>, path: &str, content: &KnownContent) -> Result<()> {
+    fn know(&self, id: Option<FileId>, path: &str, content: &ContentHash) -> Result<()> {
         let path = RelPath::parse(path)?;
         Ok(self.database.write_blocking(|tx| {
             let mut edits = Edits::new(tx);
@@ -47,17 +47,17 @@ impl Library {
         })?)
     }
 
-    fn has_groups(&self, content: &KnownContent) -> Result<bool> {
+    fn has_groups(&self, content: &ContentHash) -> Result<bool> {
         Ok(self.database.read_blocking(|c| groups_of(c, &content.blake3))?.is_some())
     }
 }
 
 /// A content of so many bytes, with group values if it has any.
-fn content(name: u8, size_bytes: u64) -> Result<KnownContent> {
+fn content(name: u8, size_bytes: u64) -> Result<ContentHash> {
     let n_groups = usize::try_from(size_bytes.div_ceil(GROUP_BYTES))?;
     let has_groups = n_groups > 1;
     let groups = has_groups.then(|| GroupList::from_bytes(size_bytes, &vec![name; 32 * n_groups])).transpose()?;
-    Ok(KnownContent { size_bytes, blake3: Blake3::from_bytes([name; 32]), sha256: None, groups })
+    Ok(ContentHash { size_bytes, blake3: Blake3::from_bytes([name; 32]), sha256: None, groups })
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_first_hash_leaves_groups_of_duplicates_alone_and_another_one_ends_them() ->
         size_bytes: 7,
         files: files.iter().map(|id| vec![(*id, Root::Local)]).collect(),
     };
-    let replace = |group| library.database.write_blocking(|tx| duplicates::replace(tx, DuplicateScanId(1), &[group]));
+    let replace = |group| library.database.write_blocking(|tx| duplicates::replace(tx, BackgroundJobId(1), &[group]));
     let n_groups = |kind| library.database.read_blocking(|c| Ok(duplicates::n_groups(c, kind)?.0));
 
     replace(group(GroupKind::Weights, 9))?;
@@ -118,10 +118,10 @@ fn sha256_stays_with_its_content_and_goes_with_another() -> Result<()> {
     let id = Some(library.put("vae/a", 7)?);
     let (first, second) = (content(1, 7)?, content(2, 7)?);
     let sha256 = Some(Sha256::from_bytes([9; 32]));
-    let known = |of: &KnownContent| library.database.read_blocking(|c| sha256_of(c, library.root, &path, &of.blake3));
+    let known = |of: &ContentHash| library.database.read_blocking(|c| sha256_of(c, library.root, &path, &of.blake3));
     library.know(id, "vae/a", &first)?;
     assert_eq!(known(&first)?, None);
-    library.know(id, "vae/a", &KnownContent { sha256, ..first.clone() })?;
+    library.know(id, "vae/a", &ContentHash { sha256, ..first.clone() })?;
     assert_eq!(known(&first)?, sha256);
     library.know(id, "vae/a", &first)?;
     assert_eq!(known(&first)?, sha256);

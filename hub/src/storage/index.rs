@@ -24,4 +24,4 @@ pub use single::{
     remove_empty_folder,
 };
 pub use totals::{finish, leave, settle};
-pub use unhashed::{After, Left, Portion, unhashed};
+pub use unhashed::{After, Left, Portion, extent, unhashed};

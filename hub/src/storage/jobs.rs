@@ -11,7 +11,7 @@ use shared_protocol::{AgentId, Blake3, JobId, RelPath};
 
 use super::views::page::{Page, PageRequest};
 use super::{StorageError, digest_column, from_db, timestamp};
-use crate::domain::ids::HashJobId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::remote_job::{JobKind, JobState, Life};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
@@ -34,7 +34,7 @@ pub struct JobFile {
     /// What it holds; none until it is hashed.
     pub hash: Option<Blake3>,
     /// The hash job that it waits for.
-    pub hash_job: Option<HashJobId>,
+    pub hash_job: Option<BackgroundJobId>,
 }
 
 /// What a job does, with what that needs.

@@ -32,6 +32,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0018_rot.sql")),
     M::up(include_str!("../../migrations/0019_included_links.sql")),
     M::up(include_str!("../../migrations/0020_duplicates_removed.sql")),
+    M::up(include_str!("../../migrations/0021_background_jobs.sql")),
 ];
 
 /// What opening found out.

@@ -1,6 +1,12 @@
 //! Opening: what is taken, what is set aside, what is refused, and what comes back from a copy.
 
 use super::*;
+use crate::domain::background::WorkState;
+use crate::domain::duplicates::{SearchReport, SearchScope};
+use crate::domain::hash_scope::{HashKind, HashRequest, HashScope};
+use crate::domain::root::Root;
+use crate::domain::scan::{ScanReport, ScanRequest};
+use crate::storage::background;
 
 /// Nobody knows how much room there is.
 const NO_ROOM: Room<'static> = &|| None;
@@ -38,6 +44,75 @@ fn removed_duplicates_and_what_makes_way_are_told_apart_in_a_database_of_before(
     assert_eq!(texts(sizes), ["twin 1", "twin.json", "x", "y 70"]);
     let made = "SELECT path FROM transfers WHERE result_size IS NOT NULL OR result_modified IS NOT NULL";
     assert_eq!(texts(made), ["twin"]);
+}
+
+#[test]
+fn scans_hash_jobs_and_searches_of_before_are_background_jobs() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    prepare(&connection).unwrap();
+    Migrations::from_slice(MIGRATIONS.get(..20).unwrap()).to_latest(&mut connection).unwrap();
+    connection
+        .execute_batch(
+            r#"PRAGMA foreign_keys = OFF;
+               INSERT INTO scans (id, state, started_at, finished_at, report)
+               VALUES (7, 'partial', 1, 2, '{"roots": {"lake": {"state": "partial", "n_files": 5, "n_folders": 2,
+                       "size_bytes": 50, "n_errors": 1, "n_added": 5, "n_changed": 0, "n_removed": 0, "n_skipped": 0,
+                       "detail": null}}, "errors": [{"root": "lake", "path": "a", "detail": "no"}]}');
+               INSERT INTO hash_jobs (id, root, scope, state, n_total, n_done, bytes_total, bytes_done, detail, created_at,
+                                      finished_at, kind)
+               VALUES (3, 'lake', '{"folder":null}', 'complete', 9, 8, 90, 80, 'why', 3, 4, 'missing'),
+                      (4, 'local', '{"paths":["a/b"]}', 'running', 1, 0, 1, 0, NULL, 5, NULL, 'verify');
+               INSERT INTO duplicate_scans (id, local, lake, min_size, state, n_candidates, n_failed, n_groups,
+                                            reclaimable_bytes, created_at, finished_at)
+               VALUES (2, 1, 1, 4096, 'complete', 6, 1, 2, 30, 6, 7), (3, 0, 1, 1, 'queued', 0, 0, 0, 0, 8, NULL);
+               INSERT INTO duplicate_groups (scan_id, kind, digest, size_bytes, n_files, n_local, n_lake)
+               VALUES (2, 0, x'00', 1, 2, 1, 1);
+               INSERT INTO remote_jobs (id, agent_id, kind, hash_job, spec, state, created_at)
+               VALUES ('x', 'y', 'asset_download', 3, '', 'queued', 1);"#,
+        )
+        .unwrap();
+    Migrations::from_slice(MIGRATIONS).to_latest(&mut connection).unwrap();
+    let scan = background::latest::<Old<ScanRequest, ScanReport, 0>>(&connection).unwrap().unwrap();
+    assert_eq!((scan.id.0, scan.payload.roots, scan.counts.n_done), (7, vec![Root::Lake], 5));
+    assert_eq!(scan.report.roots.get(&Root::Lake).map(|part| part.n_added), Some(5));
+    assert_eq!(scan.report.errors.first().map(|error| error.path.as_str()), Some("a"));
+    let hashed = background::latest::<Old<HashRequest, (), 1>>(&connection).unwrap().unwrap();
+    assert_eq!(
+        (hashed.id.0, hashed.payload.scope, hashed.detail.as_deref()),
+        (10, HashScope::Folder(None), Some("why"))
+    );
+    assert_eq!((hashed.counts.n_total, hashed.counts.bytes_done), (9, 80));
+    let hashing = background::next::<Old<HashRequest, (), 1>>(&connection, "local").unwrap().unwrap();
+    assert_eq!((hashing.id.0, hashing.payload.kind, hashing.state), (11, HashKind::Verify, WorkState::Running));
+    let search = background::latest::<Old<SearchScope, SearchReport, 2>>(&connection).unwrap().unwrap();
+    assert_eq!((search.id.0, search.payload.roots, search.payload.min_size), (13, Root::ALL.to_vec(), 4096));
+    assert_eq!((search.report.n_groups, search.report.n_candidates, search.report.reclaimable_bytes), (2, 6, 30));
+    let waiting = background::next::<Old<SearchScope, SearchReport, 2>>(&connection, "").unwrap().unwrap();
+    assert_eq!((waiting.id.0, waiting.payload.roots), (14, vec![Root::Lake]));
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(number("SELECT scan_id FROM duplicate_groups"), search.id.0);
+    assert_eq!(number("SELECT hash_job FROM remote_jobs"), hashed.id.0);
+}
+
+/// A kind of job of which only the row matters.
+struct Old<P, R, const KIND: usize>(std::marker::PhantomData<(P, R)>);
+
+impl<P, R, const KIND: usize> background::Kind for Old<P, R, KIND>
+where
+    P: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + 'static,
+    R: serde::Serialize + serde::de::DeserializeOwned + Clone + Default + Send + Sync + 'static,
+{
+    const KIND: &'static str = match KIND {
+        0 => "scan",
+        1 => "hash",
+        _ => "duplicates",
+    };
+    type Payload = P;
+    type Report = R;
+
+    fn queue(_: &P) -> &'static str {
+        ""
+    }
 }
 
 #[test]

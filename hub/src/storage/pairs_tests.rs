@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use shared_protocol::{Blake3, RelPath};
 
-use super::hashes::KnownContent;
 use super::{Database, StorageError, index, pairs, roots};
+use crate::domain::content_hash::ContentHash;
 use crate::domain::diff::{Content, DiffStatus, compare};
 use crate::domain::ids::RootRowId;
 use crate::domain::root::{PerRoot, Root};
@@ -51,7 +51,7 @@ impl Library {
             let (row, path) = (*self.roots.get(root), RelPath::parse(path).unwrap());
             let Some(file) = index::file_at(tx, row, &path)? else { return Ok(()) };
             let blake3 = Blake3::from_bytes([hash; 32]);
-            let content = KnownContent { size_bytes: file.size_bytes, blake3, sha256: None, groups: None };
+            let content = ContentHash { size_bytes: file.size_bytes, blake3, sha256: None, groups: None };
             let mut edits = index::Edits::new(tx);
             edits.know(row, Some(file.id), &path, file.modified, None, &content)?;
             edits.finish()

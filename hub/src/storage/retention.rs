@@ -10,7 +10,7 @@ use crate::domain::ids::BatchId;
 /// Rows of one commit.
 const GROUP: u32 = 500;
 
-/// Reports of scans, jobs and searches that are kept; each is a few hundred bytes.
+/// Background jobs of each kind that are kept; each is a few hundred bytes.
 const REPORTS: i64 = 500;
 
 /// How much of the past is kept.
@@ -89,12 +89,13 @@ pub fn outcomes(connection: &Connection, batch: BatchId) -> Result<Option<Vec<Ou
 
 /// Removes reports and jobs that ended long ago; what has not ended stays.
 pub fn forget_jobs(connection: &Connection, limits: Limits) -> Result<(), StorageError> {
-    for table in ["scans", "hash_jobs", "duplicate_scans"] {
-        connection.execute(
-            &format!("DELETE FROM {table} WHERE finished_at IS NOT NULL AND id <= (SELECT max(id) FROM {table}) - ?1"),
-            [REPORTS],
-        )?;
-    }
+    connection.execute(
+        "DELETE FROM background_jobs WHERE finished_at IS NOT NULL AND id IN (
+             SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY kind ORDER BY id DESC) AS number
+                             FROM background_jobs)
+             WHERE number > ?1)",
+        [REPORTS],
+    )?;
     // Their lines go with them.
     connection.execute(
         "DELETE FROM remote_jobs WHERE finished_at IS NOT NULL
@@ -216,14 +217,22 @@ mod tests {
         };
         database
             .write_blocking(|tx| {
+                let mut insert = tx.prepare(
+                    "INSERT INTO background_jobs (kind, queue, payload, state, report, created_at, finished_at)
+                     VALUES (?1, '', '', '', '', 1, ?2)",
+                )?;
+                insert.execute(("hash", None::<i64>))?;
                 for i in 0..REPORTS + 100 {
-                    tx.execute("INSERT INTO scans (state, started_at, finished_at, report) VALUES ('complete', ?1, ?1, '{}')", [i])?;
-                    tx.execute("INSERT INTO hash_jobs (root, scope, state, created_at, finished_at) VALUES ('local', '', 'complete', ?1, ?1)", [i])?;
+                    insert.execute(("scan", i))?;
+                    insert.execute(("hash", i))?;
                 }
-                Ok(tx.execute("INSERT INTO hash_jobs (root, scope, state, created_at) VALUES ('local', '', 'running', 1)", []).map(drop)?)
+                Ok(())
             })
             .unwrap();
         database.write_blocking(|tx| forget_jobs(tx, Limits { before: 0, n_rows: 1 })).unwrap();
-        assert!(count("scans") == REPORTS && count("hash_jobs") <= REPORTS + 1);
+        assert_eq!(
+            (count("background_jobs"), count("background_jobs WHERE kind = 'scan'")),
+            (2 * REPORTS + 1, REPORTS)
+        );
     }
 }

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::StorageError;
-use crate::domain::ids::{RootRowId, ScanId};
+use crate::domain::background::WorkState;
+use crate::domain::ids::{BackgroundJobId, RootRowId};
 use crate::domain::root::Root;
-use crate::domain::scan::WorkState;
 
 /// An adopted folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,11 +23,11 @@ pub struct RootRow {
     /// Raised by every change of its index.
     pub generation: i64,
     /// The last scan that saw everything.
-    pub complete_scan: Option<ScanId>,
+    pub complete_scan: Option<BackgroundJobId>,
     /// The last scan at all.
-    pub last_scan: Option<ScanId>,
+    pub last_scan: Option<BackgroundJobId>,
     /// The last scan, if it told of every folder whether it was seen.
-    pub proved_scan: Option<ScanId>,
+    pub proved_scan: Option<BackgroundJobId>,
 }
 
 /// The first scan makes the root's own folder, at least.
@@ -44,9 +44,9 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RootRow> {
         path: row.get(3)?,
         case_sensitive: row.get(4)?,
         generation: row.get(5)?,
-        complete_scan: row.get::<_, Option<i64>>(6)?.map(ScanId),
-        last_scan: row.get::<_, Option<i64>>(7)?.map(ScanId),
-        proved_scan: row.get::<_, Option<i64>>(8)?.map(ScanId),
+        complete_scan: row.get::<_, Option<i64>>(6)?.map(BackgroundJobId),
+        last_scan: row.get::<_, Option<i64>>(7)?.map(BackgroundJobId),
+        proved_scan: row.get::<_, Option<i64>>(8)?.map(BackgroundJobId),
     })
 }
 
@@ -166,7 +166,7 @@ pub fn raise_generation(connection: &Connection, root: RootRowId) -> Result<i64,
 pub fn set_scanned(
     connection: &Connection,
     root: RootRowId,
-    scan: ScanId,
+    scan: BackgroundJobId,
     state: WorkState,
 ) -> Result<(), StorageError> {
     let is_complete = state == WorkState::Complete;

@@ -52,8 +52,11 @@ pub fn due(connection: &Connection, root: RootRowId, before: i64, most: u64) -> 
 /// Forgets all but the latest ended jobs: there may be many a day.
 pub fn forget_jobs(connection: &Connection) -> Result<(), StorageError> {
     connection.execute(
-        "DELETE FROM hash_jobs WHERE kind = 'scrub' AND finished_at IS NOT NULL AND id NOT IN (
-             SELECT id FROM hash_jobs WHERE kind = 'scrub' ORDER BY id DESC LIMIT ?1)",
+        "WITH scrubs AS (SELECT id, finished_at FROM background_jobs
+                         WHERE kind = 'hash' AND payload ->> 'kind' = 'scrub')
+         DELETE FROM background_jobs
+         WHERE id IN (SELECT id FROM scrubs WHERE finished_at IS NOT NULL)
+               AND id NOT IN (SELECT id FROM scrubs ORDER BY id DESC LIMIT ?1)",
         [KEPT_JOBS],
     )?;
     Ok(())

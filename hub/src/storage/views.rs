@@ -17,7 +17,6 @@ pub mod filter;
 pub mod folders;
 pub mod history;
 pub mod named;
-pub mod newest;
 pub mod page;
 pub mod picked;
 pub mod plan_items;

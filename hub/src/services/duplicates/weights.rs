@@ -4,22 +4,20 @@
 //! of tensors and as many bytes. What was read is kept for the next search.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
 use shared_protocol::Blake3;
 
-use super::read::{Kit, ReaderPool, each, stamp_of, wait_for_transfers};
-use super::stage::Stage;
-use crate::domain::duplicates::GroupKind;
+use super::files::{Files, Places, Results};
+use crate::domain::duplicates::{GroupKind, Stage};
 use crate::domain::ids::RootRowId;
 use crate::domain::safetensors::tensor_table;
 use crate::fs::hash::HashError;
 use crate::fs::head::{HeadError, read_head};
 use crate::fs::weights::hash_from;
 use crate::services::ServiceError;
-use crate::services::roots::LiveRoot;
-use crate::storage::StorageError;
+use crate::services::reading::{Found, Kit, OpenFile};
 use crate::storage::duplicates::{self, CandidateRow, KnownWeights, ModelRow, NewGroup};
+use crate::storage::{Connection, StorageError};
 
 /// Longer headers are left alone: no model of use has one, and it would be held in memory.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
@@ -31,39 +29,38 @@ const LENGTH_BYTES: u64 = 8;
 const NO_MODEL: KnownWeights = KnownWeights { tensors: None, data_start: 0, weights: None };
 
 /// Finds the groups among models that are not equal to the last byte.
-pub(super) fn groups(pool: &ReaderPool<'_>, rows: &[RootRowId], min_size: u64) -> Result<Vec<NewGroup>, ServiceError> {
-    let models = pool.this.database.read_blocking(|connection| duplicates::models(connection, rows, min_size))?;
-    let (files, mut known): (Vec<CandidateRow>, Vec<Option<KnownWeights>>) =
+pub(super) fn groups(places: Places<'_>, rows: &[RootRowId], min_size: u64) -> Result<Vec<NewGroup>, ServiceError> {
+    let database = &places.reading.context.database;
+    let models = database.read_blocking(|connection| duplicates::models(connection, rows, min_size))?;
+    let (rows, mut known): (Vec<CandidateRow>, Vec<Option<KnownWeights>>) =
         models.into_iter().map(|ModelRow { file, known }| (file, known)).unzip();
-    let unread: Vec<usize> = (0..files.len()).filter(|at| known.get(*at).is_some_and(Option::is_none)).collect();
-    pool.this.update(|running| running.progress.begin(Stage::Weights, unread.len() as u64, 0));
-    let tables = |_: &mut Kit, live: &LiveRoot, file: &CandidateRow| table(live, file);
-    let read = each(pool, &files, &unread, &tables, &mut |found| store(pool, &files, found))?;
-    take(&mut known, read);
+    let files = Files::new(places, rows);
+    let store = |tx: &Connection, found: &[Found<KnownWeights>]| store(&files, tx, found);
 
-    let unread: Vec<usize> = alike(&files, &known, |of| Some((of.tensors?, None)))
+    let unread: Vec<usize> = (0..known.len()).filter(|at| known.get(*at).is_some_and(Option::is_none)).collect();
+    note(&mut known, files.read((Stage::Weights, 0), &unread, &|_, file| table(file), &store)?);
+
+    let unread: Vec<usize> = alike(&files.rows, &known, |of| Some((of.tensors?, None)))
         .into_iter()
         .flatten()
         .filter(|at| known.get(*at).is_some_and(|of| of.is_some_and(|of| of.weights.is_none())))
         .collect();
-    let bytes = unread.iter().filter_map(|at| files.get(*at)).map(|file| file.size_bytes).sum();
-    pool.this.update(|running| running.progress.begin(Stage::Weights, unread.len() as u64, bytes));
-    let starts: BTreeMap<_, _> = files.iter().zip(&known).filter_map(|(file, of)| Some((file.id, (*of)?))).collect();
-    let weigh = |kit: &mut Kit, live: &LiveRoot, file: &CandidateRow| {
-        weigh(pool, kit, live, file, starts.get(&file.id).copied().unwrap_or(NO_MODEL))
+    let starts: BTreeMap<_, _> =
+        files.rows.iter().zip(&known).filter_map(|(row, of)| Some((row.file.id, (*of)?))).collect();
+    let weigh = |kit: &mut Kit, file: &mut OpenFile<'_>| {
+        weigh(kit, file, starts.get(&file.file.id).copied().unwrap_or(NO_MODEL))
     };
-    let read = each(pool, &files, &unread, &weigh, &mut |found| store(pool, &files, found))?;
-    take(&mut known, read);
+    note(&mut known, files.read((Stage::Weights, files.size_bytes(&unread)), &unread, &weigh, &store)?);
 
     let group = |members: Vec<usize>| {
         let digest = members.first().and_then(|at| *known.get(*at)?)?.weights?;
-        let size_bytes = members.iter().filter_map(|at| files.get(*at)).map(|file| file.size_bytes).min()?;
-        let root = |file: &CandidateRow| pool.lives.iter().find(|live| live.row == file.root).map(|live| live.root);
-        let names =
-            members.iter().filter_map(|at| files.get(*at)).filter_map(|file| Some(vec![(file.id, root(file)?)]));
+        let rows = members.iter().filter_map(|at| files.rows.get(*at));
+        let size_bytes = rows.clone().map(|row| row.file.size_bytes).min()?;
+        let root = |row: &CandidateRow| places.lives.iter().find(|live| live.row == row.root).map(|live| live.root);
+        let names = rows.filter_map(|row| Some(vec![(row.file.id, root(row)?)]));
         Some(NewGroup { kind: GroupKind::Weights, digest, size_bytes, files: names.collect() })
     };
-    let equal = alike(&files, &known, |of| Some((of.tensors?, Some(of.weights?))));
+    let equal = alike(&files.rows, &known, |of| Some((of.tensors?, Some(of.weights?))));
     Ok(equal.into_iter().filter_map(group).collect())
 }
 
@@ -79,18 +76,18 @@ fn alike(
     let mut found: BTreeMap<(Key, u64), Vec<usize>> = BTreeMap::new();
     for (at, (file, of)) in files.iter().zip(known).enumerate() {
         if let Some((of, key)) = of.as_ref().and_then(|of| Some((of, key(of)?))) {
-            found.entry((key, file.size_bytes.saturating_sub(of.data_start))).or_default().push(at);
+            found.entry((key, file.file.size_bytes.saturating_sub(of.data_start))).or_default().push(at);
         }
     }
     let differ = |members: &Vec<usize>| {
         // A file without a hash equals none of its size: else the search had read it.
-        let content = |at: &usize| files.get(*at).map(|file| file.hash.ok_or(*at));
+        let content = |at: &usize| files.get(*at).map(|row| row.file.hash.ok_or(*at));
         members.iter().filter_map(content).collect::<BTreeSet<_>>().len() > 1
     };
     found.into_values().filter(differ).collect()
 }
 
-fn take(known: &mut [Option<KnownWeights>], read: Vec<(usize, Option<KnownWeights>)>) {
+fn note(known: &mut [Option<KnownWeights>], read: Results<KnownWeights>) {
     for (at, of) in read {
         if let Some(place) = known.get_mut(at) {
             *place = of;
@@ -98,22 +95,15 @@ fn take(known: &mut [Option<KnownWeights>], read: Vec<(usize, Option<KnownWeight
     }
 }
 
-fn store(
-    pool: &ReaderPool<'_>,
-    files: &[CandidateRow],
-    found: &[(usize, Option<KnownWeights>)],
-) -> Result<(), StorageError> {
-    pool.this.database.write_blocking(|tx| {
-        found.iter().try_for_each(|(at, known)| match (files.get(*at), known) {
-            (Some(file), Some(known)) => duplicates::put_weights(tx, file, known),
-            _ => Ok(()),
-        })
+fn store(files: &Files<'_>, tx: &Connection, found: &[Found<KnownWeights>]) -> Result<(), StorageError> {
+    found.iter().try_for_each(|found| match (files.of(found), &found.result) {
+        (Some((_, row)), Ok(known)) => duplicates::put_weights(tx, row, known),
+        _ => Ok(()),
     })
 }
 
-fn table(live: &LiveRoot, file: &CandidateRow) -> Result<KnownWeights, HashError> {
-    crate::fs::ensure_no_links(&live.dir, &file.path).map_err(HashError::Fs)?;
-    let header = match read_head(&live.dir.resolve(&file.path), stamp_of(file), MAX_HEADER_BYTES) {
+fn table(file: &OpenFile<'_>) -> Result<KnownWeights, HashError> {
+    let header = match read_head(&file.path(), file.stamp(), MAX_HEADER_BYTES) {
         Ok(header) => header,
         Err(HeadError::NotSafetensors | HeadError::CutShort | HeadError::TooLong(_)) => return Ok(NO_MODEL),
         Err(HeadError::Changed) => return Err(HashError::Changed),
@@ -124,23 +114,8 @@ fn table(live: &LiveRoot, file: &CandidateRow) -> Result<KnownWeights, HashError
     Ok(KnownWeights { tensors: Some(tensors), data_start: LENGTH_BYTES + header.len() as u64, weights: None })
 }
 
-fn weigh(
-    pool: &ReaderPool<'_>,
-    kit: &mut Kit,
-    live: &LiveRoot,
-    file: &CandidateRow,
-    known: KnownWeights,
-) -> Result<KnownWeights, HashError> {
-    let mut progress = |moved: u64| {
-        pool.this.update(|running| {
-            running.progress.meter.add(moved, Instant::now());
-            running.progress.bytes_done += moved;
-        });
-        wait_for_transfers(pool, live);
-        pool.cancel.flow()
-    };
-    crate::fs::ensure_no_links(&live.dir, &file.path).map_err(HashError::Fs)?;
-    let path = live.dir.resolve(&file.path);
-    let weights = hash_from(&mut kit.ends, &path, stamp_of(file), known.data_start, &mut progress)?;
+fn weigh(kit: &mut Kit, file: &OpenFile<'_>, known: KnownWeights) -> Result<KnownWeights, HashError> {
+    let mut progress = |moved: u64| file.moved(moved);
+    let weights = hash_from(&mut kit.bytes, &file.path(), file.stamp(), known.data_start, &mut progress)?;
     Ok(KnownWeights { weights: Some(weights), ..known })
 }

@@ -4,7 +4,7 @@
 use shared_protocol::RelPath;
 
 use super::Indexer;
-use crate::domain::ids::ScanId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::Root;
 use crate::services::{ErrorKind, ServiceError};
 use crate::storage::history::{Level, NewLine};
@@ -14,16 +14,16 @@ use crate::storage::skipped::{self, Accepted};
 impl Indexer {
     /// Takes what was found in the place of a disk for what belongs there, and scans: what is missing there
     /// is gone then. Refuses a place that nobody has to say yes to.
-    pub async fn accept(&self, root: Root, path: String) -> Result<ScanId, ServiceError> {
-        let row = self.roots.live(root)?.row;
+    pub async fn accept(&self, root: Root, path: String) -> Result<BackgroundJobId, ServiceError> {
+        let row = self.context.roots.live(root)?.row;
         if let Ok(link) = RelPath::parse(&path) {
             let wanted = link.clone();
-            if self.database.read(move |connection| included_links::has(connection, row, &wanted)).await? {
+            if self.context.database.read(move |connection| included_links::has(connection, row, &wanted)).await? {
                 return self.include_link(root, link).await;
             }
         }
         let wanted = path.clone();
-        let accepted = self.database.write(move |tx| skipped::accept(tx, row, &wanted)).await?;
+        let accepted = self.context.database.write(move |tx| skipped::accept(tx, row, &wanted)).await?;
         match accepted {
             Accepted::Yes => {}
             Accepted::NotThere => {
@@ -36,7 +36,7 @@ impl Indexer {
             }
         }
         let line = format!("{path} on {} was taken as it is, without the disk of before", root.label());
-        self.history.add(NewLine::new("scan", Level::Warning, line).root(root)).await;
+        self.context.history.add(NewLine::new("scan", Level::Warning, line).root(root)).await;
         self.begin(vec![root]).await
     }
 }

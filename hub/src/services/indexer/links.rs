@@ -9,7 +9,7 @@ use std::time::Duration;
 use shared_protocol::RelPath;
 
 use super::Indexer;
-use crate::domain::ids::ScanId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::included_link::IncludedLink;
 use crate::domain::root::Root;
 use crate::fs::inclusion::{Neighbour, Refusal, find, leads_to_folder, shown};
@@ -34,17 +34,17 @@ pub(super) struct Turns {
 
 impl Indexer {
     /// Makes the folder that a link leads to a part of the root, as it is now, and scans.
-    pub async fn include_link(&self, root: Root, path: RelPath) -> Result<ScanId, ServiceError> {
-        self.ends.check_writable()?;
-        let live = self.roots.live(root)?;
+    pub async fn include_link(&self, root: Root, path: RelPath) -> Result<BackgroundJobId, ServiceError> {
+        self.context.ends.check_writable()?;
+        let live = self.context.roots.live(root)?;
         let row = live.row;
         {
             let _turn = self.links.including.lock().await;
-            let mut neighbours = self.roots.neighbours();
+            let mut neighbours = self.context.roots.neighbours();
             neighbours.extend(self.linked_neighbours(root, &path).await?);
             let (this, wanted) = (self.clone(), path.clone());
             let work = move || {
-                this.roots.check_blocking(&live)?;
+                this.context.roots.check_blocking(&live)?;
                 find(&live.dir, &wanted, &neighbours).map_err(|refusal| refused(&refusal))
             };
             let link: IncludedLink = match tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work)).await {
@@ -56,30 +56,31 @@ impl Indexer {
                 }
             };
             let line = format!("{path} on {} is included: it leads to {}", root.label(), shown(&link));
-            self.database.write(move |tx| included_links::include(tx, row, &link)).await?;
-            self.history.add(NewLine::new("scan", Level::Info, line).root(root)).await;
+            self.context.database.write(move |tx| included_links::include(tx, row, &link)).await?;
+            self.context.history.add(NewLine::new("scan", Level::Info, line).root(root)).await;
         }
         self.begin(vec![root]).await
     }
 
     /// Leaves out what a link leads to, and scans: nothing of it is gone, it is unknown again. No file is touched.
-    pub async fn leave_link_out(&self, root: Root, path: RelPath) -> Result<ScanId, ServiceError> {
-        self.ends.check_writable()?;
-        let row = self.roots.live(root)?.row;
+    pub async fn leave_link_out(&self, root: Root, path: RelPath) -> Result<BackgroundJobId, ServiceError> {
+        self.context.ends.check_writable()?;
+        let row = self.context.roots.live(root)?.row;
         let wanted = path.clone();
-        if !self.database.write(move |tx| included_links::leave_out(tx, row, &wanted)).await? {
+        if !self.context.database.write(move |tx| included_links::leave_out(tx, row, &wanted)).await? {
             let text = format!("No link is included at \"{path}\" in {}.", root.label());
             return Err(ServiceError::said(ErrorKind::NotFound, text));
         }
         let line = format!("{path} on {} is left out again", root.label());
-        self.history.add(NewLine::new("scan", Level::Info, line).root(root)).await;
+        self.context.history.add(NewLine::new("scan", Level::Info, line).root(root)).await;
         self.begin(vec![root]).await
     }
 
     /// Which of these links lead to a folder that might be included. Those whose disks don't answer at once may.
     pub async fn includable(&self, root: Root, links: Vec<String>) -> Vec<bool> {
         let n = links.len();
-        let (Ok(live), Ok(turn)) = (self.roots.live(root), Arc::clone(&self.links.looking).try_lock_owned()) else {
+        let (Ok(live), Ok(turn)) = (self.context.roots.live(root), Arc::clone(&self.links.looking).try_lock_owned())
+        else {
             return vec![true; n];
         };
         if links.is_empty() {
@@ -111,7 +112,7 @@ impl Indexer {
             }
             Ok(found)
         };
-        Ok(self.database.read(read).await?)
+        Ok(self.context.database.read(read).await?)
     }
 }
 

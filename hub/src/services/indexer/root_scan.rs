@@ -1,21 +1,22 @@
 //! The scan of one root, on blocking threads.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
 use super::backlog::{Next, ToWrite, Walked};
+use super::scanning::Scanning;
 use super::seen::{Seen, What, Written};
-use super::{Indexer, backlog, disks, linked};
+use super::{backlog, disks, linked};
+use crate::domain::background::WorkState;
 use crate::domain::ids::FolderId;
 use crate::domain::root::Root;
-use crate::domain::scan::{MAX_ERRORS, RootScan, ScanError, ScanReport, WorkState};
+use crate::domain::scan::{MAX_ERRORS, RootScan, ScanError};
 use crate::domain::skipped::SkipReason;
 use crate::fs::CancelFlag;
 use crate::fs::volume::{self, VolumeKind};
 use crate::fs::walk::{WalkEnd, WalkOptions, walk};
+use crate::services::background::Job;
+use crate::services::context::ServiceContext;
 use crate::services::roots::LiveRoot;
 use crate::services::{Event, ServiceError};
 use crate::storage::index::{self, KnownFolder, Listing};
@@ -26,21 +27,14 @@ const BATCH_FILES: usize = 16_000;
 const BATCH_TIME: Duration = Duration::from_millis(500);
 
 /// Scans a root and notes in the report how it went.
-pub(super) fn run(indexer: &Indexer, root: Root, report: &Arc<Mutex<ScanReport>>, cancel: &CancelFlag) {
-    let id = report.lock().id;
-    let update = |change: &mut dyn FnMut(&mut RootScan)| {
-        if let Some(part) = report.lock().roots.get_mut(&root) {
-            change(part);
-        }
-        indexer.events.progress(Event::ScanChanged(id));
-    };
-    update(&mut |part| part.state = WorkState::Running);
-    let scan = Scan { indexer, root, report, update: &update };
-    match scan.run(cancel) {
-        Ok(state) => update(&mut |part| part.state = state),
+pub(super) fn run(context: &ServiceContext, root: Root, job: &Job<Scanning>) {
+    let scan = Scan { context, root, job };
+    scan.update(|part| part.state = WorkState::Running);
+    match scan.run(&job.progress.cancel) {
+        Ok(state) => scan.update(|part| part.state = state),
         Err(error) => {
             tracing::warn!(root = root.as_str(), %error, "a scan failed");
-            update(&mut |part| {
+            scan.update(|part| {
                 part.state = WorkState::Failed;
                 part.detail = Some(error.to_string());
             });
@@ -49,24 +43,27 @@ pub(super) fn run(indexer: &Indexer, root: Root, report: &Arc<Mutex<ScanReport>>
     }
 }
 
-/// Changes the root's part of the report and tells of progress.
-type Update<'a> = dyn Fn(&mut dyn FnMut(&mut RootScan)) + 'a;
-
 struct Scan<'a> {
-    indexer: &'a Indexer,
+    context: &'a ServiceContext,
     root: Root,
-    report: &'a Mutex<ScanReport>,
-    update: &'a Update<'a>,
+    job: &'a Job<Scanning>,
 }
 
 impl Scan<'_> {
+    /// Changes the root's part of the report.
+    fn update(&self, change: impl FnOnce(&mut RootScan)) {
+        if let Some(part) = self.job.report.lock().roots.get_mut(&self.root) {
+            change(part);
+        }
+    }
+
     fn run(&self, cancel: &CancelFlag) -> Result<WorkState, ServiceError> {
-        let live = self.indexer.roots.live(self.root)?;
-        self.indexer.roots.check_blocking(&live)?;
-        let known = self.indexer.database.read_blocking(|connection| index::known_folders(connection, live.row))?;
+        let live = self.context.roots.live(self.root)?;
+        self.context.roots.check_blocking(&live)?;
+        let known = self.context.database.read_blocking(|connection| index::known_folders(connection, live.row))?;
         let had_files = known.values().any(|folder| folder.n_files > 0);
         if !had_files {
-            self.indexer.database.write_blocking(|tx| index::bulk::begin(tx))?;
+            self.context.database.write_blocking(|tx| index::bulk::begin(tx))?;
         }
         let (walked, to_write) = backlog::new();
         let (end, written) = std::thread::scope(|scope| {
@@ -101,7 +98,7 @@ impl Scan<'_> {
         // What could not be listed was told already.
         for folder in unseen.iter().filter(|folder| !written.broken.contains(&folder.path)) {
             self.note_error(&folder.path, &folder.reason.why(folder.detail.as_deref()));
-            (self.update)(&mut |part| part.n_errors += 1);
+            self.update(|part| part.n_errors += 1);
         }
     }
 
@@ -118,13 +115,13 @@ impl Scan<'_> {
         if end == WalkEnd::Cancelled || cancel.is_cancelled() {
             return Ok(WorkState::Cancelled);
         }
-        self.indexer.roots.check_blocking(live)?;
+        self.context.roots.check_blocking(live)?;
         let offline = |why: String| ServiceError::Offline { root: self.root, why };
         if written.broken.contains("") {
             return Err(offline(format!("{} can't be listed", live.dir.display())));
         }
         let is_whole = written.broken.is_empty() && !has_unseen;
-        let n_files = self.report.lock().roots.get(&self.root).map_or(0, |part| part.n_files);
+        let n_files = self.job.report.lock().roots.get(&self.root).map_or(0, |part| part.n_files);
         if had_files && n_files == 0 && is_whole {
             return Err(offline("it is empty, while the index has files: is its disk mounted?".to_owned()));
         }
@@ -156,7 +153,7 @@ impl Scan<'_> {
             }
             if !batch.is_empty() && (ended || n_batch >= BATCH_FILES || since.elapsed() >= BATCH_TIME) {
                 let changes = &mut written.changes;
-                self.indexer.database.write_blocking(|tx| index::apply_all(tx, live.row, &batch, changes))?;
+                self.context.database.write_blocking(|tx| index::apply_all(tx, live.row, &batch, changes))?;
                 written.wrote = true;
                 batch.clear();
                 n_batch = 0;
@@ -185,11 +182,15 @@ impl Scan<'_> {
                 (n, size, Some(listing), Some(error))
             }
         };
-        (self.update)(&mut |part| {
+        self.update(|part| {
             part.n_files += n_files;
             part.size_bytes += size_bytes;
             part.n_folders += 1;
             part.n_errors += u64::from(error.is_some());
+        });
+        self.job.progress.count(|counts| {
+            counts.n_done += n_files;
+            counts.bytes_done += size_bytes;
         });
         if let Some(error) = error {
             self.note_error(&path, &error);
@@ -203,7 +204,7 @@ impl Scan<'_> {
     }
 
     fn note_error(&self, path: &str, detail: &str) {
-        let mut report = self.report.lock();
+        let mut report = self.job.report.lock();
         if report.errors.len() < MAX_ERRORS {
             report.errors.push(ScanError { root: self.root, path: path.to_owned(), detail: detail.to_owned() });
         }
@@ -219,7 +220,7 @@ impl Scan<'_> {
         gone: &[(&str, FolderId)],
         unseen: &[UnseenFolder],
     ) -> Result<(), ServiceError> {
-        let (n_removed, n_skipped, changed) = self.indexer.database.write_blocking(|tx| {
+        let (n_removed, n_skipped, changed) = self.context.database.write_blocking(|tx| {
             let mut changed = written.wrote || !gone.is_empty();
             if skipped::write_unseen(tx, live.row, unseen, proved)? {
                 changed = true;
@@ -239,14 +240,14 @@ impl Scan<'_> {
             }
             Ok((n, skipped::count(tx, live.row)?, changed))
         })?;
-        (self.update)(&mut |part| {
+        self.update(|part| {
             part.n_added = written.changes.n_added;
             part.n_changed = written.changes.n_changed;
             part.n_removed = n_removed;
             part.n_skipped = n_skipped;
         });
         if changed {
-            self.indexer.events.send(Event::IndexChanged(self.root));
+            self.context.events.send(Event::IndexChanged(self.root));
         }
         Ok(())
     }

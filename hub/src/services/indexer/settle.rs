@@ -8,21 +8,21 @@ use crate::storage::{Database, StorageError, evictions, index, search};
 
 pub(super) fn start(indexer: &Indexer) {
     let this = indexer.clone();
-    indexer.tasks.spawn(async move {
+    indexer.context.tasks.spawn(async move {
         // What a killed hub left undone.
         this.settle.notify_one();
         loop {
             tokio::select! {
                 () = this.settle.notified() => {}
-                () = this.tasks.token().cancelled() => return,
+                () = this.context.tasks.token().cancelled() => return,
             }
             // The comparison is what people wait for: it goes first.
-            if let Err(error) = this.comparer.refresh().await {
+            if let Err(error) = this.context.comparer.refresh().await {
                 tracing::error!(%error, "the comparison could not be brought up to date");
             }
             match catch_up(&this).await {
                 Ok(false) => {}
-                Ok(true) => Root::ALL.into_iter().for_each(|root| this.events.send(Event::IndexChanged(root))),
+                Ok(true) => Root::ALL.into_iter().for_each(|root| this.context.events.send(Event::IndexChanged(root))),
                 Err(error) => tracing::error!(%error, "the search index could not be brought up to date"),
             }
         }
@@ -30,7 +30,7 @@ pub(super) fn start(indexer: &Indexer) {
 }
 
 async fn catch_up(indexer: &Indexer) -> Result<bool, StorageError> {
-    let database: &Database = &indexer.database;
+    let database: &Database = &indexer.context.database;
     let mut worked = false;
     if database.read(evictions::any_returned).await? {
         worked = database.write(|tx| evictions::forget_returned(tx)).await? > 0;
@@ -40,7 +40,7 @@ async fn catch_up(indexer: &Indexer) -> Result<bool, StorageError> {
         worked = true;
     }
     while database.read(search::is_behind).await? {
-        if indexer.tasks.token().is_cancelled() {
+        if indexer.context.tasks.token().is_cancelled() {
             return Ok(worked);
         }
         database.write(|tx| search::catch_up(tx)).await?;
@@ -48,7 +48,7 @@ async fn catch_up(indexer: &Indexer) -> Result<bool, StorageError> {
     }
     if worked {
         let database = database.clone();
-        indexer.tasks.blocking(move || database.optimize_blocking()).await.transpose()?;
+        indexer.context.tasks.blocking(move || database.optimize_blocking()).await.transpose()?;
     }
     Ok(worked)
 }

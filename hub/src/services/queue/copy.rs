@@ -3,7 +3,6 @@
 use shared_protocol::Blake3;
 
 use super::Queue;
-use super::ending;
 use super::failure::AttemptError;
 use super::landing::{self, Stage};
 use super::place::{self, CopyTarget};
@@ -19,7 +18,7 @@ use crate::fs::rename::{TouchError, finish_rename, move_within_volume};
 use crate::fs::{CancelFlag, ContentHash, FileStamp, Flow, FsError};
 use crate::services::Event;
 use crate::services::roots::LiveRoot;
-use crate::storage::hashes::{self};
+use crate::storage::hashes;
 use crate::storage::queue::outcome;
 use crate::storage::queue::{TransferRow, checkpoint};
 use crate::storage::{Connection, StorageError, index};
@@ -119,7 +118,7 @@ pub(super) fn check_known(
             root: ends.from.row,
             path: transfer.path.clone(),
             stamp: place.expected,
-            content: ending::known(content),
+            content: content.clone(),
         };
         result::commit(queue, transfer, &[source])?;
         queue.events.send(Event::HistoryAdded);

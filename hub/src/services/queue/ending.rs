@@ -6,10 +6,10 @@ use super::Queue;
 use super::failure::AttemptError;
 use super::place::{self, CopyTarget, expected};
 use super::result::{Change, Ends, Success};
+use crate::fs::FileStamp;
 use crate::fs::copy::CopiedPart;
 use crate::fs::rename::remove_source;
-use crate::fs::{ContentHash, FileStamp};
-use crate::storage::hashes::{self, KnownContent};
+use crate::storage::hashes;
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Made;
 
@@ -45,7 +45,7 @@ pub(super) fn landed_changes(
     copied: &CopiedPart,
 ) -> Result<Vec<Change>, AttemptError> {
     let stamp = copied.stamp.behind_rename(place.dest.stamp().ok());
-    let content = known(&copied.content);
+    let content = copied.content.clone();
     let to = ends.to()?;
     let source = Change::Content {
         root: ends.from.row,
@@ -65,13 +65,4 @@ pub(super) fn landed_changes(
 pub(super) fn drop_source(transfer: &TransferRow, ends: &Ends, place: &CopyTarget) -> Result<Change, AttemptError> {
     place::touch_while_in_use(|| remove_source(&place.source, place.expected))?;
     Ok(Change::Gone { root: ends.from.row, path: transfer.path.clone() })
-}
-
-pub(super) fn known(content: &ContentHash) -> KnownContent {
-    KnownContent {
-        size_bytes: content.size_bytes,
-        blake3: content.blake3,
-        sha256: content.sha256,
-        groups: content.groups.clone(),
-    }
 }

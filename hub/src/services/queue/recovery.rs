@@ -51,7 +51,7 @@ pub(super) fn find(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result
         return Ok(None);
     }
     dest.folder().sync()?;
-    let content = ending::known(&found);
+    let content = found.clone();
     let hash = Some(found.blake3);
     let mut changes = vec![
         Change::Put { root: to.row, path: transfer.to_path.clone(), stamp, hash },

@@ -9,6 +9,7 @@ use shared_protocol::{Blake3, RelPath};
 
 use super::Queue;
 use super::failure::AttemptError;
+use crate::domain::content_hash::ContentHash;
 use crate::domain::ids::RootRowId;
 use crate::fs::entry::OpenRoot;
 use crate::fs::{FileStamp, folders};
@@ -16,7 +17,6 @@ use crate::services::ServiceError;
 use crate::services::roots::LiveRoot;
 use crate::storage::duplicates;
 use crate::storage::evictions::{self, Evicted};
-use crate::storage::hashes::KnownContent;
 use crate::storage::identities::{self, Followed};
 use crate::storage::index::{self, Edits};
 use crate::storage::queue::TransferRow;
@@ -83,7 +83,7 @@ pub(super) enum Change {
     /// A file is no longer there.
     Gone { root: RootRowId, path: RelPath },
     /// A file was read whole.
-    Content { root: RootRowId, path: RelPath, stamp: FileStamp, content: KnownContent },
+    Content { root: RootRowId, path: RelPath, stamp: FileStamp, content: ContentHash },
     /// What was known of a file goes along with its new name, or with the identity that it has now.
     Carried { from: (RootRowId, RelPath), to: (RootRowId, RelPath), stamp: FileStamp },
     /// What is known of a file of this size and time is known of it as it is now.

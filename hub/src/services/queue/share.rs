@@ -6,12 +6,12 @@
 
 use super::Queue;
 use super::duplicate::changed;
-use super::ending::known;
 use super::failure::{AttemptError, explain};
 use super::place::{self, expected};
 use super::result::{Change, Ends, Success, Tried};
 use super::room;
 use super::verified::{self, Pair, Placed};
+use crate::domain::content_hash::ContentHash;
 use crate::domain::operation::Operation;
 use crate::domain::transfer::Failure;
 use crate::fs::copy::{CopyRequest, copy_to_part};
@@ -19,7 +19,6 @@ use crate::fs::entry::Entry;
 use crate::fs::hash::{HashOptions, hash_file};
 use crate::fs::{FileStamp, share};
 use crate::services::Event;
-use crate::storage::hashes::KnownContent;
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::{Made, Reason};
 
@@ -106,7 +105,7 @@ fn make(queue: &Queue, transfer: &TransferRow, pair: &Pair, part: &Entry) -> Res
 
 fn joined(transfer: &TransferRow, ends: &Ends, stamp: FileStamp, blake3: shared_protocol::Blake3) -> Success {
     let (root, path) = (ends.from.row, transfer.path.clone());
-    let content = KnownContent { size_bytes: stamp.size_bytes, blake3, sha256: None, groups: None };
+    let content = ContentHash { size_bytes: stamp.size_bytes, blake3, sha256: None, groups: None };
     let changes = vec![
         Change::Put { root, path: path.clone(), stamp, hash: Some(blake3) },
         Change::Content { root, path: path.clone(), stamp, content },
@@ -151,7 +150,7 @@ fn separate(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Succes
     let (row, hash) = (root.row, Some(copied.content.blake3));
     let changes = vec![
         Change::Put { root: row, path: transfer.path.clone(), stamp, hash },
-        Change::Content { root: row, path: transfer.path.clone(), stamp, content: known(&copied.content) },
+        Change::Content { root: row, path: transfer.path.clone(), stamp, content: copied.content.clone() },
     ];
     Ok(Success { changes, made: Some(Made { size_bytes: stamp.size_bytes, modified: stamp.modified, hash }) })
 }

@@ -10,7 +10,6 @@
 use shared_protocol::{Blake3, RelPath};
 
 use super::Queue;
-use super::ending;
 use super::failure::AttemptError;
 use super::place;
 use super::result::{self, Change, End};
@@ -185,7 +184,7 @@ fn learn(
         root: file.root.row,
         path: file.path.clone(),
         stamp,
-        content: ending::known(content),
+        content: content.clone(),
     });
     Ok(result::commit(queue, transfer, &changes)?)
 }

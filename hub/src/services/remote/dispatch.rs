@@ -127,12 +127,15 @@ impl Remote {
         let is_same = file.hash.is_none() && file.modified == now.modified && file.size_bytes == now.size_bytes;
         if let Some(hash_job) = file.hash_job.filter(|_| is_same) {
             match self.inner.hasher.show(hash_job).await {
-                Ok(view) if !view.state.is_final() => {
-                    let why = view.waiting.unwrap_or_else(|| format!("{} of {} files", view.n_done, view.n_total));
+                Ok(view) if !view.job.state.is_final() => {
+                    let why = view
+                        .job
+                        .waiting
+                        .unwrap_or_else(|| format!("{} of {} files", view.job.counts.n_done, view.job.counts.n_total));
                     return Ok(Ready::Waits(format!("Its content is hashed first: {why}")));
                 }
                 Ok(view) => {
-                    let why = view.detail.unwrap_or_else(|| "it could not be read".to_owned());
+                    let why = view.job.detail.unwrap_or_else(|| "it could not be read".to_owned());
                     return Ok(Ready::Never(format!("{} could not be hashed: {why}", file.path)));
                 }
                 // The job is no more: asked for anew.

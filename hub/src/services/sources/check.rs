@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::Sources;
 use super::probe::probe;
 use super::store::unusable;
-use crate::domain::scan::WorkState;
+use crate::domain::background::WorkState;
 use crate::domain::size::count;
 use crate::domain::sources::verdict::Wanted;
 use crate::domain::sources::{CheckStatus, Record, Verdict};

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 use shared_protocol::{Blake3, RelPath};
 
 use crate::domain::duplicates::GroupKind;
-use crate::domain::ids::{DuplicateScanId, FileId, RootRowId};
+use crate::domain::ids::{BackgroundJobId, FileId, RootRowId};
 use crate::domain::root::Root;
 use crate::storage::{StorageError, index, to_db};
 
@@ -25,7 +25,7 @@ pub struct NewGroup {
 
 /// Puts these groups in the place of those of the search before. Names whose file has changed since
 /// it was read are left out, and so are groups that are none any more.
-pub fn replace(connection: &Connection, scan: DuplicateScanId, groups: &[NewGroup]) -> Result<(), StorageError> {
+pub fn replace(connection: &Connection, scan: BackgroundJobId, groups: &[NewGroup]) -> Result<(), StorageError> {
     connection.execute("DELETE FROM duplicate_groups", [])?;
     let mut still = connection.prepare_cached("SELECT blake3 IS ?2 FROM files WHERE id = ?1")?;
     let mut there = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM files WHERE id = ?1)")?;

@@ -2,39 +2,24 @@
 //! already.
 
 use rusqlite::{Connection, Row};
-use shared_protocol::{Blake3, RelPath};
+use shared_protocol::Blake3;
 
-use crate::domain::identity::Identity;
-use crate::domain::ids::{FileId, RootRowId};
+use crate::domain::ids::RootRowId;
 use crate::domain::kind::FileKind;
-use crate::domain::ticks::Ticks;
+use crate::storage::index::FileRow;
+use crate::storage::index::single::{columns_of, row as file_row};
 use crate::storage::skipped::is_below;
-use crate::storage::{StorageError, digest_column, from_db, identity_column, to_db};
+use crate::storage::{StorageError, digest_column, from_db, to_db};
 
-/// A name whose size occurs more than once.
+/// A name that is compared with others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CandidateRow {
-    /// Its row.
-    pub id: FileId,
     /// In which root.
     pub root: RootRowId,
-    /// Its path.
-    pub path: RelPath,
-    /// Its size.
-    pub size_bytes: u64,
-    /// When it was modified last.
-    pub modified: Ticks,
-    /// Its hash, if known.
-    pub hash: Option<Blake3>,
+    /// The file.
+    pub file: FileRow,
     /// The hash of its ends, if known.
     pub ends: Option<Blake3>,
-    /// What stands beside size and time, if it is recorded.
-    pub identity: Option<Identity>,
-}
-
-fn path(row: &Row<'_>, column: usize) -> rusqlite::Result<RelPath> {
-    RelPath::parse(row.get_ref(column)?.as_str()?)
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
 }
 
 // Both read the table from front to back: a row after the other in the order of an index of sizes takes a page of the
@@ -52,30 +37,26 @@ pub fn candidates(
         "WITH shared (size_bytes) AS MATERIALIZED (
              SELECT size_bytes FROM files WHERE root_id IN (?1, ?2) AND size_bytes >= ?3
              GROUP BY size_bytes HAVING count(*) > 1)
-         SELECT f.id, f.root_id, f.path, f.size_bytes, f.modified, f.blake3, e.ends, f.identity
+         SELECT {}, f.root_id, e.ends
          FROM files f NOT INDEXED
          LEFT JOIN file_ends e ON e.root_id = f.root_id AND e.path = f.path
                                   AND e.size_bytes = f.size_bytes AND e.modified = f.modified
                                   AND coalesce(e.identity = f.identity, 1)
          WHERE f.root_id IN (?1, ?2) AND f.size_bytes IN (SELECT size_bytes FROM shared) AND f.placeholder = 0
                AND NOT {}",
+        columns_of("f"),
         is_below("f.root_id", "f.match_key")
     ))?;
     let read = |row: &Row<'_>| {
         Ok(CandidateRow {
-            id: FileId(row.get(0)?),
-            root: RootRowId(row.get(1)?),
-            path: path(row, 2)?,
-            size_bytes: from_db(row.get(3)?),
-            modified: Ticks(row.get(4)?),
-            hash: digest_column(row, 5)?,
-            ends: digest_column(row, 6)?,
-            identity: identity_column(row, 7)?,
+            root: row.get("root_id")?,
+            file: file_row(row)?,
+            ends: digest_column(row, row.as_ref().column_index("ends")?)?,
         })
     };
     let mut found: Vec<CandidateRow> =
         statement.query_map((first, second, to_db(min_size.max(1))), read)?.collect::<Result<_, _>>()?;
-    found.sort_unstable_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
+    found.sort_unstable_by(|a, b| (a.root, &a.file.path).cmp(&(b.root, &b.file.path)));
     Ok(found)
 }
 
@@ -83,11 +64,11 @@ pub fn candidates(
 pub fn put_ends(connection: &Connection, file: &CandidateRow, ends: &Blake3) -> Result<(), StorageError> {
     connection.prepare_cached("INSERT OR REPLACE INTO file_ends VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute((
         file.root.0,
-        file.path.as_str(),
-        to_db(file.size_bytes),
-        file.modified.0,
+        file.file.path.as_str(),
+        to_db(file.file.size_bytes),
+        file.file.modified.0,
         ends.as_bytes(),
-        file.identity.map(|identity| identity.0),
+        file.file.identity.map(|identity| identity.0),
     ))?;
     Ok(())
 }
@@ -117,36 +98,30 @@ pub fn models(connection: &Connection, roots: &[RootRowId], min_size: u64) -> Re
     let first = roots.first().map_or(-1, |root| root.0);
     let second = roots.get(1).map_or(-1, |root| root.0);
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT f.id, f.root_id, f.path, f.size_bytes, f.modified, f.blake3, w.tensors, w.data_start, w.weights,
-                f.identity
+        "SELECT {}, f.root_id, w.tensors, w.data_start, w.weights
          FROM files f NOT INDEXED
          LEFT JOIN file_weights w ON w.root_id = f.root_id AND w.path = f.path
                                      AND w.size_bytes = f.size_bytes AND w.modified = f.modified
                                      AND coalesce(w.identity = f.identity, 1)
          WHERE f.root_id IN (?1, ?2) AND f.size_bytes >= ?3 AND f.placeholder = 0 AND f.kind = ?4
                AND (f.match_key LIKE '%.safetensors' OR f.match_key LIKE '%.sft') AND NOT {}",
+        columns_of("f"),
         is_below("f.root_id", "f.match_key")
     ))?;
     let read = |row: &Row<'_>| {
-        let file = CandidateRow {
-            id: FileId(row.get(0)?),
-            root: RootRowId(row.get(1)?),
-            path: path(row, 2)?,
-            size_bytes: from_db(row.get(3)?),
-            modified: Ticks(row.get(4)?),
-            hash: digest_column(row, 5)?,
-            ends: None,
-            identity: identity_column(row, 9)?,
-        };
-        let data_start: Option<i64> = row.get(7)?;
-        let (tensors, weights) = (digest_column(row, 6)?, digest_column(row, 8)?);
+        let file = CandidateRow { root: row.get("root_id")?, file: file_row(row)?, ends: None };
+        let data_start: Option<i64> = row.get("data_start")?;
+        let (tensors, weights) = (
+            digest_column(row, row.as_ref().column_index("tensors")?)?,
+            digest_column(row, row.as_ref().column_index("weights")?)?,
+        );
         let known = data_start.map(|start| KnownWeights { tensors, data_start: from_db(start), weights });
         Ok(ModelRow { file, known })
     };
     let smallest = to_db(min_size.max(1));
     let mut found: Vec<ModelRow> =
         statement.query_map((first, second, smallest, FileKind::Model.code()), read)?.collect::<Result<_, _>>()?;
-    found.sort_unstable_by(|a, b| (a.file.root, &a.file.path).cmp(&(b.file.root, &b.file.path)));
+    found.sort_unstable_by(|a, b| (a.file.root, &a.file.file.path).cmp(&(b.file.root, &b.file.file.path)));
     Ok(found)
 }
 
@@ -155,13 +130,13 @@ pub fn put_weights(connection: &Connection, file: &CandidateRow, known: &KnownWe
     connection.prepare_cached("INSERT OR REPLACE INTO file_weights VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
         (
             file.root.0,
-            file.path.as_str(),
-            to_db(file.size_bytes),
-            file.modified.0,
+            file.file.path.as_str(),
+            to_db(file.file.size_bytes),
+            file.file.modified.0,
             known.tensors.map(|digest| *digest.as_bytes()),
             to_db(known.data_start),
             known.weights.map(|digest| *digest.as_bytes()),
-            file.identity.map(|identity| identity.0),
+            file.file.identity.map(|identity| identity.0),
         ),
     )?;
     Ok(())

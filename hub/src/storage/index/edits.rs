@@ -10,12 +10,13 @@ use shared_protocol::{Blake3, RelPath};
 
 use super::single::file_at;
 use super::{folders, listing, totals};
+use crate::domain::content_hash::ContentHash;
 use crate::domain::exclusion::{self, Entry};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
-use crate::storage::hashes::{KnownContent, Recorder};
+use crate::storage::hashes::Recorder;
 use crate::storage::rot::{self, News};
 use crate::storage::{StorageError, identities, pairs, roots, search, to_db};
 
@@ -113,7 +114,7 @@ impl<'a> Edits<'a> {
         path: &RelPath,
         modified: Ticks,
         identity: Option<Identity>,
-        content: &KnownContent,
+        content: &ContentHash,
     ) -> Result<(), StorageError> {
         let recorder = match &mut self.recorder {
             Some(recorder) => recorder,

@@ -37,7 +37,13 @@ pub struct FileRow {
 pub(super) const COLUMNS: &str =
     "id, folder_id, path, size_bytes, modified, placeholder, conflict, blake3, identity, rotted";
 
-pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
+/// The same of a table under another name, for a statement that joins others.
+pub(in crate::storage) fn columns_of(table: &str) -> String {
+    COLUMNS.split(", ").map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Reads [`COLUMNS`], which come first.
+pub(in crate::storage) fn row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     let path = RelPath::parse(row.get_ref(2)?.as_str()?)
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(e)))?;
     Ok(FileRow {

@@ -4,12 +4,20 @@ use rusqlite::{Connection, Params};
 use shared_protocol::RelPath;
 
 use super::single::{COLUMNS, FileRow, file_at, row};
+use crate::domain::background::Counts;
 use crate::domain::ids::RootRowId;
-use crate::storage::{StorageError, folder_range, to_db};
+use crate::storage::{StorageError, folder_range, from_db, to_db};
 
 /// Files of at least so many bytes come first where several are read at once: one that begins last is read
 /// alone, while the other readers have nothing left to do.
 const LARGE_BYTES: u64 = 16 << 20;
+
+impl FileRow {
+    /// Whether it comes before the small ones where several are read at once.
+    pub const fn is_large(&self) -> bool {
+        self.size_bytes >= LARGE_BYTES
+    }
+}
 
 /// What is left to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +118,40 @@ pub fn unhashed(
         page(connection, &files(BY_PATH, left), (root.0, key, id, to, below, limit), limit)?
     };
     Ok((files.into_iter().filter(|file| place.is_none_or(|place| file.path.is_within(place))).collect(), after))
+}
+
+/// How much a place of a root holds, and how much of it is not left.
+pub fn extent(
+    connection: &Connection,
+    root: RootRowId,
+    place: Option<&RelPath>,
+    left: Left,
+) -> Result<Counts, StorageError> {
+    let file = match place {
+        Some(path) => file_at(connection, root, path)?,
+        None => None,
+    };
+    let (from, to) = match &file {
+        Some(file) => (file.path.match_key(), format!("{}\u{0}", file.path.match_key())),
+        None => folder_range(&place.map(RelPath::match_key).unwrap_or_default()),
+    };
+    let sql = format!(
+        "SELECT count(*) AS n_total, coalesce(sum(done), 0) AS n_done, coalesce(sum(size_bytes), 0) AS bytes_total,
+                coalesce(sum(done * size_bytes), 0) AS bytes_done
+         FROM (SELECT size_bytes, NOT ({}) AS done FROM files
+               WHERE root_id = ?1 AND match_key >= ?2 AND match_key < ?3 AND placeholder = 0 AND id = coalesce(?4, id))",
+        left.condition()
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row((root, from, to, file.map(|file| file.id)), |row| {
+        let count = |name| Ok::<_, rusqlite::Error>(from_db(row.get(name)?));
+        Ok(Counts {
+            n_total: count("n_total")?,
+            n_done: count("n_done")?,
+            n_failed: 0,
+            bytes_total: count("bytes_total")?,
+            bytes_done: count("bytes_done")?,
+        })
+    })?)
 }
 
 // A plus keeps SQLite from an index whatever its statistics say. None is named, because while an empty index of files

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use shared_protocol::{AgentId, Blake3, JobId};
 
 use super::{JobRow, JobTask, show};
-use crate::domain::ids::HashJobId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::ticks::Ticks;
 use crate::storage::{StorageError, now_ms, to_db};
 
@@ -104,7 +104,7 @@ pub fn set_content(
 }
 
 /// Stores which hash job a job waits for.
-pub fn set_hash_job(connection: &Connection, id: JobId, hash_job: HashJobId) -> Result<(), StorageError> {
+pub fn set_hash_job(connection: &Connection, id: JobId, hash_job: BackgroundJobId) -> Result<(), StorageError> {
     connection
         .prepare_cached("UPDATE remote_jobs SET hash_job = ?2 WHERE id = ?1")?
         .execute((id.to_string(), hash_job.0))?;

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
 use crate::domain::duplicates::GroupKind;
-use crate::domain::ids::DuplicateScanId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::Root;
 use crate::services::duplicates::DuplicateScanView;
 use crate::storage::views::duplicates::{self as views, DuplicateGroupView, GroupFilter, GroupTotals};
@@ -34,7 +34,7 @@ pub struct DuplicateScanRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DuplicateScanStartedView {
     /// Ask for its state under this number.
-    pub id: DuplicateScanId,
+    pub id: BackgroundJobId,
 }
 
 /// Searches for duplicates. It reads only what it must, fills the hash cache, and its result takes the
@@ -70,7 +70,7 @@ pub(super) async fn list_duplicate_scans(
 )]
 pub(super) async fn show_duplicate_scan(
     State(state): State<WebState>,
-    InPath(id): InPath<DuplicateScanId>,
+    InPath(id): InPath<BackgroundJobId>,
 ) -> Answer<Json<DuplicateScanView>> {
     Ok(Json(state.services.duplicates.show(id).await?))
 }
@@ -83,7 +83,7 @@ pub(super) async fn show_duplicate_scan(
 )]
 pub(super) async fn cancel_duplicate_scan(
     State(state): State<WebState>,
-    InPath(id): InPath<DuplicateScanId>,
+    InPath(id): InPath<BackgroundJobId>,
 ) -> Answer<(StatusCode, Json<DuplicateScanView>)> {
     state.services.duplicates.cancel(id).await?;
     Ok((StatusCode::ACCEPTED, Json(state.services.duplicates.show(id).await?)))

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::list::{ListView, PageQuery};
 use crate::domain::described::TypedPathText;
-use crate::domain::ids::HashJobId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::typed_path::TypedPath;
 use crate::services::hasher::{HashJobView, HashKind, HashScope};
@@ -41,7 +41,7 @@ pub struct HashRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HashStartedView {
     /// Ask for its state under this number.
-    pub id: HashJobId,
+    pub id: BackgroundJobId,
 }
 
 /// Asks for hashes of whatever has none, or for a proof of those that are known.
@@ -90,7 +90,7 @@ pub(super) async fn show_coverage(State(state): State<WebState>) -> Answer<Json<
 )]
 pub(super) async fn show_hash(
     State(state): State<WebState>,
-    InPath(id): InPath<HashJobId>,
+    InPath(id): InPath<BackgroundJobId>,
 ) -> Answer<Json<HashJobView>> {
     Ok(Json(state.services.hasher.show(id).await?))
 }
@@ -102,7 +102,7 @@ pub(super) async fn show_hash(
 )]
 pub(super) async fn cancel_hash(
     State(state): State<WebState>,
-    InPath(id): InPath<HashJobId>,
+    InPath(id): InPath<BackgroundJobId>,
 ) -> Answer<(StatusCode, Json<HashJobView>)> {
     state.services.hasher.cancel(id).await?;
     Ok((StatusCode::ACCEPTED, Json(state.services.hasher.show(id).await?)))

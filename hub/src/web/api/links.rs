@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::list::{ListView, PageQuery};
 use crate::domain::described::RelPathText;
-use crate::domain::ids::ScanId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::Root;
 use crate::fs::inclusion;
 use crate::storage::included_links::{self, ShownLink};
@@ -74,7 +74,7 @@ pub struct LinkBody {
 pub struct LinkStartedView {
     /// The scan that takes it over.
     #[schema(value_type = i64)]
-    pub id: ScanId,
+    pub id: BackgroundJobId,
     /// The link, if it is included now.
     pub link: Option<LinkView>,
 }

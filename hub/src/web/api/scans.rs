@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::list::{ListView, PageQuery};
-use crate::domain::ids::ScanId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::Root;
-use crate::domain::scan::ScanReport;
+use crate::services::indexer::ScanView;
 use crate::web::WebState;
 use crate::web::error::Answer;
 use crate::web::extract::{Body, InPath, Params, distinct_if_any};
@@ -27,7 +27,7 @@ pub struct ScanRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScanStartedView {
     /// Ask for its state under this number.
-    pub id: ScanId,
+    pub id: BackgroundJobId,
 }
 
 /// Starts a scan, or joins the one under way if it covers these roots.
@@ -46,35 +46,36 @@ pub(super) async fn create_scan(
 
 /// Lists the latest scans, newest first, the one under way among them.
 #[utoipa::path(
-    get, path = "/api/scans", tag = "scans", params(PageQuery), responses((status = 200, body = ListView<ScanReport>))
+    get, path = "/api/scans", tag = "scans", params(PageQuery), responses((status = 200, body = ListView<ScanView>))
 )]
 pub(super) async fn list_scans(
     State(state): State<WebState>,
     Params(page): Params<PageQuery>,
-) -> Answer<Json<ListView<ScanReport>>> {
+) -> Answer<Json<ListView<ScanView>>> {
     Ok(Json(state.services.indexer.list(page.request()?).await?))
 }
 
 /// Shows a scan as it is now.
 #[utoipa::path(
     get, path = "/api/scans/{id}", tag = "scans", params(("id" = i64, Path, description = "The scan")),
-    responses((status = 200, body = ScanReport))
+    responses((status = 200, body = ScanView))
 )]
-pub(super) async fn show_scan(State(state): State<WebState>, InPath(id): InPath<ScanId>) -> Answer<Json<ScanReport>> {
+pub(super) async fn show_scan(
+    State(state): State<WebState>,
+    InPath(id): InPath<BackgroundJobId>,
+) -> Answer<Json<ScanView>> {
     Ok(Json(state.services.indexer.show(id).await?))
 }
 
 /// Stops a scan. What it has written so far stays; one that waits for its turn never begins.
 #[utoipa::path(
     post, path = "/api/scans/{id}/cancel", tag = "scans", params(("id" = i64, Path, description = "The scan")),
-    responses((status = 202, body = ScanReport), (status = 409))
+    responses((status = 202, body = ScanView), (status = 409))
 )]
 pub(super) async fn cancel_scan(
     State(state): State<WebState>,
-    InPath(id): InPath<ScanId>,
-) -> Answer<(StatusCode, Json<ScanReport>)> {
-    // A scan that never was is 404, one that has ended 409.
-    state.services.indexer.show(id).await?;
+    InPath(id): InPath<BackgroundJobId>,
+) -> Answer<(StatusCode, Json<ScanView>)> {
     state.services.indexer.cancel(id).await?;
     Ok((StatusCode::ACCEPTED, Json(state.services.indexer.show(id).await?)))
 }

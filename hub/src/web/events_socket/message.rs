@@ -6,13 +6,13 @@ use shared_protocol::{AgentId, JobId};
 use utoipa::ToSchema;
 
 use crate::domain::described::UuidText;
-use crate::domain::ids::{BatchId, DuplicateScanId, HashJobId, ScanId, TransferId};
+use crate::domain::ids::{BackgroundJobId, BatchId, TransferId};
 use crate::domain::root::{PerRoot, Root};
-use crate::domain::scan::ScanReport;
 use crate::domain::transfer::TransferState;
 use crate::services::Event;
 use crate::services::duplicates::DuplicateScanView;
 use crate::services::hasher::HashJobView;
+use crate::services::indexer::ScanView;
 use crate::services::queue::QueueStatus;
 use crate::services::remote::agents::AgentView;
 use crate::services::remote::job_view::JobView;
@@ -51,7 +51,7 @@ struct Snapshot {
     /// The queue as a whole.
     queue: QueueStatus,
     /// The scan under way.
-    scan: Option<ScanReport>,
+    scan: Option<ScanView>,
     /// The hash jobs that have not ended.
     hashes: Vec<HashJobView>,
     /// The transfers under way.
@@ -72,7 +72,7 @@ enum News {
     /// Everything under way: the first message, and again after too many changes at once.
     Snapshot(Box<Snapshot>),
     /// A scan went on or ended.
-    Scan { id: ScanId, scan: Option<ScanReport> },
+    Scan { id: BackgroundJobId, scan: Option<ScanView> },
     /// A transfer changed its state or went on.
     Transfer { id: TransferId, transfer: Option<TransferView> },
     /// A batch was made, or one of its transfers ended.
@@ -84,9 +84,9 @@ enum News {
     /// A root's index changed: lists of its files are out of date.
     Index { root: Root },
     /// A hash job went on or ended.
-    Hash { id: HashJobId, hash: Option<HashJobView> },
+    Hash { id: BackgroundJobId, hash: Option<HashJobView> },
     /// A search for duplicates went on or ended.
-    DuplicateScan { id: DuplicateScanId, scan: Option<DuplicateScanView> },
+    DuplicateScan { id: BackgroundJobId, scan: Option<DuplicateScanView> },
     /// The groups of duplicates are others.
     Duplicates,
     /// The comparison changed.
@@ -174,7 +174,7 @@ impl Message {
 /// Jobs end in the order in which they were asked for, so the open ones are among the latest.
 async fn open_hash_jobs(state: &WebState) -> Answer<Vec<HashJobView>> {
     let mut jobs = state.services.hasher.list(PageRequest::latest(LATEST_HASH_JOBS)).await?.items;
-    jobs.retain(|job| !job.state.is_final());
+    jobs.retain(|job| !job.job.state.is_final());
     Ok(jobs)
 }
 

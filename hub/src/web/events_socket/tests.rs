@@ -80,7 +80,7 @@ async fn a_snapshot_comes_first_and_then_changes() {
     hub.state.services.events.send(Event::IndexChanged(Root::Lake));
     let change = next(&mut client).await;
     assert_eq!((&change["type"], &change["root"]), (&"index".into(), &"lake".into()));
-    hub.state.services.events.send(Event::ScanChanged(crate::domain::ids::ScanId(77)));
+    hub.state.services.events.send(Event::ScanChanged(crate::domain::ids::BackgroundJobId(77)));
     let change = next(&mut client).await;
     assert_eq!((&change["type"], &change["id"], &change["scan"]), (&"scan".into(), &77.into(), &Value::Null));
 }

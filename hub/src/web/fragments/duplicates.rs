@@ -15,7 +15,7 @@ use super::confirmation::{Confirmation, check_shown, check_typed, in_dialog};
 use super::toast::{Toast, partial, respond};
 use crate::domain::confirmation::{is_over_a_fifth, words};
 use crate::domain::duplicates::Action;
-use crate::domain::ids::DuplicateScanId;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::Root;
 use crate::services::duplicates::{Keep, keeper, resolution};
 use crate::services::queue::{BatchReceipt, Resolution};
@@ -72,7 +72,7 @@ pub(super) async fn begin_search(
 /// Stops a search.
 pub(super) async fn cancel_search(
     State(state): State<WebState>,
-    InPath(id): InPath<DuplicateScanId>,
+    InPath(id): InPath<BackgroundJobId>,
 ) -> Answer<Response> {
     state.services.duplicates.cancel(id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

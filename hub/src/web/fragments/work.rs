@@ -8,7 +8,7 @@ use shared_protocol::RelPath;
 
 use super::toast::Toast;
 use crate::domain::diff::DiffStatus;
-use crate::domain::ids::{HashJobId, ScanId};
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::Root;
 use crate::services::Event;
 use crate::services::hasher::{HashKind, HashScope};
@@ -39,7 +39,10 @@ pub(super) async fn begin_scan(State(state): State<WebState>) -> Answer<Response
 }
 
 /// Stops a scan.
-pub(super) async fn cancel_scan(State(state): State<WebState>, InPath(id): InPath<ScanId>) -> Answer<Response> {
+pub(super) async fn cancel_scan(
+    State(state): State<WebState>,
+    InPath(id): InPath<BackgroundJobId>,
+) -> Answer<Response> {
     state.services.indexer.cancel(id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -131,7 +134,10 @@ pub(super) async fn accept_rotted(
 }
 
 /// Stops a hash job.
-pub(super) async fn cancel_hashing(State(state): State<WebState>, InPath(id): InPath<HashJobId>) -> Answer<Response> {
+pub(super) async fn cancel_hashing(
+    State(state): State<WebState>,
+    InPath(id): InPath<BackgroundJobId>,
+) -> Answer<Response> {
     state.services.hasher.cancel(id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

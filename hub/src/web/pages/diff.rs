@@ -15,9 +15,10 @@ use super::library::crumbs;
 use super::paging::is_selected;
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
+use crate::services::indexer::Indexer;
 use crate::services::selection::{Filter, Selection};
 use crate::storage::views::diff;
-use crate::storage::{Connection, StorageError, roots, scans};
+use crate::storage::{Connection, StorageError, roots};
 use crate::web::error::Answer;
 use crate::web::extract::Params;
 use crate::web::fragments::bulk;
@@ -125,12 +126,8 @@ pub(in crate::web) fn selection(state: &WebState, query: &DiffQuery) -> Selectio
 fn age(connection: &Connection) -> Result<Option<Timestamp>, StorageError> {
     let mut oldest: Option<Timestamp> = None;
     for root in Root::ALL {
-        let scan = roots::active(connection, root)?.and_then(|row| row.last_scan);
-        let report = match scan {
-            Some(id) => scans::show(connection, id)?,
-            None => None,
-        };
-        let Some(at) = report.and_then(|report| report.finished_at) else { continue };
+        let Some(row) = roots::active(connection, root)? else { continue };
+        let Some(at) = Indexer::last_of(connection, &row)?.and_then(|scan| scan.job.finished_at) else { continue };
         oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
     }
     Ok(oldest)

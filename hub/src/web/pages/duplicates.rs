@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::frame::{Frame, join, page};
 use super::paging::is_selected;
-use crate::domain::scan::WorkState;
+use crate::domain::background::WorkState;
 use crate::services::duplicates::{Keep, keeper, resolution};
 use crate::storage::views::PageRequest;
 use crate::storage::views::duplicates::{self as views, DuplicateGroupView, Extent};
@@ -98,12 +98,12 @@ pub(in crate::web) async fn results(state: &WebState, query: &DuplicatesQuery) -
         state => query.state(),
         n_unhashed,
         last => last.as_ref().map(|scan| context! {
-            finished_at => scan.finished_at.map(|at| at.to_string()),
-            is_partial => scan.state == WorkState::Partial,
-            n_failed => scan.n_failed,
-            detail => scan.detail.clone(),
-            where_ => scan.roots.iter().map(|root| root.label()).collect::<Vec<_>>().join(" and "),
-            min_size => scan.min_size,
+            finished_at => scan.job.finished_at.map(|at| at.to_string()),
+            is_partial => scan.job.state == WorkState::Partial,
+            n_failed => scan.job.counts.n_failed,
+            detail => scan.job.detail.clone(),
+            where_ => scan.scope.roots.iter().map(|root| root.label()).collect::<Vec<_>>().join(" and "),
+            min_size => scan.scope.min_size,
         }),
     })
 }
@@ -118,7 +118,7 @@ fn row(group: DuplicateGroupView, keep: &Keep) -> Row {
 /// The search under way: `{search}`.
 pub(in crate::web) async fn progress(state: &WebState) -> Answer<Value> {
     let latest = state.services.duplicates.list(PageRequest::latest(20)).await?.items;
-    let open = latest.into_iter().rfind(|scan| !scan.state.is_final());
+    let open = latest.into_iter().rfind(|scan| !scan.job.state.is_final());
     Ok(context! { search => open.map(Serde) })
 }
 

@@ -11,17 +11,18 @@ use serde::Serialize;
 use super::frame::{Frame, join, page};
 use super::remote::machines;
 use super::{history, load};
+use crate::domain::background::WorkState;
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
-use crate::domain::scan::WorkState;
 use crate::services::Services;
+use crate::services::indexer::Indexer;
 use crate::services::roots::RootStatus;
 use crate::storage::hashes::Coverage;
 use crate::storage::views::diff::{self, PairFilter};
 use crate::storage::views::folders;
 use crate::storage::views::skipped::{self, SkippedTotals};
 use crate::storage::views::space::trash;
-use crate::storage::{StorageError, roots, rot, scans};
+use crate::storage::{StorageError, roots, rot};
 use crate::web::error::Answer;
 use crate::web::state::WebState;
 use crate::web::templates::format::percent;
@@ -121,13 +122,9 @@ struct Indexed {
 fn indexed(connection: &Connection, root: Root) -> Result<Indexed, StorageError> {
     let Some(row) = roots::active(connection, root)? else { return Ok(Indexed::default()) };
     let totals = folders::totals(connection, &row, None)?;
-    let report = match row.last_scan {
-        Some(id) => scans::show(connection, id)?,
-        None => None,
-    };
-    let last_scan = report.map(|report| LastScan {
-        state: report.roots.get(&root).map_or(report.state, |scan| scan.state),
-        finished_at: report.finished_at,
+    let last_scan = Indexer::last_of(connection, &row)?.map(|scan| LastScan {
+        state: scan.report.roots.get(&root).map_or(scan.job.state, |part| part.state),
+        finished_at: scan.job.finished_at,
     });
     let trash_bytes = trash(connection, root)?.size_bytes;
     let skipped = skipped::totals(connection, root)?;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may unwrap")]
 
 use super::*;
-use crate::domain::ids::DuplicateScanId;
+use crate::domain::ids::BackgroundJobId;
 use crate::storage::duplicates::{NewGroup, replace};
 use crate::storage::index;
 use crate::storage::views::test_library::TestLibrary;
@@ -34,7 +34,7 @@ fn library() -> TestLibrary {
         group(&library, 2, 900, &[(Root::Local, &["y"]), (Root::Lake, &["y"])]),
         group(&library, 3, 50, &[(Root::Lake, &["l/1", "l/2"]), (Root::Lake, &["l/3"])]),
     ];
-    library.write(|tx| replace(tx, DuplicateScanId(1), &groups));
+    library.write(|tx| replace(tx, BackgroundJobId(1), &groups));
     library
 }
 
@@ -110,10 +110,10 @@ fn what_changed_before_the_result_was_stored_is_no_part_of_it() {
     let library = TestLibrary::new();
     let found = group(&library, 1, 100, &[(Root::Local, &["a"]), (Root::Local, &["b"]), (Root::Local, &["c"])]);
     library.put(Root::Local, "b", 100, 1_700_000_009, Some(2));
-    library.write(|tx| replace(tx, DuplicateScanId(1), std::slice::from_ref(&found)));
+    library.write(|tx| replace(tx, BackgroundJobId(1), std::slice::from_ref(&found)));
     assert_eq!(listed(&library, EVERYWHERE), [(2, 100, names(&["local:a", "local:c"]))]);
     library.put(Root::Local, "c", 100, 1_700_000_009, Some(2));
-    library.write(|tx| replace(tx, DuplicateScanId(2), &[found]));
+    library.write(|tx| replace(tx, BackgroundJobId(2), &[found]));
     assert_eq!(listed(&library, EVERYWHERE), []);
 }
 
@@ -123,7 +123,7 @@ fn a_link_across_both_roots_is_one_file() {
     let mut linked = group(&library, 1, 100, &[(Root::Local, &["x"]), (Root::Lake, &["x"])]);
     let both: Vec<_> = linked.files.iter().flatten().copied().collect();
     linked.files = vec![both];
-    library.write(|tx| replace(tx, DuplicateScanId(1), &[linked]));
+    library.write(|tx| replace(tx, BackgroundJobId(1), &[linked]));
     assert_eq!(listed(&library, EVERYWHERE), []);
 }
 

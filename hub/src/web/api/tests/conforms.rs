@@ -106,8 +106,13 @@ impl Description {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_looked_at_is_as_described() {
-    let (hub, addresses) = full_hub().await;
+    let (hub, mut addresses) = full_hub().await;
     let description = Description::read();
+    // Their ids are those of one table.
+    for list in ["/api/scans", "/api/hashes", "/api/duplicates/scans"] {
+        let id = &hub.get(list).await["items"][0]["id"];
+        addresses.insert(format!("{list}/{{id}}"), format!("{list}/{id}"));
+    }
     let fill = |template: &str| -> String {
         let known = [
             ("/api/folders", "/api/folders?root=local".to_owned()),

@@ -1,0 +1,171 @@
+//! Background jobs as they are stored: one table for all kinds.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::columns::Json;
+use super::views::page::{Page, PageRequest};
+use super::{StorageError, from_db, now_ms, timestamp, to_db};
+use crate::domain::background::{Counts, WorkState};
+use crate::domain::ids::BackgroundJobId;
+
+/// A kind of background job.
+pub trait Kind: 'static {
+    /// Its name in the database.
+    const KIND: &'static str;
+    /// What is asked for.
+    type Payload: Serialize + DeserializeOwned + Clone + Send + Sync;
+    /// What came of it, beside the counts.
+    type Report: Serialize + DeserializeOwned + Clone + Default + Send + Sync;
+
+    /// In which queue a job waits: jobs of one queue run one after the other.
+    fn queue(payload: &Self::Payload) -> &'static str;
+}
+
+/// A job as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow<P, R> {
+    /// Its id.
+    pub id: BackgroundJobId,
+    /// What was asked for.
+    pub payload: P,
+    /// How far it is.
+    pub state: WorkState,
+    /// How much of it is done.
+    pub counts: Counts,
+    /// What came of it.
+    pub report: R,
+    /// Why it ended as it did.
+    pub detail: Option<String>,
+    /// When it was asked for.
+    pub created_at: jiff::Timestamp,
+    /// When it ended.
+    pub finished_at: Option<jiff::Timestamp>,
+}
+
+/// A job of this kind.
+pub type RowOf<K> = JobRow<<K as Kind>::Payload, <K as Kind>::Report>;
+
+impl<P, R> JobRow<P, R> {
+    /// Ends it now.
+    pub fn end(&mut self, state: WorkState) {
+        self.state = state;
+        self.finished_at = Some(timestamp(now_ms()));
+    }
+}
+
+const COLUMNS: &str = "id, payload, state, n_total, n_done, n_failed, bytes_total, bytes_done, report, detail, \
+     created_at, finished_at";
+
+fn read<K: Kind>(row: &Row<'_>) -> rusqlite::Result<RowOf<K>> {
+    let count = |name| Ok::<_, rusqlite::Error>(from_db(row.get(name)?));
+    Ok(JobRow {
+        id: row.get("id")?,
+        payload: row.get::<_, Json<K::Payload>>("payload")?.0,
+        state: row.get("state")?,
+        counts: Counts {
+            n_total: count("n_total")?,
+            n_done: count("n_done")?,
+            n_failed: count("n_failed")?,
+            bytes_total: count("bytes_total")?,
+            bytes_done: count("bytes_done")?,
+        },
+        report: row.get::<_, Json<K::Report>>("report")?.0,
+        detail: row.get("detail")?,
+        created_at: timestamp(row.get("created_at")?),
+        finished_at: row.get::<_, Option<i64>>("finished_at")?.map(timestamp),
+    })
+}
+
+/// Stores a new job at the end of its queue.
+pub fn insert<K: Kind>(connection: &Connection, payload: &K::Payload) -> Result<RowOf<K>, StorageError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO background_jobs (kind, queue, payload, state, report, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute((
+            K::KIND,
+            K::queue(payload),
+            Json(payload),
+            WorkState::Queued,
+            Json(K::Report::default()),
+            now_ms(),
+        ))?;
+    show::<K>(connection, BackgroundJobId(connection.last_insert_rowid()))?.ok_or(StorageError::Missing("job"))
+}
+
+/// One job.
+pub fn show<K: Kind>(connection: &Connection, id: BackgroundJobId) -> Result<Option<RowOf<K>>, StorageError> {
+    let sql = format!("SELECT {COLUMNS} FROM background_jobs WHERE id = ?1 AND kind = ?2");
+    Ok(connection.prepare_cached(&sql)?.query_row((id, K::KIND), read::<K>).optional()?)
+}
+
+/// One page of the jobs of a kind, the newest first. The cursor carries the kind, so that one of another list is
+/// noticed.
+pub fn list<K: Kind>(connection: &Connection, request: &PageRequest) -> Result<Page<RowOf<K>>, StorageError> {
+    let before = match request.after::<(String, i64)>()? {
+        Some((of, id)) if of == K::KIND => id,
+        Some(_) => return Err(StorageError::Cursor),
+        None => i64::MAX,
+    };
+    let sql = format!("SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+    let rows: Vec<RowOf<K>> = connection
+        .prepare_cached(&sql)?
+        .query_map((K::KIND, before, request.rows_to_read()), read::<K>)?
+        .collect::<Result<_, _>>()?;
+    let total = connection
+        .prepare_cached("SELECT count(*) FROM background_jobs WHERE kind = ?1")?
+        .query_row([K::KIND], |row| Ok(from_db(row.get(0)?)))?;
+    Ok(request.page(rows, total, |row| (K::KIND.to_owned(), row.id.0)))
+}
+
+/// The jobs of a queue that have not ended, in their order.
+pub fn open<K: Kind>(connection: &Connection, queue: &str) -> Result<Vec<RowOf<K>>, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND queue = ?2 AND finished_at IS NULL ORDER BY id"
+    );
+    Ok(connection.prepare_cached(&sql)?.query_map((K::KIND, queue), read::<K>)?.collect::<Result<_, _>>()?)
+}
+
+/// The oldest job of a queue that has not ended.
+pub fn next<K: Kind>(connection: &Connection, queue: &str) -> Result<Option<RowOf<K>>, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND queue = ?2 AND finished_at IS NULL ORDER BY id LIMIT 1"
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row((K::KIND, queue), read::<K>).optional()?)
+}
+
+/// The latest job of a kind that has ended with a result.
+pub fn latest<K: Kind>(connection: &Connection) -> Result<Option<RowOf<K>>, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND state IN ('complete', 'partial')
+         ORDER BY id DESC LIMIT 1"
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row([K::KIND], read::<K>).optional()?)
+}
+
+/// Stores how far a job is.
+pub fn save<K: Kind>(connection: &Connection, job: &RowOf<K>) -> Result<(), StorageError> {
+    let counts = &job.counts;
+    connection
+        .prepare_cached(
+            "UPDATE background_jobs SET state = ?2, n_total = ?3, n_done = ?4, n_failed = ?5, bytes_total = ?6,
+                                        bytes_done = ?7, report = ?8, detail = ?9, finished_at = ?10
+             WHERE id = ?1",
+        )?
+        .execute((
+            job.id,
+            job.state,
+            to_db(counts.n_total),
+            to_db(counts.n_done),
+            to_db(counts.n_failed),
+            to_db(counts.bytes_total),
+            to_db(counts.bytes_done),
+            Json(&job.report),
+            &job.detail,
+            job.finished_at.map(jiff::Timestamp::as_millisecond),
+        ))?;
+    Ok(())
+}
