@@ -1,6 +1,6 @@
 # Runs the checks and tests that Windows can run; ./scripts/test on Linux runs all of them.
 #   .\scripts\test.ps1
-# Not covered here: stories that need root, mounts or signals, and the browser's.
+# Not covered here: end-to-end tests that need root, mounts or signals, and the browser's.
 $ErrorActionPreference = "Stop"
 Set-Location (Join-Path $PSScriptRoot "..")
 if (-not (Get-Command cargo -ErrorAction SilentlyContinue)) {
@@ -20,8 +20,8 @@ function Step($name, [scriptblock] $command) {
 Step "format" { cargo fmt --all --check }
 Step "lints" { cargo clippy --quiet --workspace --all-targets -- -D warnings }
 Step "build" { cargo build --quiet --workspace --bins }
-Step "layers" { cargo run --quiet --package stories --bin checks -- layers }
-Step "lengths" { cargo run --quiet --package stories --bin checks -- lengths }
-Step "tests" { cargo nextest run --workspace --no-fail-fast --exclude stories }
+Step "layers" { cargo run --quiet --package end-to-end --bin checks -- layers }
+Step "lengths" { cargo run --quiet --package end-to-end --bin checks -- lengths }
+Step "tests" { cargo nextest run --workspace --no-fail-fast --exclude end-to-end }
 if ($failed.Count -gt 0) { Write-Host "failed: $($failed -join ', ')"; exit 1 }
 Write-Host "all steps passed"

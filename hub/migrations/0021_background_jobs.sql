@@ -56,3 +56,6 @@ UPDATE remote_jobs SET hash_job = hash_job + (SELECT coalesce(max(id), 0) FROM s
 DROP TABLE scans;
 DROP TABLE hash_jobs;
 DROP TABLE duplicate_scans;
+
+-- A scan that tells what is gone.
+ALTER TABLE roots RENAME COLUMN proved_scan TO conclusive_scan;

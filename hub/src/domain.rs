@@ -1,6 +1,7 @@
 //! What the product is about, as pure code: no input or output, no clock, no database.
 
 pub mod background;
+pub mod batch_summary;
 pub mod bundle;
 pub mod confirmation;
 pub mod content_hash;
@@ -31,7 +32,6 @@ pub mod skipped_names;
 pub mod sources;
 pub mod space;
 pub mod span;
-pub mod story;
 pub mod temporary;
 pub mod ticks;
 pub mod transfer;

@@ -2,16 +2,18 @@
 //!
 //! `ARCHITECTURE.md` at the top of the repository draws the house.
 
+#![allow(unreachable_pub, reason = "nothing here is for other programs: what is pub is for the hub's own modules")]
+
 pub mod allocator;
-pub mod app;
-pub mod cli;
-pub mod config;
-pub mod domain;
-pub mod fs;
+mod app;
+mod cli;
+mod config;
+mod domain;
+mod fs;
 mod run;
-pub mod services;
-pub mod storage;
-pub mod telemetry;
-pub mod web;
+mod services;
+mod storage;
+mod telemetry;
+mod web;
 
 pub use run::run;

@@ -49,7 +49,7 @@ pub use roots::Roots;
 pub use scrub::Scrub;
 pub use selection::Selections;
 pub use serving::Serving;
-pub use settings::{Settings, SettingsError, SettingsView};
+pub use settings::{Settings, SettingsError};
 pub use sources::Sources;
 pub use tasks::Tasks;
 pub use throughput::Throughput;

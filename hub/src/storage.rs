@@ -45,7 +45,6 @@ mod pairs_tests;
 pub use error::StorageError;
 pub use open::{check_file, look_into};
 pub use pool::Database;
-pub use trouble::Trouble;
 
 /// A connection, for callers that hand it on to functions of this module.
 pub use rusqlite::Connection;

@@ -33,7 +33,6 @@ pub enum TelemetryError {
     /// The log file can't be made.
     #[error("the log file in {folder} can't be made: {source}")]
     File {
-        /// The folder.
         folder: String,
         /// Why.
         source: tracing_appender::rolling::InitError,

@@ -73,7 +73,7 @@ pub struct ActiveJob {
     pub job: JobRef,
     /// Where it is.
     pub phase: JobPhase,
-    /// Bytes that are there and proved, of a download.
+    /// Bytes that are there and verified, of a download.
     pub bytes: u64,
 }
 
@@ -119,7 +119,7 @@ pub struct JobProgress {
     pub job: JobRef,
     /// Where it is.
     pub phase: JobPhase,
-    /// Bytes that are there and proved; of git, bytes received.
+    /// Bytes that are there and verified; of git, bytes received.
     pub bytes_done: u64,
     /// All bytes, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

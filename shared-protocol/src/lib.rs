@@ -1,5 +1,5 @@
 //! Types that the hub and the agent share: what a path, a digest and an id are, how a large file's
-//! content is proved piece by piece, which addresses may be fetched from, and what the two say to each
+//! content is verified piece by piece, which addresses may be fetched from, and what the two say to each
 //! other ([`hub_to_agent`], [`agent_to_hub`], in an [`envelope`]). PROTOCOL.md tells the rules.
 //!
 //! Nothing here does input or output. A value of one of these types has been parsed, so the code

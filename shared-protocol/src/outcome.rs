@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Outcome {
-    /// Done and proved.
+    /// Done and verified.
     Succeeded {
         /// How it came about.
         how: How,
@@ -84,7 +84,7 @@ pub enum FailureCode {
 pub struct SourceReport {
     /// The address without its query, or `hub`.
     pub source: String,
-    /// Bytes of the content that came from it and were proved.
+    /// Bytes of the content that came from it and were verified.
     pub bytes: u64,
     /// Bytes that came from it and were thrown away.
     pub wasted_bytes: u64,

@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
+use end_to_end::wait::SOON;
+use end_to_end::{Api, HubSetup, Roots};
 use reqwest::Method;
 use serde_json::{Value, json};
-use stories::wait::SOON;
-use stories::{Api, HubSetup, Roots};
 
 /// What this version has, by the contract.
 const ROUTES: [&str; 31] = [

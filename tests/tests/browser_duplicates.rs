@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
-use stories::roots::noise;
-use stories::wait::{SOON, wait_until};
-use stories::{Browser, Roots};
+use end_to_end::roots::noise;
+use end_to_end::wait::{SOON, wait_until};
+use end_to_end::{Browser, Roots};
 
 #[test]
 fn duplicates_are_found_ticked_and_removed() -> Result<()> {
@@ -49,7 +49,7 @@ fn duplicates_are_found_ticked_and_removed() -> Result<()> {
     browser.fill("#confirm-typed", "DELETE 13")?;
     browser.click("#dialog button[type='submit']")?;
     browser.wait_text("#results", "No duplicates here")?;
-    let left = stories::roots::tree(&roots.local())?;
+    let left = end_to_end::roots::tree(&roots.local())?;
     ensure!(left.len() == 14, "one of each: {:?}", left.keys());
     ensure!(left.keys().filter(|path| path.contains("old/copies")).count() == 1, "the one chosen by hand");
     browser.expect_quiet()

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::wait::{SOON, wait_until};
+use end_to_end::{Browser, Hub, HubSetup};
 use serde_json::json;
-use stories::wait::{SOON, wait_until};
-use stories::{Browser, Hub, HubSetup};
 
 /// The demo library, scanned.
 fn demo(folder: &tempfile::TempDir) -> Result<(HubSetup, Hub)> {
@@ -103,7 +103,7 @@ fn a_page_that_is_not_there_says_so_and_leads_on() -> Result<()> {
     browser.click_text("main a", "Go to the overview")?;
     browser.wait_text("h1", "Overview")?;
     let asked = hub.api()?.request(reqwest::Method::GET, "/no-such-page").header("accept", "text/html");
-    ensure!(stories::Api::send(asked)?.status == 404);
+    ensure!(end_to_end::Api::send(asked)?.status == 404);
     Ok(())
 }
 

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
+use end_to_end::wait::{SOON, wait_until};
+use end_to_end::{Browser, Hub, HubSetup, Roots};
 use serde_json::json;
-use stories::wait::{SOON, wait_until};
-use stories::{Browser, Hub, HubSetup, Roots};
 use thirtyfour::Key;
 
 fn library() -> Result<(Roots, HubSetup, Hub)> {

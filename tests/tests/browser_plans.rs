@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
-use stories::api::{WORK, number};
-use stories::mirror::{allowed, two_roots};
-use stories::roots::{noise, tree};
-use stories::wait::{SOON, wait_until};
-use stories::{Api, Browser, Hub, HubSetup, Roots};
+use end_to_end::api::{WORK, number};
+use end_to_end::mirror::{allowed, two_roots};
+use end_to_end::roots::{noise, tree};
+use end_to_end::wait::{SOON, wait_until};
+use end_to_end::{Api, Browser, Hub, HubSetup, Roots};
 
 /// Two roots that differ in every way, scanned and hashed.
 fn differing() -> Result<(Roots, HubSetup, Hub)> {
@@ -103,7 +103,7 @@ fn a_plan_that_became_stale_says_so_by_itself_and_is_made_again() -> Result<()> 
 fn a_plan_without_anything_to_do_says_so() -> Result<()> {
     let roots = Roots::new()?;
     for root in [roots.local(), roots.lake()] {
-        stories::roots::write(&root.join("vae/same.safetensors"), b"same")?;
+        end_to_end::roots::write(&root.join("vae/same.safetensors"), b"same")?;
     }
     let setup = allowed(&roots)?;
     let hub = setup.start()?;

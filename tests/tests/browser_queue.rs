@@ -4,10 +4,10 @@
 use std::fs::{self, File};
 
 use anyhow::{Result, ensure};
+use end_to_end::roots::{digest, part_files, set_time, tree};
+use end_to_end::wait::{SOON, wait_until};
+use end_to_end::{Browser, Hub, HubSetup, Roots};
 use serde_json::json;
-use stories::roots::{digest, part_files, set_time, tree};
-use stories::wait::{SOON, wait_until};
-use stories::{Browser, Hub, HubSetup, Roots};
 
 fn open(hub: &Hub, path: &str) -> Result<Browser> {
     let browser = Browser::open()?;

@@ -3,17 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
-use stories::agent::{AgentSetup, FOR_GOOD};
-use stories::remote::Remote;
-use stories::roots::noise;
-use stories::wait::SOON;
-use stories::{Browser, HubSetup};
+use end_to_end::agent::{AgentSetup, FOR_GOOD};
+use end_to_end::remote::Remote;
+use end_to_end::roots::noise;
+use end_to_end::wait::SOON;
+use end_to_end::{Browser, HubSetup};
 
 #[test]
 fn access_is_enabled_models_are_sent_and_access_is_ended() -> Result<()> {
     let remote = Remote::new()?
         .set("REMOTE_ALLOW_PRIVATE_SOURCES", "true")
-        .set("AGENT_BINARY", &stories::agent::program()?.to_string_lossy());
+        .set("AGENT_BINARY", &end_to_end::agent::program()?.to_string_lossy());
     let content = noise(7, (2 << 20) + 5);
     remote.roots.lake_file("loras/style/mine.safetensors", &content)?;
     let (hub, api) = remote.start()?;

@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
+use end_to_end::api::WORK;
+use end_to_end::roots::noise;
+use end_to_end::wait::{SOON, wait_until};
+use end_to_end::{Browser, Hub, HubSetup, Roots};
 use serde_json::json;
-use stories::api::WORK;
-use stories::roots::noise;
-use stories::wait::{SOON, wait_until};
-use stories::{Browser, Hub, HubSetup, Roots};
 
 /// Twelve models on Local, two of them on the Lake too; deleting is allowed on Local.
 fn library() -> Result<(Roots, HubSetup, Hub)> {

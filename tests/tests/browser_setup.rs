@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
-use stories::roots::write;
-use stories::wait::{SOON, wait_until};
-use stories::{Browser, HubSetup, Roots};
+use end_to_end::roots::write;
+use end_to_end::wait::{SOON, wait_until};
+use end_to_end::{Browser, HubSetup, Roots};
 
 fn folders() -> Result<Roots> {
     let roots = Roots::new()?;

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
-use stories::api::text;
-use stories::public_site::{PublicSite, Reply};
-use stories::roots::noise;
-use stories::wait::{SOON, wait_until};
-use stories::{Browser, Roots};
+use end_to_end::api::text;
+use end_to_end::public_site::{PublicSite, Reply};
+use end_to_end::roots::noise;
+use end_to_end::wait::{SOON, wait_until};
+use end_to_end::{Browser, Roots};
 
 #[test]
 fn addresses_are_added_checked_and_removed() -> Result<()> {

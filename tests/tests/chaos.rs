@@ -6,10 +6,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use anyhow::{Result, ensure};
-use stories::ca::TestCa;
-use stories::chaos::{Chaos, Mode, Reply, Side, Trigger};
-use stories::git_server::{GitServer, MODEL_FOLDERS, git};
-use stories::wait::SOON;
+use end_to_end::ca::TestCa;
+use end_to_end::chaos::{Chaos, Mode, Reply, Side, Trigger};
+use end_to_end::git_server::{GitServer, MODEL_FOLDERS, git};
+use end_to_end::wait::SOON;
 
 const SIZE: usize = 200_000;
 
@@ -35,7 +35,7 @@ fn letters() -> Result<SocketAddr> {
 
 fn client() -> Result<reqwest::blocking::Client> {
     let none = reqwest::redirect::Policy::none();
-    Ok(stories::client::builder().redirect(none).timeout(SOON).build()?)
+    Ok(end_to_end::client::builder().redirect(none).timeout(SOON).build()?)
 }
 
 #[test]

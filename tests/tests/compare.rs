@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
-use serde_json::{Value, json};
-use stories::api::{WORK, number, text};
+use end_to_end::api::{WORK, number, text};
 #[cfg(target_os = "linux")]
-use stories::bench::process::bytes_read;
-use stories::roots::{digest, noise, set_time};
-use stories::wait::wait_until;
-use stories::{HubSetup, Roots};
+use end_to_end::bench::process::bytes_read;
+use end_to_end::roots::{digest, noise, set_time};
+use end_to_end::wait::wait_until;
+use end_to_end::{HubSetup, Roots};
+use serde_json::{Value, json};
 
 #[test]
 fn every_status_is_told_with_its_sums() -> Result<()> {

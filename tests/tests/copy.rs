@@ -6,13 +6,13 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
+use end_to_end::api::{number, text};
+use end_to_end::hub::hub_path;
+use end_to_end::machine::SmallDisk;
+use end_to_end::roots::{digest, noise, part_files, tree, write};
+use end_to_end::wait::{SOON, wait_for, wait_until};
+use end_to_end::{Api, HubSetup, Roots};
 use serde_json::{Value, json};
-use stories::api::{number, text};
-use stories::hub::hub_path;
-use stories::machine::SmallDisk;
-use stories::roots::{digest, noise, part_files, tree, write};
-use stories::wait::{SOON, wait_for, wait_until};
-use stories::{Api, HubSetup, Roots};
 
 /// Waits until the only transfer of a batch is so.
 fn wait_for_transfer(api: &Api, batch: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Result<Value> {
@@ -79,7 +79,7 @@ fn an_occupied_name_is_skipped_replaced_or_kept_beside() -> Result<()> {
     let batch = api.enqueue(&copy("replace"))?;
     api.complete(&batch)?;
     ensure!(fs::read(&mine)? == b"theirs, longer");
-    let trashed = stories::roots::all_files(&roots.local().join(".comfy-hub-trash"))?;
+    let trashed = end_to_end::roots::all_files(&roots.local().join(".comfy-hub-trash"))?;
     ensure!(trashed.iter().any(|path| path.ends_with("vae/x.safetensors")), "the old one is in the trash: {trashed:?}");
     Ok(())
 }

@@ -8,16 +8,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::{WORK, number, text};
+#[cfg(target_os = "linux")]
+use end_to_end::bench::process::bytes_read;
+use end_to_end::corpus::{CorpusPlan, generate};
+use end_to_end::machine::skip;
+use end_to_end::roots::noise;
+use end_to_end::wait::wait_for;
+use end_to_end::{Api, HubSetup, Roots};
 use rand::RngExt as _;
 use serde_json::{Value, json};
-use stories::api::{WORK, number, text};
-#[cfg(target_os = "linux")]
-use stories::bench::process::bytes_read;
-use stories::corpus::{CorpusPlan, generate};
-use stories::machine::skip;
-use stories::roots::noise;
-use stories::wait::wait_for;
-use stories::{Api, HubSetup, Roots};
 
 /// Groups, each a set of paths.
 type Groups = BTreeSet<BTreeSet<String>>;
@@ -64,7 +64,7 @@ fn corpus(roots: &Roots) -> Result<()> {
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    for path in stories::roots::all_files(from)? {
+    for path in end_to_end::roots::all_files(from)? {
         let dest = to.join(&path);
         fs::create_dir_all(dest.parent().context("a file lies in a folder")?)?;
         fs::copy(from.join(&path), dest)?;

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::{WORK, text};
+use end_to_end::machine::SmallDisk;
+use end_to_end::roots::{all_files, digest, noise, part_files};
+use end_to_end::wait::wait_for;
+use end_to_end::{Api, HubSetup, Roots};
 use rand::RngExt as _;
 use serde_json::{Value, json};
-use stories::api::{WORK, text};
-use stories::machine::SmallDisk;
-use stories::roots::{all_files, digest, noise, part_files};
-use stories::wait::wait_for;
-use stories::{Api, HubSetup, Roots};
 
 /// Searches a root and waits for the end.
 fn search(api: &Api, root: &str) -> Result<Value> {
@@ -63,7 +63,7 @@ fn expect_contents(roots: &Roots, n_groups: u64, size: usize) -> Result<()> {
     Ok(())
 }
 
-fn start(roots: &Roots) -> Result<(HubSetup, stories::Hub)> {
+fn start(roots: &Roots) -> Result<(HubSetup, end_to_end::Hub)> {
     let setup = roots.hub()?.set("LOCAL_ALLOW_DELETE", "true");
     let hub = setup.start()?;
     hub.api()?.scan_both()?;
@@ -174,7 +174,7 @@ fn nothing_goes_when_the_file_that_stays_changed_or_vanished() -> Result<()> {
     let vanished = |loras: &Path| Ok(fs::remove_file(loras.join("a/m00.safetensors"))?);
     let mut other = content.clone();
     other[150_000] ^= 1;
-    let changed = |loras: &Path| stories::roots::write(&loras.join("a/m00.safetensors"), &other).map(|_| ());
+    let changed = |loras: &Path| end_to_end::roots::write(&loras.join("a/m00.safetensors"), &other).map(|_| ());
     for action in ["delete", "hardlink"] {
         for change in [&vanished as &dyn Fn(&Path) -> Result<()>, &changed] {
             let (roots, transfer) = with_a_change(action, change)?;
@@ -222,7 +222,7 @@ fn no_link_leads_to_another_volume() -> Result<()> {
     // Local is the small disk; the Lake lies elsewhere.
     let content = noise(1, 100_000);
     for path in ["x.safetensors", "y.safetensors"] {
-        stories::roots::write(&disk.path().join("loras").join(path), &content)?;
+        end_to_end::roots::write(&disk.path().join("loras").join(path), &content)?;
     }
     roots.lake_file("loras/x.safetensors", &content)?;
     let setup =

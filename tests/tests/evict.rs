@@ -1,4 +1,4 @@
-//! Files leave Local only for a copy on the Lake that was proved: through kills, damage, a Lake that
+//! Files leave Local only for a copy on the Lake that was verified: through kills, damage, a Lake that
 //! goes away, and people who change things meanwhile. No content is ever nowhere.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
@@ -7,13 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::{WORK, number, text};
+use end_to_end::machine::SmallDisk;
+use end_to_end::roots::{digest, noise, part_files, tree};
+use end_to_end::wait::{SOON, wait_for, wait_until};
+use end_to_end::{Api, Hub, HubSetup, Roots};
 use rand::RngExt as _;
 use serde_json::{Value, json};
-use stories::api::{WORK, number, text};
-use stories::machine::SmallDisk;
-use stories::roots::{digest, noise, part_files, tree};
-use stories::wait::{SOON, wait_for, wait_until};
-use stories::{Api, Hub, HubSetup, Roots};
 
 /// A file that only stays: a root that is all empty would rightly not be believed.
 const MINE: &str = "vae/mine.safetensors";

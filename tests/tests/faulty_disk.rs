@@ -8,13 +8,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::{number, text};
+use end_to_end::faulty_disk::FaultyDisk;
+use end_to_end::machine::{SmallDisk, skip};
+use end_to_end::roots::{noise, write};
+use end_to_end::wait::wait_for;
+use end_to_end::{Api, HubSetup, Roots};
 use serde_json::{Value, json};
-use stories::api::{number, text};
-use stories::faulty_disk::FaultyDisk;
-use stories::machine::{SmallDisk, skip};
-use stories::roots::{noise, write};
-use stories::wait::wait_for;
-use stories::{Api, HubSetup, Roots};
 
 /// Two more tries, after 2 and 6 seconds.
 const TRIES: Duration = Duration::from_secs(90);

@@ -8,12 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::text;
+use end_to_end::hub::{hub_path, wine};
+use end_to_end::roots::{noise, part_files};
+use end_to_end::wait::{SOON, wait_for};
+use end_to_end::{Api, Roots};
 use serde_json::Value;
-use stories::api::text;
-use stories::hub::{hub_path, wine};
-use stories::roots::{noise, part_files};
-use stories::wait::{SOON, wait_for};
-use stories::{Api, Roots};
 
 /// A file is tried again after a minute.
 const SECOND_TRY: Duration = Duration::from_secs(100);

@@ -4,13 +4,13 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use serde_json::json;
-use stories::api::{number, text};
-use stories::corpus::{CorpusPlan, generate, second_root};
+use end_to_end::api::{number, text};
+use end_to_end::corpus::{CorpusPlan, generate, second_root};
 #[cfg(unix)]
-use stories::machine::{NOBODY_IN_PARTICULAR, give_to, is_root, skip};
-use stories::roots::{all_files, set_time};
-use stories::{HubSetup, Roots};
+use end_to_end::machine::{NOBODY_IN_PARTICULAR, give_to, is_root, skip};
+use end_to_end::roots::{all_files, set_time};
+use end_to_end::{HubSetup, Roots};
+use serde_json::json;
 
 #[test]
 fn a_generated_corpus_is_indexed_as_it_lies_there() -> Result<()> {
@@ -60,7 +60,7 @@ fn a_rescan_finds_what_changed_and_nothing_else() -> Result<()> {
     roots.local_file("loras/set2/new.safetensors", b"new")?;
     roots.local_file("loras/set2/m2.safetensors", b"longer than before")?;
     api.scan(&["local"])?;
-    ensure!(api.paths("local")? == stories::roots::tree(&roots.local())?.into_keys().collect::<Vec<_>>());
+    ensure!(api.paths("local")? == end_to_end::roots::tree(&roots.local())?.into_keys().collect::<Vec<_>>());
     let detail = api.get("/api/files/detail?root=local&path=loras/set2/m2.safetensors")?;
     ensure!(number(&detail, "size_bytes") == 18, "{detail}");
 
@@ -121,7 +121,7 @@ fn unicode_and_long_names_are_kept_exactly() -> Result<()> {
 
     let batch = api.copy("lake", "local", &["loras"])?;
     api.complete(&batch)?;
-    let (local, lake) = (stories::roots::tree(&roots.local())?, stories::roots::tree(&roots.lake())?);
+    let (local, lake) = (end_to_end::roots::tree(&roots.local())?, end_to_end::roots::tree(&roots.lake())?);
     ensure!(local == lake, "every name, byte and time arrives: {:?}", local.keys());
 
     let found = api.items("/api/files?root=lake&q=%E6%B0%B4%E5%BD%A9%E7%94%BB")?;
@@ -148,7 +148,7 @@ fn names_that_differ_in_case_only_are_a_conflict_and_left_alone() -> Result<()> 
 
     let batch = api.copy("lake", "local", &["loras"])?;
     api.complete(&batch)?;
-    ensure!(stories::roots::tree(&roots.local())?.into_keys().collect::<Vec<_>>() == ["loras/other.safetensors"]);
+    ensure!(end_to_end::roots::tree(&roots.local())?.into_keys().collect::<Vec<_>>() == ["loras/other.safetensors"]);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use anyhow::{Result, ensure};
-use stories::bootstrap::{AGENT, Answers, KEY, Machine, StandIn, processes_with, refusal, write_program};
+use end_to_end::bootstrap::{AGENT, Answers, KEY, Machine, StandIn, processes_with, refusal, write_program};
 
 const CLIENTS: [&str; 2] = ["curl", "wget"];
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use stories::bootstrap::{script, write_program};
+use end_to_end::bootstrap::{script, write_program};
 
 /// Every program that the script could start, each leaving a trace.
 const TRIPWIRES: [&str; 24] = [

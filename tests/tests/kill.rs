@@ -8,13 +8,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use rand::RngExt as _;
-use stories::api::{number, text};
+use end_to_end::api::{number, text};
 #[cfg(target_os = "linux")]
-use stories::bench::process::{bytes_read, bytes_written};
-use stories::roots::{Tree, all_files, digest, noise, part_files, tree};
-use stories::wait::{SOON, wait_for};
-use stories::{Api, HubSetup, Roots};
+use end_to_end::bench::process::{bytes_read, bytes_written};
+use end_to_end::roots::{Tree, all_files, digest, noise, part_files, tree};
+use end_to_end::wait::{SOON, wait_for};
+use end_to_end::{Api, HubSetup, Roots};
+use rand::RngExt as _;
 
 /// At least so many kills while there is something to copy.
 const N_KILLS: usize = 12;

@@ -7,13 +7,13 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
+use end_to_end::api::{number, text};
+use end_to_end::machine::InnerDisk;
+use end_to_end::mirror::{all_said, allowed, apply, apply_path};
+use end_to_end::roots::{all_files, noise, tree, write};
+use end_to_end::wait::{SOON, wait_for};
+use end_to_end::{Api, Hub, Roots};
 use serde_json::{Value, json};
-use stories::api::{number, text};
-use stories::machine::InnerDisk;
-use stories::mirror::{all_said, allowed, apply, apply_path};
-use stories::roots::{all_files, noise, tree, write};
-use stories::wait::{SOON, wait_for};
-use stories::{Api, Hub, Roots};
 
 /// Local's checkpoints are linked to `sd` on a disk of its own where there is one; the Lake has the same five, and both
 /// have loras.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use stories::Roots;
-use stories::api::text;
-use stories::events::Events;
-use stories::roots::noise;
-use stories::wait::SOON;
+use end_to_end::Roots;
+use end_to_end::api::text;
+use end_to_end::events::Events;
+use end_to_end::roots::noise;
+use end_to_end::wait::SOON;
 
 #[test]
 fn a_snapshot_comes_first_and_a_copy_can_be_followed() -> Result<()> {

@@ -5,11 +5,11 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use end_to_end::api::{WORK, text};
+use end_to_end::machine::SmallDisk;
+use end_to_end::wait::wait_until;
+use end_to_end::{Api, HubSetup, Roots};
 use serde_json::{Value, json};
-use stories::api::{WORK, text};
-use stories::machine::SmallDisk;
-use stories::wait::wait_until;
-use stories::{Api, HubSetup, Roots};
 
 /// Longest time in which a hub notices by itself that a root went or came.
 const NOTICE: Duration = Duration::from_secs(45);
@@ -113,7 +113,7 @@ fn a_root_that_goes_while_it_is_hashed_is_waited_for() -> Result<()> {
 fn an_empty_mount_point_is_not_an_empty_library() -> Result<()> {
     let Some(disk) = SmallDisk::make_for("empty mount point", 16 << 20)? else { return Ok(()) };
     let roots = Roots::new()?;
-    stories::roots::write(&disk.path().join("vae/a.safetensors"), b"a")?;
+    end_to_end::roots::write(&disk.path().join("vae/a.safetensors"), b"a")?;
     let setup = HubSetup::on(&roots.local(), disk.path())?;
     let hub = setup.start()?;
     let api = hub.api()?;
@@ -149,6 +149,6 @@ fn another_folder_under_the_same_name_is_not_the_root() -> Result<()> {
     fs::write(&marker, original)?;
     wait_until("the Lake is itself again", NOTICE, || is_online(&api, "lake"))?;
     api.scan_both()?;
-    ensure!(api.paths("lake")? == ["vae/b.safetensors"], "now its being gone is proved");
+    ensure!(api.paths("lake")? == ["vae/b.safetensors"], "now its being gone is verified");
     Ok(())
 }

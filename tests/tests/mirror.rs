@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::{number, text};
+use end_to_end::machine::skip;
+use end_to_end::mirror::{all_said, allowed, apply, apply_path, code, lake_to_local, two_roots};
+use end_to_end::roots::{noise, set_time, tree};
+use end_to_end::{HubSetup, Roots};
 use serde_json::json;
-use stories::api::{number, text};
-use stories::machine::skip;
-use stories::mirror::{all_said, allowed, apply, apply_path, code, lake_to_local, two_roots};
-use stories::roots::{noise, set_time, tree};
-use stories::{HubSetup, Roots};
 
 /// What rsync would still do to make `to` like `from`: nothing if they are alike.
 fn rsync_finds(from: &Path, to: &Path) -> Result<Vec<String>> {

@@ -6,13 +6,13 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::{number, text};
+use end_to_end::machine::{SmallDisk, is_root, skip};
+use end_to_end::mirror::{all_said, allowed, apply, apply_path, code, lake_to_local, two_roots};
+use end_to_end::roots::{noise, part_files, tree, write};
+use end_to_end::wait::{SOON, wait_for, wait_until};
+use end_to_end::{HubSetup, Roots};
 use serde_json::{Value, json};
-use stories::api::{number, text};
-use stories::machine::{SmallDisk, is_root, skip};
-use stories::mirror::{all_said, allowed, apply, apply_path, code, lake_to_local, two_roots};
-use stories::roots::{noise, part_files, tree, write};
-use stories::wait::{SOON, wait_for, wait_until};
-use stories::{HubSetup, Roots};
 
 #[test]
 fn another_folder_in_the_place_of_a_root_stops_every_plan() -> Result<()> {
@@ -201,8 +201,8 @@ fn a_scan_that_did_not_see_everything_proves_no_delete() -> Result<()> {
         return Ok(());
     }
     let roots = two_roots()?;
-    stories::machine::give_to(roots.folder(), stories::machine::NOBODY_IN_PARTICULAR)?;
-    let setup = allowed(&roots)?.as_user(stories::machine::NOBODY_IN_PARTICULAR)?;
+    end_to_end::machine::give_to(roots.folder(), end_to_end::machine::NOBODY_IN_PARTICULAR)?;
+    let setup = allowed(&roots)?.as_user(end_to_end::machine::NOBODY_IN_PARTICULAR)?;
     let hub = setup.start()?;
     let api = hub.api()?;
     api.scan_both()?;

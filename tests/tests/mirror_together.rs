@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
+use end_to_end::api::{number, text};
+use end_to_end::mirror::{all_said, allowed, apply, apply_path, lake_to_local, two_roots};
+use end_to_end::roots::tree;
+use end_to_end::{Api, Hub, HubSetup, Roots};
 use serde_json::{Value, json};
-use stories::api::{number, text};
-use stories::mirror::{all_said, allowed, apply, apply_path, lake_to_local, two_roots};
-use stories::roots::tree;
-use stories::{Api, Hub, HubSetup, Roots};
 
 fn start() -> Result<(Roots, HubSetup, Hub)> {
     let roots = two_roots()?;

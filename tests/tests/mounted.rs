@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::{number, text};
+use end_to_end::machine::skip;
+use end_to_end::roots::{all_files, noise, part_files, write};
+use end_to_end::wait::{SOON, wait_for};
+use end_to_end::{Api, Hub, HubSetup, Roots};
 use serde_json::{Value, json};
-use stories::api::{number, text};
-use stories::machine::skip;
-use stories::roots::{all_files, noise, part_files, write};
-use stories::wait::{SOON, wait_for};
-use stories::{Api, Hub, HubSetup, Roots};
 
 /// Something mounted, taken away when it goes out of scope.
 struct Mounted(PathBuf);

@@ -8,15 +8,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use end_to_end::api::{WORK, number, text};
+use end_to_end::machine::{self, SmallDisk};
+use end_to_end::remote::{Remote, begin_session};
+use end_to_end::roots::noise;
+use end_to_end::shim::Shim;
+use end_to_end::wait::{SOON, wait_for, wait_until};
+use end_to_end::{Api, HubSetup, Roots};
 use reqwest::Method;
 use serde_json::json;
-use stories::api::{WORK, number, text};
-use stories::machine::{self, SmallDisk};
-use stories::remote::{Remote, begin_session};
-use stories::roots::noise;
-use stories::shim::Shim;
-use stories::wait::{SOON, wait_for, wait_until};
-use stories::{Api, HubSetup, Roots};
 
 /// Fills a disk to its last byte.
 fn fill(folder: &Path) -> Result<()> {

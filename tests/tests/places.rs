@@ -5,10 +5,10 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::number;
+use end_to_end::roots::noise;
+use end_to_end::{HubSetup, Roots};
 use serde_json::json;
-use stories::api::number;
-use stories::roots::noise;
-use stories::{HubSetup, Roots};
 
 /// A hub whose data folder lies at `place` inside Local.
 fn inside(roots: &Roots, place: &str) -> Result<HubSetup> {
@@ -116,11 +116,11 @@ fn half_downloads_stay_with_the_program_that_writes_them() -> Result<()> {
     let api = hub.api()?;
     api.scan_both()?;
     ensure!(api.paths("local")? == ["loras/fine.safetensors"] && api.paths("lake")? == ["vae/fine.tmp.safetensors"]);
-    let before = stories::roots::all_files(&roots.local())?;
+    let before = end_to_end::roots::all_files(&roots.local())?;
     let asked =
         api.post("/api/transfers", &json!({"operation": "move", "from": "local", "to": "lake", "paths": ["loras"]}))?;
     api.wait_for_batch(&asked["batch_id"].to_string())?;
-    let after = stories::roots::all_files(&roots.local())?;
+    let after = end_to_end::roots::all_files(&roots.local())?;
     let gone: Vec<_> = before.iter().filter(|path| !after.contains(path)).collect();
     ensure!(gone == ["loras/fine.safetensors"], "{gone:?}");
     ensure!(number(&asked, "n_transfers") == 1, "{asked}");

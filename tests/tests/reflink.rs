@@ -6,12 +6,12 @@ use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 
 use anyhow::{Result, ensure};
+use end_to_end::api::{WORK, text};
+use end_to_end::loop_disk::{CLONING, LoopDisk, extents};
+use end_to_end::roots::{noise, part_files, write};
+use end_to_end::wait::wait_for;
+use end_to_end::{Api, Hub, HubSetup};
 use serde_json::{Value, json};
-use stories::api::{WORK, text};
-use stories::loop_disk::{CLONING, LoopDisk, extents};
-use stories::roots::{noise, part_files, write};
-use stories::wait::wait_for;
-use stories::{Api, Hub, HubSetup};
 
 const SIZE: usize = 5 << 20;
 

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use end_to_end::Roots;
+use end_to_end::roots::{noise, part_files, tree};
 use rand::RngExt as _;
 use serde_json::json;
-use stories::Roots;
-use stories::roots::{noise, part_files, tree};
 
 /// Pairs of models that differ only in case.
 const N_PAIRS: u64 = 120;
@@ -28,7 +28,7 @@ fn kills_in_the_middle_of_renames_lose_nothing_and_the_conflicts_end() -> Result
     }
     roots.local_file("vae/mine.safetensors", b"mine")?;
     let before = tree(&roots.lake())?;
-    let contents = |tree: &stories::roots::Tree| tree.values().cloned().collect::<Vec<_>>();
+    let contents = |tree: &end_to_end::roots::Tree| tree.values().cloned().collect::<Vec<_>>();
     let sorted = |mut contents: Vec<_>| {
         contents.sort();
         contents
@@ -59,7 +59,7 @@ fn kills_in_the_middle_of_renames_lose_nothing_and_the_conflicts_end() -> Result
     let after = tree(&roots.lake())?;
     for i in 0..N_PAIRS {
         for end in ["safetensors", "preview.png"] {
-            let at = |tree: &stories::roots::Tree, name: String| tree.get(&format!("vae/{name}.{end}")).cloned();
+            let at = |tree: &end_to_end::roots::Tree, name: String| tree.get(&format!("vae/{name}.{end}")).cloned();
             ensure!(at(&after, format!("Foo{i} (2)")) == at(&before, format!("Foo{i}")), "Foo{i} (2).{end}");
             ensure!(at(&after, format!("foo{i}")) == at(&before, format!("foo{i}")), "foo{i}.{end}");
         }

@@ -6,12 +6,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+#[cfg(unix)]
+use end_to_end::machine::{NOBODY_IN_PARTICULAR, give_to, is_root, skip};
+use end_to_end::wait::SOON;
+use end_to_end::{Hub, Roots};
 use rand::RngExt as _;
 use serde_json::{Value, json};
-#[cfg(unix)]
-use stories::machine::{NOBODY_IN_PARTICULAR, give_to, is_root, skip};
-use stories::wait::SOON;
-use stories::{Hub, Roots};
 
 const FILE: &str = ".model_sources.json";
 

@@ -4,9 +4,9 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
+use end_to_end::hub::hub_path;
+use end_to_end::{HubSetup, Roots};
 use serde_json::{Value, json};
-use stories::hub::hub_path;
-use stories::{HubSetup, Roots};
 
 /// What a start that has to fail says on standard error.
 fn refusal(setup: &HubSetup, code: i32) -> Result<String> {

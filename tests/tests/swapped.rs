@@ -8,12 +8,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
+use end_to_end::api::{number, text};
+use end_to_end::machine::{SmallDisk, skip};
+use end_to_end::roots::{all_files, noise, part_files, write};
+use end_to_end::wait::{SOON, wait_for};
+use end_to_end::{Api, Hub, HubSetup, Roots};
 use serde_json::{Value, json};
-use stories::api::{number, text};
-use stories::machine::{SmallDisk, skip};
-use stories::roots::{all_files, noise, part_files, write};
-use stories::wait::{SOON, wait_for};
-use stories::{Api, Hub, HubSetup, Roots};
 
 /// Large enough that something can be swapped in the middle of it.
 const BIG: usize = 400 << 20;

@@ -7,15 +7,15 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use end_to_end::api::{WORK, number, text};
+use end_to_end::roots::{all_files, noise, tree};
+use end_to_end::wait::wait_until;
+use end_to_end::{Api, Hub, HubSetup, Roots};
 use rand::RngExt as _;
 use serde_json::{Value, json};
-use stories::api::{WORK, number, text};
-use stories::roots::{all_files, noise, tree};
-use stories::wait::wait_until;
-use stories::{Api, Hub, HubSetup, Roots};
 
 /// A library with so many files of Local in its trash, and what they were.
-fn deleted(n: u64) -> Result<(Roots, HubSetup, Hub, stories::roots::Tree)> {
+fn deleted(n: u64) -> Result<(Roots, HubSetup, Hub, end_to_end::roots::Tree)> {
     let roots = Roots::new()?;
     for i in 0..n {
         roots.local_file(&format!("loras/set{}/m{i}.safetensors", i % 11), &noise(i, 500))?;

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use end_to_end::api::{number, text};
+use end_to_end::machine::{InnerDisk, NOBODY_IN_PARTICULAR, give_to, is_root, skip};
+use end_to_end::mirror::{all_said, allowed, apply, apply_path};
+use end_to_end::roots::{noise, tree, write};
+use end_to_end::{Api, Roots};
 use serde_json::{Value, json};
-use stories::api::{number, text};
-use stories::machine::{InnerDisk, NOBODY_IN_PARTICULAR, give_to, is_root, skip};
-use stories::mirror::{all_said, allowed, apply, apply_path};
-use stories::roots::{noise, tree, write};
-use stories::{Api, Roots};
 
 /// Much in common, and checkpoints of which both sides hold copies under `backup`.
 fn roots_alike() -> Result<Roots> {

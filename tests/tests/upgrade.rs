@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
+use end_to_end::api::{WORK, text};
+use end_to_end::machine::skip;
+use end_to_end::wait::wait_until;
+use end_to_end::{Api, HubSetup};
 use serde_json::{Value, json};
-use stories::api::{WORK, text};
-use stories::machine::skip;
-use stories::wait::wait_until;
-use stories::{Api, HubSetup};
 
 fn setup(folder: &Path) -> HubSetup {
     HubSetup::in_folder(&folder.join("data"))

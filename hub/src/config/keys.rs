@@ -34,7 +34,7 @@ macro_rules! keys {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
         #[strum(serialize_all = "SCREAMING_SNAKE_CASE", ascii_case_insensitive)]
-        #[allow(missing_docs, reason = "each key is described by its help text below")]
+        #[allow(clippy::enum_variant_names, reason = "keys are called as in the configuration")]
         pub enum Key {
             $($($key,)*)*
         }

@@ -5,7 +5,6 @@ use shared_protocol::{Blake3, GroupList, Sha256};
 /// The digests of one content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentHash {
-    /// Size in bytes.
     pub size_bytes: u64,
     /// The name of the content.
     pub blake3: Blake3,

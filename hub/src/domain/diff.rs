@@ -17,7 +17,7 @@ pub enum DiffStatus {
     LocalOnly = 0,
     /// Only the Lake has it.
     LakeOnly = 1,
-    /// Both have it, proved by hash or shown by size and time.
+    /// Both have it, verified by hash or shown by size and time.
     Same = 2,
     /// Both have it with different content.
     Different = 3,
@@ -64,7 +64,6 @@ impl DiffStatus {
 /// What the comparison knows of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Content {
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     pub modified: Ticks,

@@ -1,7 +1,7 @@
 //! Which files may leave Local, and which of them make enough room.
 //!
 //! What the index knows decides only what is offered and asked for; that the Lake really holds the
-//! content is proved when a file's turn comes.
+//! content is verified when a file's turn comes.
 
 use serde::{Deserialize, Serialize};
 

@@ -48,9 +48,7 @@ pub enum Kind {
 /// Whether a name is that of a file or of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
-    /// A file.
     File,
-    /// A folder.
     Folder,
     /// Nobody has looked.
     Either,
@@ -59,7 +57,6 @@ pub enum Entry {
 /// Why something is no part of the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exclusion {
-    /// What it is.
     pub kind: Kind,
     /// The reason for people, as in "it is …".
     pub why: &'static str,

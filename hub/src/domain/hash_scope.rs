@@ -31,7 +31,6 @@ pub enum HashKind {
 /// A request to hash files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HashRequest {
-    /// In which root.
     pub root: Root,
     /// Where.
     pub scope: HashScope,

@@ -104,7 +104,6 @@ impl Action {
 pub struct PlanFile {
     /// Its row in the index.
     pub id: FileId,
-    /// Its path.
     pub path: RelPath,
     /// What is known of its content.
     pub content: Content,
@@ -121,7 +120,6 @@ pub struct PlanFile {
 pub enum Verdict {
     /// The sides agree, or it is none of the plan's business.
     Nothing,
-    /// This.
     Do(Action),
     /// The file stays as it is.
     Leave(Why),
@@ -176,7 +174,6 @@ const fn unhashed(source: &PlanFile, dest: &PlanFile) -> Why {
 /// A file's size and time: what a plan relies on until it is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     pub modified: Ticks,

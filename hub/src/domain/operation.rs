@@ -18,7 +18,7 @@ pub enum Operation {
     RemoveDuplicate,
     /// It is back from the trash.
     Restore,
-    /// It is on the Lake only: it left Local for good, after the Lake's copy was read and proved.
+    /// It is on the Lake only: it left Local for good, after the Lake's copy was read and verified.
     Evict,
     /// Its name leads to the same file as its duplicate's.
     Hardlink,

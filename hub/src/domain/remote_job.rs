@@ -48,7 +48,7 @@ pub enum JobState {
     Paused,
     /// Its agent is out of touch.
     Unknown,
-    /// Done and proved.
+    /// Done and verified.
     Succeeded,
     /// Given up, with a reason.
     Failed,
@@ -76,7 +76,6 @@ impl JobState {
 /// Everything that decides what may happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Life {
-    /// Where it stands.
     pub state: JobState,
     /// The newest try; 0 before the first.
     pub attempt: u32,
@@ -84,6 +83,7 @@ pub struct Life {
     pub cancel: bool,
 }
 
+#[cfg(test)]
 impl Life {
     /// A job that was just made.
     pub const NEW: Self = Self { state: JobState::Queued, attempt: 0, cancel: false };
@@ -92,7 +92,7 @@ impl Life {
 /// How an agent says that a try ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Done and proved.
+    /// Done and verified.
     Succeeded,
     /// Given up.
     Failed,

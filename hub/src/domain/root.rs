@@ -102,9 +102,4 @@ impl<T> PerRoot<T> {
     pub fn iter(&self) -> impl Iterator<Item = (Root, &T)> {
         [(Root::Local, &self.local), (Root::Lake, &self.lake)].into_iter()
     }
-
-    /// Another value for each root.
-    pub fn map<U>(self, mut change: impl FnMut(Root, T) -> U) -> PerRoot<U> {
-        PerRoot { local: change(Root::Local, self.local), lake: change(Root::Lake, self.lake) }
-    }
 }

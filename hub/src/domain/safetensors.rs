@@ -13,7 +13,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize as DeserializeDerive, Serialize};
 
-pub use metadata::{Metadata, SourceHint, TagCount};
+pub use metadata::Metadata;
 pub use table::tensor_table;
 
 /// The longest header that is read; the format's own library has the same limit.

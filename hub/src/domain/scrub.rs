@@ -50,7 +50,7 @@ pub struct Spent {
     pub day: i32,
     /// Bytes read. More than a day's share, by a large file, counts for the days that follow.
     pub bytes: u64,
-    /// When this day's work began, in milliseconds: what was proved before is due, so that each file is read once a day
+    /// When this day's work began, in milliseconds: what was verified before is due, so that each file is read once a day
     /// at most.
     pub since: i64,
 }

@@ -61,9 +61,7 @@ impl Age {
 pub struct FolderTotals {
     /// Its path, `type/base`.
     pub path: String,
-    /// Files.
     pub n_files: u64,
-    /// Bytes.
     pub size_bytes: u64,
 }
 

@@ -4,7 +4,7 @@
 //! | name | made by | found again |
 //! |---|---|---|
 //! | `.<name>.<database>-<transfer>.part` | a copy, beside its destination; a move into a trash without a rename | by the transfer's row; in a trash, by whoever looks through it |
-//! | `.<name>.<database>-<transfer>-aside.part` | a delete for good, until the file that stays is proved | by the transfer's row, which puts it back |
+//! | `.<name>.<database>-<transfer>-aside.part` | a delete for good, until the file that stays is verified | by the transfer's row, which puts it back |
 //! | `.<name>.probe-<random>.part` | a look at what a disk can do | when the root is adopted or comes back, once it is old |
 //! | `<own file>.<random>.part` | a new content of a file of the hub's own | the same |
 

@@ -60,7 +60,6 @@ pub enum Stop {
 /// Everything that decides what may happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Where it stands.
     pub state: TransferState,
     /// A request to the worker; only while running.
     pub stop: Option<Stop>,
@@ -68,6 +67,7 @@ pub struct Progress {
     pub attempts: u32,
 }
 
+#[cfg(test)]
 impl Progress {
     /// A transfer that was just made.
     pub const NEW: Self = Self { state: TransferState::Queued, stop: None, attempts: 0 };
@@ -103,8 +103,6 @@ pub enum Event {
     Stopped,
     /// The program ended while the worker ran.
     Interrupted,
-    /// The time for the next try has come.
-    Due,
     /// A person holds it.
     Pause,
     /// A person lets it go on.
@@ -124,7 +122,7 @@ pub enum Effect {
     RemovePart,
     /// List it among what is open again. What was copied before a failure is kept.
     StartOver,
-    /// Send [`Event::Due`] after this time.
+    /// Try it again after this time.
     WakeAfter(Duration),
     /// Hold the whole queue: there is no space, and the next file would end the same way.
     PauseQueue,
@@ -151,7 +149,7 @@ pub fn step(from: Progress, event: Event, policy: &RetryPolicy) -> Result<(Progr
         (S::Running, Event::Cancel) => (Progress { stop: Some(Stop::Cancel), ..from }, vec![Effect::StopWorker]),
 
         (S::Queued | S::Waiting, Event::Pause) => (to(S::Paused), vec![]),
-        (S::Waiting, Event::Due | Event::Resume | Event::Retry) | (S::Paused, Event::Resume) => (to(S::Queued), vec![]),
+        (S::Waiting, Event::Resume | Event::Retry) | (S::Paused, Event::Resume) => (to(S::Queued), vec![]),
         (S::Queued | S::Waiting | S::Paused, Event::Cancel) => (to(S::Cancelled), vec![Effect::RemovePart]),
         (S::Failed | S::Cancelled, Event::Retry) => {
             (Progress { attempts: 0, ..to(S::Queued) }, vec![Effect::StartOver])
@@ -204,7 +202,6 @@ mod tests {
             ].prop_map(Event::Failed),
             2 => Just(Event::Stopped),
             2 => Just(Event::Interrupted),
-            2 => Just(Event::Due),
             2 => prop_oneof![Just(Event::Pause), Just(Event::Resume), Just(Event::Cancel), Just(Event::Retry)],
         ]
     }
@@ -273,7 +270,7 @@ mod tests {
             now = step(now, Event::Claim, &POLICY).unwrap().0;
             now = step(now, Event::Failed(Failure::Transient), &POLICY).unwrap().0;
             assert_eq!(now.state, TransferState::Waiting);
-            now = step(now, Event::Due, &POLICY).unwrap().0;
+            now = step(now, Event::Resume, &POLICY).unwrap().0;
         }
         now = step(now, Event::Claim, &POLICY).unwrap().0;
         now = step(now, Event::Failed(Failure::Transient), &POLICY).unwrap().0;

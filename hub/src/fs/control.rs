@@ -81,7 +81,7 @@ mod tests {
         std::thread::scope(|scope| {
             // Whoever waits, and whoever comes only after it was raised: a pause of an hour would never end here.
             let waiting = [flag.clone(), flag.clone()].map(|flag| scope.spawn(move || flag.pause(HOUR)));
-            // Until they do wait. If they did not yet, less would be proved, but nothing else.
+            // Until they do wait. If they did not yet, less would be verified, but nothing else.
             flag.pause(Duration::from_millis(50));
             flag.cancel();
             flag.pause(HOUR);

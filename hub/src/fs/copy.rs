@@ -3,7 +3,7 @@
 //! [`copy_to_part`] makes a finished file under a temporary name beside the destination, and
 //! [`finish_part`] gives it its final name, which is therefore absent or right at any time. What is
 //! returned is the hash of the bytes that were written. A copy that was interrupted goes on from the
-//! last synced place, after the part file's beginning was read and proved again: its length says
+//! last synced place, after the part file's beginning was read and verified again: its length says
 //! nothing, because it is set in advance.
 
 use shared_protocol::Blake3;
@@ -52,7 +52,7 @@ pub trait CopyControl {
     /// So many bytes are written. May block: that is how a copy is paused.
     fn progress(&mut self, bytes_done: u64) -> Flow;
 
-    /// So many bytes of what an interrupted copy has written are read again, to be proved.
+    /// So many bytes of what an interrupted copy has written are read again, to be verified.
     fn checked(&mut self, bytes: u64) -> Flow {
         self.progress(bytes)
     }

@@ -40,7 +40,7 @@ use shared_protocol::rel_path::match_key;
 use crate::fs::FsError;
 use crate::fs::open::{FileStamp, not_a_file};
 
-pub use folder::{Folder, Listed, Mount};
+pub use folder::{Folder, Mount};
 pub use root::OpenRoot;
 
 /// What kind of thing has a name.
@@ -48,7 +48,6 @@ pub use root::OpenRoot;
 pub enum Kind {
     /// A regular file.
     File,
-    /// A folder.
     Folder,
     /// A symbolic link or junction.
     Link,
@@ -59,7 +58,6 @@ pub enum Kind {
 /// What has a name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found {
-    /// What it is.
     pub kind: Kind,
     /// Its size and time.
     pub stamp: FileStamp,
@@ -68,7 +66,6 @@ pub struct Found {
 /// Which file or folder it is, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// The device.
     pub device: u64,
     /// The number on it.
     pub file: u64,

@@ -1,10 +1,7 @@
 //! Whether two names lead to one file, and whether a name still leads to the file that it led to.
 
-use std::path::Path;
-
 #[cfg(unix)]
 use crate::domain::identity::Identity;
-use crate::fs::FsError;
 
 /// The identity that a Unix file system tells of a file.
 #[cfg(unix)]
@@ -13,9 +10,10 @@ pub(in crate::fs) fn of_inode(inode: u64, seconds: i64, nanoseconds: i64) -> Ide
     Identity::new(inode, changed)
 }
 
-/// Whether both names are one file on disk, as hard links are: removing one frees nothing.
-pub fn is_same_file(a: &Path, b: &Path) -> Result<bool, FsError> {
-    let id = |path: &Path| file_id::get_file_id(path).map_err(FsError::at("look at", path));
+/// Whether both names are one file on disk, as hard links are.
+#[cfg(test)]
+pub(in crate::fs) fn is_same_file(a: &std::path::Path, b: &std::path::Path) -> Result<bool, crate::fs::FsError> {
+    let id = |path: &std::path::Path| file_id::get_file_id(path).map_err(crate::fs::FsError::at("look at", path));
     Ok(id(a)? == id(b)?)
 }
 

@@ -27,7 +27,6 @@ pub enum Refusal {
     Behind {
         /// The link.
         path: RelPath,
-        /// Why.
         why: String,
     },
     /// What it leads to is not there.
@@ -46,9 +45,7 @@ pub enum Refusal {
     Excluded {
         /// The link.
         path: RelPath,
-        /// The place.
         place: String,
-        /// Why.
         why: Exclusion,
     },
     /// It is, holds, or lies in another folder of the hub's.
@@ -73,7 +70,6 @@ pub enum Refusal {
 pub struct Neighbour {
     /// How people know it: "the Lake", "the hub's data folder".
     pub name: String,
-    /// Where it lies.
     pub path: PathBuf,
     /// Whether it is included by a link itself.
     pub is_link: bool,

@@ -56,7 +56,6 @@ fn read_at(at: At<'_>) -> Result<Option<RootId>, FsError> {
 /// What can be told of a damaged marker before a person decides what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// Its size.
     pub size_bytes: u64,
     /// How it begins, as far as that is text.
     pub beginning: String,

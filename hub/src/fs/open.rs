@@ -27,7 +27,6 @@ use windows as system;
 /// [`Identity::agree`].
 #[derive(Debug, Clone, Copy)]
 pub struct FileStamp {
-    /// Size in bytes.
     pub size_bytes: u64,
     /// Modification time, exactly as the file system keeps it.
     pub modified: Ticks,
@@ -79,6 +78,7 @@ impl FileStamp {
 
 /// Opens a regular file for reading. Others may still read, rename and delete it; on Windows they
 /// can't write to it meanwhile.
+#[cfg(test)]
 pub fn open_for_reading(path: &Path) -> Result<File, FsError> {
     open_with_metadata(path).map(|(file, _)| file)
 }
@@ -117,6 +117,7 @@ pub fn stamp_if_there(path: &Path) -> Result<Option<FileStamp>, FsError> {
 }
 
 /// Whether the content lies in a cloud and would be fetched by reading it.
+#[cfg(windows)]
 pub fn is_placeholder(metadata: &Metadata) -> bool {
     system::is_placeholder(metadata)
 }

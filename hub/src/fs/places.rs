@@ -26,7 +26,6 @@ pub struct Place {
 /// A folder inside another.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Inside {
-    /// Its name.
     pub name: String,
     /// Its whole path.
     pub path: String,

@@ -55,14 +55,7 @@ pub enum RootStatus {
     },
 }
 
-impl RootStatus {
-    /// Whether work may touch the root.
-    pub const fn is_online(&self) -> bool {
-        matches!(self, Self::Online { .. })
-    }
-}
-
-/// Opens a root to work in it, if it is the expected one. What is opened is what was proved.
+/// Opens a root to work in it, if it is the expected one. What is opened is what was verified.
 pub fn open(root: &RootDir, expected: Option<RootId>) -> Result<Arc<OpenRoot>, RootStatus> {
     let opened = OpenRoot::open(root).and_then(|opened| {
         let id = if expected.is_some() { marker::read_in(&opened)? } else { None };

@@ -8,7 +8,7 @@ use crate::fs::copy::{CopyControl, CopyError, CopyRequest, copy_to_part, finish_
 use crate::fs::entry::Entry;
 use crate::fs::hash::{HashError, HashOptions, hash_file};
 use crate::fs::rename::{TouchError, check_unchanged, move_within_volume, remove_source};
-use crate::fs::{FileStamp, Flow, FsError};
+use crate::fs::{FileStamp, FsError};
 
 /// Moves an unchanged file to a free name, and tells its stamp there. `token` makes the name of the
 /// temporary file that a copy needs. Folders are synced by the caller, except before a source is removed.
@@ -38,7 +38,7 @@ fn copy_over(
         return Err(CopyError::Destination(taken(dest)));
     }
     let part = dest.folder().entry(&part_name(dest.name(), token));
-    let copied = copy_and_prove(source, expected, &part, dest, control);
+    let copied = copy_and_verify(source, expected, &part, dest, control);
     if copied.is_err() {
         part.clean_up();
     }
@@ -52,7 +52,7 @@ fn copy_over(
     Ok(stamp)
 }
 
-fn copy_and_prove(
+fn copy_and_verify(
     source: &Entry,
     expected: FileStamp,
     part: &Entry,
@@ -96,8 +96,9 @@ fn damaged(part: &Entry) -> FsError {
 }
 
 /// For files that are moved by a rename almost always: nobody watches.
-pub fn unwatched(_: u64) -> Flow {
-    Flow::Continue
+#[cfg(test)]
+pub fn unwatched(_: u64) -> crate::fs::Flow {
+    crate::fs::Flow::Continue
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -123,7 +124,7 @@ mod tests {
             assert!(matches!(refused, CopyError::Destination(error) if error.class() == FailureClass::Exists));
             assert!(source.path().exists());
             fs::remove_file(dest.path()).unwrap();
-            let stopped = relocate(&source, stamp, &dest, "t1", &mut |_| Flow::Stop).unwrap_err();
+            let stopped = relocate(&source, stamp, &dest, "t1", &mut |_| crate::fs::Flow::Stop).unwrap_err();
             assert!(matches!(stopped, CopyError::Stopped) && source.path().exists());
             assert_eq!(relocate(&source, stamp, &dest, "t1", &mut unwatched).unwrap(), dest.stamp().unwrap());
             assert!(fs::read(dest.path()).unwrap() == bytes && !source.path().exists());

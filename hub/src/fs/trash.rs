@@ -3,7 +3,7 @@
 //! The folder of a link has its own also where it lies on the root's disk: that is always a rename away.
 //!
 //! Deleting is a rename within a volume, so it is quick, frees nothing, and can be undone. Where no rename
-//! leads, and where no folder can be made on the disk, it is a proved copy into a trash where one can. No
+//! leads, and where no folder can be made on the disk, it is a verified copy into a trash where one can. No
 //! way overwrites: if a place in the trash is taken, the batch's folder gets a number.
 //!
 //! A place is named by its path below the root's trash folder, or, on another disk, by its path below the

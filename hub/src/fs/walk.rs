@@ -67,7 +67,6 @@ pub const NO_MOUNT: &str = "";
 pub struct FoundFile {
     /// Its name, valid as a part of a [`RelPath`].
     pub name: String,
-    /// Size in bytes.
     pub size_bytes: u64,
     /// Modification time.
     pub modified: Ticks,
@@ -131,6 +130,7 @@ pub fn walk(
 }
 
 /// Lists one folder and nothing below it.
+#[cfg(test)]
 pub fn list_folder(root: &RootDir, folder: Option<&RelPath>) -> FolderListing {
     match folder.map_or(Ok(()), |folder| ensure_no_links(root, folder)) {
         Ok(()) => list::list(root, folder, None),

@@ -10,7 +10,7 @@ use super::{Event, Events, ServiceError, Tasks};
 use crate::storage::{Database, pairs};
 
 /// Changes are taken together for this long before the rows are written anew.
-const SETTLE: Duration = Duration::from_millis(400);
+const DEBOUNCE: Duration = Duration::from_millis(400);
 
 /// And for so many times as long as the last time took: the queue writes to the same database.
 const SHARE: u32 = 9;
@@ -35,18 +35,18 @@ impl Comparer {
         tasks.spawn(async move {
             // What a killed hub left stale is written at once: later it would hold up the first scan.
             this.refresh_by_itself().await;
-            let mut settle = SETTLE;
+            let mut pause = DEBOUNCE;
             loop {
                 tokio::select! {
                     () = this.changed.notified() => {}
                     () = own_tasks.token().cancelled() => return,
                 }
-                if !own_tasks.pause(settle).await {
+                if !own_tasks.pause(pause).await {
                     return;
                 }
                 let began = Instant::now();
                 this.refresh_by_itself().await;
-                settle = (began.elapsed() * SHARE).clamp(SETTLE, LONGEST);
+                pause = (began.elapsed() * SHARE).clamp(DEBOUNCE, LONGEST);
             }
         });
         comparer

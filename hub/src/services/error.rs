@@ -38,7 +38,6 @@ pub enum ServiceError {
     NothingThere {
         /// What is wrong with all of it, as the end of a sentence.
         why: String,
-        /// What was named.
         named: Vec<String>,
     },
     /// A root has no folder yet.
@@ -46,12 +45,7 @@ pub enum ServiceError {
     NotConfigured(Root),
     /// A root can't be reached.
     #[error("{} can't be reached: {why}", root.label())]
-    Offline {
-        /// Which one.
-        root: Root,
-        /// Why.
-        why: String,
-    },
+    Offline { root: Root, why: String },
     /// Deleting is switched off.
     #[error("nothing may be deleted in {}: set {}_ALLOW_DELETE to true to allow it", .0.label(), .0.as_str().to_uppercase())]
     DeleteForbidden(Root),

@@ -17,11 +17,6 @@ impl History {
     }
 
     /// Writes a line. History is a service to people: that it can't be written stops nothing.
-    pub fn add_blocking(&self, line: &NewLine) {
-        self.told(self.database.write_blocking(|tx| history::add(tx, line).map(drop)));
-    }
-
-    /// The same from a task.
     pub async fn add(&self, line: NewLine) {
         let written = self.database.write(move |tx| history::add(tx, &line).map(drop)).await;
         self.told(written);

@@ -10,10 +10,10 @@ mod digest;
 mod disks;
 mod linked;
 mod links;
+mod reconcile;
 mod root_scan;
 mod scanning;
 mod seen;
-mod settle;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ pub struct ScanView {
 pub struct Indexer {
     context: ServiceContext,
     runner: Runner<Scanning>,
-    settle: Arc<tokio::sync::Notify>,
+    reconcile: Arc<tokio::sync::Notify>,
     links: links::Turns,
 }
 
@@ -69,11 +69,11 @@ impl Indexer {
             );
             context.history.add(NewLine::new("scan", Level::Info, summary)).await;
         }
-        let settle: Arc<tokio::sync::Notify> = Arc::default();
-        let scanning = Scanning { context: context.clone(), settle: Arc::clone(&settle) };
+        let reconcile: Arc<tokio::sync::Notify> = Arc::default();
+        let scanning = Scanning { context: context.clone(), reconcile: Arc::clone(&reconcile) };
         let runner = Runner::start(scanning, &context).await?;
-        let indexer = Self { context, runner, settle, links: links::Turns::default() };
-        settle::start(&indexer);
+        let indexer = Self { context, runner, reconcile, links: links::Turns::default() };
+        reconcile::start(&indexer);
         indexer.start_by_itself();
         Ok(indexer)
     }
@@ -164,7 +164,7 @@ impl Indexer {
             rows.collect::<Result<Vec<_>, _>>()
         });
         let rows = found.await.unwrap_or_default().into_iter().flatten();
-        rows.filter(|row| row.last_scan.is_none() || row.proved_scan.is_none() && asked.insert(row.id))
+        rows.filter(|row| row.last_scan.is_none() || row.conclusive_scan.is_none() && asked.insert(row.id))
             .map(|row| row.root)
             .collect()
     }

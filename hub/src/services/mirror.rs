@@ -9,7 +9,7 @@ mod guards;
 
 use shared_protocol::RelPath;
 
-use super::queue::{Queue, story};
+use super::queue::{Queue, summary};
 use super::{Comparer, ErrorKind, Event, Events, Roots, ServiceError, Tasks};
 use crate::domain::ids::{BatchId, PlanId};
 use crate::domain::mirror::Rules;
@@ -58,9 +58,7 @@ pub enum PlanState {
 /// A plan as it is now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanStatus {
-    /// The plan.
     pub plan: PlanRecord,
-    /// Where it stands.
     pub state: PlanState,
     /// The destination's free bytes when all is done, with all that is queued; unknown while it is
     /// away.
@@ -81,7 +79,6 @@ pub const MOST_PLACES: u32 = 50;
 pub struct PlanReceipt {
     /// The batch that was made.
     pub batch: BatchId,
-    /// Transfers queued.
     pub n_transfers: u64,
     /// Bytes that have to be copied.
     pub size_bytes: u64,
@@ -211,7 +208,7 @@ impl Mirror {
             }
             let batch = plans::enqueue(tx, &plan)?;
             let n_skipped = plan.totals.conflicts.n + plan.totals.left_out.n;
-            story::begin(tx, batch, None, plan.totals.n_transfers(), n_skipped)?;
+            summary::begin(tx, batch, None, plan.totals.n_transfers(), n_skipped)?;
             let (n_transfers, size_bytes) = (plan.totals.n_transfers(), plan.totals.bytes_to_copy());
             Ok(Ok(PlanReceipt { batch, n_transfers, size_bytes }))
         })?

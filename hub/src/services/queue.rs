@@ -4,41 +4,14 @@
 //! from an event; workers on blocking threads do one step after the other and write down where they
 //! are. Memory holds only what may be lost: how fast it goes, and the flags that stop a worker.
 
-mod attempt;
-mod bulk;
-mod copy;
-mod damage;
-mod delete;
-mod duplicate;
-mod ending;
-mod enqueue;
-mod evict;
-mod evictions;
 mod exclusions;
-mod failure;
-mod heal;
+mod execution;
 mod held;
-mod landing;
 mod live;
-mod names;
-mod place;
-mod plan_guard;
-mod put_back;
-mod recovery;
-mod rename;
 mod request;
-mod resolve;
-mod restore;
-mod result;
-mod room;
+mod requests;
 mod runner;
-mod share;
-mod small;
-pub(super) mod story;
-mod together;
-mod undo;
-mod unknown;
-mod verified;
+pub(super) mod summary;
 
 use std::sync::Arc;
 
@@ -58,12 +31,9 @@ use crate::storage::views::transfers::TransferView;
 use crate::storage::{Database, facts};
 
 pub use crate::storage::queue::batches::Place;
-pub use bulk::FailedTotals;
-pub use evictions::EvictionReceipt;
-pub use live::{GroupView, LiveView};
-pub use rename::{RenameOffer, offer as rename_offer};
+pub use live::GroupView;
 pub use request::{Action, BatchReceipt, QueueStatus, SkippedPath, TransferRequest};
-pub use resolve::{Named, Resolution};
+pub use requests::{EvictionReceipt, Named, RenameOffer, Resolution, rename_offer};
 
 /// The queue; clones share it.
 #[derive(Clone)]
@@ -97,7 +67,7 @@ impl Queue {
         let (token, (held, short), recovered) = database
             .write(move |tx| {
                 let recovered = outcome::recover(tx, &policy)?;
-                story::tell(tx, &recovered)?;
+                summary::tell(tx, &recovered)?;
                 Ok((facts::token(tx)?, held::read(tx)?, recovered))
             })
             .await?;
@@ -131,7 +101,7 @@ impl Queue {
     /// Puts a request into the queue.
     pub async fn enqueue(&self, request: TransferRequest) -> Result<BatchReceipt, ServiceError> {
         let this = self.clone();
-        let receipt = self.blocking(move || enqueue::enqueue(&this, &request)).await?;
+        let receipt = self.blocking(move || requests::enqueue(&this, &request)).await?;
         self.changed(receipt.batch_id);
         Ok(receipt)
     }
@@ -144,7 +114,7 @@ impl Queue {
     /// Puts back what a batch did, as far as nothing else has changed it since.
     pub async fn undo_batch(&self, batch: BatchId) -> Result<BatchReceipt, ServiceError> {
         let this = self.clone();
-        let receipt = self.blocking(move || undo::undo(&this, batch)).await?;
+        let receipt = self.blocking(move || requests::undo(&this, batch)).await?;
         self.changed(receipt.batch_id);
         Ok(receipt)
     }
@@ -161,7 +131,7 @@ impl Queue {
         self.blocking(move || {
             let stepped = this.step_blocking(id, event)?;
             this.run_effects(&stepped);
-            together::follow(&this, &stepped.transfer, event)?;
+            execution::follow(&this, &stepped.transfer, event)?;
             this.events.send(Event::BatchChanged(stepped.transfer.batch_id));
             this.events.send(Event::HistoryAdded);
             Ok(())
@@ -287,9 +257,9 @@ impl Queue {
         let stepped = self.database.write_blocking(|tx| {
             let stepped = outcome::apply(tx, id, event, None, &policy)?;
             if let Ok(one) = &stepped {
-                story::tell(tx, std::slice::from_ref(one))?;
+                summary::tell(tx, std::slice::from_ref(one))?;
                 if event == transfer::Event::Retry && one.effects.contains(&Effect::StartOver) {
-                    story::again(tx, one.transfer.batch_id, one.transfer.path.as_str())?;
+                    summary::again(tx, one.transfer.batch_id, one.transfer.path.as_str())?;
                 }
             }
             Ok(stepped)

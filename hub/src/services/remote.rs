@@ -86,7 +86,6 @@ pub struct ServableContent {
     pub path: RelPath,
     /// Its size, as the index has it.
     pub size_bytes: u64,
-    /// What it holds.
     pub hash: Blake3,
 }
 

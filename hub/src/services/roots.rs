@@ -16,7 +16,7 @@ use parking_lot::RwLock;
 use serde::Serialize;
 use shared_protocol::ids::RootId;
 
-pub use verdict::{Refusal, Usable, examine};
+pub use verdict::{Usable, examine};
 
 use super::{ErrorKind, Event, Events, History, ServiceError, Settings, Tasks};
 use crate::domain::ids::RootRowId;
@@ -29,7 +29,6 @@ use crate::storage::Database;
 /// A root that can be worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveRoot {
-    /// Which one.
     pub root: Root,
     /// Its row in the index.
     pub row: RootRowId,
@@ -177,7 +176,7 @@ impl Roots {
     }
 
     /// Opens a root to work in it, on this thread: it is still the one that `live` was. What is opened is
-    /// what was proved.
+    /// what was verified.
     pub fn open_blocking(&self, live: &LiveRoot) -> Result<Arc<OpenRoot>, ServiceError> {
         watch::open(live).map_err(|why| {
             self.look_now.notify_one();

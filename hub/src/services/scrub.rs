@@ -1,4 +1,4 @@
-//! Verifying a share of the library in idle hours, what was proved longest ago first.
+//! Verifying a share of the library in idle hours, what was verified longest ago first.
 //!
 //! The work itself is a hash job like any other: it waits for transfers, goes on after a restart, and reads as many files
 //! at once as the disk likes. Here it is decided when one begins and ends, and how much it is about. What was read is
@@ -38,7 +38,6 @@ pub struct ScrubStatus {
     pub config: ScrubConfig,
     /// Whether this is one of the hours.
     pub is_time: bool,
-    /// Bytes read today.
     pub bytes_today: u64,
 }
 

@@ -38,11 +38,8 @@ const MAX_STREAMS: usize = 48;
 /// A content at a place where it may be handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Which root.
     pub root: Root,
-    /// The file.
     pub path: RelPath,
-    /// What it holds.
     pub hash: Blake3,
 }
 
@@ -89,7 +86,6 @@ struct Inner {
 pub struct Opened {
     place: Place,
     file: ServedFile,
-    /// Its size.
     pub size_bytes: u64,
 }
 

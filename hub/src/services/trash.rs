@@ -5,7 +5,7 @@
 //! listed and nobody can put it back, so that no kill leaves a line that promises a file which is
 //! gone. What a kill left marked is looked at on the disk before it is listed again.
 
-mod settle;
+mod reconcile;
 mod strays;
 
 use std::sync::Arc;
@@ -56,9 +56,7 @@ pub struct Emptied {
 /// What an emptying would remove; a confirmation names it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ToEmpty {
-    /// Files.
     pub n: u64,
-    /// Their bytes.
     pub size_bytes: u64,
     /// Stands for exactly these files.
     pub fingerprint: i64,
@@ -81,7 +79,7 @@ impl Trash {
     pub(super) fn start(context: ServiceContext, indexer: Indexer) -> Self {
         let ServiceContext { database, roots, events, history, tasks, .. } = context;
         let trash = Self { database, roots, events, history, indexer, tasks, turns: PerRoot::default() };
-        settle::start(&trash);
+        reconcile::start(&trash);
         trash
     }
 
@@ -151,7 +149,7 @@ impl Trash {
         let done = self.remove_marked(live, &mut emptied);
         if done.is_err()
             // Whatever is still there is listed again.
-            && let Err(error) = self.settle_blocking(live)
+            && let Err(error) = self.reconcile_blocking(live)
         {
             tracing::warn!(root = live.root.as_str(), %error, "the trash is looked through again later");
         }

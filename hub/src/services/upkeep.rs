@@ -12,7 +12,7 @@ use super::{Tasks, upkeep};
 use crate::fs::{private, volume};
 use crate::storage::{Database, StorageError, backups, open};
 
-pub use evictions_list::{EvictionsList, Lost, LostRoot};
+pub use evictions_list::{EvictionsList, Lost};
 
 /// Between two times that the log is folded in: what a copy of the database's file may lack.
 const FOLD_EVERY: Duration = Duration::from_mins(1);

@@ -16,13 +16,11 @@ pub const MOST_AGENTS: u64 = 200;
 /// An agent as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentRow {
-    /// Its id.
     pub id: AgentId,
     /// Random at each of its starts.
     pub boot_id: Uuid,
     /// The one before.
     pub previous_boot_id: Option<Uuid>,
-    /// Its version.
     pub version: String,
     /// Jobs that it will hold.
     pub slots: u32,

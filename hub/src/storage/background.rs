@@ -26,11 +26,9 @@ pub trait Kind: 'static {
 /// A job as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRow<P, R> {
-    /// Its id.
     pub id: BackgroundJobId,
     /// What was asked for.
     pub payload: P,
-    /// How far it is.
     pub state: WorkState,
     /// How much of it is done.
     pub counts: Counts,
@@ -38,9 +36,7 @@ pub struct JobRow<P, R> {
     pub report: R,
     /// Why it ended as it did.
     pub detail: Option<String>,
-    /// When it was asked for.
     pub created_at: jiff::Timestamp,
-    /// When it ended.
     pub finished_at: Option<jiff::Timestamp>,
 }
 

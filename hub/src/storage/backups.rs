@@ -183,7 +183,7 @@ pub(super) fn take(backup: &Backup, database: &Path) -> Result<(), StorageError>
 
 /// What was so when the copy was made may not be so any more: the roots are scanned again, work that
 /// was queued then waits until a person looked at it, and the list of what was evicted since is asked for.
-pub(super) fn settle_restored(connection: &mut Connection, backup: &Backup) -> Result<(), StorageError> {
+pub(super) fn reconcile_restored(connection: &mut Connection, backup: &Backup) -> Result<(), StorageError> {
     let transaction = connection.transaction()?;
     transaction.execute("UPDATE roots SET last_scan = NULL, complete_scan = NULL", [])?;
     transaction.execute("DELETE FROM facts WHERE name LIKE ?1", [format!("{}%", facts::EVICTIONS_LISTED)])?;

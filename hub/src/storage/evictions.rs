@@ -14,13 +14,10 @@ use crate::domain::ticks::Ticks;
 pub struct Evicted<'a> {
     /// Where it was.
     pub path: &'a RelPath,
-    /// Where the copy lies that was proved.
+    /// Where the copy lies that was verified.
     pub lake_path: &'a RelPath,
-    /// Its size.
     pub size_bytes: u64,
-    /// Its time.
     pub modified: Ticks,
-    /// Its content.
     pub hash: Blake3,
 }
 
@@ -68,9 +65,7 @@ pub fn forget_returned(connection: &Connection) -> Result<usize, StorageError> {
 /// How much was evicted from a root; another extent is another list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// How many files.
     pub n_files: u64,
-    /// Their bytes.
     pub size_bytes: u64,
     /// When the latest of them left, milliseconds since 1970 UTC.
     pub latest: i64,
@@ -90,13 +85,11 @@ pub fn extent(connection: &Connection, root: RootRowId) -> Result<Extent, Storag
 pub struct ListedEviction {
     /// Where the file was.
     pub path: RelPath,
-    /// Where its content was proved to be.
+    /// Where its content was verified to be.
     pub lake_path: RelPath,
-    /// Its size.
     pub size_bytes: u64,
     /// Its time, ticks of 100 ns since 1970 UTC.
     pub modified: i64,
-    /// Its content.
     pub hash: Blake3,
     /// When it left, milliseconds since 1970 UTC.
     pub evicted_at: i64,
@@ -148,11 +141,9 @@ pub fn take_back(connection: &Connection, root: RootRowId, one: &ListedEviction)
 pub struct EvictedRow {
     /// Where the file was.
     pub path: RelPath,
-    /// Where its content was proved to be.
+    /// Where its content was verified to be.
     pub lake_path: RelPath,
-    /// Its size.
     pub size_bytes: u64,
-    /// Its content.
     pub hash: Blake3,
 }
 

@@ -199,21 +199,6 @@ pub fn groups_of(connection: &Connection, blake3: &Blake3) -> Result<Option<Grou
         .map_err(|e| StorageError::damaged("a group list", e))
 }
 
-/// A file of this content in a root, if the index knows one.
-pub fn file_with_content(
-    connection: &Connection,
-    root: RootRowId,
-    blake3: &Blake3,
-) -> Result<Option<String>, StorageError> {
-    Ok(connection
-        .prepare_cached(&format!(
-            "SELECT path FROM files WHERE blake3 = ?1 AND root_id = ?2 AND NOT {} ORDER BY match_key LIMIT 1",
-            super::skipped::is_below("files.root_id", "files.match_key")
-        ))?
-        .query_row((blake3.as_bytes(), root.0), |row| row.get(0))
-        .optional()?)
-}
-
 /// How much of a folder is hashed; `None` is the whole root.
 pub fn coverage(connection: &Connection, root: RootRowId, folder: Option<&RelPath>) -> Result<Coverage, StorageError> {
     let (from, to) = folder_range(&folder.map(RelPath::match_key).unwrap_or_default());
@@ -291,7 +276,6 @@ pub fn drop_checkpoint(connection: &Connection, root: RootRowId, path: &RelPath)
 pub struct CachedHash {
     /// The file's size.
     pub size_bytes: u64,
-    /// Its time.
     pub modified: Ticks,
     /// What stood beside them, if it was recorded.
     pub identity: Option<Identity>,

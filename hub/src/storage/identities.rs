@@ -17,9 +17,7 @@ const LEARNED: [&str; 4] = ["hashes", "file_ends", "file_weights", "hash_checkpo
 pub struct Followed {
     /// The file's size.
     pub size_bytes: u64,
-    /// Its time.
     pub modified: Ticks,
-    /// The identity before.
     pub before: Identity,
     /// The identity behind it.
     pub after: Identity,

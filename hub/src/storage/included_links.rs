@@ -29,7 +29,6 @@ pub fn of_root(connection: &Connection, root: RootRowId) -> Result<Vec<IncludedL
 /// An included link as the last scan found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownLink {
-    /// The link.
     pub link: IncludedLink,
     /// Why what lies behind it was not seen; none if it was.
     pub changed: Option<String>,

@@ -18,10 +18,10 @@ pub mod unhashed;
 pub use edits::{Edits, put_file, remove_file};
 pub use excluded::leave_out_excluded;
 pub use folders::{KnownFolder, folder_like, known_folders, mounted_folders, set_mounts};
-pub use listing::{Changes, ListedFile, Listing, apply, apply_all};
+pub use listing::{Changes, ListedFile, Listing, apply_all};
 pub use single::{
     FileRow, file_at, file_holding, files_at_key, files_below, for_each_below, has_folder, is_content_known,
     remove_empty_folder,
 };
-pub use totals::{finish, leave, settle};
+pub use totals::{finish, leave, reconcile};
 pub use unhashed::{After, Left, Portion, extent, unhashed};

@@ -17,17 +17,15 @@ use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 
 pub use lines::{JobLine, add_lines, lines};
-pub use rates::{Rates, rates};
+pub use rates::rates;
 pub use write::{NewJob, insert, save, set_content, set_hash_job, set_progress};
 
 /// The file that a download is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobFile {
-    /// In which root.
     pub root: Root,
     /// Its path there, and below the agent's folder of models.
     pub path: RelPath,
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     pub modified: Ticks,
@@ -69,7 +67,6 @@ impl JobTask {
 pub struct JobRow {
     /// The order in which jobs were made.
     pub number: i64,
-    /// Its id.
     pub id: JobId,
     /// Whose it is.
     pub agent: AgentId,
@@ -79,7 +76,7 @@ pub struct JobRow {
     pub life: Life,
     /// When a person dropped it, while its agent has not stopped.
     pub cancel_at_ms: Option<i64>,
-    /// Bytes that are there and proved.
+    /// Bytes that are there and verified.
     pub bytes_done: u64,
     /// All bytes, if that is known.
     pub bytes_total: Option<u64>,
@@ -87,11 +84,9 @@ pub struct JobRow {
     pub not_before_ms: Option<i64>,
     /// How it ended.
     pub outcome: Option<Outcome>,
-    /// When it was made.
     pub created_at: jiff::Timestamp,
     /// When its agent got it first.
     pub started_at: Option<jiff::Timestamp>,
-    /// When it ended.
     pub finished_at: Option<jiff::Timestamp>,
 }
 
@@ -165,7 +160,6 @@ pub fn open(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<JobRo
 pub struct JobFilter {
     /// One agent's.
     pub agent: Option<AgentId>,
-    /// In one state.
     pub state: Option<JobState>,
     /// Only those that have not ended.
     pub open: bool,

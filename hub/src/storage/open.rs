@@ -76,7 +76,7 @@ pub(super) fn writer(path: &Path, room: Room<'_>) -> Result<(Connection, Opened)
         backups::take(&backup, path)?;
         match there(path, room) {
             Ok(Some(mut connection)) => {
-                backups::settle_restored(&mut connection, &backup)?;
+                backups::reconcile_restored(&mut connection, &backup)?;
                 return Ok((connection, Opened::Restored { aside, backup }));
             }
             // A copy that turns out to be no good is not taken twice.

@@ -96,7 +96,7 @@ fn each_status_is_told() {
         library.put(root, "same", &content(5, 0, None));
         library.put(root, "unverified", &content(6, other, None));
         library.put(root, "different", &content(7, other, Some(u8::try_from(other).unwrap())));
-        library.put(root, "proved", &content(8, other, Some(9)));
+        library.put(root, "equal", &content(8, other, Some(9)));
     }
     library.put(Root::Local, "here/m", &content(3, 0, Some(42)));
     library.put(Root::Lake, "there/m", &content(3, 7, Some(42)));
@@ -105,7 +105,7 @@ fn each_status_is_told() {
         row("a", DiffStatus::LocalOnly, Some("a")),
         row("b", DiffStatus::LakeOnly, None),
         row("different", DiffStatus::Different, Some("different")),
-        row("proved", DiffStatus::Same, Some("proved")),
+        row("equal", DiffStatus::Same, Some("equal")),
         row("same", DiffStatus::Same, Some("same")),
         row("there/m", DiffStatus::Moved, Some("here/m")),
         row("unverified", DiffStatus::Unverified, Some("unverified")),
@@ -132,7 +132,7 @@ fn a_comparison_in_the_middle_of_a_scan_misses_nothing_that_follows() {
             digest: Some([7; 32]),
             is_cut: false,
         };
-        library.write(|tx| index::apply(tx, library.roots.lake, &listing, &mut changes).map(drop));
+        library.write(|tx| index::listing::apply(tx, library.roots.lake, &listing, &mut changes).map(drop));
         library.write(pairs::refresh);
     }
     assert_eq!(library.pairs().len(), 12_000);
@@ -193,13 +193,13 @@ fn a_hash_marks_a_row_only_where_it_says_something_else() {
     let library = Library::new(true);
     for (root, other) in [(Root::Local, 0), (Root::Lake, 100)] {
         library.put(root, "same", &content(5, 0, None));
-        library.put(root, "proved", &content(5, other, None));
+        library.put(root, "equal", &content(5, other, None));
         library.put(root, "refuted", &content(5, 0, None));
     }
     library.put(Root::Local, "here/m", &content(3, 0, None));
     library.put(Root::Lake, "there/m", &content(3, 7, Some(42)));
     library.pairs();
-    for (path, known) in [("same", 1), ("proved", 1), ("refuted", 2)] {
+    for (path, known) in [("same", 1), ("equal", 1), ("refuted", 2)] {
         library.know(Root::Local, path, 1);
         assert!(!library.is_stale(), "{path}: one side says nothing");
         library.know(Root::Lake, path, known);
@@ -210,7 +210,7 @@ fn a_hash_marks_a_row_only_where_it_says_something_else() {
     assert!(library.is_stale(), "a file that stands alone may have moved");
     let statuses = library.pairs().into_iter().map(|(path, status, _)| (path, status)).collect::<Vec<_>>();
     let expected = [
-        ("proved", DiffStatus::Same),
+        ("equal", DiffStatus::Same),
         ("refuted", DiffStatus::Different),
         ("same", DiffStatus::Same),
         ("there/m", DiffStatus::Moved),

@@ -44,7 +44,6 @@ pub struct NewPlan {
 /// A stored plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanRecord {
-    /// Its id.
     pub id: PlanId,
     /// What it was asked for.
     pub asked: NewPlan,
@@ -127,10 +126,10 @@ pub fn is_current(connection: &Connection, plan: &PlanRecord) -> Result<bool, St
 
 /// A root whose last scan was stopped or failed, so that it does not tell what it has not seen: what the index
 /// lacks may still exist. What a scan says it has not seen is left alone row by row.
-pub fn unproved(connection: &Connection, plan: &NewPlan) -> Result<Option<Root>, StorageError> {
+pub fn unverified(connection: &Connection, plan: &NewPlan) -> Result<Option<Root>, StorageError> {
     for (root, row) in [plan.from, plan.to] {
         let now = super::roots::active(connection, root)?;
-        if !now.is_some_and(|now| now.id == row && now.proved_scan.is_some()) {
+        if !now.is_some_and(|now| now.id == row && now.conclusive_scan.is_some()) {
             return Ok(Some(root));
         }
     }

@@ -42,6 +42,7 @@ struct Readers {
 
 impl Database {
     /// Opens or makes the database; a broken one is set aside, and the answer says so.
+    #[cfg(test)]
     pub fn open(path: &Path) -> Result<(Self, Opened), StorageError> {
         Self::open_with_room(path, &|| None)
     }

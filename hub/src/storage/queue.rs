@@ -11,7 +11,7 @@ pub mod failures;
 mod lanes;
 pub mod outcome;
 pub mod row;
-pub mod story;
 pub mod strays;
+pub mod summary;
 
 pub use row::TransferRow;

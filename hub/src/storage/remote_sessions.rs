@@ -15,7 +15,6 @@ const REMEMBERED: u32 = 50;
 /// A session as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// Its row.
     pub id: i64,
     /// What agents know it by.
     pub session: Uuid,

@@ -25,11 +25,8 @@ pub struct Limits {
 /// What came of the transfers of a batch in one state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Which state.
     pub state: String,
-    /// How many.
     pub n: u64,
-    /// Their bytes.
     pub size_bytes: u64,
 }
 

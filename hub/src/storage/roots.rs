@@ -10,7 +10,6 @@ use crate::domain::root::Root;
 /// An adopted folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootRow {
-    /// Its row.
     pub id: RootRowId,
     /// Which of the two it is.
     pub root: Root,
@@ -27,13 +26,13 @@ pub struct RootRow {
     /// The last scan at all.
     pub last_scan: Option<BackgroundJobId>,
     /// The last scan, if it told of every folder whether it was seen.
-    pub proved_scan: Option<BackgroundJobId>,
+    pub conclusive_scan: Option<BackgroundJobId>,
 }
 
 /// The first scan makes the root's own folder, at least.
 const HAS_INDEX: &str = "EXISTS (SELECT 1 FROM folders WHERE root_id = roots.id)";
 
-const COLUMNS: &str = "id, root, identity, path, case_sensitive, generation, complete_scan, last_scan, proved_scan";
+const COLUMNS: &str = "id, root, identity, path, case_sensitive, generation, complete_scan, last_scan, conclusive_scan";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<RootRow> {
     let name: String = row.get(1)?;
@@ -46,7 +45,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RootRow> {
         generation: row.get(5)?,
         complete_scan: row.get::<_, Option<i64>>(6)?.map(BackgroundJobId),
         last_scan: row.get::<_, Option<i64>>(7)?.map(BackgroundJobId),
-        proved_scan: row.get::<_, Option<i64>>(8)?.map(BackgroundJobId),
+        conclusive_scan: row.get::<_, Option<i64>>(8)?.map(BackgroundJobId),
     })
 }
 
@@ -147,7 +146,7 @@ fn drop_others(connection: &Connection, root: Root, kept: RootRowId) -> Result<(
             connection.execute(&format!("DELETE FROM {table} WHERE root_id = ?1"), [other])?;
         }
         connection.execute(
-            "UPDATE roots SET complete_scan = NULL, last_scan = NULL, proved_scan = NULL WHERE id = ?1",
+            "UPDATE roots SET complete_scan = NULL, last_scan = NULL, conclusive_scan = NULL WHERE id = ?1",
             [other],
         )?;
     }
@@ -172,7 +171,7 @@ pub fn set_scanned(
     let is_complete = state == WorkState::Complete;
     connection
         .prepare_cached(
-            "UPDATE roots SET last_scan = ?2, complete_scan = iif(?3, ?2, NULL), proved_scan = iif(?4, ?2, NULL)
+            "UPDATE roots SET last_scan = ?2, complete_scan = iif(?3, ?2, NULL), conclusive_scan = iif(?4, ?2, NULL)
              WHERE id = ?1",
         )?
         .execute((root.0, scan.0, is_complete, is_complete || state == WorkState::Partial))?;

@@ -19,7 +19,6 @@ const MOST_LINES: usize = 20;
 /// What a proof found out about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct News {
-    /// In which root.
     pub root: RootRowId,
     /// Which file.
     pub path: RelPath,

@@ -27,7 +27,7 @@ pub fn set_spent(connection: &Connection, spent: &Spent) -> Result<(), StorageEr
     facts::set(connection, SPENT, &text)
 }
 
-/// Files whose hash was proved longest ago, and before this time: as many as fit into so many bytes, and one at least.
+/// Files whose hash was verified longest ago, and before this time: as many as fit into so many bytes, and one at least.
 pub fn due(connection: &Connection, root: RootRowId, before: i64, most: u64) -> Result<Vec<RelPath>, StorageError> {
     let mut statement = connection.prepare_cached(
         "SELECT f.path, f.size_bytes FROM hashes h JOIN files f

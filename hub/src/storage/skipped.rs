@@ -1,12 +1,12 @@
 //! The register of what a root holds that the index does not see, and the unknown places made of it.
 //!
 //! A listing's entries are written with the listing. An entry goes only with the proof of a whole scan:
-//! what took its place has to be in the index by then. [`settle`] brings the unknown places in line and
+//! what took its place has to be in the index by then. [`reconcile`] brings the unknown places in line and
 //! marks all that lies below a place that came or went.
 
 mod places;
 
-pub use places::{Cover, because, cover, cover_of_either, is_below, settle, unknown_in};
+pub use places::{Cover, because, cover, cover_of_either, is_below, reconcile, unknown_in};
 
 use std::collections::HashMap;
 
@@ -20,7 +20,6 @@ use crate::domain::skipped::{Skip, SkipReason};
 /// A folder of which as a whole nothing is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnseenFolder {
-    /// Its path.
     pub path: String,
     /// Why it was not seen.
     pub reason: SkipReason,
@@ -73,7 +72,7 @@ type Known = (String, i64, Option<String>, String);
 pub struct Written {
     /// Entries were added.
     pub added: bool,
-    /// Entries that the listing has no more; they go with [`remove`] when the scan is proved.
+    /// Entries that the listing has no more; they go with [`remove`] when the scan is conclusive.
     pub gone: Vec<i64>,
 }
 
@@ -125,13 +124,13 @@ pub fn remove_folder(connection: &Connection, folder: FolderId) -> Result<(), St
     Ok(())
 }
 
-/// Writes the folders that a scan has not seen; those of before go if the scan is `proved`. Tells whether
+/// Writes the folders that a scan has not seen; those of before go if the scan is `conclusive`. Tells whether
 /// anything is other than it was.
 pub fn write_unseen(
     connection: &Connection,
     root: RootRowId,
     unseen: &[UnseenFolder],
-    proved: bool,
+    conclusive: bool,
 ) -> Result<bool, StorageError> {
     let mut known: Vec<(i64, UnseenFolder)> = connection
         .prepare_cached(
@@ -165,7 +164,7 @@ pub fn write_unseen(
         changed = true;
     }
     let again = |old: &UnseenFolder| unseen.iter().any(|folder| folder.path == old.path);
-    let gone: Vec<i64> = known.iter().filter(|(_, old)| proved || again(old)).map(|(id, _)| *id).collect();
+    let gone: Vec<i64> = known.iter().filter(|(_, old)| conclusive || again(old)).map(|(id, _)| *id).collect();
     changed |= !gone.is_empty();
     remove(connection, gone)?;
     Ok(changed)

@@ -17,7 +17,6 @@ pub struct Sample {
     pub total_bytes: u64,
     /// Bytes of the index.
     pub size_bytes: u64,
-    /// Bytes in the trash.
     pub trash_bytes: u64,
 }
 

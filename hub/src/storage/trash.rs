@@ -11,7 +11,6 @@ use crate::domain::ticks::Ticks;
 /// A file in the trash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrashRow {
-    /// Its row.
     pub id: i64,
     /// In which root's.
     pub root: RootRowId,
@@ -19,9 +18,7 @@ pub struct TrashRow {
     pub path: RelPath,
     /// Where it lies below the trash folder.
     pub trash_path: String,
-    /// Its size.
     pub size_bytes: u64,
-    /// Its time.
     pub modified: Ticks,
     /// Its hash, if it was known.
     pub hash: Option<Blake3>,
@@ -177,9 +174,7 @@ pub struct Found {
     pub path: RelPath,
     /// Where it lies.
     pub trash_path: String,
-    /// Its size.
     pub size_bytes: u64,
-    /// Its time.
     pub modified: Ticks,
     /// When it was deleted, milliseconds since 1970 UTC.
     pub deleted_at: i64,

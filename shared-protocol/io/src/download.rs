@@ -265,7 +265,7 @@ async fn group_list(download: &Download, part: &PartFile) -> Result<Option<Group
             () = tokio::time::sleep(delay) => delay *= 2,
         }
     }
-    download.report.warn("The hub has no list of its parts: it is proved as a whole at the end.");
+    download.report.warn("The hub has no list of its parts: it is verified as a whole at the end.");
     Ok(None)
 }
 
@@ -285,7 +285,7 @@ async fn resume(
         return Err(DownloadError::Cancelled);
     }
     if held.n_held() > 0 {
-        let text = format!("Going on: {} of {} MiB are there and proved.", held.n_held(), held.n_groups());
+        let text = format!("Going on: {} of {} MiB are there and verified.", held.n_held(), held.n_groups());
         download.report.info(text);
     }
     Ok(held)

@@ -86,9 +86,9 @@ fn healthy(plan: &BenchPlan, bench: &Bench, table: &mut Table) -> Result<()> {
         let most = runs.iter().map(|run| run.memory_mib).fold(0.0, f64::max);
         (runs[runs.len() / 2].time, most)
     });
-    let work = format!("download {BIG_MIB} MiB, each MiB proved");
-    table.compare(&work, ours.0, "curl, unproved", curl.0, Some(1.05));
-    table.compare(&work, ours.0, "aria2c -x4, unproved", aria2.0, None);
+    let work = format!("download {BIG_MIB} MiB, each MiB verified");
+    table.compare(&work, ours.0, "curl, unverified", curl.0, Some(1.05));
+    table.compare(&work, ours.0, "aria2c -x4, unverified", aria2.0, None);
     table.limit("most memory of that download", ours.1, "MiB", 40.0);
     table.tell("most memory of curl and aria2c", format!("{:.1} MiB, {:.1} MiB", curl.1, aria2.1));
     Ok(())

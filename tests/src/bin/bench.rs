@@ -5,8 +5,8 @@
 use std::io::Write as _;
 
 use anyhow::{Result, ensure};
-use stories::bench::table::Table;
-use stories::bench::{BenchPlan, check, content, duplicates, names as only_names, plans, room, walk};
+use end_to_end::bench::table::Table;
+use end_to_end::bench::{BenchPlan, check, content, duplicates, names as only_names, plans, room, walk};
 
 /// Measures some of the work and adds its rows.
 type Part = fn(&BenchPlan, &mut Table) -> Result<()>;
@@ -29,9 +29,9 @@ fn main() -> Result<()> {
         ("room", room::measure),
         ("names", only_names::measure),
         #[cfg(unix)]
-        ("download", stories::bench::download::measure),
+        ("download", end_to_end::bench::download::measure),
         #[cfg(unix)]
-        ("serve", stories::bench::serve::measure),
+        ("serve", end_to_end::bench::serve::measure),
     ];
     for name in &plan.only {
         ensure!(parts.iter().any(|part| part.0 == name), "there is no part {name}: {:?}", names(&parts));

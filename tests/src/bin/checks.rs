@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use stories::checks::{count, layers, lengths};
+use end_to_end::checks::{count, layers, lengths};
 
 fn main() -> Result<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use stories::corpus::{CorpusPlan, generate};
+use end_to_end::corpus::{CorpusPlan, generate};
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);

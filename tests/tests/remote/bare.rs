@@ -1,14 +1,14 @@
 //! A pod as bare as they come: old, with wget only, no git, no sudo, no systemd.
 
 use anyhow::{Result, ensure};
+use end_to_end::bare_machine::BareMachine;
+use end_to_end::ca::TestCa;
+use end_to_end::git_server::GitServer;
+use end_to_end::machine::measured;
+use end_to_end::remote::{Remote, begin_session, order, send, succeeded, wait_for_agent};
+use end_to_end::roots::noise;
+use end_to_end::wait::{SOON, wait_until};
 use serde_json::json;
-use stories::bare_machine::BareMachine;
-use stories::ca::TestCa;
-use stories::git_server::GitServer;
-use stories::machine::measured;
-use stories::remote::{Remote, begin_session, order, send, succeeded, wait_for_agent};
-use stories::roots::noise;
-use stories::wait::{SOON, wait_until};
 
 #[test]
 fn a_bare_old_machine_gets_comfyui_and_models_by_wget_alone() -> Result<()> {
@@ -25,7 +25,7 @@ fn a_bare_old_machine_gets_comfyui_and_models_by_wget_alone() -> Result<()> {
     let mut remote = Remote::new()?.set("REMOTE_ALLOW_PRIVATE_SOURCES", "true").set("COMFY_REPO_URL", &git.url());
     if std::env::var_os("HUB_BIN").is_none() {
         // The one built for old systems, which packages carry inside.
-        remote = remote.set("AGENT_BINARY", &stories::agent::program()?.to_string_lossy());
+        remote = remote.set("AGENT_BINARY", &end_to_end::agent::program()?.to_string_lossy());
     }
     let files = [("checkpoints/big.safetensors", noise(1, (9 << 20) + 77)), ("loras/a b/small.pt", noise(2, 300_000))];
     for (path, content) in &files {

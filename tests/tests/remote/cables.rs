@@ -1,14 +1,14 @@
 //! A big file, and a cable that is pulled three times.
 
 use anyhow::{Result, ensure};
-use stories::api::WORK;
-use stories::bench::process::memory_mib;
-use stories::chaos::{Mode, Trigger};
-use stories::machine::measured;
-use stories::remote::Remote;
-use stories::remote::{job, wait_for_state};
-use stories::roots::digest;
-use stories::wait::wait_until;
+use end_to_end::api::WORK;
+use end_to_end::bench::process::memory_mib;
+use end_to_end::chaos::{Mode, Trigger};
+use end_to_end::machine::measured;
+use end_to_end::remote::Remote;
+use end_to_end::remote::{job, wait_for_state};
+use end_to_end::roots::digest;
+use end_to_end::wait::wait_until;
 
 const PATH: &str = "diffusion_models/huge.safetensors";
 

@@ -5,16 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::agent::{Agent, AgentSetup};
+use end_to_end::api::{Api, WORK, number, text};
+use end_to_end::ca::TestCa;
+use end_to_end::chaos::{Mode, Trigger};
+use end_to_end::git_server::{GitServer, git};
+use end_to_end::hub::Hub;
+use end_to_end::remote::{Remote, begin_session, ended, order, succeeded, wait_for_agent, wait_for_state};
+use end_to_end::roots::noise;
+use end_to_end::wait::{SOON, wait_until};
 use serde_json::{Value, json};
-use stories::agent::{Agent, AgentSetup};
-use stories::api::{Api, WORK, number, text};
-use stories::ca::TestCa;
-use stories::chaos::{Mode, Trigger};
-use stories::git_server::{GitServer, git};
-use stories::hub::Hub;
-use stories::remote::{Remote, begin_session, ended, order, succeeded, wait_for_agent, wait_for_state};
-use stories::roots::noise;
-use stories::wait::{SOON, wait_until};
 
 /// What a clone is made in, beside the folder of models that the agent made.
 const UNFINISHED: &str = ".comfy-agent-clone";
@@ -221,7 +221,7 @@ fn a_clone_of_something_else_and_a_folder_of_files_are_refused() -> Result<()> {
     write(&up.comfy().join("thesis.txt"), "years of work")?;
     let why = up.refused(&json!({}), "in_the_way")?;
     ensure!(why.contains("thesis.txt") && why.contains("left as it is"), "{why}");
-    ensure!(stories::roots::all_files(up.comfy())? == ["thesis.txt"]);
+    ensure!(end_to_end::roots::all_files(up.comfy())? == ["thesis.txt"]);
     fs::remove_dir_all(up.comfy())?;
     fs::write(up.comfy(), "a file")?;
     let why = up.refused(&json!({}), "in_the_way")?;
@@ -294,7 +294,7 @@ fn a_connection_that_breaks_off_in_the_middle_of_a_clone_is_made_again() -> Resu
 fn an_agent_that_is_killed_while_it_clones_begins_anew_and_leaves_no_child() -> Result<()> {
     let mut up = Cloning::begin()?;
     let job = up.caught_in_the_middle()?;
-    wait_until("bytes to be told of", SOON, || Ok(number(&stories::remote::job(&up.api, &job)?, "bytes_done") > 0))?;
+    wait_until("bytes to be told of", SOON, || Ok(number(&end_to_end::remote::job(&up.api, &job)?, "bytes_done") > 0))?;
     let agent = up.agent.take().context("the agent runs")?;
     ensure!(!children(agent.process())?.is_empty(), "the clone is made in a process of its own");
     let children = children(agent.process())?;

@@ -1,12 +1,12 @@
 //! The control channel breaks, at the moments where something could get lost or be done twice.
 
 use anyhow::{Result, ensure};
-use stories::api::{WORK, text};
-use stories::chaos::{Mode, Side, Trigger};
-use stories::machine;
-use stories::remote::{Remote, begin_session, job, succeeded, wait_for_agent, wait_for_state};
-use stories::roots::noise;
-use stories::wait::{SOON, wait_until};
+use end_to_end::api::{WORK, text};
+use end_to_end::chaos::{Mode, Side, Trigger};
+use end_to_end::machine;
+use end_to_end::remote::{Remote, begin_session, job, succeeded, wait_for_agent, wait_for_state};
+use end_to_end::roots::noise;
+use end_to_end::wait::{SOON, wait_until};
 
 use crate::expect_arrived;
 
@@ -97,7 +97,7 @@ fn falls_silent(sides: &[Side]) -> Result<()> {
     let agent_id = wait_for_agent(&api)?;
     remote.tunnel.set(Mode::Throttle(3 << 20));
     let silent = remote.tunnel.arm(Trigger::body("/blobs/", 2 << 20).then(Mode::Blackhole(sides.to_vec())));
-    let id = stories::remote::send(&api, &agent_id, &[PATH])?.remove(0);
+    let id = end_to_end::remote::send(&api, &agent_id, &[PATH])?.remove(0);
     silent.wait(WORK)?;
     wait_until("the agent to notice", WORK, || Ok(!machine.is_connected()?))?;
     ensure!(agent.is_running()?, "{}", agent.log());
@@ -127,7 +127,7 @@ fn a_network_that_swallows_what_the_agent_says_is_noticed_by_the_hub() -> Result
     remote.roots.lake_file(PATH, &content)?;
     let up = remote.connected()?;
     remote.tunnel.set(Mode::Blackhole(vec![Side::Agent]));
-    wait_until("the hub to miss its agent", WORK, || Ok(!stories::remote::is_online(&up.api, &up.id)?))?;
+    wait_until("the hub to miss its agent", WORK, || Ok(!end_to_end::remote::is_online(&up.api, &up.id)?))?;
     let id = up.send_one(PATH)?;
     remote.tunnel.set(Mode::Pass);
     succeeded(&up.api, &id)?;

@@ -1,12 +1,12 @@
 //! The agent's disk is full: before, and in the middle. The hub's Lake goes away meanwhile.
 
 use anyhow::{Result, ensure};
-use stories::api::WORK;
-use stories::chaos::{Mode, Trigger};
-use stories::machine::SmallDisk;
-use stories::remote::{Remote, begin_session, send, succeeded, wait_for_agent, wait_for_state};
-use stories::roots::noise;
-use stories::wait::wait_until;
+use end_to_end::api::WORK;
+use end_to_end::chaos::{Mode, Trigger};
+use end_to_end::machine::SmallDisk;
+use end_to_end::remote::{Remote, begin_session, send, succeeded, wait_for_agent, wait_for_state};
+use end_to_end::roots::noise;
+use end_to_end::wait::wait_until;
 
 use crate::expect_arrived;
 

@@ -5,15 +5,15 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
+use end_to_end::agent::FOR_GOOD;
+use end_to_end::api::{Api, WORK};
+use end_to_end::chaos::{Mode, Trigger};
+use end_to_end::machine;
+use end_to_end::remote::{Connected, Remote, ended, is_online, send, succeeded};
+use end_to_end::roots::noise;
+use end_to_end::wait::wait_until;
 use reqwest::Method;
 use serde_json::json;
-use stories::agent::FOR_GOOD;
-use stories::api::{Api, WORK};
-use stories::chaos::{Mode, Trigger};
-use stories::machine;
-use stories::remote::{Connected, Remote, ended, is_online, send, succeeded};
-use stories::roots::noise;
-use stories::wait::wait_until;
 
 use crate::expect_arrived;
 

@@ -5,14 +5,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::text;
+use end_to_end::ca::TestCa;
+use end_to_end::git_server::{GitServer, MODEL_FOLDERS};
+use end_to_end::machine::{self, measured};
+use end_to_end::remote::{Remote, Session, begin_session, order, send, succeeded, wait_for_agent};
+use end_to_end::roots::noise;
+use end_to_end::wait::{SOON, wait_for, wait_until};
 use serde_json::json;
-use stories::api::text;
-use stories::ca::TestCa;
-use stories::git_server::{GitServer, MODEL_FOLDERS};
-use stories::machine::{self, measured};
-use stories::remote::{Remote, Session, begin_session, order, send, succeeded, wait_for_agent};
-use stories::roots::noise;
-use stories::wait::{SOON, wait_for, wait_until};
 
 /// A machine on which the line is pasted. What it started ends with it.
 pub(crate) struct Pasted {
@@ -74,7 +74,7 @@ fn the_line_is_pasted_and_models_arrive_in_their_folders() -> Result<()> {
     let remote = Remote::new()?
         .set("REMOTE_ALLOW_PRIVATE_SOURCES", "true")
         .set("COMFY_REPO_URL", &git.url())
-        .set("AGENT_BINARY", &stories::agent::program()?.to_string_lossy());
+        .set("AGENT_BINARY", &end_to_end::agent::program()?.to_string_lossy());
     let files = [
         ("checkpoints/big.safetensors", noise(1, (9 << 20) + 77)),
         ("loras/style/small.safetensors", noise(2, 300_000)),

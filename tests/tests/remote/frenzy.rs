@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use end_to_end::bench::process::memory_mib;
+use end_to_end::events::Events;
+use end_to_end::fake_agent::FakeAgent;
+use end_to_end::machine::measured;
+use end_to_end::remote::{Remote, begin_session, send, succeeded};
+use end_to_end::roots::noise;
 use serde_json::{Value, json};
 use shared_protocol::agent_to_hub::{AgentToHub, JobProgress, JobResult, Progress};
 use shared_protocol::hub_to_agent::HubToAgent;
 use shared_protocol::job::JobPhase;
 use shared_protocol::outcome::{How, Outcome};
-use stories::bench::process::memory_mib;
-use stories::events::Events;
-use stories::fake_agent::FakeAgent;
-use stories::machine::measured;
-use stories::remote::{Remote, begin_session, send, succeeded};
-use stories::roots::noise;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 

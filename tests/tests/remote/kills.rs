@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use stories::api::WORK;
-use stories::chaos::{Mode, Trigger};
-use stories::remote::{Remote, is_online, succeeded};
-use stories::roots::noise;
-use stories::wait::wait_until;
+use end_to_end::api::WORK;
+use end_to_end::chaos::{Mode, Trigger};
+use end_to_end::remote::{Remote, is_online, succeeded};
+use end_to_end::roots::noise;
+use end_to_end::wait::wait_until;
 
 use crate::expect_arrived;
 
@@ -15,7 +15,7 @@ const PATH: &str = "checkpoints/big.safetensors";
 const SIZE: usize = 48 << 20;
 /// 37 %.
 const THERE: u64 = SIZE as u64 / 100 * 37;
-/// What may be on its way, unproved or not yet written down, when someone is killed: of 48 MiB a
+/// What may be on its way, unverified or not yet written down, when someone is killed: of 48 MiB a
 /// restart from zero would send 18 again.
 const IN_FLIGHT: u64 = 12 << 20;
 

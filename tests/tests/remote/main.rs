@@ -21,7 +21,7 @@ mod wrong_hands;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use stories::agent::AgentSetup;
+use end_to_end::agent::AgentSetup;
 
 /// A file under its final name is the one that was sent.
 fn expect_arrived(machine: &AgentSetup, path: &str, content: &[u8]) -> Result<()> {
@@ -37,6 +37,6 @@ fn parts(models: &Path) -> Result<Vec<String>> {
     if !models.is_dir() {
         return Ok(Vec::new());
     }
-    let files = stories::roots::all_files(models)?;
+    let files = end_to_end::roots::all_files(models)?;
     Ok(files.into_iter().filter(|path| path.contains(".part")).collect())
 }

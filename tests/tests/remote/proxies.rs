@@ -1,11 +1,11 @@
 //! What stands between hub and agent answers in the hub's place.
 
 use anyhow::{Result, ensure};
-use stories::api::WORK;
-use stories::chaos::{Mode, Reply, Side};
-use stories::remote::{Remote, begin_session, send, succeeded, wait_for_agent};
-use stories::roots::noise;
-use stories::wait::wait_until;
+use end_to_end::api::WORK;
+use end_to_end::chaos::{Mode, Reply, Side};
+use end_to_end::remote::{Remote, begin_session, send, succeeded, wait_for_agent};
+use end_to_end::roots::noise;
+use end_to_end::wait::wait_until;
 
 use crate::expect_arrived;
 

@@ -4,11 +4,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::events::Events;
+use end_to_end::machine;
+use end_to_end::remote::{Remote, begin_session, send, succeeded, wait_for_agent};
+use end_to_end::roots::{all_files, noise};
 use serde_json::json;
-use stories::events::Events;
-use stories::machine;
-use stories::remote::{Remote, begin_session, send, succeeded, wait_for_agent};
-use stories::roots::{all_files, noise};
 
 use crate::first_time::Pasted;
 
@@ -59,7 +59,7 @@ fn the_key_is_in_its_file_and_nowhere_else() -> Result<()> {
         return Ok(());
     }
     // The hub takes tokens from its file: an environment would show them.
-    let remote = Remote::new()?.set("AGENT_BINARY", &stories::agent::program()?.to_string_lossy());
+    let remote = Remote::new()?.set("AGENT_BINARY", &end_to_end::agent::program()?.to_string_lossy());
     std::fs::write(remote.hub()?.data().join("config.toml"), format!("hf_token = \"{TOKEN}\"\n"))?;
     remote.roots.lake_file(PATH, &noise(1, 3 << 20))?;
     let (hub, api) = remote.start()?;
@@ -73,7 +73,7 @@ fn the_key_is_in_its_file_and_nowhere_else() -> Result<()> {
     succeeded(&api, &job)?;
     // What fails is told in more words: a wrong key, an unknown route, a job for nobody.
     let base = format!("http://{}/remote/v1", remote.listener());
-    let client = stories::client::builder().build()?;
+    let client = end_to_end::client::builder().build()?;
     for path in ["/nothing", "/blobs/short", "/ws"] {
         drop(client.get(format!("{base}{path}")).bearer_auth(&session.key).send()?);
         drop(client.get(format!("{base}{path}")).bearer_auth(format!("{}0", session.key)).send()?);

@@ -4,10 +4,10 @@
 mod site;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::{number, text};
+use end_to_end::remote::{Connected, Remote, begin_session, send, succeeded, wait_for_agent};
+use end_to_end::roots::{digest, noise};
 use serde_json::{Value, json};
-use stories::api::{number, text};
-use stories::remote::{Connected, Remote, begin_session, send, succeeded, wait_for_agent};
-use stories::roots::{digest, noise};
 
 use crate::expect_arrived;
 use site::Site;

@@ -5,14 +5,14 @@ use std::io::Read as _;
 use std::thread::JoinHandle;
 
 use anyhow::{Result, bail, ensure};
+use end_to_end::api::{Api, WORK};
+use end_to_end::chaos::{Mode, Trigger};
+use end_to_end::fake_agent::FakeAgent;
+use end_to_end::remote::{Remote, begin_session, send};
+use end_to_end::roots::{digest, noise};
 use reqwest::Method;
 use shared_protocol::hub_to_agent::HubToAgent;
 use shared_protocol::refusal::RefusalCode;
-use stories::api::{Api, WORK};
-use stories::chaos::{Mode, Trigger};
-use stories::fake_agent::FakeAgent;
-use stories::remote::{Remote, begin_session, send};
-use stories::roots::{digest, noise};
 
 const PATH: &str = "checkpoints/big.safetensors";
 /// More than all sockets on the way hold: what the hub has not read yet can still become something else.
@@ -22,7 +22,7 @@ const THERE: u64 = 3 << 20;
 
 struct Stream {
     remote: Remote,
-    _hub: stories::Hub,
+    _hub: end_to_end::Hub,
     api: Api,
     agent: FakeAgent,
     content: Vec<u8>,
@@ -44,7 +44,7 @@ impl Stream {
         let at = remote.tunnel.arm(Trigger::body("/blobs/", THERE).then(Mode::Throttle(64 << 10)));
         let url = format!("{}/remote/v1/blobs/{}", remote.tunnel.url(), digest(&file)?.trim_start_matches("blake3:"));
         let got = std::thread::spawn(move || {
-            let client = stories::client::builder().timeout(WORK).build()?;
+            let client = end_to_end::client::builder().timeout(WORK).build()?;
             let mut answer = client.get(url).bearer_auth(session.key).send()?;
             ensure!(answer.status().as_u16() == 200, "{}", answer.status());
             let mut got = Vec::new();

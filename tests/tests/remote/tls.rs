@@ -1,11 +1,11 @@
 //! TLS from end to end: the hub's own listener, and a tunnel that ends it.
 
 use anyhow::{Result, ensure};
-use stories::api::{Api, WORK};
-use stories::ca::TestCa;
-use stories::remote::{Remote, begin_session, send, succeeded, wait_for_agent};
-use stories::roots::noise;
-use stories::wait::{SOON, wait_until};
+use end_to_end::api::{Api, WORK};
+use end_to_end::ca::TestCa;
+use end_to_end::remote::{Remote, begin_session, send, succeeded, wait_for_agent};
+use end_to_end::roots::noise;
+use end_to_end::wait::{SOON, wait_until};
 
 use crate::expect_arrived;
 
@@ -14,7 +14,7 @@ const PATH: &str = "loras/a.safetensors";
 /// An agent that trusts the authority works; one that doesn't never gets a word across.
 fn works_with_the_authority_only(remote: &Remote, api: &Api, ca: &TestCa, url: &str, content: &[u8]) -> Result<()> {
     let session = begin_session(api)?;
-    let stranger = stories::agent::AgentSetup::new(url, &session.key)?;
+    let stranger = end_to_end::agent::AgentSetup::new(url, &session.key)?;
     let mut lost = stranger.start()?;
     wait_until("an agent that runs and is not connected", SOON, || Ok(stranger.state().join("status.json").is_file()))?;
     ensure!(lost.is_running()?, "{}", lost.log());
@@ -22,7 +22,7 @@ fn works_with_the_authority_only(remote: &Remote, api: &Api, ca: &TestCa, url: &
     ensure!(!lost.log().contains(&session.key));
     lost.kill()?;
 
-    let machine = stories::agent::AgentSetup::new(url, &session.key)?.argument("--ca-file").argument(ca.authority());
+    let machine = end_to_end::agent::AgentSetup::new(url, &session.key)?.argument("--ca-file").argument(ca.authority());
     let _agent = machine.start()?;
     let id = wait_for_agent(api)?;
     let job = send(api, &id, &[PATH])?.remove(0);
@@ -47,7 +47,7 @@ fn the_hubs_own_listener_speaks_tls() -> Result<()> {
     works_with_the_authority_only(&remote, &api, &ca, &url, &content)?;
 
     // Without TLS nobody says anything there.
-    let plain = stories::client::builder().timeout(SOON).build()?;
+    let plain = end_to_end::client::builder().timeout(SOON).build()?;
     let answer = plain.get(format!("http://{}/remote/v1/health", remote.listener())).send();
     ensure!(answer.is_err() || answer.is_ok_and(|answer| answer.status().as_u16() != 200));
     Ok(())
@@ -62,7 +62,7 @@ fn a_tunnel_may_end_tls() -> Result<()> {
     let (_hub, api) = remote.start()?;
     let url = remote.tunnel.url();
     works_with_the_authority_only(&remote, &api, &ca, &url, &content)?;
-    let hellos = remote.tunnel.n_frames(stories::chaos::Side::Agent, "hello");
+    let hellos = remote.tunnel.n_frames(end_to_end::chaos::Side::Agent, "hello");
     remote.tunnel.cut();
     ensure!(hellos >= 1);
     wait_until("an agent that was cut to be gone or back", WORK, || Ok(remote.tunnel.n_connections() > 0))

@@ -3,20 +3,20 @@
 use std::net::TcpStream;
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::Api;
+use end_to_end::fake_agent::FakeAgent;
+use end_to_end::remote::{Remote, begin_session, send};
+use end_to_end::roots::{digest, noise};
+use end_to_end::wait::{SOON, wait_until};
 use reqwest::Method;
 use reqwest::blocking::Client;
 use shared_protocol::hub_to_agent::HubToAgent;
-use stories::api::Api;
-use stories::fake_agent::FakeAgent;
-use stories::remote::{Remote, begin_session, send};
-use stories::roots::{digest, noise};
-use stories::wait::{SOON, wait_until};
 
 const WANTED: &str = "loras/wanted.safetensors";
 const PRIVATE: &str = "loras/private.safetensors";
 
 fn client() -> Result<Client> {
-    Ok(stories::client::builder().timeout(SOON).build()?)
+    Ok(end_to_end::client::builder().timeout(SOON).build()?)
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn clone(order: &Order, into: &Path, teller: &mut Teller) -> Result<(), GitFailu
     let mut remote = repository.remote(ORIGIN, &order.url)?;
     let (wanted, commit) = fetch(&repository, &mut remote, order, None, teller)?;
     check_out(&repository, commit, true, teller)?;
-    settle(&repository, &wanted, commit)
+    reconcile(&repository, &wanted, commit)
 }
 
 /// Brings an existing clone to the newest.
@@ -93,7 +93,7 @@ fn update(order: &Order, teller: &mut Teller) -> Result<(How, Oid), GitFailure> 
         return Ok((How::AlreadyThere, commit));
     }
     check_out(&repository, commit, false, teller)?;
-    settle(&repository, &wanted, commit)?;
+    reconcile(&repository, &wanted, commit)?;
     Ok((How::Updated, commit))
 }
 
@@ -232,7 +232,7 @@ fn check_out(repository: &Repository, commit: Oid, is_new: bool, teller: &mut Te
 }
 
 /// Makes the repository stand where its files do.
-fn settle(repository: &Repository, wanted: &Wanted, commit: Oid) -> Result<(), GitFailure> {
+fn reconcile(repository: &Repository, wanted: &Wanted, commit: Oid) -> Result<(), GitFailure> {
     let Wanted::Branch(branch) = wanted else {
         repository.set_head_detached(commit)?;
         return Ok(());

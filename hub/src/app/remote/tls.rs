@@ -21,20 +21,10 @@ const LOOK: Duration = Duration::from_secs(5);
 pub enum TlsError {
     /// The certificate's file can't be read as one.
     #[error("REMOTE_TLS_CERT: no certificates can be read from {path} ({why})")]
-    Certificate {
-        /// The file.
-        path: String,
-        /// Why.
-        why: String,
-    },
+    Certificate { path: String, why: String },
     /// The key's file can't be read as one.
     #[error("REMOTE_TLS_KEY: no private key can be read from {path} ({why})")]
-    Key {
-        /// The file.
-        path: String,
-        /// Why.
-        why: String,
-    },
+    Key { path: String, why: String },
     /// They are not for each other, or not usable.
     #[error("REMOTE_TLS_CERT and REMOTE_TLS_KEY: the key does not belong to the certificate ({0})")]
     Pair(rustls::Error),

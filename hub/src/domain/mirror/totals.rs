@@ -38,7 +38,6 @@ pub struct PlanTotals {
     pub copies: Count,
     /// Copies in place of other files.
     pub overwrites: Count,
-    /// Deletes.
     pub deletes: Count,
     /// Deletes of content of which no other copy is known.
     pub last_copies: Count,

@@ -38,6 +38,7 @@ pub enum Why {
 
 impl Why {
     /// Every reason.
+    #[cfg(test)]
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The number that stands for it in the database.

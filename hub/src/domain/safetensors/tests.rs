@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::metadata::TagCount;
 use super::*;
 
 /// The summary of a file of exactly the size that its header says.

@@ -55,7 +55,6 @@ pub struct Unusable {
 /// What the index knows of a content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// Its size.
     pub size_bytes: u64,
     /// What its files are called, each name once.
     pub names: Vec<String>,

@@ -38,7 +38,6 @@ pub struct Mount {
 pub struct Listed {
     /// The name, as well as it can be written.
     pub text: String,
-    /// What it is.
     pub kind: Kind,
 }
 
@@ -99,11 +98,6 @@ impl Folder {
     /// Its path below the root; none is the root's own.
     pub const fn below(&self) -> Option<&RelPath> {
         self.below.as_ref()
-    }
-
-    /// The root.
-    pub const fn root(&self) -> &Arc<OpenRoot> {
-        &self.root
     }
 
     pub(super) const fn handle(&self) -> &system::Handle {

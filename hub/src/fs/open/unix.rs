@@ -17,11 +17,6 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)
 }
 
-/// Unix has no common mark for them.
-pub(super) const fn is_placeholder(_: &Metadata) -> bool {
-    false
-}
-
 /// Only a hint: a file system that does not take it reads all the same.
 pub(super) fn advise_sequential(file: &File) {
     fadvise(file, 0, None, Advice::Sequential).ok();

@@ -8,7 +8,6 @@ use std::path::Path;
 /// Device and number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// The device.
     pub device: u64,
     /// The number on it.
     pub file: u64,

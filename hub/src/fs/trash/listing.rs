@@ -32,7 +32,6 @@ pub struct Lying {
     pub trashed: String,
     /// Where it was.
     pub path: RelPath,
-    /// What it is.
     pub stamp: FileStamp,
 }
 

@@ -153,7 +153,7 @@ impl Hashing {
 fn left(job: &RowOf<Hashing>) -> Left {
     match job.payload.kind {
         HashKind::Missing => Left::Unhashed,
-        HashKind::Verify | HashKind::Scrub => Left::ProvedBefore(job.created_at.as_millisecond()),
+        HashKind::Verify | HashKind::Scrub => Left::VerifiedBefore(job.created_at.as_millisecond()),
     }
 }
 

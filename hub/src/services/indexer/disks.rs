@@ -73,7 +73,7 @@ fn missing<'a>(
     found
 }
 
-/// What is proved of a scan once these folders are known to be unseen: takes out of `written` and `gone`
+/// What is verified of a scan once these folders are known to be unseen: takes out of `written` and `gone`
 /// whatever lies at or below them.
 pub(super) fn keep(
     unseen: &[UnseenFolder],
@@ -86,16 +86,16 @@ pub(super) fn keep(
     }
     let is_kept = |path: &str| unseen.iter().any(|folder| is_within(path, &folder.path));
     let kept: HashMap<FolderId, bool> = known.iter().map(|(path, folder)| (folder.id, is_kept(path))).collect();
-    let is_proved = |folder: &FolderId| !kept.get(folder).copied().unwrap_or(false);
+    let is_verified = |folder: &FolderId| !kept.get(folder).copied().unwrap_or(false);
     let changes = &mut written.changes;
     for (_, folder) in &changes.missing {
-        if !is_proved(folder) {
+        if !is_verified(folder) {
             changes.recount.insert(*folder);
         }
     }
-    changes.missing.retain(|(_, folder)| is_proved(folder));
-    changes.unskipped.retain(|(_, folder)| is_proved(folder));
-    changes.unsettled.retain(|(folder, _)| is_proved(folder));
+    changes.missing.retain(|(_, folder)| is_verified(folder));
+    changes.unskipped.retain(|(_, folder)| is_verified(folder));
+    changes.unsettled.retain(|(folder, _)| is_verified(folder));
     gone.retain(|(path, _)| !is_kept(path));
     for folder in unseen {
         written.mounts.remove(&folder.path);

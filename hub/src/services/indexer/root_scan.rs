@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::backlog::{Next, ToWrite, Walked};
-use super::scanning::Scanning;
 use super::seen::{Seen, What, Written};
 use super::{backlog, disks, linked};
 use crate::domain::background::WorkState;
 use crate::domain::ids::FolderId;
 use crate::domain::root::Root;
-use crate::domain::scan::{MAX_ERRORS, RootScan, ScanError};
+use crate::domain::scan::{MAX_ERRORS, RootScan, ScanError, ScanReport};
 use crate::domain::skipped::SkipReason;
 use crate::fs::CancelFlag;
 use crate::fs::volume::{self, VolumeKind};
 use crate::fs::walk::{WalkEnd, WalkOptions, walk};
-use crate::services::background::Job;
+use crate::services::background::Progress;
 use crate::services::context::ServiceContext;
 use crate::services::roots::LiveRoot;
 use crate::services::{Event, ServiceError};
@@ -27,10 +28,10 @@ const BATCH_FILES: usize = 16_000;
 const BATCH_TIME: Duration = Duration::from_millis(500);
 
 /// Scans a root and notes in the report how it went.
-pub(super) fn run(context: &ServiceContext, root: Root, job: &Job<Scanning>) {
-    let scan = Scan { context, root, job };
+pub(super) fn run(context: &ServiceContext, root: Root, report: &Mutex<ScanReport>, progress: &Progress) {
+    let scan = Scan { context, root, report, progress };
     scan.update(|part| part.state = WorkState::Running);
-    match scan.run(&job.progress.cancel) {
+    match scan.run(&progress.cancel) {
         Ok(state) => scan.update(|part| part.state = state),
         Err(error) => {
             tracing::warn!(root = root.as_str(), %error, "a scan failed");
@@ -46,13 +47,14 @@ pub(super) fn run(context: &ServiceContext, root: Root, job: &Job<Scanning>) {
 struct Scan<'a> {
     context: &'a ServiceContext,
     root: Root,
-    job: &'a Job<Scanning>,
+    report: &'a Mutex<ScanReport>,
+    progress: &'a Progress,
 }
 
 impl Scan<'_> {
     /// Changes the root's part of the report.
     fn update(&self, change: impl FnOnce(&mut RootScan)) {
-        if let Some(part) = self.job.report.lock().roots.get_mut(&self.root) {
+        if let Some(part) = self.report.lock().roots.get_mut(&self.root) {
             change(part);
         }
     }
@@ -82,15 +84,15 @@ impl Scan<'_> {
         let had_files = linked::had_files(&known, &written);
         let verdict = self.judge(&live, end, cancel, had_files, &written, !unseen.is_empty());
         // What a cancelled or failed scan found is true; what it did not find may be there.
-        let proved = matches!(verdict, Ok(WorkState::Complete | WorkState::Partial));
-        if proved {
+        let conclusive = matches!(verdict, Ok(WorkState::Complete | WorkState::Partial));
+        if conclusive {
             disks::keep(&unseen, &known, &mut written, &mut gone);
             self.note_unseen(&unseen, &written);
         } else {
             (unseen, gone) = (Vec::new(), Vec::new());
         }
         unseen.append(&mut written.unlisted);
-        self.close(&live, &written, proved, &gone, &unseen)?;
+        self.close(&live, &written, conclusive, &gone, &unseen)?;
         verdict
     }
 
@@ -121,7 +123,7 @@ impl Scan<'_> {
             return Err(offline(format!("{} can't be listed", live.dir.display())));
         }
         let is_whole = written.broken.is_empty() && !has_unseen;
-        let n_files = self.job.report.lock().roots.get(&self.root).map_or(0, |part| part.n_files);
+        let n_files = self.report.lock().roots.get(&self.root).map_or(0, |part| part.n_files);
         if had_files && n_files == 0 && is_whole {
             return Err(offline("it is empty, while the index has files: is its disk mounted?".to_owned()));
         }
@@ -188,7 +190,7 @@ impl Scan<'_> {
             part.n_folders += 1;
             part.n_errors += u64::from(error.is_some());
         });
-        self.job.progress.count(|counts| {
+        self.progress.count(|counts| {
             counts.n_done += n_files;
             counts.bytes_done += size_bytes;
         });
@@ -204,39 +206,39 @@ impl Scan<'_> {
     }
 
     fn note_error(&self, path: &str, detail: &str) {
-        let mut report = self.job.report.lock();
+        let mut report = self.report.lock();
         if report.errors.len() < MAX_ERRORS {
             report.errors.push(ScanError { root: self.root, path: path.to_owned(), detail: detail.to_owned() });
         }
     }
 
-    /// Removes what is proved to be gone, writes down what was not seen, and makes totals right; without a
+    /// Removes what is conclusive to be gone, writes down what was not seen, and makes totals right; without a
     /// change nothing is written.
     fn close(
         &self,
         live: &LiveRoot,
         written: &Written,
-        proved: bool,
+        conclusive: bool,
         gone: &[(&str, FolderId)],
         unseen: &[UnseenFolder],
     ) -> Result<(), ServiceError> {
         let (n_removed, n_skipped, changed) = self.context.database.write_blocking(|tx| {
             let mut changed = written.wrote || !gone.is_empty();
-            if skipped::write_unseen(tx, live.row, unseen, proved)? {
+            if skipped::write_unseen(tx, live.row, unseen, conclusive)? {
                 changed = true;
-                skipped::settle(tx, live.row)?;
+                skipped::reconcile(tx, live.row)?;
             }
-            let n = if proved {
+            let n = if conclusive {
                 index::finish(tx, live.row, &written.changes, gone.iter().map(|(_, folder)| *folder))?
             } else {
                 index::leave(tx, &written.changes)?;
                 0
             };
-            if proved {
+            if conclusive {
                 index::set_mounts(tx, live.row, &written.mounts)?;
             }
             if changed {
-                index::settle(tx, live.row)?;
+                index::reconcile(tx, live.row)?;
             }
             Ok((n, skipped::count(tx, live.row)?, changed))
         })?;

@@ -21,7 +21,7 @@ use crate::storage::{Connection, StorageError, roots};
 #[derive(Clone)]
 pub(super) struct Scanning {
     pub(super) context: ServiceContext,
-    pub(super) settle: Arc<Notify>,
+    pub(super) reconcile: Arc<Notify>,
 }
 
 impl Kind for Scanning {
@@ -49,7 +49,7 @@ impl Work for Scanning {
         *job.report.lock() = ScanReport::new(&job.row.payload.roots);
         thread::scope(|scope| {
             for root in &job.row.payload.roots {
-                scope.spawn(|| root_scan::run(&self.context, *root, job));
+                scope.spawn(|| root_scan::run(&self.context, *root, &job.report, &job.progress));
             }
         });
         job.progress.count(|counts| {
@@ -108,7 +108,7 @@ impl Work for Scanning {
 
     fn tell(&self, _: &RowOf<Self>) {
         self.context.comparer.index_changed();
-        self.settle.notify_one();
+        self.reconcile.notify_one();
     }
 
     fn event(id: BackgroundJobId) -> Event {

@@ -28,8 +28,8 @@ pub(super) fn check_index(connection: &Connection, new: &NewPlan) -> Result<Resu
     if !new.rules.deletes {
         return Ok(Ok(()));
     }
-    if let Some(root) = plans::unproved(connection, new)? {
-        return Ok(Err(refused(Refused::Unproved(root))));
+    if let Some(root) = plans::unverified(connection, new)? {
+        return Ok(Err(refused(Refused::Inconclusive(root))));
     }
     let n_files = plans::holds(connection, new.from.1, None)?.map_or(0, |(n, _)| n);
     if n_files == 0 {
@@ -51,7 +51,7 @@ pub(super) fn refused(why: Refused) -> ServiceError {
              look at it."
                 .to_owned()
         }
-        Refused::Unproved(root) => format!(
+        Refused::Inconclusive(root) => format!(
             "The last scan of {} was stopped or failed, so nothing can be deleted on the strength of it. Scan it \
              again.",
             root.label()

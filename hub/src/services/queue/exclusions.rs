@@ -5,7 +5,7 @@ use shared_protocol::RelPath;
 use shared_protocol::rel_path::match_key;
 
 use super::Queue;
-use super::failure::AttemptError;
+use super::execution::AttemptError;
 use crate::domain::exclusion::{self, BESIDE_CONTROL_FILE, DATA_FOLDER, Entry, Excluded, Kind};
 use crate::domain::operation::Operation;
 use crate::fs::unfinished::has_control_file;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Queue, room};
+use super::{Queue, execution};
 use crate::domain::ids::TransferId;
 use crate::services::{Event, ServiceError};
 use crate::storage::queue::row;
@@ -90,7 +90,7 @@ pub(super) fn follow_room(queue: &Queue) {
 fn missing(queue: &Queue, id: TransferId) -> Option<String> {
     let found = queue.database.read_blocking(|connection| row::show(connection, id)).ok()?;
     match found.filter(|transfer| !transfer.progress.state.is_final()) {
-        Some(transfer) => room::full_root(queue, &transfer),
+        Some(transfer) => execution::full_root(queue, &transfer),
         None => Some(ROOM_ENOUGH.to_owned()),
     }
 }

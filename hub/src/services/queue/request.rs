@@ -12,7 +12,6 @@ use crate::domain::root::Root;
 pub struct TransferRequest {
     /// Copy, move or delete.
     pub operation: Operation,
-    /// From which root.
     pub from: Root,
     /// To which root, for copies and moves.
     pub to: Option<Root>,

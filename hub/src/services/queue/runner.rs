@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use super::{Queue, attempt, copy, small};
+use super::{Queue, execution};
 use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
 use crate::services::events::until_roots_change;
@@ -19,7 +19,8 @@ use crate::storage::queue::TransferRow;
 use crate::storage::queue::claim::{self, ClaimLimits};
 
 /// What goes together at first.
-const CLAIM_LIMITS: ClaimLimits = ClaimLimits { small_bytes: small::SMALL_BYTES, n_most: 128, bytes_most: 64 << 20 };
+const CLAIM_LIMITS: ClaimLimits =
+    ClaimLimits { small_bytes: execution::SMALL_BYTES, n_most: 128, bytes_most: 64 << 20 };
 
 /// Every group costs two commits that wait for the disk, and is told of as a whole. So it should take
 /// neither much less time than this nor much more.
@@ -116,7 +117,7 @@ impl WorkerPool {
         self.is_quick = group.iter().map(|transfer| transfer.size_bytes).sum::<u64>() <= QUICK_BYTES;
         let at_work = AtWork::new(&self.at_work);
         // From here on it can be stopped.
-        attempt::begin(queue, &group);
+        execution::begin(queue, &group);
         let (queue, places) = (queue.clone(), self.places.clone());
         let n_together = self.n_together.clone();
         self.running.spawn(async move {
@@ -136,7 +137,7 @@ impl WorkerPool {
                 .blocking(move || {
                     let done = std::panic::catch_unwind(AssertUnwindSafe(|| work(&queue, &group, files_done)));
                     if done.is_err() {
-                        attempt::broke_off(&queue, &group);
+                        execution::broke_off(&queue, &group);
                     }
                 })
                 .await;
@@ -182,7 +183,7 @@ async fn fill(queue: &Queue, pool: &mut WorkerPool) -> Result<Duration, ServiceE
         queue.events.send(Event::QueueChanged);
     }
     let this = queue.clone();
-    queue.tasks.blocking(move || copy::discard_left(&this)).await.transpose()?;
+    queue.tasks.blocking(move || execution::discard_left(&this)).await.transpose()?;
     pool.set_places(usize::from(queue.settings.current().queue_concurrency.get()));
     while pool.has_room() && !queue.is_held() && !queue.tasks.token().is_cancelled() {
         let live: Vec<RootRowId> =
@@ -217,7 +218,7 @@ fn work(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce()) {
         .map(|root| queue.busy.begin(root))
         .collect();
     let batches: std::collections::BTreeSet<_> = group.iter().map(|transfer| transfer.batch_id).collect();
-    attempt::run(queue, group, files_done);
+    execution::run(queue, group, files_done);
     queue.comparer.index_changed();
     for root in group.first().into_iter().flat_map(|head| [Some(head.from), head.to]).flatten() {
         queue.events.send(Event::IndexChanged(root));

@@ -11,7 +11,8 @@ use crate::domain::ticks::Ticks;
 use crate::fs::RootDir;
 
 fn live() -> Result<LiveRoot> {
-    let dir = RootDir::open(&std::env::temp_dir())?;
+    // Nothing is looked for in it.
+    let dir = RootDir::open(tempfile::tempdir()?.path())?;
     Ok(LiveRoot { root: Root::Local, row: RootRowId(1), dir, marker: None, writable: true, case_sensitive: true })
 }
 

@@ -57,6 +57,7 @@ pub struct Conversation {
 
 impl Conversation {
     /// Takes a text that came. Nothing comes of a repetition or of an unknown type.
+    #[cfg(test)]
     pub fn receive_text(&mut self, text: &str) -> Result<Option<AgentToHub>, Broken> {
         self.receive(Decoded::decode(text)?)
     }

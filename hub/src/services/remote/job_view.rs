@@ -53,7 +53,7 @@ pub struct ReasonView {
 pub struct SourceReportView {
     /// The address without its query, or `hub`.
     pub source: String,
-    /// Bytes that came from it and were proved.
+    /// Bytes that came from it and were verified.
     pub bytes: u64,
     /// Bytes that came from it and were thrown away.
     pub wasted_bytes: u64,
@@ -98,7 +98,7 @@ pub struct JobView {
     pub reference: Option<String>,
     /// Folder below `ComfyUI`'s; its own if none.
     pub dir: Option<String>,
-    /// Bytes that are there and proved.
+    /// Bytes that are there and verified.
     pub bytes_done: u64,
     /// All bytes, if that is known.
     pub size_bytes: Option<u64>,

@@ -37,11 +37,9 @@ pub enum AgentOrigin {
 /// What the hub has to hand out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AgentProgramState {
-    /// This.
     Ready {
         /// Where it lies.
         origin: AgentOrigin,
-        /// Its size.
         size_bytes: u64,
         /// Its digest, which the bootstrapper compares.
         sha256: Sha256,

@@ -14,9 +14,7 @@ use crate::storage::{StorageError, digest_column, from_db, to_db};
 /// A name that is compared with others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CandidateRow {
-    /// In which root.
     pub root: RootRowId,
-    /// The file.
     pub file: FileRow,
     /// The hash of its ends, if known.
     pub ends: Option<Blake3>,
@@ -87,7 +85,6 @@ pub struct KnownWeights {
 /// A safetensors file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelRow {
-    /// The file.
     pub file: CandidateRow,
     /// What is known of its weights at this size and time.
     pub known: Option<KnownWeights>,

@@ -128,7 +128,7 @@ impl<'a> Edits<'a> {
         Ok(())
     }
 
-    /// What is known of a file's content goes along with its new name or identity. It was not proved anew.
+    /// What is known of a file's content goes along with its new name or identity. It was not verified anew.
     pub fn carry(
         &mut self,
         from: (RootRowId, &RelPath),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::totals::{remove_files, remove_folder, settle};
+use super::totals::{reconcile, remove_files, remove_folder};
 use crate::domain::exclusion::{self, Entry};
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::storage::{StorageError, facts};
@@ -68,7 +68,7 @@ fn leave_out_of(connection: &Connection, root: RootRowId) -> Result<u64, Storage
             .execute([folder])?;
     }
     if n > 0 || !folders.is_empty() {
-        settle(connection, root)?;
+        reconcile(connection, root)?;
     }
     Ok(n)
 }

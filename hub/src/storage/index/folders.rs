@@ -12,7 +12,6 @@ use crate::storage::{StorageError, from_db};
 /// A folder as the last scan left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownFolder {
-    /// Its row.
     pub id: FolderId,
     /// The digest of its listing; none if it has to be compared file by file.
     pub listing: Option<[u8; 32]>,

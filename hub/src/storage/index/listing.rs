@@ -21,9 +21,7 @@ const NEXT_FILE_ID: &str = "next_file_id";
 /// A file as it was listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedFile {
-    /// Its name.
     pub name: String,
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     pub modified: Ticks,
@@ -38,7 +36,6 @@ pub struct ListedFile {
 pub struct Listing {
     /// The folder's path, `""` for the root's own.
     pub folder: String,
-    /// Its files.
     pub files: Vec<ListedFile>,
     /// What is not in the index.
     pub skipped: Vec<Skip>,
@@ -79,7 +76,7 @@ pub fn apply_all(
     for listing in listings {
         skips |= apply(connection, root, listing, changes)?.1;
     }
-    if skips { skipped::settle(connection, root) } else { Ok(()) }
+    if skips { skipped::reconcile(connection, root) } else { Ok(()) }
 }
 
 /// Writes a folder's listing. Files that are gone are noted, not removed. Tells the folder, and whether the

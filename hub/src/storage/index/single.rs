@@ -12,13 +12,10 @@ use crate::storage::{StorageError, digest_column, folder_range, from_db, identit
 /// A file of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRow {
-    /// Its row.
     pub id: FileId,
     /// The folder's row.
     pub folder_id: FolderId,
-    /// Its path.
     pub path: RelPath,
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     pub modified: Ticks,

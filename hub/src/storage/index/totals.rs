@@ -1,4 +1,4 @@
-//! The end of a scan: what is proved to be gone goes, and totals and conflicts are made right.
+//! The end of a scan: what is verified to be gone goes, and totals and conflicts are made right.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -28,7 +28,7 @@ pub fn finish(
     }
     if any_folder || !changes.unskipped.is_empty() {
         skipped::remove(connection, changes.unskipped.iter().map(|(entry, _)| *entry))?;
-        skipped::settle(connection, root)?;
+        skipped::reconcile(connection, root)?;
     }
     for (folder, digest) in &changes.unsettled {
         connection.prepare_cached("UPDATE folders SET listing = ?2 WHERE id = ?1")?.execute((folder.0, digest))?;
@@ -55,7 +55,7 @@ fn recount(connection: &Connection, folders: impl IntoIterator<Item = FolderId>)
 }
 
 /// Makes folder totals and conflict marks right after a scan wrote something.
-pub fn settle(connection: &Connection, root: RootRowId) -> Result<(), StorageError> {
+pub fn reconcile(connection: &Connection, root: RootRowId) -> Result<(), StorageError> {
     update_totals(connection, root)?;
     update_conflicts(connection, root)?;
     roots::raise_generation(connection, root)?;

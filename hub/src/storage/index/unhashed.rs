@@ -25,7 +25,7 @@ pub enum Left {
     /// What has no hash.
     Unhashed,
     /// What was not read whole since this time, in milliseconds, whatever is known of it.
-    ProvedBefore(i64),
+    VerifiedBefore(i64),
 }
 
 impl Left {
@@ -34,7 +34,7 @@ impl Left {
         match self {
             Self::Unhashed => "blake3 IS NULL".to_owned(),
             // The plus keeps SQLite from an index whatever its statistics say.
-            Self::ProvedBefore(at) => format!(
+            Self::VerifiedBefore(at) => format!(
                 "NOT EXISTS (SELECT 1 FROM hashes h WHERE h.root_id = files.root_id AND h.path = files.path
                                                           AND +h.hashed_at > {at})"
             ),
@@ -44,7 +44,7 @@ impl Left {
     fn holds(self, connection: &Connection, root: RootRowId, file: &FileRow) -> Result<bool, StorageError> {
         match self {
             Self::Unhashed => Ok(file.hash.is_none()),
-            Self::ProvedBefore(_) => {
+            Self::VerifiedBefore(_) => {
                 let sql = format!(
                     "SELECT EXISTS (SELECT 1 FROM files WHERE id = ?1 AND root_id = ?2 AND {})",
                     self.condition()

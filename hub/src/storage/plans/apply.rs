@@ -3,7 +3,7 @@
 use rusqlite::Transaction;
 use shared_protocol::rel_path::match_key;
 
-use super::{PlanRecord, is_current, unproved};
+use super::{PlanRecord, is_current, unverified};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
 use crate::storage::queue::batches;
@@ -17,7 +17,7 @@ pub enum Refused {
     /// An index has changed since.
     Stale,
     /// A root's last scan was stopped or failed, so nothing can be deleted.
-    Unproved(Root),
+    Inconclusive(Root),
     /// Transfers that have not ended work on the same files.
     Busy,
 }
@@ -31,9 +31,9 @@ pub fn refusal(transaction: &Transaction<'_>, plan: &PlanRecord) -> Result<Optio
         return Ok(Some(Refused::Stale));
     }
     if plan.asked.rules.deletes
-        && let Some(root) = unproved(transaction, &plan.asked)?
+        && let Some(root) = unverified(transaction, &plan.asked)?
     {
-        return Ok(Some(Refused::Unproved(root)));
+        return Ok(Some(Refused::Inconclusive(root)));
     }
     Ok(is_busy(transaction, plan)?.then_some(Refused::Busy))
 }

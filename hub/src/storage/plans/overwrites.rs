@@ -21,9 +21,7 @@ const MOST_EQUAL: usize = 2_000;
 pub struct Candidate {
     /// Its row in the index.
     pub id: FileId,
-    /// Its path.
     pub path: RelPath,
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     pub modified: Ticks,

@@ -17,9 +17,7 @@ use crate::storage::{StorageError, now_ms, to_db};
 pub struct NewBatch {
     /// What was asked for.
     pub operation: Operation,
-    /// From which root.
     pub from: Root,
-    /// To which root.
     pub to: Option<Root>,
     /// What to do with names that are taken.
     pub on_conflict: OnConflict,
@@ -38,7 +36,6 @@ pub struct NewTransfer {
     pub from: (Root, RootRowId),
     /// Where it goes.
     pub to: Option<(Root, RootRowId)>,
-    /// The file.
     pub path: RelPath,
     /// Its path on the other side, if it differs.
     pub to_path: Option<RelPath>,
@@ -82,6 +79,7 @@ impl NewTransfer {
 }
 
 /// Stores a batch with its transfers at the end of the queue.
+#[cfg(test)]
 pub fn insert(connection: &Connection, batch: &NewBatch, transfers: &[NewTransfer]) -> Result<BatchId, StorageError> {
     let mut growing = GrowingBatch::begin(connection, batch)?;
     transfers.iter().try_for_each(|new| growing.add(new).map(drop))?;
@@ -116,11 +114,9 @@ pub fn insert_bundles(
 /// A batch whose transfers are stored one by one: a library has more of them than memory should hold.
 pub struct GrowingBatch<'a> {
     connection: &'a Connection,
-    /// The batch.
     pub id: BatchId,
     /// Transfers so far.
     pub n_transfers: u64,
-    /// Their bytes.
     pub size_bytes: u64,
     position: f64,
     now: i64,

@@ -47,9 +47,7 @@ pub struct Trashed<'a> {
     pub path: &'a RelPath,
     /// Where it lies below the trash folder.
     pub trash_path: &'a str,
-    /// Its size.
     pub size_bytes: u64,
-    /// Its time.
     pub modified: Ticks,
     /// What stands beside them, as it is in the trash.
     pub identity: Option<Identity>,
@@ -99,9 +97,7 @@ pub fn untrashed(connection: &Connection, root: RootRowId, trash_path: &str) -> 
 /// What is known of a file in the trash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownTrashed {
-    /// Its size.
     pub size_bytes: u64,
-    /// Its time.
     pub modified: Ticks,
     /// What stood beside them when it came into the trash.
     pub identity: Option<Identity>,

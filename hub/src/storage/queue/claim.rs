@@ -7,7 +7,7 @@ use super::row::TransferRow;
 use crate::domain::ids::RootRowId;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::transfer::{Event, TransferState, step};
-use crate::storage::{StorageError, now_ms, to_db};
+use crate::storage::{StorageError, now_ms};
 
 /// How much one worker takes at once. Small files are taken together, so that a thousand of them
 /// cost a few commits, not thousands.
@@ -107,16 +107,6 @@ pub fn bytes_to_write(connection: &Connection, root: RootRowId) -> Result<u64, S
                WHERE finished_at IS NULL AND to_root_id = ?1
                      AND operation NOT IN ('remove_duplicate', 'hardlink', 'reflink')";
     Ok(connection.prepare_cached(sql)?.query_row([root.0], |row| row.get(0).map(crate::storage::from_db))?)
-}
-
-/// Notes how far a running transfer is, for lists that are read later.
-pub fn set_bytes_done(
-    connection: &Connection,
-    id: crate::domain::ids::TransferId,
-    bytes: u64,
-) -> Result<(), StorageError> {
-    connection.prepare_cached("UPDATE transfers SET bytes_done = ?2 WHERE id = ?1")?.execute((id.0, to_db(bytes)))?;
-    Ok(())
 }
 
 /// Whether anything waits for its turn.

@@ -13,7 +13,6 @@ const LOOKED_AT: u32 = 50;
 pub struct Failures {
     /// The reason for programs.
     pub code: String,
-    /// How many.
     pub n: u64,
     /// One of them: what was done with which file, and why it failed.
     pub example: Option<Example>,
@@ -26,7 +25,6 @@ pub struct Example {
     pub operation: String,
     /// With which file.
     pub path: String,
-    /// Why it failed.
     pub detail: String,
 }
 

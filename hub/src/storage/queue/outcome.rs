@@ -155,9 +155,7 @@ pub fn part_gone(connection: &Connection, ids: &[TransferId]) -> Result<(), Stor
 pub struct Made {
     /// The finished file's size.
     pub size_bytes: u64,
-    /// Its time.
     pub modified: Ticks,
-    /// Its hash.
     pub hash: Option<Blake3>,
 }
 

@@ -14,7 +14,6 @@ use crate::storage::{StorageError, digest_column, from_db, identity_column};
 /// Everything a worker has to know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransferRow {
-    /// Its id.
     pub id: TransferId,
     /// The request it came from.
     pub batch_id: BatchId,
@@ -28,7 +27,6 @@ pub struct TransferRow {
     pub to: Option<Root>,
     /// Which adopted folder that was.
     pub to_row: Option<RootRowId>,
-    /// The file.
     pub path: RelPath,
     /// Its path on the other side.
     pub to_path: RelPath,

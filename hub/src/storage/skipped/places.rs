@@ -17,9 +17,7 @@ const MANY: usize = 2_000;
 /// The unknown place that something lies at or below.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cover {
-    /// In which root.
     pub root: Root,
-    /// Its path.
     pub path: String,
     /// Why nothing is known of it.
     pub reason: SkipReason,
@@ -108,7 +106,7 @@ pub fn cover_of_either(connection: &Connection, key: &str) -> Result<Vec<Cover>,
 
 /// Brings the unknown places of a root in line with the register. What lies at or below a place that came
 /// or went is compared anew, and what a place covers now is no duplicate any more.
-pub fn settle(connection: &Connection, root: RootRowId) -> Result<(), StorageError> {
+pub fn reconcile(connection: &Connection, root: RootRowId) -> Result<(), StorageError> {
     let wanted = outermost(connection, root)?;
     let known: BTreeMap<String, i64> = connection
         .prepare_cached("SELECT place, entry_id FROM unknown_places WHERE root_id = ?1")?

@@ -55,7 +55,7 @@ impl Library {
         let row = *self.roots.get(root);
         self.write(|tx| {
             write_unseen(tx, row, &unseen, true)?;
-            settle(tx, row)?;
+            reconcile(tx, row)?;
             pairs::refresh(tx)
         });
     }

@@ -186,7 +186,6 @@ pub fn totals(connection: &Connection, filter: GroupFilter) -> Result<GroupTotal
 /// How many groups a filter means, and what they waste.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// Groups.
     pub n_groups: u64,
     /// What one copy of each instead of all would free.
     pub reclaimable_bytes: u64,

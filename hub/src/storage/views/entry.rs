@@ -64,9 +64,7 @@ impl Totals {
 /// A file that someone is about to act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
-    /// Its path.
     pub path: RelPath,
-    /// Its size.
     pub size_bytes: u64,
 }
 
@@ -80,9 +78,7 @@ impl Chosen {
 /// Rows of one status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusTotals {
-    /// Which status.
     pub status: DiffStatus,
-    /// Rows.
     pub n: u64,
     /// Bytes, the larger side's for a pair.
     pub size_bytes: u64,

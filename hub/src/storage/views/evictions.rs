@@ -37,7 +37,7 @@ pub struct CandidateView {
     #[serde(rename = "modified_at")]
     #[schema(value_type = String, format = DateTime)]
     pub modified: Ticks,
-    /// What the index knows of the Lake's copy; the content is proved when its turn comes.
+    /// What the index knows of the Lake's copy; the content is verified when its turn comes.
     pub lake_copy: LakeCopy,
 }
 

@@ -12,13 +12,11 @@ use crate::storage::folder_range;
 /// Which files are meant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileFilter {
-    /// Of which root.
     pub root: Root,
     /// In this folder or below it: the one that is spelled so, or if there is none, all of this key.
     pub folder: Option<RelPath>,
     /// Words that the path has, each somewhere, in any case.
     pub search: Option<String>,
-    /// Of this kind.
     pub kind: Option<FileKind>,
 }
 
@@ -27,7 +25,6 @@ pub struct FileFilter {
 pub struct PairFilter {
     /// With `path` in this folder or below it.
     pub folder: Option<RelPath>,
-    /// Of this status.
     pub status: Option<DiffStatus>,
     /// Words that `path` has, each somewhere, in any case.
     pub search: Option<String>,

@@ -61,11 +61,6 @@ impl PageRequest {
         Self { limit, cursor: None }
     }
 
-    /// Rows on the page at most.
-    pub const fn limit(&self) -> u32 {
-        self.limit
-    }
-
     /// Rows to read: one more than shown, to know whether another page follows.
     pub(in crate::storage) fn rows_to_read(&self) -> i64 {
         i64::from(self.limit) + 1

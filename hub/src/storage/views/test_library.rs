@@ -43,7 +43,7 @@ impl TestLibrary {
     }
 
     /// Brings the comparison and the search index up to date.
-    pub(super) fn settle(&self) {
+    pub(super) fn reconcile(&self) {
         self.write(|tx| {
             pairs::refresh(tx)?;
             while search::catch_up(tx)? {}
@@ -76,14 +76,14 @@ impl TestLibrary {
                     files.sort_by(|a, b| a.name.cmp(&b.name));
                     let listing =
                         index::Listing { folder, files, skipped: Vec::new(), digest: Some([1; 32]), is_cut: false };
-                    index::apply(tx, *row, &listing, &mut changes)?;
+                    index::listing::apply(tx, *row, &listing, &mut changes)?;
                 }
                 index::finish(tx, *row, &changes, [])?;
-                index::settle(tx, *row)?;
+                index::reconcile(tx, *row)?;
             }
             Ok(())
         });
-        self.settle();
+        self.reconcile();
         self.database.optimize_blocking().unwrap();
     }
 }

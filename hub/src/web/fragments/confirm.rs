@@ -63,7 +63,6 @@ pub(in crate::web) struct Confirmed {
 pub(in crate::web) struct Targeted {
     /// Which side they are taken from.
     pub from: Root,
-    /// The files.
     pub files: Vec<Chosen>,
     /// Everything of that side, to tell how large a part this is.
     pub whole: Totals,

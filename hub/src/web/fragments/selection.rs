@@ -42,7 +42,6 @@ pub(in crate::web) struct TickRequest {
 
 /// A list whose rows can be ticked.
 pub(in crate::web) enum TickedList {
-    /// Of the library.
     Library(LibraryQuery),
     /// Of the comparison.
     Diff(DiffQuery),

@@ -18,8 +18,6 @@ use crate::web::state::WebState;
 
 /// The header in which scripts of our pages send the token.
 pub const HEADER: &str = "x-hub-token";
-/// The field in which a plain form sends it.
-pub const FIELD: &str = "_token";
 
 /// Everything below is asked for by pages only.
 const PAGES_ONLY: &str = "/ui/";

@@ -17,7 +17,6 @@ const LEAST: u64 = 2;
 pub(in crate::web) struct Point {
     /// In the units of the span.
     pub at: u64,
-    /// How much it was.
     pub value: u64,
     /// It belongs to the one before it: nothing is missing between the two.
     pub follows: bool,

@@ -18,7 +18,6 @@ use crate::web::templates::{self, format};
 pub(in crate::web) struct Frame {
     /// Its name in the bar on top.
     pub section: &'static str,
-    /// Its title.
     pub title: &'static str,
     /// What its socket tells it about, by the names of [`crate::web::live::Topic`].
     pub topics: &'static str,

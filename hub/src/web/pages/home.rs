@@ -68,11 +68,8 @@ struct Space {
 /// Rows and bytes of one status, in the order of the tabs.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct StatusCount {
-    /// Which.
     pub status: DiffStatus,
-    /// Rows.
     pub n: u64,
-    /// Bytes.
     pub size_bytes: u64,
 }
 

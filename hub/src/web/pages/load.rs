@@ -31,7 +31,6 @@ pub(in crate::web) struct Strip {
     pub n_running: u64,
     /// Transfers given up.
     pub n_failed: u64,
-    /// How fast it goes.
     pub bytes_per_second: u64,
     /// The list of just what the bar tells of.
     pub link: &'static str,

@@ -44,7 +44,6 @@ pub(in crate::web) enum Tab {
     Waiting,
     /// What was given up.
     Failed,
-    /// What is done.
     Done,
     /// What was dropped.
     Cancelled,

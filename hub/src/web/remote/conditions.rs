@@ -13,9 +13,7 @@ pub(super) enum Verdict {
     Answer,
     /// Answer with the whole: the range was meant for another content.
     AnswerWhole,
-    /// 304.
     NotModified,
-    /// 412.
     Failed,
 }
 

@@ -99,7 +99,7 @@ pub(super) async fn run_attempt(
     let written = attempt.wait_until_written().await;
     match written.and(read) {
         Ok(()) if attempt.n_accepted == 0 && attempt.sink.wants(wanted.from) => {
-            attempt.failed(AttemptError::retry("wrong_range", "it sends less at a time than can be proved"))
+            attempt.failed(AttemptError::retry("wrong_range", "it sends less at a time than can be verified"))
         }
         Ok(()) => AttemptEnd::Done,
         Err(end) => end,

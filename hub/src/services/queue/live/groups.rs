@@ -12,7 +12,6 @@ pub struct GroupView {
     pub n_done: u64,
     /// Bytes of all of them.
     pub size_bytes: u64,
-    /// Bytes of what is done.
     pub bytes_done: u64,
 }
 

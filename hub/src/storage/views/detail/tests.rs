@@ -21,7 +21,7 @@ fn sidecars_twin_and_copies_are_told() {
     library.put(Root::Lake, "loras/Style v2.preview.png", 5, 0, None);
     library.put(Root::Lake, "other/again.safetensors", 100, 0, Some(7));
     library.put(Root::Local, "loras/Style v1.safetensors", 100, 500, Some(7));
-    library.settle();
+    library.reconcile();
 
     let detail = show_at(&library, Root::Lake, "loras/Style v1.safetensors").unwrap();
     assert_eq!(

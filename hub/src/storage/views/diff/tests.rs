@@ -69,7 +69,7 @@ fn a_moved_file_is_one_row_with_both_sides() {
     let library = TestLibrary::new();
     library.put(Root::Local, "old/a", 9, 0, Some(3));
     library.put(Root::Lake, "new/a", 9, 0, Some(3));
-    library.settle();
+    library.reconcile();
     let (rows, _) = walk(&library, &filter(None, None, None), 10);
     assert_eq!(rows.len(), 1);
     let row = rows.first().unwrap();

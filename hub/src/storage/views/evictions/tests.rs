@@ -13,8 +13,8 @@ fn library() -> TestLibrary {
     let library = TestLibrary::new();
     let hours = 3_600;
     for (root, path, size, time, hash) in [
-        (Root::Local, "loras/proved.safetensors", 50, 9 * hours, Some(1)),
-        (Root::Lake, "loras/proved.safetensors", 50, 5 * hours, Some(1)),
+        (Root::Local, "loras/verified.safetensors", 50, 9 * hours, Some(1)),
+        (Root::Lake, "loras/verified.safetensors", 50, 5 * hours, Some(1)),
         (Root::Local, "loras/likely.safetensors", 40, 8 * hours, None),
         (Root::Lake, "loras/likely.safetensors", 40, 8 * hours, None),
         (Root::Local, "loras/unsure.safetensors", 30, 7 * hours, None),
@@ -26,12 +26,12 @@ fn library() -> TestLibrary {
         (Root::Local, "loras/other.safetensors", 90, 4 * hours, None),
         (Root::Lake, "loras/other.safetensors", 91, 4 * hours, None),
         // No model, and nothing in it.
-        (Root::Local, "loras/proved.preview.png", 80, 3 * hours, None),
+        (Root::Local, "loras/verified.preview.png", 80, 3 * hours, None),
         (Root::Local, "loras/empty.safetensors", 0, 2 * hours, None),
     ] {
         library.put(root, path, size, time, hash);
     }
-    library.settle();
+    library.reconcile();
     library
 }
 
@@ -42,7 +42,7 @@ fn candidates_have_a_copy_or_room_for_one() {
     assert_eq!(
         names(&by_size),
         [
-            ("loras/proved.safetensors", LakeCopy::Known),
+            ("loras/verified.safetensors", LakeCopy::Known),
             ("loras/likely.safetensors", LakeCopy::Likely),
             ("loras/unsure.safetensors", LakeCopy::Unsure),
             ("loras/alone.safetensors", LakeCopy::Missing),
@@ -63,7 +63,7 @@ fn what_is_about_to_move_is_no_candidate() {
         tx.execute(
             "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, path, state, position, size_bytes,
                                     modified, created_at)
-             VALUES (1, 'evict', 'local', ?1, 'loras/proved.safetensors', 'queued', 1, 50, 0, 0)",
+             VALUES (1, 'evict', 'local', ?1, 'loras/verified.safetensors', 'queued', 1, 50, 0, 0)",
             [library.roots.local.0],
         )?;
         Ok(())
@@ -100,7 +100,7 @@ fn what_was_evicted_is_listed_until_it_is_back() {
         let file = Evicted { path: &path, lake_path: &lake_path, size_bytes: 7, modified: Ticks(0), hash };
         library.write(|tx| evictions::note(tx, BatchId(1), library.roots.local, &file));
     };
-    evict("loras/sub/A.safetensors", "loras/proved.safetensors", 1);
+    evict("loras/sub/A.safetensors", "loras/verified.safetensors", 1);
     evict("loras/gone.safetensors", "loras/gone.safetensors", 9);
     evict("vae/x.safetensors", "old/elsewhere.safetensors", 2);
     let list = |filter: &EvictedFilter| {
@@ -117,7 +117,7 @@ fn what_was_evicted_is_listed_until_it_is_back() {
         shown,
         [
             ("loras/gone.safetensors".to_owned(), String::new()),
-            ("loras/sub/A.safetensors".to_owned(), "loras/proved.safetensors".to_owned())
+            ("loras/sub/A.safetensors".to_owned(), "loras/verified.safetensors".to_owned())
         ]
     );
     assert_eq!(page.total, 3);

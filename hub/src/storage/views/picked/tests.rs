@@ -16,7 +16,7 @@ fn standings_come_in_the_order_of_the_files() {
     library.put(Root::Local, "a", 1, 0, None);
     library.put(Root::Local, "b", 1, 0, None);
     library.put(Root::Lake, "b", 1, 0, None);
-    library.settle();
+    library.reconcile();
     library.put(Root::Local, "c", 1, 0, None);
     let found = library.read(|c| {
         let by = (FileSort::Name, Order::Asc);
@@ -40,7 +40,7 @@ fn a_row_of_the_comparison_leads_to_each_sides_own_file() {
     let library = TestLibrary::new();
     library.put(Root::Lake, "new/x", 9, 0, Some(1));
     library.put(Root::Local, "old/x", 9, 0, Some(1));
-    library.settle();
+    library.reconcile();
     let wanted = paths(&["new/x"]);
     let side = |root| library.read(|c| files_in_pairs(c, root, wanted.iter())).pop().unwrap().path;
     assert_eq!((side(Root::Lake).as_str(), side(Root::Local).as_str()), ("new/x", "old/x"));

@@ -61,7 +61,7 @@ async fn a_file_leaves_local_only_for_a_proved_copy_and_comes_back() {
     assert_eq!(receipt["refused"], json!([]));
     for transfer in &transfers {
         assert_eq!((&transfer["operation"], &transfer["state"]), (&json!("evict"), &json!("completed")), "{transfer}");
-        assert!(transfer["hash"].is_string(), "proved by content: {transfer}");
+        assert!(transfer["hash"].is_string(), "verified by content: {transfer}");
     }
     for path in ["loras/both.safetensors", "loras/alone.safetensors", "loras/deep/moved.safetensors"] {
         assert!(!local(&hub, path).exists(), "{path}");

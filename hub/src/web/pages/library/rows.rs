@@ -25,7 +25,6 @@ pub(in crate::web) struct Row {
 /// The rows of a page with what stands around them.
 #[derive(Debug)]
 pub(in crate::web) struct Listing {
-    /// The rows.
     pub rows: Vec<Row>,
     /// What follows.
     pub pager: Option<Pager>,

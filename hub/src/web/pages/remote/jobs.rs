@@ -30,7 +30,6 @@ pub(in crate::web) enum Tab {
     Open,
     /// What was given up.
     Failed,
-    /// What is done.
     Done,
     /// What was dropped.
     Cancelled,

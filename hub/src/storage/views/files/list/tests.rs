@@ -95,7 +95,7 @@ fn every_page_of_every_order_is_as_a_plain_sort_says() {
 fn files_that_the_search_index_has_not_seen_are_found() {
     let library = TestLibrary::new();
     library.put(Root::Lake, "loras/Élan.safetensors", 1, 0, None);
-    library.settle();
+    library.reconcile();
     library.put(Root::Lake, "loras/élan two.safetensors", 1, 0, None);
     let (found, total) = walk(&library, &filter(None, Some("ÉLAN"), None), (FileSort::Name, Order::Asc), 10);
     assert_eq!((found.len(), total), (2, 2));
@@ -105,7 +105,7 @@ fn files_that_the_search_index_has_not_seen_are_found() {
 fn signs_of_the_search_language_are_plain_letters() {
     let library = TestLibrary::new();
     library.put(Root::Lake, "loras/a (b) AND c% _ 'd' -e.safetensors", 1, 0, None);
-    library.settle();
+    library.reconcile();
     for (search, n) in [("(b)", 1), ("AND", 1), ("c%", 1), ("'d'", 1), ("\"b\"", 0), ("*", 0), ("NOT b", 0), ("-e.", 1)]
     {
         let (found, _) = walk(&library, &filter(None, Some(search), None), (FileSort::Name, Order::Asc), 10);

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use shared_protocol::RelPath;
 
 use super::enqueue::MOST_SKIPPED;
-use super::{BatchReceipt, Queue, SkippedPath, conflict, exclusions, story};
+use super::{BatchReceipt, Queue, SkippedPath, conflict, exclusions, summary};
 use crate::domain::bundle::{self, numbered, renamed};
 use crate::domain::ids::RootRowId;
 use crate::domain::operation::{OnConflict, Operation};
@@ -99,7 +99,7 @@ fn rename(queue: &Queue, root: Root, path: &RelPath, to: Option<&RelPath>) -> Re
         growing
             .set_skipped(&serde_json::to_string(&skipped).map_err(|e| StorageError::damaged("a list of paths", e))?)?;
         let GrowingBatch { id, n_transfers, size_bytes, .. } = growing;
-        story::begin(tx, id, None, n_transfers, n_skipped)?;
+        summary::begin(tx, id, None, n_transfers, n_skipped)?;
         Ok(BatchReceipt { batch_id: id, n_transfers, size_bytes, skipped })
     })
 }

@@ -14,15 +14,14 @@ use crate::storage::queue::outcome::Reason;
 
 /// Why one try of a transfer did not end well.
 #[derive(Debug)]
-pub(super) enum AttemptError {
+pub(in crate::services::queue) enum AttemptError {
     /// It was asked to stop.
     Stopped,
-    /// It failed.
     Failed(Failure, Reason),
 }
 
 impl AttemptError {
-    pub(super) fn last(code: &'static str, detail: impl Into<String>) -> Self {
+    pub(in crate::services::queue) fn last(code: &'static str, detail: impl Into<String>) -> Self {
         Self::Failed(Failure::Final, Reason { code, detail: detail.into() })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::enqueue::MOST_SKIPPED;
-use super::{BatchReceipt, Queue, SkippedPath, story};
+use super::{BatchReceipt, Queue, SkippedPath, summary};
 use crate::domain::bundle;
 use crate::domain::ids::RootRowId;
 use crate::domain::kind::FileKind;
@@ -78,7 +78,7 @@ fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
         };
         let batch_id = batches::insert_bundles(tx, &batch, &bundles)?;
         let n_transfers = bundles.iter().map(Vec::len).sum::<usize>() as u64;
-        story::begin(tx, batch_id, None, n_transfers, n_skipped)?;
+        summary::begin(tx, batch_id, None, n_transfers, n_skipped)?;
         let size_bytes = bundles.iter().flatten().map(|transfer| transfer.size_bytes).sum();
         Ok(BatchReceipt { batch_id, n_transfers, size_bytes, skipped })
     })?)

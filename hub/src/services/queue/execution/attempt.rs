@@ -4,7 +4,7 @@
 use super::failure::{AttemptError, explain};
 use super::names::Names;
 use super::result::{Applied, Change, Ends, Tried};
-use super::{Queue, copy, delete, duplicate, evict, plan_guard, restore, room, share, small, story};
+use super::{Queue, copy, delete, duplicate, evict, plan_guard, restore, room, share, small, summary};
 use crate::domain::operation::Operation;
 use crate::domain::transfer::{self, Failure};
 use crate::services::Event;
@@ -13,7 +13,7 @@ use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::{self, Reason, Stepped};
 
 /// Makes the transfers known as running, so that they can be stopped.
-pub(super) fn begin(queue: &Queue, group: &[TransferRow]) {
+pub(in crate::services::queue) fn begin(queue: &Queue, group: &[TransferRow]) {
     queue.live.claimed(group.iter().map(|transfer| transfer.id).collect());
     for transfer in group {
         queue.live.begin(transfer.id, transfer.size_bytes, transfer.synced_bytes);
@@ -21,7 +21,7 @@ pub(super) fn begin(queue: &Queue, group: &[TransferRow]) {
 }
 
 /// Does the work, says when no file is touched any more, and writes down what came of it.
-pub(super) fn run(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce()) {
+pub(in crate::services::queue) fn run(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce()) {
     // Of many small files only the end is told: it comes at once.
     if let [only] = group {
         queue.events.progress(Event::TransferChanged(only.id));
@@ -105,7 +105,7 @@ fn store(queue: &Queue, tried: &[Tried<'_>], followed: &[Change]) {
                 applied.add(first, followed)?;
             }
             applied.finish()?;
-            let told = story::tell(tx, &stepped)?;
+            let told = summary::tell(tx, &stepped)?;
             Ok((stepped, told))
         },
     );
@@ -152,7 +152,7 @@ fn not_stored(queue: &Queue, tried: &[Tried<'_>], error: &StorageError) {
 
 /// A worker that broke off by a fault of the hub leaves nothing running behind: each of its transfers
 /// that has not ended counts as tried.
-pub(super) fn broke_off(queue: &Queue, group: &[TransferRow]) {
+pub(in crate::services::queue) fn broke_off(queue: &Queue, group: &[TransferRow]) {
     tracing::error!(n = group.len(), "a worker broke off");
     let policy = queue.policy();
     let reason = Reason { code: "broke_off", detail: "The hub stumbled over this file. Its log says why.".to_owned() };
@@ -165,7 +165,7 @@ pub(super) fn broke_off(queue: &Queue, group: &[TransferRow]) {
             for one in group {
                 stepped.extend(outcome::apply(tx, one.id, event, Some(&reason), &policy)?);
             }
-            story::tell(tx, &stepped)
+            summary::tell(tx, &stepped)
         },
     );
     if let Err(error) = stored {

@@ -2,7 +2,7 @@
 //! own: the queue goes on meanwhile, memory holds one group, and what a kill leaves undone can be asked
 //! for again.
 
-use super::{Queue, conflict, story};
+use super::{Queue, conflict, summary};
 use crate::domain::ids::BatchId;
 use crate::domain::size::counted;
 use crate::domain::transfer;
@@ -18,9 +18,7 @@ const GROUP: u32 = 500;
 /// What failed and could be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailedTotals {
-    /// Transfers.
     pub n: u64,
-    /// Their bytes.
     pub size_bytes: u64,
 }
 
@@ -82,7 +80,7 @@ fn cancel(queue: &Queue, batch: BatchId) -> Result<u64, ServiceError> {
             for row in &open {
                 stepped.extend(outcome::apply(tx, row.id, transfer::Event::Cancel, None, &policy)?);
             }
-            story::tell(tx, &stepped)?;
+            summary::tell(tx, &stepped)?;
             Ok((stepped, open.last().map(|row| row.id)))
         })?;
         for one in &stepped {
@@ -104,7 +102,7 @@ fn retry(queue: &Queue, batch: Option<BatchId>) -> Result<(u64, Vec<BatchId>), S
     let touched = queue.database.write_blocking(|tx| {
         let found = failures::by_batch(tx, &filter)?;
         for (batch, n) in &found {
-            story::again(tx, *batch, &counted(*n, "failed file"))?;
+            summary::again(tx, *batch, &counted(*n, "failed file"))?;
         }
         Ok(found.into_iter().map(|(batch, _)| batch).collect())
     })?;

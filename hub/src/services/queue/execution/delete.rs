@@ -87,7 +87,7 @@ fn put_away(queue: &Queue, transfer: &TransferRow, ends: &Ends, common: &mut Com
 }
 
 /// What an earlier try did that was killed before its commit: the file lies in the trash. If it had to be
-/// copied there, it may still have its name, too; then the two have to be proved to be one content.
+/// copied there, it may still have its name, too; then the two have to be verified to be one content.
 fn earlier(
     queue: &Queue,
     transfer: &TransferRow,

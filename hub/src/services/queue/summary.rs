@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::batch_summary::{BatchKind, BatchSummary};
 use crate::domain::ids::BatchId;
-use crate::domain::story::{Kind, Story};
 use crate::domain::transfer::TransferState;
 use crate::storage::history::{Level, NewLine};
 use crate::storage::queue::failures::{self, Failures};
 use crate::storage::queue::outcome::Stepped;
-use crate::storage::queue::story;
+use crate::storage::queue::summary;
 use crate::storage::{Connection, StorageError};
 
 /// Reasons that a line names.
@@ -26,13 +26,13 @@ pub(in crate::services) fn begin(
     n: u64,
     n_skipped: u64,
 ) -> Result<(), StorageError> {
-    story::note(connection, batch, told_as, n, n_skipped)?;
+    summary::note(connection, batch, told_as, n, n_skipped)?;
     write(connection, batch, |line| line)
 }
 
 /// Goes on with the line of a batch of which some are tried again.
 pub(super) fn again(connection: &Connection, batch: BatchId, what: &str) -> Result<(), StorageError> {
-    story::note_again(connection, batch)?;
+    summary::note_again(connection, batch)?;
     write(connection, batch, |line| NewLine { summary: format!("Trying {what} again: {}", line.summary), ..line })
 }
 
@@ -56,24 +56,24 @@ pub(super) fn tell(connection: &Connection, stepped: &[Stepped]) -> Result<bool,
 }
 
 fn write(connection: &Connection, batch: BatchId, change: impl FnOnce(NewLine) -> NewLine) -> Result<(), StorageError> {
-    let Some((told, has_ended)) = story::read(connection, batch)? else { return Ok(()) };
+    let Some((told, has_ended)) = summary::read(connection, batch)? else { return Ok(()) };
     let summary = if has_ended { told.ended() } else { told.running() };
     let level = if told.n_failed > 0 { Level::Error } else { Level::Info };
     let detail = if told.n_failed > 0 {
         reasons(&failures::of_batch(connection, batch)?)
     } else if has_ended {
-        other_times(story::n_other_times(connection, batch)?)
+        other_times(summary::n_other_times(connection, batch)?)
     } else {
         None
     };
     let line = NewLine { detail, ..NewLine::new("batch", level, summary) }.root(root(&told)).batch(batch);
-    story::tell(connection, &change(line), batch, has_ended)
+    summary::tell(connection, &change(line), batch, has_ended)
 }
 
 /// The root whose files a line is about.
-fn root(told: &Story) -> crate::domain::root::Root {
+fn root(told: &BatchSummary) -> crate::domain::root::Root {
     match told.kind {
-        Kind::Mirror | Kind::BringBack => told.to.unwrap_or(told.from),
+        BatchKind::Mirror | BatchKind::BringBack => told.to.unwrap_or(told.from),
         _ => told.from,
     }
 }

@@ -29,9 +29,9 @@ pub(super) struct Placed<'a> {
     pub(super) path: &'a RelPath,
 }
 
-/// What was proved about the file that stays.
+/// What was verified about the file that stays.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Proved {
+pub(super) struct Verified {
     pub(super) stamp: FileStamp,
     pub(super) blake3: Blake3,
 }
@@ -41,10 +41,10 @@ pub(super) struct Proved {
 pub(super) struct Pair {
     pub(super) file: Entry,
     pub(super) survivor: Entry,
-    pub(super) proved: Proved,
+    pub(super) verified: Verified,
 }
 
-/// Removes `file`, which has to be as `expected`, after `stays` was proved to hold the same content.
+/// Removes `file`, which has to be as `expected`, after `stays` was verified to hold the same content.
 /// The caller stores that it is gone.
 pub(super) fn remove(
     queue: &Queue,
@@ -52,17 +52,17 @@ pub(super) fn remove(
     file: Placed<'_>,
     expected: FileStamp,
     stays: Placed<'_>,
-) -> Result<Proved, AttemptError> {
+) -> Result<Verified, AttemptError> {
     let pair = prove(queue, transfer, file, expected, stays)?;
     check_still(queue, transfer, &pair, stays)?;
     let aside = aside(queue, transfer, &pair.file);
-    let other = (&pair.survivor, pair.proved.stamp);
+    let other = (&pair.survivor, pair.verified.stamp);
     if !place::touch_while_in_use(|| set_aside(&pair.file, expected, &aside, other))? {
         return Err(no_copy(stays));
     }
     place::while_in_use(|| aside.remove_for_good())?;
     pair.file.folder().sync()?;
-    Ok(pair.proved)
+    Ok(pair.verified)
 }
 
 /// Reads `file`, which has to be as `expected`, and `stays`: they have to hold the same content, and to
@@ -93,7 +93,7 @@ pub(super) fn prove(
     }
     queue.database.write_blocking(|tx| checkpoint::part_complete(tx, transfer.id, &found.blake3, None))?;
     learn(queue, transfer, [(file, expected, &found), (stays, stamp, &copy)])?;
-    Ok(Pair { file: source, survivor, proved: Proved { stamp, blake3: found.blake3 } })
+    Ok(Pair { file: source, survivor, verified: Verified { stamp, blake3: found.blake3 } })
 }
 
 /// Last looks: nothing was allowed to change while the other file was read.
@@ -105,7 +105,7 @@ pub(super) fn check_still(
 ) -> Result<(), AttemptError> {
     place::check_allowed(queue, transfer)?;
     queue.roots.check_blocking(stays.root)?;
-    Ok(check_unchanged(&pair.survivor, pair.proved.stamp)?)
+    Ok(check_unchanged(&pair.survivor, pair.verified.stamp)?)
 }
 
 /// Whether an earlier try had removed the file before it was killed. That the file is gone proves
@@ -116,25 +116,25 @@ pub(super) fn was_removed(
     transfer: &TransferRow,
     file: Placed<'_>,
     stays: Placed<'_>,
-) -> Result<Option<Proved>, AttemptError> {
-    let proved = survives(queue, transfer, stays)?;
-    if proved.is_some() {
+) -> Result<Option<Verified>, AttemptError> {
+    let verified = survives(queue, transfer, stays)?;
+    if verified.is_some() {
         if let Some(name) = Entry::find(&file.root.open, file.path)? {
             aside(queue, transfer, &name).remove_for_good()?;
         }
     } else if put_back(queue, transfer, file)? {
         return Err(no_copy(stays));
     }
-    Ok(proved)
+    Ok(verified)
 }
 
-fn survives(queue: &Queue, transfer: &TransferRow, stays: Placed<'_>) -> Result<Option<Proved>, AttemptError> {
+fn survives(queue: &Queue, transfer: &TransferRow, stays: Placed<'_>) -> Result<Option<Verified>, AttemptError> {
     let Some((blake3, _)) = transfer.part.filter(|_| transfer.begun) else { return Ok(None) };
     let Some(survivor) = Entry::find(&stays.root.open, stays.path)? else { return Ok(None) };
     let Some(stamp) = survivor.stamp_if_there()? else { return Ok(None) };
     forget_cached(&survivor);
     let copy = read(queue, transfer, &survivor, stamp, transfer.size_bytes)?;
-    Ok((copy.blake3 == blake3).then_some(Proved { stamp, blake3 }))
+    Ok((copy.blake3 == blake3).then_some(Verified { stamp, blake3 }))
 }
 
 /// Gives a file that was set aside by a try that was killed its name again; `false` if there is none.

@@ -35,7 +35,11 @@ pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), Attempt
 
 /// What a person does with weights is done with what waits for them, too: dropped weights leave nothing
 /// behind that would go without them, and weights that are tried again take along what stayed with them.
-pub(super) fn follow(queue: &Queue, transfer: &TransferRow, event: Event) -> Result<(), ServiceError> {
+pub(in crate::services::queue) fn follow(
+    queue: &Queue,
+    transfer: &TransferRow,
+    event: Event,
+) -> Result<(), ServiceError> {
     let followers = match event {
         Event::Cancel if transfer.operation != Operation::Copy => {
             queue.database.read_blocking(|connection| bundles::followers(connection, transfer))?

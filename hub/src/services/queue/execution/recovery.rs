@@ -1,5 +1,5 @@
 //! A transfer that was begun before may have done its work already: a kill between the last rename
-//! and the commit leaves a finished file that the database does not know of. It is proved by its
+//! and the commit leaves a finished file that the database does not know of. It is verified by its
 //! content, never by its name.
 
 use super::Queue;

@@ -9,7 +9,7 @@ use super::copy;
 use super::failure::{AttemptError, explain};
 use super::place::{self, expected};
 use super::result::{self, Change, Ends, Success, Tried};
-use super::verified::{self, Placed, Proved};
+use super::verified::{self, Placed, Verified};
 use crate::storage::StorageError;
 use crate::storage::queue::outcome::Made;
 use crate::storage::queue::{TransferRow, row};
@@ -31,8 +31,8 @@ fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, 
     if place::stamp_at(&ends.from, &transfer.path)?.is_none() {
         let gone = || AttemptError::last("missing", format!("{} is not there any more.", transfer.path));
         let file = Placed { root: &ends.from, path: &transfer.path };
-        let proved = verified::was_removed(queue, transfer, file, stays)?.ok_or_else(gone)?;
-        return Ok(evicted(transfer, ends, stays, &proved));
+        let verified = verified::was_removed(queue, transfer, file, stays)?.ok_or_else(gone)?;
+        return Ok(evicted(transfer, ends, stays, &verified));
     }
     if place::stamp_at(to, &transfer.to_path)?.is_some() {
         return remove(queue, transfer, ends, stays);
@@ -48,26 +48,26 @@ fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, 
 
 fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends, stays: Placed<'_>) -> Result<Success, AttemptError> {
     let file = Placed { root: &ends.from, path: &transfer.path };
-    let proved = verified::remove(queue, transfer, file, expected(transfer), stays)?;
-    Ok(evicted(transfer, ends, stays, &proved))
+    let verified = verified::remove(queue, transfer, file, expected(transfer), stays)?;
+    Ok(evicted(transfer, ends, stays, &verified))
 }
 
-fn evicted(transfer: &TransferRow, ends: &Ends, stays: Placed<'_>, proved: &Proved) -> Success {
-    let hash = Some(proved.blake3);
+fn evicted(transfer: &TransferRow, ends: &Ends, stays: Placed<'_>, verified: &Verified) -> Success {
+    let hash = Some(verified.blake3);
     let mut changes = vec![
         // A kill may have come before the index learned of a copy that was made.
-        Change::Put { root: stays.root.row, path: stays.path.clone(), stamp: proved.stamp, hash },
+        Change::Put { root: stays.root.row, path: stays.path.clone(), stamp: verified.stamp, hash },
         Change::Gone { root: ends.from.row, path: transfer.path.clone() },
         Change::Evicted {
             root: ends.from.row,
             path: transfer.path.clone(),
             stays: stays.path.clone(),
             stamp: expected(transfer),
-            hash: proved.blake3,
+            hash: verified.blake3,
         },
     ];
     let left = transfer.path.parent().into_iter().collect();
     changes.extend(result::remove_emptied(&ends.from, &left));
-    let made = Made { size_bytes: proved.stamp.size_bytes, modified: proved.stamp.modified, hash };
+    let made = Made { size_bytes: verified.stamp.size_bytes, modified: verified.stamp.modified, hash };
     Success { changes, made: Some(made) }
 }

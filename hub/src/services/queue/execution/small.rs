@@ -13,7 +13,7 @@ use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Reason;
 
 /// Files up to this size are written without checkpoints: begun anew after a kill or a pause.
-pub(super) const SMALL_BYTES: u64 = 8 << 20;
+pub(in crate::services::queue) const SMALL_BYTES: u64 = 8 << 20;
 
 pub(super) const fn is_small(transfer: &TransferRow) -> bool {
     transfer.size_bytes <= SMALL_BYTES

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::batches;
+use crate::domain::batch_summary::{BatchKind, BatchSummary, Done};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
-use crate::domain::story::{Done, Kind, Story};
 use crate::domain::ticks::TOLERANCE;
 use crate::domain::transfer::TransferState;
 use crate::storage::history::{self, NewLine};
@@ -45,15 +45,15 @@ pub fn tell(connection: &Connection, line: &NewLine, batch: BatchId, is_end: boo
 
 /// A batch as history tells of it, and whether it has ended. While it has not, only what failed of it is
 /// counted: that costs the same however large it is.
-pub fn read(connection: &Connection, batch: BatchId) -> Result<Option<(Story, bool)>, StorageError> {
+pub fn read(connection: &Connection, batch: BatchId) -> Result<Option<(BatchSummary, bool)>, StorageError> {
     let sql = "SELECT operation, from_root, to_root, undo_of, told_as, told_n, told_skipped, told_again,
                       (SELECT coalesce(sum(n), 0) FROM batch_failures WHERE batch_id = ?1)
                FROM batches WHERE id = ?1";
     let found = connection.prepare_cached(sql)?.query_row([batch.0], |row| {
         let (operation, told_as): (String, Option<String>) = (row.get(0)?, row.get(4)?);
         let root = |name: Option<String>| name.and_then(|name| name.parse::<Root>().ok());
-        let story = Story {
-            kind: Kind::of(&operation, told_as.as_deref(), row.get::<_, Option<i64>>(3)?.map(BatchId)),
+        let summary = BatchSummary {
+            kind: BatchKind::of(&operation, told_as.as_deref(), row.get::<_, Option<i64>>(3)?.map(BatchId)),
             from: root(row.get(1)?).unwrap_or(Root::Local),
             to: root(row.get(2)?),
             n: from_db(row.get(5)?),
@@ -64,17 +64,17 @@ pub fn read(connection: &Connection, batch: BatchId) -> Result<Option<(Story, bo
             done: Done::default(),
             seconds: None,
         };
-        Ok((story, row.get::<_, i64>(7)? > 0))
+        Ok((summary, row.get::<_, i64>(7)? > 0))
     });
-    let Some((mut story, is_again)) = found.optional()? else { return Ok(None) };
+    let Some((mut summary, is_again)) = found.optional()? else { return Ok(None) };
     let is_open = batches::is_open(connection, batch)?;
     if !is_open {
-        count(connection, batch, &mut story)?;
+        count(connection, batch, &mut summary)?;
         if !is_again {
-            story.seconds = seconds(connection, batch)?;
+            summary.seconds = seconds(connection, batch)?;
         }
     }
-    Ok(Some((story, !is_open)))
+    Ok(Some((summary, !is_open)))
 }
 
 /// Copies of a batch whose time is not that of their source, by more than some disks round.
@@ -85,26 +85,26 @@ pub fn n_other_times(connection: &Connection, batch: BatchId) -> Result<u64, Sto
     Ok(connection.prepare_cached(sql)?.query_row((batch.0, TOLERANCE), |row| row.get(0).map(from_db))?)
 }
 
-fn count(connection: &Connection, batch: BatchId, story: &mut Story) -> Result<(), StorageError> {
+fn count(connection: &Connection, batch: BatchId, summary: &mut BatchSummary) -> Result<(), StorageError> {
     let sql = "SELECT operation, to_root IS from_root, on_conflict = 'replace', state, count(*)
                FROM transfers WHERE batch_id = ?1 GROUP BY 1, 2, 3, 4";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([batch.0])?;
-    (story.n, story.n_failed) = (0, 0);
+    (summary.n, summary.n_failed) = (0, 0);
     while let Some(row) = rows.next()? {
         let (operation, state): (String, String) = (row.get(0)?, row.get(3)?);
         let n = from_db(row.get(4)?);
-        story.n += n;
+        summary.n += n;
         match state.parse().ok() {
-            Some(TransferState::Failed) => story.n_failed += n,
-            Some(TransferState::Cancelled) => story.n_cancelled += n,
+            Some(TransferState::Failed) => summary.n_failed += n,
+            Some(TransferState::Cancelled) => summary.n_cancelled += n,
             Some(TransferState::Completed) => {
-                story.n_completed += n;
+                summary.n_completed += n;
                 match (operation.as_str(), row.get(1)?, row.get(2)?) {
-                    ("move", true, _) => story.done.renamed += n,
-                    ("copy", _, false) => story.done.copied += n,
-                    ("copy", _, true) => story.done.replaced += n,
-                    ("delete", ..) => story.done.deleted += n,
+                    ("move", true, _) => summary.done.renamed += n,
+                    ("copy", _, false) => summary.done.copied += n,
+                    ("copy", _, true) => summary.done.replaced += n,
+                    ("delete", ..) => summary.done.deleted += n,
                     _ => {}
                 }
             }

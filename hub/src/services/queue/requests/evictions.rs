@@ -1,7 +1,7 @@
 //! Asking for evictions, and for what was evicted to come back.
 //!
 //! Here only the index is asked, and what can't be done is told with the reason. Whether the Lake
-//! really holds a content is proved when the file's turn comes.
+//! really holds a content is verified when the file's turn comes.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared_protocol::RelPath;
 
 use super::enqueue::{MOST_SKIPPED, content};
-use super::{Queue, SkippedPath, exclusions, story};
+use super::{Queue, SkippedPath, exclusions, summary};
 use crate::domain::bundle::{self, Fate};
 use crate::domain::eviction::{LakeCopy, lake_copy};
 use crate::domain::exclusion::{self, Entry};
@@ -116,8 +116,8 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
         };
         let batch_id = batches::insert_bundles(tx, &new, &bundles)?;
         let n = bundles.iter().map(Vec::len).sum::<usize>() as u64;
-        let told_as = (operation != Operation::Evict).then_some(story::BRING_BACK);
-        story::begin(tx, batch_id, told_as, n, n_refused as u64)?;
+        let told_as = (operation != Operation::Evict).then_some(summary::BRING_BACK);
+        summary::begin(tx, batch_id, told_as, n, n_refused as u64)?;
         let size_bytes = bundles.iter().flatten().map(|transfer| transfer.size_bytes).sum();
         Ok(EvictionReceipt { batch_id, n_transfers: n, size_bytes, refused })
     })?)
@@ -258,7 +258,7 @@ impl Asked<'_> {
         };
         let Some(stays) = stays else { return Ok(Err("the Lake has another file at this path")) };
         if stays.placeholder {
-            return Ok(Err("the Lake's copy lies in a cloud and can't be proved"));
+            return Ok(Err("the Lake's copy lies in a cloud and can't be verified"));
         }
         if self.is_open(self.lake, &stays.path) {
             return Ok(Err("another transfer of the Lake's copy has not ended yet"));

@@ -24,7 +24,7 @@ use crate::storage::queue::checkpoint::{self, Trashed};
 use crate::storage::queue::outcome::Made;
 use crate::storage::{Connection, StorageError};
 
-/// A root that is open, proved to be the one that is meant.
+/// A root that is open, verified to be the one that is meant.
 #[derive(Debug, Clone)]
 pub(super) struct End {
     live: LiveRoot,

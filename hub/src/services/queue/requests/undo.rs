@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use shared_protocol::RelPath;
 
 use super::enqueue::MOST_SKIPPED;
-use super::{BatchReceipt, Queue, SkippedPath, conflict, story};
+use super::{BatchReceipt, Queue, SkippedPath, conflict, summary};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
@@ -25,7 +25,7 @@ const PAGE: u32 = 500;
 
 /// Makes the batch that takes one back. All of it is one transaction that touches no file: a kill
 /// leaves the whole batch or none of it.
-pub(super) fn undo(queue: &Queue, batch: BatchId) -> Result<BatchReceipt, ServiceError> {
+pub(in crate::services::queue) fn undo(queue: &Queue, batch: BatchId) -> Result<BatchReceipt, ServiceError> {
     let receipt = queue.database.write_or_refuse_blocking(|tx| {
         if !batches::exists(tx, batch)? {
             return Err(StorageError::Missing("batch").into());
@@ -144,7 +144,7 @@ impl WayBack<'_> {
         let told = serde_json::to_string(&self.skipped).map_err(|e| StorageError::damaged("a list of paths", e))?;
         made.set_skipped(&told)?;
         let GrowingBatch { id, n_transfers, size_bytes, .. } = made;
-        story::begin(self.connection, id, None, n_transfers, self.skipped.len() as u64)?;
+        summary::begin(self.connection, id, None, n_transfers, self.skipped.len() as u64)?;
         Ok(BatchReceipt { batch_id: id, n_transfers, size_bytes, skipped: self.skipped })
     }
 }
@@ -243,7 +243,7 @@ fn separated(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer,
     })
 }
 
-/// What left Local comes back from where its content was proved to be.
+/// What left Local comes back from where its content was verified to be.
 fn copied_back(queue: &Queue, done: &TransferRow, to: Root) -> Result<NewTransfer, ServiceError> {
     let (now, back) = (queue.roots.live(to)?, queue.roots.live_writable(done.from)?);
     Ok(NewTransfer {

@@ -52,7 +52,7 @@ fn free(queue: &Queue, transfer: &TransferRow, folder: &Folder) -> Result<Option
 }
 
 /// Which disk has no room for a transfer, how much is missing there now, and what to do.
-pub(super) fn full_root(queue: &Queue, transfer: &TransferRow) -> Option<String> {
+pub(in crate::services::queue) fn full_root(queue: &Queue, transfer: &TransferRow) -> Option<String> {
     full_disk(queue, transfer).map(|(_, detail)| detail)
 }
 

@@ -1,13 +1,13 @@
 //! Resolving duplicates: one file of each group stays, and the others go or stop taking room.
 //!
-//! Here only the index is asked. That the contents are still equal is proved when a file's turn comes.
+//! Here only the index is asked. That the contents are still equal is verified when a file's turn comes.
 
 use std::collections::HashSet;
 
 use shared_protocol::{Blake3, RelPath};
 
 use super::enqueue::MOST_SKIPPED;
-use super::{BatchReceipt, Queue, SkippedPath, story};
+use super::{BatchReceipt, Queue, SkippedPath, summary};
 use crate::domain::duplicates::Action;
 use crate::domain::ids::RootRowId;
 use crate::domain::operation::{OnConflict, Operation};
@@ -129,7 +129,7 @@ fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Batch
             undo_of: None,
         };
         let (batch_id, transfers) = sidecars::insert(tx, &batch, transfers, left)?;
-        story::begin(tx, batch_id, None, transfers.len() as u64, n_skipped as u64)?;
+        summary::begin(tx, batch_id, None, transfers.len() as u64, n_skipped as u64)?;
         let size_bytes = transfers.iter().map(|transfer| transfer.size_bytes).sum();
         Ok(Ok(BatchReceipt { batch_id, n_transfers: transfers.len() as u64, size_bytes, skipped }))
     })?;

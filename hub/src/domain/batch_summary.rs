@@ -7,7 +7,7 @@ use super::span::duration;
 
 /// What a batch is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum BatchKind {
     /// Files go to the other root, too.
     Copy,
     /// Files go to the other root instead.
@@ -36,7 +36,7 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl BatchKind {
     /// The kind of a batch by what is stored of it.
     pub fn of(operation: &str, told_as: Option<&str>, undo_of: Option<BatchId>) -> Self {
         match (told_as, undo_of, operation) {
@@ -72,9 +72,9 @@ pub struct Done {
 
 /// A batch as history tells of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Story {
+pub struct BatchSummary {
     /// What it is called.
-    pub kind: Kind,
+    pub kind: BatchKind,
     /// Where the files are taken from.
     pub from: Root,
     /// Where they go.
@@ -95,7 +95,7 @@ pub struct Story {
     pub seconds: Option<u64>,
 }
 
-impl Story {
+impl BatchSummary {
     /// While something of it has not ended: `Copying 301 files to Local (30 skipped)`.
     pub fn running(&self) -> String {
         let words = self.words();
@@ -112,7 +112,7 @@ impl Story {
         let time = time.unwrap_or_default();
         let part = |n: u64, what: &str| (n > 0).then(|| format!("{} {what}", number(n)));
         let aside = aside([self.skipped(), part(self.n_failed, "failed"), part(self.n_cancelled, "cancelled")]);
-        if self.kind == Kind::Mirror && self.n_completed > 0 {
+        if self.kind == BatchKind::Mirror && self.n_completed > 0 {
             let Done { renamed, copied, replaced, deleted } = self.done;
             let parts = [(renamed, "renamed"), (copied, "copied"), (replaced, "replaced"), (deleted, "deleted")];
             let parts: Vec<String> = parts.into_iter().filter_map(|(n, what)| part(n, what)).collect();
@@ -140,23 +140,25 @@ impl Story {
             tail,
         };
         match self.kind {
-            Kind::Copy => words("Copying", "Copied", "file", format!(" to {to}")),
-            Kind::Move if self.to == Some(self.from) => words("Renaming", "Renamed", "file", format!(" on {from}")),
-            Kind::Move => words("Moving", "Moved", "file", format!(" to {to}")),
-            Kind::Delete => words("Deleting", "Deleted", "file", format!(" from {from}")),
-            Kind::Restore => words("Putting back", "Put back", "file", format!(" on {from}")),
-            Kind::Evict => words("Evicting", "Evicted", "file", format!(" from {from}")),
-            Kind::BringBack => words("Bringing back", "Brought back", "file", format!(" to {to}")),
-            Kind::Duplicates => words("Deleting", "Deleted", "duplicate", String::new()),
-            Kind::Hardlink => words("Replacing", "Replaced", "duplicate", " by hard links".to_owned()),
-            Kind::Reflink => words("Letting", "Let", "duplicate", " share their bytes".to_owned()),
-            Kind::Separate => words("Giving", "Gave", "file", " their own bytes again".to_owned()),
-            Kind::Mirror if self.n_completed > 0 => words("Making", "Made", "change", format!("{to} like {from}")),
-            Kind::Mirror => words("Making", "Made", "change", format!(" so that {to} is like {from}")),
-            Kind::Undo(batch) => {
+            BatchKind::Copy => words("Copying", "Copied", "file", format!(" to {to}")),
+            BatchKind::Move if self.to == Some(self.from) => {
+                words("Renaming", "Renamed", "file", format!(" on {from}"))
+            }
+            BatchKind::Move => words("Moving", "Moved", "file", format!(" to {to}")),
+            BatchKind::Delete => words("Deleting", "Deleted", "file", format!(" from {from}")),
+            BatchKind::Restore => words("Putting back", "Put back", "file", format!(" on {from}")),
+            BatchKind::Evict => words("Evicting", "Evicted", "file", format!(" from {from}")),
+            BatchKind::BringBack => words("Bringing back", "Brought back", "file", format!(" to {to}")),
+            BatchKind::Duplicates => words("Deleting", "Deleted", "duplicate", String::new()),
+            BatchKind::Hardlink => words("Replacing", "Replaced", "duplicate", " by hard links".to_owned()),
+            BatchKind::Reflink => words("Letting", "Let", "duplicate", " share their bytes".to_owned()),
+            BatchKind::Separate => words("Giving", "Gave", "file", " their own bytes again".to_owned()),
+            BatchKind::Mirror if self.n_completed > 0 => words("Making", "Made", "change", format!("{to} like {from}")),
+            BatchKind::Mirror => words("Making", "Made", "change", format!(" so that {to} is like {from}")),
+            BatchKind::Undo(batch) => {
                 words(&format!("Undoing batch {batch}:"), &format!("Undid batch {batch}:"), "file", String::new())
             }
-            Kind::Other => words("Working on", "Worked on", "file", format!(" of {from}")),
+            BatchKind::Other => words("Working on", "Worked on", "file", format!(" of {from}")),
         }
     }
 }
@@ -187,8 +189,8 @@ fn aside<const N: usize>(parts: [Option<String>; N]) -> String {
 mod tests {
     use super::*;
 
-    const COPY: Story = Story {
-        kind: Kind::Copy,
+    const COPY: BatchSummary = BatchSummary {
+        kind: BatchKind::Copy,
         from: Root::Lake,
         to: Some(Root::Local),
         n: 1_301,
@@ -204,86 +206,98 @@ mod tests {
     fn one_line_says_what_runs_and_what_came_of_it() {
         assert_eq!(COPY.running(), "Copying 1,301 files to Local (30 skipped)");
         assert_eq!(COPY.ended(), "Copied 1,301 files to Local in 23 s (30 skipped)");
-        let one = Story { n: 1, n_completed: 1, n_skipped: 0, seconds: Some(0), ..COPY };
+        let one = BatchSummary { n: 1, n_completed: 1, n_skipped: 0, seconds: Some(0), ..COPY };
         assert_eq!(one.ended(), "Copied 1 file to Local in 1 s");
     }
 
     #[test]
     fn what_did_not_come_of_it_is_told_too() {
-        let some = Story { n_completed: 1_297, n_failed: 3, n_cancelled: 1, ..COPY };
+        let some = BatchSummary { n_completed: 1_297, n_failed: 3, n_cancelled: 1, ..COPY };
         assert_eq!(some.ended(), "Copied 1,297 of 1,301 files to Local in 23 s (30 skipped, 3 failed, 1 cancelled)");
         assert_eq!(some.running(), "Copying 1,301 files to Local (30 skipped, 3 failed so far)");
-        let none = Story { n: 2, n_completed: 0, n_failed: 2, n_skipped: 0, ..COPY };
+        let none = BatchSummary { n: 2, n_completed: 0, n_failed: 2, n_skipped: 0, ..COPY };
         assert_eq!(none.ended(), "Copied none of 2 files to Local (2 failed)");
-        assert_eq!(Story { n: 0, n_completed: 0, ..COPY }.ended(), "Copied nothing to Local (30 skipped)");
+        assert_eq!(BatchSummary { n: 0, n_completed: 0, ..COPY }.ended(), "Copied nothing to Local (30 skipped)");
     }
 
     #[test]
     fn every_kind_of_batch_has_its_words() {
-        let two = Story { n: 2, n_completed: 2, n_skipped: 0, ..COPY };
-        let back = Story { from: Root::Local, to: None, ..two };
-        for (story, running, ended) in [
-            (Story { kind: Kind::Move, ..two }, "Moving 2 files to Local", "Moved 2 files to Local in 23 s"),
+        let two = BatchSummary { n: 2, n_completed: 2, n_skipped: 0, ..COPY };
+        let back = BatchSummary { from: Root::Local, to: None, ..two };
+        for (summary, running, ended) in [
             (
-                Story { kind: Kind::Move, from: Root::Local, ..two },
+                BatchSummary { kind: BatchKind::Move, ..two },
+                "Moving 2 files to Local",
+                "Moved 2 files to Local in 23 s",
+            ),
+            (
+                BatchSummary { kind: BatchKind::Move, from: Root::Local, ..two },
                 "Renaming 2 files on Local",
                 "Renamed 2 files on Local in 23 s",
             ),
-            (Story { kind: Kind::Delete, ..back }, "Deleting 2 files from Local", "Deleted 2 files from Local in 23 s"),
             (
-                Story { kind: Kind::Restore, ..back },
+                BatchSummary { kind: BatchKind::Delete, ..back },
+                "Deleting 2 files from Local",
+                "Deleted 2 files from Local in 23 s",
+            ),
+            (
+                BatchSummary { kind: BatchKind::Restore, ..back },
                 "Putting back 2 files on Local",
                 "Put back 2 files on Local in 23 s",
             ),
             (
-                Story { kind: Kind::Evict, from: Root::Local, to: Some(Root::Lake), ..two },
+                BatchSummary { kind: BatchKind::Evict, from: Root::Local, to: Some(Root::Lake), ..two },
                 "Evicting 2 files from Local",
                 "Evicted 2 files from Local in 23 s",
             ),
             (
-                Story { kind: Kind::BringBack, ..two },
+                BatchSummary { kind: BatchKind::BringBack, ..two },
                 "Bringing back 2 files to Local",
                 "Brought back 2 files to Local in 23 s",
             ),
-            (Story { kind: Kind::Duplicates, ..back }, "Deleting 2 duplicates", "Deleted 2 duplicates in 23 s"),
             (
-                Story { kind: Kind::Hardlink, ..back },
+                BatchSummary { kind: BatchKind::Duplicates, ..back },
+                "Deleting 2 duplicates",
+                "Deleted 2 duplicates in 23 s",
+            ),
+            (
+                BatchSummary { kind: BatchKind::Hardlink, ..back },
                 "Replacing 2 duplicates by hard links",
                 "Replaced 2 duplicates by hard links in 23 s",
             ),
             (
-                Story { kind: Kind::Reflink, ..back },
+                BatchSummary { kind: BatchKind::Reflink, ..back },
                 "Letting 2 duplicates share their bytes",
                 "Let 2 duplicates share their bytes in 23 s",
             ),
             (
-                Story { kind: Kind::Undo(BatchId(5)), ..two },
+                BatchSummary { kind: BatchKind::Undo(BatchId(5)), ..two },
                 "Undoing batch 5: 2 files",
                 "Undid batch 5: 2 files in 23 s",
             ),
         ] {
-            assert_eq!((story.running().as_str(), story.ended().as_str()), (running, ended));
+            assert_eq!((summary.running().as_str(), summary.ended().as_str()), (running, ended));
         }
     }
 
     #[test]
     fn a_mirror_tells_what_it_did_by_kind() {
         let done = Done { renamed: 12, copied: 300, replaced: 0, deleted: 5 };
-        let mirror = Story { kind: Kind::Mirror, n: 320, n_completed: 317, n_failed: 3, done, ..COPY };
+        let mirror = BatchSummary { kind: BatchKind::Mirror, n: 320, n_completed: 317, n_failed: 3, done, ..COPY };
         assert_eq!(
             mirror.ended(),
             "Made Local like Lake in 23 s: 12 renamed, 300 copied, 5 deleted (30 skipped, 3 failed)"
         );
-        let fresh = Story { n_completed: 0, n_failed: 0, ..mirror };
+        let fresh = BatchSummary { n_completed: 0, n_failed: 0, ..mirror };
         assert_eq!(fresh.running(), "Making 320 changes so that Local is like Lake (30 skipped)");
     }
 
     #[test]
     fn what_is_stored_names_the_kind() {
-        assert_eq!(Kind::of("copy", None, None), Kind::Copy);
-        assert_eq!(Kind::of("copy", Some("bring_back"), None), Kind::BringBack);
-        assert_eq!(Kind::of("remove_duplicate", None, None), Kind::Duplicates);
-        assert_eq!(Kind::of("copy", None, Some(BatchId(3))), Kind::Undo(BatchId(3)));
-        assert_eq!(Kind::of("something-new", None, None), Kind::Other);
+        assert_eq!(BatchKind::of("copy", None, None), BatchKind::Copy);
+        assert_eq!(BatchKind::of("copy", Some("bring_back"), None), BatchKind::BringBack);
+        assert_eq!(BatchKind::of("remove_duplicate", None, None), BatchKind::Duplicates);
+        assert_eq!(BatchKind::of("copy", None, Some(BatchId(3))), BatchKind::Undo(BatchId(3)));
+        assert_eq!(BatchKind::of("something-new", None, None), BatchKind::Other);
     }
 }

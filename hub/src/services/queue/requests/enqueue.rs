@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use shared_protocol::RelPath;
 
-use super::{BatchReceipt, Queue, TransferRequest, story};
+use super::{BatchReceipt, Queue, TransferRequest, summary};
 use crate::domain::diff::Content;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::services::roots::LiveRoot;
@@ -23,7 +23,10 @@ use plan::Plan;
 /// Skipped paths kept with a batch; a request for a whole library may skip most of it.
 pub(super) const MOST_SKIPPED: usize = 1_000;
 
-pub(super) fn enqueue(queue: &Queue, request: &TransferRequest) -> Result<BatchReceipt, ServiceError> {
+pub(in crate::services::queue) fn enqueue(
+    queue: &Queue,
+    request: &TransferRequest,
+) -> Result<BatchReceipt, ServiceError> {
     let (from, to) = check(queue, request)?;
     let missing = queue.database.read_blocking(|c| named::not_indexed(c, from.row, &request.paths))?;
     ServiceError::refuse_if_all(&missing, request.paths.len(), named::NOT_INDEXED)?;
@@ -36,7 +39,7 @@ pub(super) fn enqueue(queue: &Queue, request: &TransferRequest) -> Result<BatchR
         let Plan { batch, skipped, n_skipped, .. } = plan;
         let told = serde_json::to_string(&skipped).map_err(|e| StorageError::damaged("a list of paths", e))?;
         batch.set_skipped(&told)?;
-        story::begin(tx, batch.id, None, batch.n_transfers, n_skipped as u64)?;
+        summary::begin(tx, batch.id, None, batch.n_transfers, n_skipped as u64)?;
         Ok(BatchReceipt { batch_id: batch.id, n_transfers: batch.n_transfers, size_bytes: batch.size_bytes, skipped })
     })?;
     queue.events.send(crate::services::Event::HistoryAdded);

@@ -23,7 +23,7 @@ fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success,
     let (from, to) = (&ends.from, ends.to()?);
     let file = Placed { root: from, path: &transfer.path };
     let stays = Placed { root: to, path: &transfer.to_path };
-    let proved = if place::stamp_at(from, &transfer.path)?.is_none() {
+    let verified = if place::stamp_at(from, &transfer.path)?.is_none() {
         let gone = || AttemptError::last("missing", format!("{} is not there any more.", transfer.path));
         verified::was_removed(queue, transfer, file, stays)?.ok_or_else(gone)?
     } else {
@@ -32,7 +32,8 @@ fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success,
     let mut changes = vec![Change::Gone { root: from.row, path: transfer.path.clone() }];
     let left = transfer.path.parent().into_iter().collect();
     changes.extend(result::remove_emptied(from, &left));
-    let made = Made { size_bytes: proved.stamp.size_bytes, modified: proved.stamp.modified, hash: Some(proved.blake3) };
+    let made =
+        Made { size_bytes: verified.stamp.size_bytes, modified: verified.stamp.modified, hash: Some(verified.blake3) };
     Ok(Success { changes, made: Some(made) })
 }
 

@@ -60,7 +60,7 @@ fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, A
     let part = place::part_in(queue, transfer, pair.file.folder());
     let made = make(queue, transfer, &pair, &part);
     // One name more is another identity of the same content.
-    pair.proved.stamp = pair.proved.stamp.behind_rename(pair.survivor.stamp().ok());
+    pair.verified.stamp = pair.verified.stamp.behind_rename(pair.survivor.stamp().ok());
     let put = made.and_then(|()| {
         verified::check_still(queue, transfer, &pair, stays)?;
         Ok(place::touch_while_in_use(|| share::replace(&part, &pair.file, expected(transfer)))?)
@@ -74,7 +74,7 @@ fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, A
         let detail = format!("{} was linked, but is not the same file as {} afterwards.", file.path, stays.path);
         return Err(AttemptError::last("not_linked", detail));
     }
-    Ok(joined(transfer, ends, stamp, pair.proved.blake3))
+    Ok(joined(transfer, ends, stamp, pair.verified.blake3))
 }
 
 fn is_linked(name: &Entry, keeper: &Entry) -> Result<bool, AttemptError> {
@@ -97,7 +97,7 @@ fn make(queue: &Queue, transfer: &TransferRow, pair: &Pair, part: &Entry) -> Res
     let stop = queue.live.flag(transfer.id);
     let options = HashOptions { sha256: false, threads: true };
     let content = hash_file(part, part.stamp()?, options, None, &mut |_| stop.flow())?;
-    if content.blake3 == pair.proved.blake3 {
+    if content.blake3 == pair.verified.blake3 {
         return Ok(());
     }
     Err(AttemptError::last("corrupt", "What shares the bytes of the copy that stays does not hold its content."))

@@ -40,7 +40,7 @@ async fn follow(trash: &Trash, root: Root) {
         let live = trash.roots.live(root).ok();
         let row = live.as_ref().map(|live| live.row);
         if let Some(live) = live.filter(|_| scanned || row != seen) {
-            trash.settle(live).await;
+            trash.reconcile(live).await;
         }
         seen = row;
         scanned = loop {
@@ -66,11 +66,11 @@ async fn follow(trash: &Trash, root: Root) {
 
 impl Trash {
     /// Looks through the trash of a root; what goes wrong is looked at again after the next scan.
-    async fn settle(&self, live: LiveRoot) {
+    async fn reconcile(&self, live: LiveRoot) {
         let _turn = Arc::clone(self.turns.get(live.root)).lock_owned().await;
         let this = self.clone();
         let root = live.root;
-        match self.tasks.blocking(move || this.settle_blocking(&live)).await {
+        match self.tasks.blocking(move || this.reconcile_blocking(&live)).await {
             Some(Ok(true)) => self.events.send(Event::IndexChanged(root)),
             Some(Err(error)) => tracing::warn!(root = root.as_str(), %error, "the trash could not be looked through"),
             Some(Ok(false)) | None => {}
@@ -78,7 +78,7 @@ impl Trash {
     }
 
     /// Tells whether anything was other than known.
-    pub(super) fn settle_blocking(&self, live: &LiveRoot) -> Result<bool, ServiceError> {
+    pub(super) fn reconcile_blocking(&self, live: &LiveRoot) -> Result<bool, ServiceError> {
         // What is listed after these are read may have been put there since: it is no news.
         let mut known = self.database.read_blocking(|connection| rows::folders(connection, live.row))?;
         let root = self.roots.open_blocking(live)?;
@@ -90,16 +90,16 @@ impl Trash {
             let rows = self.database.read_blocking(|connection| rows::in_folder(connection, live.row, &folder.name))?;
             let (lying, parts) = listing::files_in(&root, folder).map_err(|error| unreadable(live, &error))?;
             strays::clear_in_trash(&self.database, &parts)?;
-            differs |= self.settle_folder(live, &root, folder, rows, lying)?;
+            differs |= self.reconcile_folder(live, &root, folder, rows, lying)?;
         }
         for name in &known {
             let rows = self.database.read_blocking(|connection| rows::in_folder(connection, live.row, name))?;
-            differs |= self.settle_missing(live, &root, &rows)?;
+            differs |= self.reconcile_missing(live, &root, &rows)?;
         }
         Ok(differs)
     }
 
-    fn settle_folder(
+    fn reconcile_folder(
         &self,
         live: &LiveRoot,
         root: &Arc<OpenRoot>,
@@ -126,12 +126,17 @@ impl Trash {
             })?;
         }
         let missing: Vec<TrashRow> = rows.into_values().collect();
-        Ok(self.settle_missing(live, root, &missing)? || !news.is_empty() || !stay.is_empty())
+        Ok(self.reconcile_missing(live, root, &missing)? || !news.is_empty() || !stay.is_empty())
     }
 
     /// Forgets files that are not there: each is looked for by itself, with the root there before
     /// and after. One whose disk is not mounted is not gone.
-    fn settle_missing(&self, live: &LiveRoot, root: &Arc<OpenRoot>, rows: &[TrashRow]) -> Result<bool, ServiceError> {
+    fn reconcile_missing(
+        &self,
+        live: &LiveRoot,
+        root: &Arc<OpenRoot>,
+        rows: &[TrashRow],
+    ) -> Result<bool, ServiceError> {
         if rows.is_empty() {
             return Ok(false);
         }

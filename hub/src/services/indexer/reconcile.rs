@@ -10,10 +10,10 @@ pub(super) fn start(indexer: &Indexer) {
     let this = indexer.clone();
     indexer.context.tasks.spawn(async move {
         // What a killed hub left undone.
-        this.settle.notify_one();
+        this.reconcile.notify_one();
         loop {
             tokio::select! {
-                () = this.settle.notified() => {}
+                () = this.reconcile.notified() => {}
                 () = this.context.tasks.token().cancelled() => return,
             }
             // The comparison is what people wait for: it goes first.

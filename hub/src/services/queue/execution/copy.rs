@@ -167,7 +167,7 @@ fn check_space(queue: &Queue, transfer: &TransferRow, place: &CopyTarget) -> Res
 }
 
 /// Removes the part files of transfers that will not go on, as far as their roots can be reached.
-pub(super) fn discard_left(queue: &Queue) -> Result<(), StorageError> {
+pub(in crate::services::queue) fn discard_left(queue: &Queue) -> Result<(), StorageError> {
     let live: Vec<LiveRoot> = Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok()).collect();
     let rows: Vec<_> = live.iter().map(|root| root.row).collect();
     let left = queue.database.read_blocking(|connection| outcome::with_part_left(connection, &rows))?;
