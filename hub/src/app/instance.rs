@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where the running hub is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Running {
+pub struct RunningHub {
     /// Its process.
     pub pid: u32,
     /// Its address.
@@ -40,7 +40,7 @@ pub struct Instance {
 pub enum InstanceError {
     /// Another one is.
     #[error("another hub serves this data folder{}", .0.as_ref().map(|r| format!(" at {} (process {})", r.url, r.pid)).unwrap_or_default())]
-    Taken(Option<Running>),
+    Taken(Option<RunningHub>),
     /// The lock can't be made.
     #[error("{path} can't be locked: {source}")]
     File {
@@ -77,7 +77,7 @@ impl Instance {
 
     /// Says where this hub listens.
     pub fn announce(&self, url: &str) -> io::Result<()> {
-        let running = Running { pid: std::process::id(), url: url.to_owned() };
+        let running = RunningHub { pid: std::process::id(), url: url.to_owned() };
         private::create(&self.file)?.write_all(&serde_json::to_vec(&running)?)
     }
 }
@@ -89,7 +89,7 @@ impl Drop for Instance {
     }
 }
 
-fn read(file: &Path) -> Option<Running> {
+fn read(file: &Path) -> Option<RunningHub> {
     serde_json::from_slice(&fs::read(file).ok()?).ok()
 }
 

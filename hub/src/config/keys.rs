@@ -17,7 +17,7 @@ pub enum Kind {
 }
 
 /// What is known of a key.
-struct Row {
+struct KeyRow {
     /// The value without any setting; empty for none.
     default: &'static str,
     kind: Kind,
@@ -40,9 +40,9 @@ macro_rules! keys {
         }
 
         impl Key {
-            const fn row(self) -> Row {
+            const fn row(self) -> KeyRow {
                 match self {
-                    $($(Self::$key => Row {
+                    $($(Self::$key => KeyRow {
                         default: $default, kind: $kind, group: $group, label: $label, help: $help,
                     },)*)*
                 }

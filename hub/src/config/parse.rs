@@ -38,12 +38,12 @@ impl Layers {
 }
 
 /// Collects problems while values are read.
-struct Reader<'a> {
+struct ConfigReader<'a> {
     layers: &'a Layers,
     problems: Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     fn text(&self, key: Key) -> Option<String> {
         self.layers.get(key).map(|(text, _)| text.to_owned())
     }
@@ -101,7 +101,7 @@ impl Reader<'_> {
 /// Validates all values of the layers.
 fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
     let app_data_dir = layers.app_data_dir()?;
-    let mut reader = Reader { layers, problems: Vec::new() };
+    let mut reader = ConfigReader { layers, problems: Vec::new() };
     let roots = PerRoot::from_fn(|root| match root {
         Root::Local => reader.root(Key::LocalModelsRoot, Key::LocalAllowDelete, Key::LocalHashReaders),
         Root::Lake => reader.root(Key::LakeModelsRoot, Key::LakeAllowDelete, Key::LakeHashReaders),
@@ -136,7 +136,7 @@ fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
 }
 
 /// The data folder is no root, and no part of the library where it lies in one.
-fn keep_out_data(reader: &mut Reader<'_>, roots: &PerRoot<RootConfig>, data: &Path) -> PerRoot<RootConfig> {
+fn keep_out_data(reader: &mut ConfigReader<'_>, roots: &PerRoot<RootConfig>, data: &Path) -> PerRoot<RootConfig> {
     for (key, root) in [(Key::LocalModelsRoot, &roots.local), (Key::LakeModelsRoot, &roots.lake)] {
         if let Some(dir) = &root.dir
             && let Err(error) = check_outside_data(dir, data, &data.join(DEMO_FOLDER))
@@ -152,7 +152,7 @@ fn keep_out_data(reader: &mut Reader<'_>, roots: &PerRoot<RootConfig>, data: &Pa
     })
 }
 
-fn remote(reader: &mut Reader<'_>) -> RemoteConfig {
+fn remote(reader: &mut ConfigReader<'_>) -> RemoteConfig {
     let (cert, key) = (reader.path(Key::RemoteTlsCert), reader.path(Key::RemoteTlsKey));
     for (missing, given, other) in [(Key::RemoteTlsKey, &cert, &key), (Key::RemoteTlsCert, &key, &cert)] {
         if given.is_some() && other.is_none() && reader.text(missing).is_none() {

@@ -131,9 +131,9 @@ impl BatchSummary {
         (self.n_skipped > 0).then(|| format!("{} skipped", number(self.n_skipped)))
     }
 
-    fn words(&self) -> Words {
+    fn words(&self) -> BatchWords {
         let (from, to) = (self.from.label(), self.to.unwrap_or(self.from).label());
-        let words = |doing: &str, done: &str, noun: &'static str, tail: String| Words {
+        let words = |doing: &str, done: &str, noun: &'static str, tail: String| BatchWords {
             doing: doing.to_owned(),
             done: done.to_owned(),
             noun,
@@ -163,14 +163,14 @@ impl BatchSummary {
     }
 }
 
-struct Words {
+struct BatchWords {
     doing: String,
     done: String,
     noun: &'static str,
     tail: String,
 }
 
-impl Words {
+impl BatchWords {
     fn counted(&self, n: u64) -> String {
         counted(n, self.noun)
     }

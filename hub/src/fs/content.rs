@@ -14,7 +14,7 @@ mod source;
 
 pub use crate::domain::content_hash::ContentHash;
 pub use buffers::Buffers;
-pub(super) use buffers::{BLOCK_BYTES, Block, Pool};
+pub(super) use buffers::{BLOCK_BYTES, Block, BufferPool};
 pub(super) use digests::{Digests, GroupDigest, InPlace};
 pub(super) use source::{Source, read_blocks};
 

@@ -18,7 +18,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::domain::root::Root;
 use crate::fs::FsError;
 
-use catalogue::{Content, Entry};
+use catalogue::{DemoContent, DemoEntry};
 
 /// Written before the first file and changed after the last: tells a demo folder from anyone else's,
 /// and a whole one from one whose making was interrupted.
@@ -90,12 +90,12 @@ fn remove_half_made(roots: &DemoRoots) -> Result<(), FsError> {
     Ok(())
 }
 
-fn write_entry(roots: &DemoRoots, entry: &Entry) -> Result<(), FsError> {
+fn write_entry(roots: &DemoRoots, entry: &DemoEntry) -> Result<(), FsError> {
     let bytes = match &entry.content {
-        Content::Weights(model) => weights::safetensors(model),
-        Content::Pickle { seed, size_bytes } => weights::pickle(*seed, *size_bytes),
-        Content::Picture { seed } => picture::png(*seed),
-        Content::Text(text) => text.clone().into_bytes(),
+        DemoContent::Weights(model) => weights::safetensors(model),
+        DemoContent::Pickle { seed, size_bytes } => weights::pickle(*seed, *size_bytes),
+        DemoContent::Picture { seed } => picture::png(*seed),
+        DemoContent::Text(text) => text.clone().into_bytes(),
     };
     for place in &entry.places {
         let path = place.path.split('/').fold(roots.path(place.root).to_owned(), |way, part| way.join(part));

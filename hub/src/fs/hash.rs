@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use crate::fs::at::At;
-use crate::fs::content::{self, Buffers, ContentHash, Digests, GroupDigest, InPlace, Pool, Source, read_blocks};
+use crate::fs::content::{self, BufferPool, Buffers, ContentHash, Digests, GroupDigest, InPlace, Source, read_blocks};
 use crate::fs::rename::TouchError;
 use crate::fs::{FileStamp, Flow, FsError};
 
@@ -152,7 +152,7 @@ fn hash_by_threads(
     source: &mut Source<'_>,
     expected: FileStamp,
     start: checkpoint::Start,
-    pool: &Pool,
+    pool: &BufferPool,
     control: &mut dyn HashControl,
 ) -> Result<ContentHash, HashError> {
     let size_bytes = expected.size_bytes;

@@ -11,7 +11,7 @@ use crate::fs::{FileStamp, FsError, head};
 
 /// A small file as it was read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct SeenFile {
     /// Its content.
     pub bytes: Vec<u8>,
     /// By which a change is noticed.
@@ -19,18 +19,18 @@ pub struct Seen {
 }
 
 /// Reads a small file whole, with its stamp; none if it is not there.
-pub fn read(file: &Entry, max_bytes: u64) -> Result<Option<Seen>, FsError> {
+pub fn read(file: &Entry, max_bytes: u64) -> Result<Option<SeenFile>, FsError> {
     // The stamp first: what changes while it is read is noticed when it is replaced.
     let Some(stamp) = file.stamp_if_there()? else { return Ok(None) };
     match head::read_small(file, max_bytes) {
-        Ok(bytes) => Ok(Some(Seen { bytes, stamp })),
+        Ok(bytes) => Ok(Some(SeenFile { bytes, stamp })),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// Puts `bytes` in the place of what was `seen`, which is kept beside it as `<name>.bak`.
-pub fn replace(file: &Entry, bytes: &[u8], seen: Option<&Seen>) -> Result<(), TouchError> {
+pub fn replace(file: &Entry, bytes: &[u8], seen: Option<&SeenFile>) -> Result<(), TouchError> {
     let part = part_of(file);
     let done = write(&part, bytes).map_err(TouchError::from).and_then(|()| put(file, &part, seen));
     if done.is_err() {
@@ -39,7 +39,7 @@ pub fn replace(file: &Entry, bytes: &[u8], seen: Option<&Seen>) -> Result<(), To
     done
 }
 
-fn put(file: &Entry, part: &Entry, seen: Option<&Seen>) -> Result<(), TouchError> {
+fn put(file: &Entry, part: &Entry, seen: Option<&SeenFile>) -> Result<(), TouchError> {
     let Some(seen) = seen else {
         // One that appeared meanwhile is a change, too.
         return match part.rename_no_clobber(file) {

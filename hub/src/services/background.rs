@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub(super) use progress::{Progress, UNTIL_NEXT_LOOK};
-pub use view::JobView;
+pub use view::BackgroundJobView;
 
 use super::context::ServiceContext;
 use super::{ErrorKind, Event, ServiceError};
@@ -71,7 +71,7 @@ pub(super) trait Work: Kind + Clone + Send + Sync {
     fn event(id: BackgroundJobId) -> Event;
 
     /// A job as it is shown: what all kinds have in common, and what only this one has.
-    fn view(row: &RowOf<Self>, job: JobView) -> Self::View;
+    fn view(row: &RowOf<Self>, job: BackgroundJobView) -> Self::View;
 }
 
 /// The job that a queue works on.
@@ -105,7 +105,7 @@ impl<K: Kind> Job<K> {
     }
 }
 
-struct Queue<K: Kind> {
+struct JobQueue<K: Kind> {
     name: &'static str,
     wake: Notify,
     running: Mutex<Option<Job<K>>>,
@@ -114,7 +114,7 @@ struct Queue<K: Kind> {
 /// Runs the jobs of a kind; clones share them.
 pub(super) struct Runner<K: Kind> {
     context: ServiceContext,
-    queues: Arc<[Queue<K>]>,
+    queues: Arc<[JobQueue<K>]>,
 }
 
 impl<K: Kind> Clone for Runner<K> {
@@ -142,7 +142,7 @@ impl<K: Work> Runner<K> {
             Ok(())
         });
         left.await?;
-        let queues = K::QUEUES.iter().map(|name| Queue { name, wake: Notify::new(), running: Mutex::new(None) });
+        let queues = K::QUEUES.iter().map(|name| JobQueue { name, wake: Notify::new(), running: Mutex::new(None) });
         let runner = Self { context: context.clone(), queues: queues.collect() };
         for at in 0..runner.queues.len() {
             let (this, work) = (runner.clone(), work.clone());
@@ -260,7 +260,7 @@ impl<K: Work> Runner<K> {
     }
 
     /// Runs one job after the other until the program ends.
-    async fn run_all(&self, queue: &Queue<K>, work: &K) {
+    async fn run_all(&self, queue: &JobQueue<K>, work: &K) {
         let ServiceContext { database, ends, tasks, .. } = &self.context;
         loop {
             if !ends.until_writable().await {
@@ -290,7 +290,7 @@ impl<K: Work> Runner<K> {
     }
 
     /// Runs a job to its end. If the program ends first, the job stays as it is for the next start.
-    async fn run(&self, queue: &Queue<K>, work: &K, id: BackgroundJobId) -> Result<(), StorageError> {
+    async fn run(&self, queue: &JobQueue<K>, work: &K, id: BackgroundJobId) -> Result<(), StorageError> {
         let ServiceContext { ends, tasks, events, .. } = &self.context;
         let Some(job) = self.begin(queue, id).await? else { return Ok(()) };
         let cancel = job.progress.cancel.clone();
@@ -339,7 +339,7 @@ impl<K: Work> Runner<K> {
     }
 
     /// Takes a job from its queue, unless someone has cancelled it meanwhile.
-    async fn begin(&self, queue: &Queue<K>, id: BackgroundJobId) -> Result<Option<Job<K>>, StorageError> {
+    async fn begin(&self, queue: &JobQueue<K>, id: BackgroundJobId) -> Result<Option<Job<K>>, StorageError> {
         let (this, name) = (self.clone(), queue.name);
         let begun = self.context.database.write(move |tx| {
             let Some(mut row) = background::show::<K>(tx, id)?.filter(|row| !row.state.is_final()) else {

@@ -11,7 +11,7 @@ mod weights;
 
 use serde::Serialize;
 
-use super::background::{JobView, Runner};
+use super::background::{BackgroundJobView, Runner};
 use super::context::ServiceContext;
 use super::{ErrorKind, ServiceError};
 use crate::domain::duplicates::{SearchReport, SearchScope};
@@ -29,7 +29,7 @@ use search::Searching;
 pub struct DuplicateScanView {
     /// How far it is.
     #[serde(flatten)]
-    pub job: JobView,
+    pub job: BackgroundJobView,
     /// Where it searches, and for what.
     #[serde(flatten)]
     pub scope: SearchScope,

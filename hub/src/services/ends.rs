@@ -30,16 +30,16 @@ pub struct Ends {
 }
 
 /// Counts an end as kept for as long as it lives.
-struct Kept(Arc<AtomicUsize>);
+struct KeptEnd(Arc<AtomicUsize>);
 
-impl Kept {
+impl KeptEnd {
     fn new(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::AcqRel);
         Self(Arc::clone(count))
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptEnd {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
@@ -72,7 +72,7 @@ impl Ends {
                 stored => return stored,
             }
         }
-        let _kept = Kept::new(&self.n_kept);
+        let _kept = KeptEnd::new(&self.n_kept);
         kept();
         let turn = async {
             tokio::select! {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::background::{JobView, Runner};
+use super::background::{BackgroundJobView, Runner};
 use super::context::ServiceContext;
 use super::{ErrorKind, ServiceError};
 use crate::domain::ids::{BackgroundJobId, RootRowId};
@@ -30,7 +30,7 @@ use work::Hashing;
 pub struct HashJobView {
     /// How far it is.
     #[serde(flatten)]
-    pub job: JobView,
+    pub job: BackgroundJobView,
     /// The root it is about.
     pub root: Root,
     /// Which files it reads: those without a hash, or all.

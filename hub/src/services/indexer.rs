@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::background::{JobView, Runner, view};
+use super::background::{BackgroundJobView, Runner, view};
 use super::context::ServiceContext;
 use super::events::until_roots_change;
 use super::{ErrorKind, ServiceError};
@@ -41,7 +41,7 @@ use scanning::Scanning;
 pub struct ScanView {
     /// How far it is.
     #[serde(flatten)]
-    pub job: JobView,
+    pub job: BackgroundJobView,
     /// What it found out.
     #[serde(flatten)]
     pub report: ScanReport,

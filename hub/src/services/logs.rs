@@ -34,7 +34,7 @@ pub struct LogLine {
 
 /// The latest lines with their numbers.
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptLines {
     lines: VecDeque<(u64, LogLine)>,
     next: u64,
 }
@@ -42,7 +42,7 @@ struct Kept {
 /// The latest lines; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Logs {
-    lines: Arc<Mutex<Kept>>,
+    lines: Arc<Mutex<KeptLines>>,
 }
 
 impl Logs {

@@ -36,7 +36,7 @@ pub struct MirrorRequest {
 
 /// What a person says when a plan is carried out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Confirmation {
+pub struct PlanConfirmation {
     /// How many files are deleted, in digits.
     pub deletes: Option<String>,
     /// That contents go of which no other copy is known.
@@ -146,7 +146,7 @@ impl Mirror {
     }
 
     /// Carries a plan out, as one batch.
-    pub async fn apply(&self, id: PlanId, said: Confirmation) -> Result<PlanReceipt, ServiceError> {
+    pub async fn apply(&self, id: PlanId, said: PlanConfirmation) -> Result<PlanReceipt, ServiceError> {
         let this = self.clone();
         let receipt =
             self.tasks.blocking(move || this.apply_blocking(id, &said)).await.ok_or(ServiceError::ShuttingDown)??;
@@ -187,7 +187,7 @@ impl Mirror {
         Ok((from, to))
     }
 
-    fn apply_blocking(&self, id: PlanId, said: &Confirmation) -> Result<PlanReceipt, ServiceError> {
+    fn apply_blocking(&self, id: PlanId, said: &PlanConfirmation) -> Result<PlanReceipt, ServiceError> {
         let plan = self.database.read_blocking(|connection| plans::show(connection, id))?;
         let plan = plan.ok_or_else(|| ServiceError::not_found("plan"))?;
         let (from, to) = (plan.asked.from.0, plan.asked.to.0);

@@ -30,7 +30,7 @@ use crate::storage::queue::{batches, claim};
 use crate::storage::views::transfers::TransferView;
 use crate::storage::{Database, facts};
 
-pub use crate::storage::queue::batches::Place;
+pub use crate::storage::queue::batches::BatchPlace;
 pub use live::GroupView;
 pub use request::{Action, BatchReceipt, QueueStatus, SkippedPath, TransferRequest};
 pub use requests::{EvictionReceipt, Named, RenameOffer, Resolution, rename_offer};
@@ -142,7 +142,7 @@ impl Queue {
     }
 
     /// Puts a transfer elsewhere in the order.
-    pub async fn place(&self, id: TransferId, place: Place) -> Result<(), ServiceError> {
+    pub async fn place(&self, id: TransferId, place: BatchPlace) -> Result<(), ServiceError> {
         self.database
             .write(move |tx| match crate::storage::queue::row::show(tx, id)? {
                 None => Err(crate::storage::StorageError::Missing("transfer")),

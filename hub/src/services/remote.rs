@@ -49,10 +49,10 @@ use job_view::Moment;
 pub struct Remote {
     /// The session and its key.
     pub sessions: Sessions,
-    inner: Arc<Inner>,
+    inner: Arc<RemoteInner>,
 }
 
-struct Inner {
+struct RemoteInner {
     settings: Settings,
     database: Database,
     roots: Roots,
@@ -94,7 +94,7 @@ impl Remote {
     pub(super) async fn start(context: ServiceContext, hasher: Hasher, sources: Sources) -> Result<Self, ServiceError> {
         let sessions = Sessions::start(&context).await?;
         let ServiceContext { settings, database, roots, events, history, tasks, .. } = context;
-        let inner = Inner {
+        let inner = RemoteInner {
             settings,
             database,
             roots,

@@ -74,7 +74,7 @@ pub struct RootStatus {
 }
 
 #[derive(Debug, Clone)]
-struct Known {
+struct KnownRoot {
     dir: Option<RootDir>,
     live: Option<LiveRoot>,
     status: RootStatus,
@@ -87,7 +87,7 @@ pub struct Roots {
     database: Database,
     events: Events,
     history: History,
-    known: Arc<RwLock<PerRoot<Known>>>,
+    known: Arc<RwLock<PerRoot<KnownRoot>>>,
     real_paths: Arc<RwLock<links::RealPaths>>,
     look_now: Arc<tokio::sync::Notify>,
 }
@@ -101,7 +101,7 @@ impl Roots {
         history: History,
         tasks: &Tasks,
     ) -> Self {
-        let unknown = |_| Known {
+        let unknown = |_| KnownRoot {
             dir: None,
             live: None,
             status: RootStatus {

@@ -37,7 +37,7 @@ const MAX_STREAMS: usize = 48;
 
 /// A content at a place where it may be handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ContentPlace {
     pub root: Root,
     pub path: RelPath,
     pub hash: Blake3,
@@ -63,10 +63,10 @@ pub enum ServeError {
 /// Hands out contents; clones share the limits.
 #[derive(Clone)]
 pub struct Serving {
-    inner: Arc<Inner>,
+    inner: Arc<ServingInner>,
 }
 
-struct Inner {
+struct ServingInner {
     settings: Settings,
     database: Database,
     roots: Roots,
@@ -83,8 +83,8 @@ struct Inner {
 
 /// A content that is open and was found to be the right one.
 #[derive(Debug)]
-pub struct Opened {
-    place: Place,
+pub struct OpenedContent {
+    place: ContentPlace,
     file: ServedFile,
     pub size_bytes: u64,
 }
@@ -93,7 +93,7 @@ impl Serving {
     /// Nothing is handed out yet.
     pub(super) fn start(context: ServiceContext) -> Self {
         Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(ServingInner {
                 agent: AgentProgram::new(context.settings.clone()),
                 settings: context.settings,
                 database: context.database,
@@ -126,7 +126,7 @@ impl Serving {
     }
 
     /// Opens a content, if the file is still the one that was hashed.
-    pub async fn open(&self, place: Place) -> Result<Opened, ServeError> {
+    pub async fn open(&self, place: ContentPlace) -> Result<OpenedContent, ServeError> {
         let live = self.inner.roots.live(place.root).map_err(|error| ServeError::Unavailable(error.to_string()))?;
         let (row, path) = (live.row, place.path.clone());
         let known = self.inner.database.read(move |connection| index::file_at(connection, row, &path));
@@ -143,7 +143,7 @@ impl Serving {
             file
         });
         match opening.await {
-            Ok(Ok(file)) => Ok(Opened { size_bytes: stamp.size_bytes, place, file }),
+            Ok(Ok(file)) => Ok(OpenedContent { size_bytes: stamp.size_bytes, place, file }),
             Ok(Err(TouchError::Changed)) => {
                 self.forget(&place).await;
                 Err(ServeError::Changed)
@@ -170,7 +170,7 @@ impl Serving {
     }
 
     /// The file is not what its hash says: the index takes it as it is now, without a hash.
-    pub(super) async fn forget(&self, place: &Place) {
+    pub(super) async fn forget(&self, place: &ContentPlace) {
         let Ok(live) = self.inner.roots.live(place.root) else { return };
         let (hash, path) = (place.hash, place.path.clone());
         let database = self.inner.database.clone();

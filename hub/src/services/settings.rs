@@ -48,10 +48,10 @@ pub enum SettingsError {
 /// The configuration in force; clones share it.
 #[derive(Clone)]
 pub struct Settings {
-    inner: Arc<RwLock<Inner>>,
+    inner: Arc<RwLock<SettingsInner>>,
 }
 
-struct Inner {
+struct SettingsInner {
     layers: Layers,
     config: Arc<Config>,
 }
@@ -59,7 +59,7 @@ struct Inner {
 impl Settings {
     /// Takes the configuration that was read at the start.
     pub fn new(layers: Layers, config: Config) -> Self {
-        Self { inner: Arc::new(RwLock::new(Inner { layers, config: Arc::new(config) })) }
+        Self { inner: Arc::new(RwLock::new(SettingsInner { layers, config: Arc::new(config) })) }
     }
 
     /// The configuration in force.
@@ -122,7 +122,7 @@ impl Settings {
     }
 }
 
-fn view(inner: &Inner, key: Key) -> SettingView {
+fn view(inner: &SettingsInner, key: Key) -> SettingView {
     let (value, source) = match inner.layers.get(key) {
         Some((text, source)) => (Some(text.to_owned()), source),
         None if key == Key::AppDataDir => (Some(inner.config.app_data_dir.display().to_string()), Source::Default),

@@ -21,7 +21,7 @@ const KEPT: usize = 400;
 
 /// How fast it went, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sample {
+pub struct ThroughputSample {
     /// When it was taken.
     pub at: Instant,
     /// Bytes per second.
@@ -31,7 +31,7 @@ pub struct Sample {
 /// The latest rates; clones share them.
 #[derive(Clone, Default)]
 pub struct Throughput {
-    samples: Arc<Mutex<VecDeque<Sample>>>,
+    samples: Arc<Mutex<VecDeque<ThroughputSample>>>,
 }
 
 impl Throughput {
@@ -61,8 +61,8 @@ impl Throughput {
     }
 
     /// The latest rates up to this moment, the oldest first.
-    pub fn recent(&self, now: Instant) -> Vec<Sample> {
-        let is_recent = |sample: &&Sample| now.saturating_duration_since(sample.at) <= SPAN;
+    pub fn recent(&self, now: Instant) -> Vec<ThroughputSample> {
+        let is_recent = |sample: &&ThroughputSample| now.saturating_duration_since(sample.at) <= SPAN;
         self.samples.lock().iter().filter(is_recent).copied().collect()
     }
 
@@ -85,11 +85,11 @@ impl Throughput {
 
     fn push(&self, rate: u64, at: Instant) {
         let mut samples = self.samples.lock();
-        let is_old = |first: &Sample| at.saturating_duration_since(first.at) > SPAN;
+        let is_old = |first: &ThroughputSample| at.saturating_duration_since(first.at) > SPAN;
         while samples.len() >= KEPT || samples.front().is_some_and(is_old) {
             samples.pop_front();
         }
-        samples.push_back(Sample { at, rate });
+        samples.push_back(ThroughputSample { at, rate });
     }
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use shared_protocol::{Blake3, GroupList, RelPath, Sha256};
 
 use super::index::FileRow;
-use super::rot::News;
+use super::rot::RotNews;
 use super::stale::Marker;
 use super::{StorageError, digest_column, folder_range, from_db, identity_column, now_ms, to_db};
 use crate::domain::content_hash::ContentHash;
@@ -150,7 +150,7 @@ impl<'c> Recorder<'c> {
         let marked = expected.filter(|expected| *expected != found);
         self.again.execute((id, found.as_bytes(), marked.map(|hash| *hash.as_bytes()), identity))?;
         let is_told = rotted.is_none() || marked.is_none();
-        let news = |expected| News { root, path: path.clone(), expected, found };
+        let news = |expected| RotNews { root, path: path.clone(), expected, found };
         Ok(Stored { is_new: true, rot: expected.filter(|_| is_told).map(news) })
     }
 }
@@ -170,7 +170,7 @@ pub(super) struct Stored {
     /// The index did not have it.
     pub(super) is_new: bool,
     /// The file does not hold what it did, or does so again.
-    pub(super) rot: Option<News>,
+    pub(super) rot: Option<RotNews>,
 }
 
 /// The cached SHA-256 of a file, if its cached content is this one.

@@ -13,7 +13,7 @@ mod rows;
 
 pub use apply::{Refused, enqueue, refusal};
 pub use build::build;
-pub use overwrites::{Candidate, candidates};
+pub use overwrites::{OverwriteCandidate, candidates};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::RelPath;

@@ -19,10 +19,10 @@ const READERS: usize = 4;
 /// The hub's database; clones share it.
 #[derive(Clone)]
 pub struct Database {
-    inner: Arc<Inner>,
+    inner: Arc<PoolInner>,
 }
 
-struct Inner {
+struct PoolInner {
     path: PathBuf,
     /// None when the database was closed.
     writer: Mutex<Option<Connection>>,
@@ -50,7 +50,7 @@ impl Database {
     /// The same where somebody knows how much room there is for copies.
     pub fn open_with_room(path: &Path, room: Room<'_>) -> Result<(Self, Opened), StorageError> {
         let (writer, opened) = open::writer(path, room).map_err(|error| error.about_file(path))?;
-        let inner = Inner {
+        let inner = PoolInner {
             path: path.to_owned(),
             writer: Mutex::new(Some(writer)),
             readers: Mutex::new(Readers { idle: Vec::new(), n_open: 0, closed: false }),
@@ -220,7 +220,7 @@ impl Database {
 
 /// A borrowed reading connection, given back when dropped.
 struct Reader<'a> {
-    inner: &'a Inner,
+    inner: &'a PoolInner,
     connection: Option<Connection>,
 }
 

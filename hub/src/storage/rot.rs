@@ -18,7 +18,7 @@ const MOST_LINES: usize = 20;
 
 /// What a proof found out about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
+pub struct RotNews {
     pub root: RootRowId,
     /// Which file.
     pub path: RelPath,
@@ -29,7 +29,7 @@ pub struct News {
 }
 
 /// Tells people.
-pub(super) fn tell(connection: &Connection, news: &[News]) -> Result<(), StorageError> {
+pub(super) fn tell(connection: &Connection, news: &[RotNews]) -> Result<(), StorageError> {
     for one in news.iter().take(MOST_LINES) {
         let root = if roots::active(connection, Root::Lake)?.is_some_and(|row| row.id == one.root) {
             Root::Lake

@@ -30,7 +30,7 @@ pub struct UnseenFolder {
 }
 
 /// An entry of the register before it is written.
-struct Entry<'a> {
+struct SkippedEntry<'a> {
     folder: Option<FolderId>,
     path: &'a str,
     /// A JSON list.
@@ -44,7 +44,7 @@ fn text(keys: &[String]) -> Result<String, StorageError> {
     serde_json::to_string(keys).map_err(|error| StorageError::damaged("a list of keys", error))
 }
 
-fn insert(connection: &Connection, root: RootRowId, entry: &Entry<'_>) -> Result<(), StorageError> {
+fn insert(connection: &Connection, root: RootRowId, entry: &SkippedEntry<'_>) -> Result<(), StorageError> {
     connection
         .prepare_cached(
             "INSERT INTO skipped_entries (root_id, folder_id, path, match_key, keys, reason, is_unknown, detail, mount)
@@ -65,11 +65,11 @@ fn insert(connection: &Connection, root: RootRowId, entry: &Entry<'_>) -> Result
 }
 
 /// An entry of a folder as it is stored: path, reason, what belongs to it, and keys.
-type Known = (String, i64, Option<String>, String);
+type KnownSkipped = (String, i64, Option<String>, String);
 
 /// What a listing changed in the register.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenSkips {
     /// Entries were added.
     pub added: bool,
     /// Entries that the listing has no more; they go with [`remove`] when the scan is conclusive.
@@ -82,9 +82,9 @@ pub fn write_listing(
     root: RootRowId,
     (folder, path): (FolderId, &str),
     skipped: &[Skip],
-) -> Result<Written, StorageError> {
+) -> Result<WrittenSkips, StorageError> {
     // Two names may be shown alike.
-    let mut known: HashMap<Known, Vec<i64>> = HashMap::new();
+    let mut known: HashMap<KnownSkipped, Vec<i64>> = HashMap::new();
     let mut statement =
         connection.prepare_cached("SELECT path, reason, detail, keys, id FROM skipped_entries WHERE folder_id = ?1")?;
     let mut rows = statement.query([folder.0])?;
@@ -93,7 +93,7 @@ pub fn write_listing(
     }
     let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
     let key_prefix = match_key(&prefix);
-    let mut written = Written::default();
+    let mut written = WrittenSkips::default();
     for skip in skipped {
         let path = format!("{prefix}{}", skip.name);
         let names = std::iter::once(match_key(&skip.name)).chain(skip.also.iter().cloned());
@@ -104,7 +104,11 @@ pub fn write_listing(
         }
         let keys = &same.3;
         let (reason, detail) = (skip.reason, skip.detail.as_deref());
-        insert(connection, root, &Entry { folder: Some(folder), path: &path, keys, reason, detail, mount: None })?;
+        insert(
+            connection,
+            root,
+            &SkippedEntry { folder: Some(folder), path: &path, keys, reason, detail, mount: None },
+        )?;
         written.added = true;
     }
     written.gone = known.into_values().flatten().collect();
@@ -152,7 +156,7 @@ pub fn write_unseen(
         insert(
             connection,
             root,
-            &Entry {
+            &SkippedEntry {
                 folder: None,
                 path,
                 keys: &keys,

@@ -169,7 +169,7 @@ const IN_TRASH: &str = "/.comfy-hub-trash/";
 
 /// A file that was found in the trash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundInTrash {
     /// Where it was.
     pub path: RelPath,
     /// Where it lies.
@@ -181,7 +181,7 @@ pub struct Found {
 }
 
 /// Takes in a file that this database did not know, or knew as another.
-pub fn adopt(connection: &Connection, root: RootRowId, file: &Found) -> Result<(), StorageError> {
+pub fn adopt(connection: &Connection, root: RootRowId, file: &FoundInTrash) -> Result<(), StorageError> {
     connection
         .prepare_cached(
             "INSERT INTO trash (root_id, batch_id, transfer_id, path, trash_path, size_bytes, modified, deleted_at)

@@ -18,7 +18,7 @@ use self::message::Message;
 use self::pending::Pending;
 use super::WebState;
 use super::error::{Answer, Problem};
-use super::socket::{self, End, Feed, MAX_INCOMING_BYTES, PATIENCE};
+use super::socket::{self, Feed, MAX_INCOMING_BYTES, PATIENCE, SocketEnd};
 use crate::services::Event;
 
 /// Opens the stream of changes: a snapshot first, then each change, at most four times a second per
@@ -47,7 +47,7 @@ pub(super) async fn open_events(
 }
 
 /// Serves one client until it leaves, is too slow, or the hub ends.
-async fn serve<S, E>(socket: S, state: &WebState, shutdown: &CancellationToken, patience: Duration) -> End
+async fn serve<S, E>(socket: S, state: &WebState, shutdown: &CancellationToken, patience: Duration) -> SocketEnd
 where
     S: Sink<Frame> + Stream<Item = Result<Frame, E>> + Unpin,
 {

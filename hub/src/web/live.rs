@@ -47,7 +47,7 @@ pub(super) async fn open_live(
     Ok(upgrade.max_message_size(MAX_INCOMING_BYTES).max_frame_size(MAX_INCOMING_BYTES).on_upgrade(
         move |socket: WebSocket| async move {
             let shutdown = state.tasks.token().clone();
-            Box::pin(socket::serve(socket, &state, &shutdown, PATIENCE, Page::new(topics))).await;
+            Box::pin(socket::serve(socket, &state, &shutdown, PATIENCE, LivePage::new(topics))).await;
             drop((place, held));
         },
     ))
@@ -63,7 +63,7 @@ pub(super) async fn poll(State(state): State<WebState>, Params(query): Params<Li
 }
 
 /// A page that is open, with what it was told.
-struct Page {
+struct LivePage {
     topics: Vec<Topic>,
     stale: Vec<Topic>,
     changed: Vec<&'static str>,
@@ -72,7 +72,7 @@ struct Page {
     is_new: bool,
 }
 
-impl Page {
+impl LivePage {
     /// What changed between the page's making and this moment nobody told it: it starts with everything.
     fn new(topics: Vec<Topic>) -> Self {
         let mut page = Self { topics, stale: Vec::new(), changed: Vec::new(), sent: HashMap::new(), is_new: true };
@@ -81,7 +81,7 @@ impl Page {
     }
 }
 
-impl Feed for Page {
+impl Feed for LivePage {
     fn add(&mut self, event: Event) {
         for topic in &self.topics {
             if topic.is_about(event) && !self.stale.contains(topic) {

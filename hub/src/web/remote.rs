@@ -25,7 +25,7 @@ use shared_protocol::refusal::{Health, Refusal, RefusalCode};
 use shared_protocol::{routes, version};
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use refused::Refused;
+pub use refused::RefusedPeer;
 
 use crate::services::{Services, Tasks};
 
@@ -61,12 +61,12 @@ async fn health() -> Json<Health> {
     Json(Health { app: version::APP.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-async fn nothing_there() -> Refused {
-    Refused::not_found("There is nothing at this address.")
+async fn nothing_there() -> RefusedPeer {
+    RefusedPeer::not_found("There is nothing at this address.")
 }
 
-async fn wrong_method() -> Refused {
-    Refused::from(Refusal {
+async fn wrong_method() -> RefusedPeer {
+    RefusedPeer::from(Refusal {
         code: RefusalCode::Protocol,
         detail: "This can't be asked of this address.".to_owned(),
         retry: false,
@@ -74,8 +74,8 @@ async fn wrong_method() -> Refused {
     })
 }
 
-fn stumbled() -> Refused {
-    Refused::unavailable("The hub stumbled over this request. Its log says why.")
+fn stumbled() -> RefusedPeer {
+    RefusedPeer::unavailable("The hub stumbled over this request. Its log says why.")
 }
 
 /// Nothing here is kept by anyone in between, or shown by a browser as something else.

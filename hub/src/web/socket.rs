@@ -37,7 +37,7 @@ pub(super) const MAX_INCOMING_BYTES: usize = 4 << 10;
 
 /// Why a client is no longer served.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum SocketEnd {
     /// It left, or the connection broke.
     Left,
     /// It did not take a message in time.
@@ -72,7 +72,7 @@ pub(super) async fn serve<S, E, F>(
     shutdown: &CancellationToken,
     patience: Duration,
     feed: F,
-) -> End
+) -> SocketEnd
 where
     S: Sink<Frame> + Stream<Item = Result<Frame, E>> + Unpin,
     F: Feed,
@@ -83,9 +83,9 @@ where
         Err(end) => end,
     };
     let farewell = match end {
-        End::Left => None,
-        End::TooSlow => Some((close_code::AGAIN, "too slow: connect again for a new snapshot")),
-        End::Shutdown => Some((close_code::RESTART, "the hub is shutting down: connect again later")),
+        SocketEnd::Left => None,
+        SocketEnd::TooSlow => Some((close_code::AGAIN, "too slow: connect again for a new snapshot")),
+        SocketEnd::Shutdown => Some((close_code::RESTART, "the hub is shutting down: connect again later")),
     };
     if let Some((code, reason)) = farewell {
         let frame = Frame::Close(Some(CloseFrame { code, reason: reason.into() }));
@@ -98,7 +98,7 @@ impl<S, E> Client<'_, S>
 where
     S: Sink<Frame> + Stream<Item = Result<Frame, E>> + Unpin,
 {
-    async fn run<F: Feed>(&mut self, state: &WebState, mut feed: F) -> Result<std::convert::Infallible, End> {
+    async fn run<F: Feed>(&mut self, state: &WebState, mut feed: F) -> Result<std::convert::Infallible, SocketEnd> {
         // Listening begins before the first message is made, so that nothing falls in between.
         let mut events = state.services.events.subscribe();
         let mut next = Instant::now();
@@ -110,7 +110,7 @@ where
                 event = events.recv() => match event {
                     Ok(event) => feed.add(event),
                     Err(RecvError::Lagged(_)) => feed.everything(),
-                    Err(RecvError::Closed) => return Err(End::Shutdown),
+                    Err(RecvError::Closed) => return Err(SocketEnd::Shutdown),
                 },
                 () = sleep_until(next), if feed.is_pending() => {
                     for message in feed.messages(state).await {
@@ -119,28 +119,28 @@ where
                     next = Instant::now() + PACE;
                 }
                 frame = self.socket.next() => match frame {
-                    Some(Ok(Frame::Close(_)) | Err(_)) | None => return Err(End::Left),
+                    Some(Ok(Frame::Close(_)) | Err(_)) | None => return Err(SocketEnd::Left),
                     Some(Ok(_)) => heard = Instant::now(),
                 },
                 _ = ping.tick() => {
                     if heard.elapsed() > SILENCE {
-                        return Err(End::Left);
+                        return Err(SocketEnd::Left);
                     }
                     self.send(Frame::Ping(axum::body::Bytes::new())).await?;
                 }
-                () = self.shutdown.cancelled() => return Err(End::Shutdown),
+                () = self.shutdown.cancelled() => return Err(SocketEnd::Shutdown),
             }
         }
     }
 
-    async fn send(&mut self, frame: Frame) -> Result<(), End> {
+    async fn send(&mut self, frame: Frame) -> Result<(), SocketEnd> {
         tokio::select! {
             sent = timeout(self.patience, self.socket.send(frame)) => match sent {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(End::Left),
-                Err(_) => Err(End::TooSlow),
+                Ok(Err(_)) => Err(SocketEnd::Left),
+                Err(_) => Err(SocketEnd::TooSlow),
             },
-            () = self.shutdown.cancelled() => Err(End::Shutdown),
+            () = self.shutdown.cancelled() => Err(SocketEnd::Shutdown),
         }
     }
 }

@@ -12,14 +12,14 @@ use crate::storage::views::spelled::{self, Spelled};
 
 /// A folder or path that was named; `None` is the root's own folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::web) enum Named {
+pub(in crate::web) enum NamedPath {
     /// It is there, or nobody knows whether it is.
     There(Option<RelPath>),
     /// It is in no index; as it was typed.
     Missing(RelPath),
 }
 
-impl Named {
+impl NamedPath {
     /// The folder, where one that is missing is no answer.
     pub(in crate::web) fn or_not_found(self, place: &str) -> Answer<Option<RelPath>> {
         match self {
@@ -40,8 +40,8 @@ impl Named {
 }
 
 /// A folder of a root.
-pub(in crate::web) async fn folder(state: &WebState, root: Root, typed: Option<TypedFolder>) -> Answer<Named> {
-    let Some(typed) = typed else { return Ok(Named::There(None)) };
+pub(in crate::web) async fn folder(state: &WebState, root: Root, typed: Option<TypedFolder>) -> Answer<NamedPath> {
+    let Some(typed) = typed else { return Ok(NamedPath::There(None)) };
     let wanted = typed.clone();
     let found = state.services.database.read(move |connection| spelled::folder(connection, root, &wanted)).await?;
     named(root, found, typed.typed())
@@ -57,8 +57,12 @@ pub(in crate::web) async fn in_address(
 }
 
 /// A folder of both roots: as one of them spells it, `first` before the other.
-pub(in crate::web) async fn folder_of_both(state: &WebState, first: Root, typed: Option<TypedFolder>) -> Answer<Named> {
-    let Some(typed) = typed else { return Ok(Named::There(None)) };
+pub(in crate::web) async fn folder_of_both(
+    state: &WebState,
+    first: Root,
+    typed: Option<TypedFolder>,
+) -> Answer<NamedPath> {
+    let Some(typed) = typed else { return Ok(NamedPath::There(None)) };
     let wanted = typed.clone();
     let read = move |connection: &_| {
         let at = |root| spelled::folder(connection, root, &wanted);
@@ -104,8 +108,8 @@ pub(in crate::web) async fn evicted(state: &WebState, typed: Vec<TypedPath>) -> 
 }
 
 /// A folder in which files may have been evicted, or that is there.
-pub(in crate::web) async fn evicted_folder(state: &WebState, typed: Option<TypedFolder>) -> Answer<Named> {
-    let Some(typed) = typed else { return Ok(Named::There(None)) };
+pub(in crate::web) async fn evicted_folder(state: &WebState, typed: Option<TypedFolder>) -> Answer<NamedPath> {
+    let Some(typed) = typed else { return Ok(NamedPath::There(None)) };
     let wanted = typed.clone();
     let read = move |connection: &_| spelled::evicted(connection, Root::Local, &wanted);
     match state.services.database.read(read).await? {
@@ -147,11 +151,11 @@ fn below(root: Root, found: Spelled, typed: &str) -> Answer<RelPath> {
     named(root, found, typed)?.any().ok_or_else(root_itself)
 }
 
-fn named(root: Root, found: Spelled, typed: &str) -> Answer<Named> {
+fn named(root: Root, found: Spelled, typed: &str) -> Answer<NamedPath> {
     match found {
-        Spelled::Root => Ok(Named::There(None)),
-        Spelled::Is(path) | Spelled::Unseen(path) => Ok(Named::There(Some(path))),
-        Spelled::Missing(path) => Ok(Named::Missing(path)),
+        Spelled::Root => Ok(NamedPath::There(None)),
+        Spelled::Is(path) | Spelled::Unseen(path) => Ok(NamedPath::There(Some(path))),
+        Spelled::Missing(path) => Ok(NamedPath::Missing(path)),
         Spelled::Several(paths) => {
             let names: Vec<String> = paths.iter().map(|path| format!("\"{path}\"")).collect();
             let text = format!(

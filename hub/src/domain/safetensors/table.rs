@@ -9,7 +9,7 @@ use super::HeaderError;
 
 /// Where a tensor lies and how it is read.
 #[derive(Debug, Deserialize, Serialize)]
-struct Place {
+struct TensorPlace {
     dtype: String,
     shape: Vec<u64>,
     data_offsets: (u64, u64),
@@ -20,8 +20,8 @@ struct Place {
 pub fn tensor_table(header: &[u8]) -> Result<String, HeaderError> {
     let mut entries: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header)?;
     entries.remove("__metadata__");
-    let places = entries.into_iter().map(|(name, entry)| Ok((name, serde_json::from_value::<Place>(entry)?)));
-    let places: BTreeMap<String, Place> = places.collect::<Result<_, serde_json::Error>>()?;
+    let places = entries.into_iter().map(|(name, entry)| Ok((name, serde_json::from_value::<TensorPlace>(entry)?)));
+    let places: BTreeMap<String, TensorPlace> = places.collect::<Result<_, serde_json::Error>>()?;
     Ok(serde_json::to_string(&places)?)
 }
 

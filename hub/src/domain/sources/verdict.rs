@@ -125,7 +125,7 @@ impl Verdict {
 
 /// What a site answered in the end, as far as it matters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ProbeAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The size of the whole file: of `Content-Range`, or `Content-Length` where all was sent.
@@ -156,7 +156,7 @@ pub struct Wanted {
 }
 
 /// What an answer says.
-pub fn judge(answer: &Answer, wanted: &Wanted) -> Verdict {
+pub fn judge(answer: &ProbeAnswer, wanted: &Wanted) -> Verdict {
     if answer.is_login {
         return needs_token(answer);
     }
@@ -180,7 +180,7 @@ pub fn judge(answer: &Answer, wanted: &Wanted) -> Verdict {
     }
 }
 
-fn needs_token(answer: &Answer) -> Verdict {
+fn needs_token(answer: &ProbeAnswer) -> Verdict {
     let detail = if answer.sent_token {
         "The site did not take the token that is set"
     } else {
@@ -189,7 +189,7 @@ fn needs_token(answer: &Answer) -> Verdict {
     Verdict::new(CheckStatus::NeedsToken, detail)
 }
 
-fn judge_file(answer: &Answer, wanted: &Wanted) -> Verdict {
+fn judge_file(answer: &ProbeAnswer, wanted: &Wanted) -> Verdict {
     let kind = answer.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
     let is_page = ["text/html", "application/xhtml", "application/json", "application/problem+json"]
         .iter()
@@ -241,8 +241,8 @@ mod tests {
 
     const SHA: [u8; 32] = [7; 32];
 
-    fn file(total: u64) -> Answer {
-        Answer { status: 206, total_bytes: Some(total), ..Answer::default() }
+    fn file(total: u64) -> ProbeAnswer {
+        ProbeAnswer { status: 206, total_bytes: Some(total), ..ProbeAnswer::default() }
     }
 
     fn wanted() -> Wanted {
@@ -252,33 +252,33 @@ mod tests {
     #[rstest]
     #[case(file(10), CheckStatus::Ok)]
     #[case(file(11), CheckStatus::SizeDiffers)]
-    #[case(Answer { status: 200, ..file(10) }, CheckStatus::Ok)]
-    #[case(Answer { status: 200, total_bytes: None, ..file(10) }, CheckStatus::Ok)]
-    #[case(Answer { status: 416, total_bytes: Some(0), ..file(0) }, CheckStatus::SizeDiffers)]
-    #[case(Answer { status: 416, total_bytes: None, ..file(0) }, CheckStatus::Unreachable)]
-    #[case(Answer { content_type: Some("text/HTML; charset=utf-8".into()), ..file(10) }, CheckStatus::NotAFile)]
-    #[case(Answer { content_type: Some("application/json".into()), ..file(10) }, CheckStatus::NotAFile)]
-    #[case(Answer { content_type: Some("application/octet-stream".into()), ..file(10) }, CheckStatus::Ok)]
-    #[case(Answer { linked_sha256: Some(Sha256::from_bytes([8; 32])), ..file(10) }, CheckStatus::ContentDiffers)]
-    #[case(Answer { linked_sha256: Some(Sha256::from_bytes(SHA)), ..file(10) }, CheckStatus::Ok)]
-    #[case(Answer { linked_size: Some(9), ..file(10) }, CheckStatus::SizeDiffers)]
-    #[case(Answer { is_login: true, ..file(10) }, CheckStatus::NeedsToken)]
-    #[case(Answer { status: 401, ..Answer::default() }, CheckStatus::NeedsToken)]
-    #[case(Answer { status: 403, ..Answer::default() }, CheckStatus::Forbidden)]
-    #[case(Answer { status: 404, ..Answer::default() }, CheckStatus::NotFound)]
-    #[case(Answer { status: 410, ..Answer::default() }, CheckStatus::NotFound)]
-    #[case(Answer { status: 429, ..Answer::default() }, CheckStatus::RateLimited)]
-    #[case(Answer { status: 503, ..Answer::default() }, CheckStatus::Unreachable)]
-    #[case(Answer { status: 302, ..Answer::default() }, CheckStatus::Unreachable)]
-    fn an_answer_is_judged(#[case] answer: Answer, #[case] status: CheckStatus) {
+    #[case(ProbeAnswer { status: 200, ..file(10) }, CheckStatus::Ok)]
+    #[case(ProbeAnswer { status: 200, total_bytes: None, ..file(10) }, CheckStatus::Ok)]
+    #[case(ProbeAnswer { status: 416, total_bytes: Some(0), ..file(0) }, CheckStatus::SizeDiffers)]
+    #[case(ProbeAnswer { status: 416, total_bytes: None, ..file(0) }, CheckStatus::Unreachable)]
+    #[case(ProbeAnswer { content_type: Some("text/HTML; charset=utf-8".into()), ..file(10) }, CheckStatus::NotAFile)]
+    #[case(ProbeAnswer { content_type: Some("application/json".into()), ..file(10) }, CheckStatus::NotAFile)]
+    #[case(ProbeAnswer { content_type: Some("application/octet-stream".into()), ..file(10) }, CheckStatus::Ok)]
+    #[case(ProbeAnswer { linked_sha256: Some(Sha256::from_bytes([8; 32])), ..file(10) }, CheckStatus::ContentDiffers)]
+    #[case(ProbeAnswer { linked_sha256: Some(Sha256::from_bytes(SHA)), ..file(10) }, CheckStatus::Ok)]
+    #[case(ProbeAnswer { linked_size: Some(9), ..file(10) }, CheckStatus::SizeDiffers)]
+    #[case(ProbeAnswer { is_login: true, ..file(10) }, CheckStatus::NeedsToken)]
+    #[case(ProbeAnswer { status: 401, ..ProbeAnswer::default() }, CheckStatus::NeedsToken)]
+    #[case(ProbeAnswer { status: 403, ..ProbeAnswer::default() }, CheckStatus::Forbidden)]
+    #[case(ProbeAnswer { status: 404, ..ProbeAnswer::default() }, CheckStatus::NotFound)]
+    #[case(ProbeAnswer { status: 410, ..ProbeAnswer::default() }, CheckStatus::NotFound)]
+    #[case(ProbeAnswer { status: 429, ..ProbeAnswer::default() }, CheckStatus::RateLimited)]
+    #[case(ProbeAnswer { status: 503, ..ProbeAnswer::default() }, CheckStatus::Unreachable)]
+    #[case(ProbeAnswer { status: 302, ..ProbeAnswer::default() }, CheckStatus::Unreachable)]
+    fn an_answer_is_judged(#[case] answer: ProbeAnswer, #[case] status: CheckStatus) {
         assert_eq!(judge(&answer, &wanted()).status, status);
     }
 
     #[test]
     fn what_is_not_known_is_not_held_against_a_file() {
-        let differs = Answer { linked_sha256: Some(Sha256::from_bytes([8; 32])), ..file(11) };
+        let differs = ProbeAnswer { linked_sha256: Some(Sha256::from_bytes([8; 32])), ..file(11) };
         assert_eq!(judge(&differs, &Wanted::default()).status, CheckStatus::Ok);
-        let json = Answer { content_type: Some("application/json".into()), ..file(10) };
+        let json = ProbeAnswer { content_type: Some("application/json".into()), ..file(10) };
         assert_eq!(judge(&json, &Wanted { is_text: true, ..wanted() }).status, CheckStatus::Ok);
     }
 

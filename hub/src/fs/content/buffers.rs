@@ -29,7 +29,7 @@ pub(in crate::fs) struct Block {
 }
 
 /// The buffers of one run.
-pub(in crate::fs) struct Pool {
+pub(in crate::fs) struct BufferPool {
     pub(super) home: Sender<Vec<u8>>,
     pub(super) free: Receiver<Vec<u8>>,
 }
@@ -50,7 +50,7 @@ impl Buffers {
     }
 
     /// Lends out as many buffers as a file of this size can fill.
-    pub(in crate::fs) fn lend(&mut self, size_bytes: u64) -> Pool {
+    pub(in crate::fs) fn lend(&mut self, size_bytes: u64) -> BufferPool {
         let (home, free) = unbounded();
         let wanted = usize::try_from(size_bytes.div_ceil(BLOCK_BYTES).clamp(1, MAX_BLOCKS)).unwrap_or(1);
         let kept = self.blocks.len().min(wanted);
@@ -58,11 +58,11 @@ impl Buffers {
         for buffer in self.blocks.drain(..kept).chain(fresh) {
             home.send(buffer).ok();
         }
-        Pool { home, free }
+        BufferPool { home, free }
     }
 
     /// Takes back what was lent; every block of the run has been dropped by then.
-    pub(in crate::fs) fn take_back(&mut self, pool: &Pool) {
+    pub(in crate::fs) fn take_back(&mut self, pool: &BufferPool) {
         self.blocks.extend(pool.free.try_iter());
     }
 }

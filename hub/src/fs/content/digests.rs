@@ -125,14 +125,14 @@ fn result(size_bytes: u64, values: Vec<GroupValue>, sha256: Option<sha2::Sha256>
     Ok(ContentHash { size_bytes, blake3: groups.root(), sha256, groups: Some(groups) })
 }
 
-enum Order<S> {
+enum DigestOrder<S> {
     Take(Arc<Block>),
     Look(Box<dyn FnOnce(&S) + Send>),
 }
 
 /// A thread that owns a state and works off its orders.
 struct Worker<'scope, S> {
-    orders: Sender<Order<S>>,
+    orders: Sender<DigestOrder<S>>,
     thread: ScopedJoinHandle<'scope, S>,
 }
 
@@ -145,12 +145,12 @@ impl<'scope, S: Absorb + 'scope> Worker<'scope, S> {
 
     fn take(&self, block: &Arc<Block>) {
         // Only a thread that panicked is gone; finish() passes that on.
-        self.orders.send(Order::Take(Arc::clone(block))).ok();
+        self.orders.send(DigestOrder::Take(Arc::clone(block))).ok();
     }
 
     fn look<T: Send + 'static>(&self, look: impl FnOnce(&S) -> T + Send + 'static) -> Option<T> {
         let (answer, answered) = bounded(1);
-        let order = Order::Look(Box::new(move |state: &S| drop(answer.send(look(state)))));
+        let order = DigestOrder::Look(Box::new(move |state: &S| drop(answer.send(look(state)))));
         self.orders.send(order).ok()?;
         answered.recv().ok()
     }
@@ -161,11 +161,11 @@ impl<'scope, S: Absorb + 'scope> Worker<'scope, S> {
     }
 }
 
-fn work_off<S: Absorb>(mut state: S, inbox: &Receiver<Order<S>>) -> S {
+fn work_off<S: Absorb>(mut state: S, inbox: &Receiver<DigestOrder<S>>) -> S {
     for order in inbox {
         match order {
-            Order::Take(block) => state.absorb(&block),
-            Order::Look(look) => look(&state),
+            DigestOrder::Take(block) => state.absorb(&block),
+            DigestOrder::Look(look) => look(&state),
         }
     }
     state

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::{BLOCK_BYTES, Block, Pool};
+use super::{BLOCK_BYTES, Block, BufferPool};
 use crate::fs::at::At;
 use crate::fs::open::{advise_sequential, read_full, stamp};
 use crate::fs::rename::TouchError;
@@ -126,7 +126,7 @@ pub(in crate::fs) fn read_blocks<'scope>(
     scope: &'scope Scope<'scope, '_>,
     source: &'scope mut Source<'_>,
     range: Range<u64>,
-    pool: &Pool,
+    pool: &BufferPool,
 ) -> Receiver<Result<Block, TouchError>> {
     let (filled, blocks) = bounded(1);
     let (home, free) = (pool.home.clone(), pool.free.clone());

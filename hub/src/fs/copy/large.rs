@@ -14,7 +14,7 @@ use shared_protocol::groups::GROUP_BYTES;
 
 use super::part::Part;
 use super::{CopyControl, CopyError, CopyRequest, proceed};
-use crate::fs::content::{Buffers, ContentHash, Digests, GroupDigest, Pool, Source, read_blocks};
+use crate::fs::content::{BufferPool, Buffers, ContentHash, Digests, GroupDigest, Source, read_blocks};
 use crate::fs::rename::TouchError;
 use crate::fs::{Flow, FsError};
 
@@ -95,7 +95,7 @@ fn fill(
     beginning: Beginning,
     source: &mut Source<'_>,
     request: CopyRequest<'_>,
-    pool: &Pool,
+    pool: &BufferPool,
     control: &mut dyn CopyControl,
 ) -> Result<Option<ContentHash>, CopyError> {
     let size_bytes = request.expected.size_bytes;

@@ -2,21 +2,21 @@
 
 use serde_json::json;
 
-use super::weights::{Model, lora_tensors, network_tensors};
+use super::weights::{DemoModel, lora_tensors, network_tensors};
 use crate::domain::root::Root;
 
 /// A content and the names it lies under.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) content: Content,
-    pub(super) places: Vec<Place>,
+pub(super) struct DemoEntry {
+    pub(super) content: DemoContent,
+    pub(super) places: Vec<DemoPlace>,
     /// Differs from another name in case only, which not every disk can hold.
     pub(super) may_collide: bool,
 }
 
 /// One name of a content.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct DemoPlace {
     pub(super) root: Root,
     pub(super) path: String,
     /// Days after 2024-01-01 at which it was changed last.
@@ -25,8 +25,8 @@ pub(super) struct Place {
 
 /// What is in a file.
 #[derive(Debug)]
-pub(super) enum Content {
-    Weights(Model),
+pub(super) enum DemoContent {
+    Weights(DemoModel),
     Pickle { seed: u64, size_bytes: u64 },
     Picture { seed: u64 },
     Text(String),
@@ -35,15 +35,15 @@ pub(super) enum Content {
 use Root::{Lake, Local};
 
 /// Everything, in the order it is written.
-pub(super) fn entries() -> Vec<Entry> {
-    let mut list = List::default();
+pub(super) fn entries() -> Vec<DemoEntry> {
+    let mut list = DemoList::default();
     whole_networks(&mut list);
     adapters(&mut list);
     odd_ones(&mut list);
     list.entries
 }
 
-fn whole_networks(list: &mut List) {
+fn whole_networks(list: &mut DemoList) {
     let sdxl = |title: &str| spec(title, "stable-diffusion-xl-v1-base", "1024x1024");
     let base = network(1, 26, 512, sdxl("Stable Diffusion XL 1.0 Base"));
     list.add(
@@ -100,7 +100,7 @@ fn whole_networks(list: &mut List) {
     list.add(vae, &[(Lake, "vae/vae-ft-mse-840000-ema-pruned.safetensors")], 400);
 }
 
-fn adapters(list: &mut List) {
+fn adapters(list: &mut DemoList) {
     let detail = lora(20, 40, 16, "Add Detail XL", "sdxl_base_v1-0", &["detail"]);
     list.add(
         detail.clone(),
@@ -159,42 +159,43 @@ fn adapters(list: &mut List) {
     list.add(lora(29, 20, 8, "Neon Glow", "sd_v1", &["neon"]), &[(Lake, "loras/sd15/Neon-Glow.safetensors")], 70);
 }
 
-fn odd_ones(list: &mut List) {
-    let glow = Content::Weights(lora(30, 20, 8, "Neon Glow, retrained", "sd_v1", &["neon"]));
-    let place = Place { root: Lake, path: "loras/sd15/neon-glow.safetensors".to_owned(), days: 170 };
-    list.entries.push(Entry { content: glow, places: vec![place], may_collide: true });
+fn odd_ones(list: &mut DemoList) {
+    let glow = DemoContent::Weights(lora(30, 20, 8, "Neon Glow, retrained", "sd_v1", &["neon"]));
+    let place = DemoPlace { root: Lake, path: "loras/sd15/neon-glow.safetensors".to_owned(), days: 170 };
+    list.entries.push(DemoEntry { content: glow, places: vec![place], may_collide: true });
     list.put(
-        Content::Pickle { seed: 40, size_bytes: 4 << 20 },
+        DemoContent::Pickle { seed: 40, size_bytes: 4 << 20 },
         &[(Local, "upscale_models/4x-crisp.pth"), (Lake, "upscale_models/4x-crisp.pth")],
         33,
     );
-    list.put(Content::Pickle { seed: 41, size_bytes: 3 << 20 }, &[(Lake, "upscale_models/2x-anime-soft.pth")], 34);
-    let embedding = Model { seed: 42, tensors: vec![("emb_params".to_owned(), vec![16, 768])], metadata: vec![] };
+    list.put(DemoContent::Pickle { seed: 41, size_bytes: 3 << 20 }, &[(Lake, "upscale_models/2x-anime-soft.pth")], 34);
+    let embedding = DemoModel { seed: 42, tensors: vec![("emb_params".to_owned(), vec![16, 768])], metadata: vec![] };
     list.add(
         embedding,
         &[(Local, "embeddings/easy-negative.safetensors"), (Lake, "embeddings/easy-negative.safetensors")],
         18,
     );
     for root in [Local, Lake] {
-        list.put(Content::Text(String::new()), &[(root, "checkpoints/put_checkpoints_here")], 1);
+        list.put(DemoContent::Text(String::new()), &[(root, "checkpoints/put_checkpoints_here")], 1);
     }
     let notes = "What is on the Lake\n\n- flux and its text encoders: diffusion_models, text_encoders, vae/ae\n";
-    list.put(Content::Text(notes.to_owned()), &[(Lake, "notes.md")], 365);
+    list.put(DemoContent::Text(notes.to_owned()), &[(Lake, "notes.md")], 365);
 }
 
 #[derive(Default)]
-struct List {
-    entries: Vec<Entry>,
+struct DemoList {
+    entries: Vec<DemoEntry>,
 }
 
-impl List {
-    fn add(&mut self, model: Model, places: &[(Root, &str)], days: u32) {
-        self.put(Content::Weights(model), places, days);
+impl DemoList {
+    fn add(&mut self, model: DemoModel, places: &[(Root, &str)], days: u32) {
+        self.put(DemoContent::Weights(model), places, days);
     }
 
-    fn put(&mut self, content: Content, places: &[(Root, &str)], days: u32) {
-        let places = places.iter().map(|(root, path)| Place { root: *root, path: (*path).to_owned(), days }).collect();
-        self.entries.push(Entry { content, places, may_collide: false });
+    fn put(&mut self, content: DemoContent, places: &[(Root, &str)], days: u32) {
+        let places =
+            places.iter().map(|(root, path)| DemoPlace { root: *root, path: (*path).to_owned(), days }).collect();
+        self.entries.push(DemoEntry { content, places, may_collide: false });
     }
 
     /// The description and the picture that download tools put beside a model.
@@ -213,14 +214,14 @@ impl List {
         });
         for root in roots {
             let text = format!("{info:#}\n");
-            self.put(Content::Text(text), &[(*root, &format!("{stem}.civitai.info"))], days);
-            self.put(Content::Picture { seed }, &[(*root, &format!("{stem}.preview.png"))], days);
+            self.put(DemoContent::Text(text), &[(*root, &format!("{stem}.civitai.info"))], days);
+            self.put(DemoContent::Picture { seed }, &[(*root, &format!("{stem}.preview.png"))], days);
         }
     }
 }
 
-fn network(seed: u64, n_layers: u64, side: u64, metadata: Vec<(&'static str, String)>) -> Model {
-    Model { seed, tensors: network_tensors("model.diffusion_model.layers", n_layers, side), metadata }
+fn network(seed: u64, n_layers: u64, side: u64, metadata: Vec<(&'static str, String)>) -> DemoModel {
+    DemoModel { seed, tensors: network_tensors("model.diffusion_model.layers", n_layers, side), metadata }
 }
 
 fn spec(title: &str, architecture: &str, resolution: &str) -> Vec<(&'static str, String)> {
@@ -234,7 +235,7 @@ fn spec(title: &str, architecture: &str, resolution: &str) -> Vec<(&'static str,
     ]
 }
 
-fn lora(seed: u64, n_blocks: u64, rank: u64, title: &str, base: &str, words: &[&str]) -> Model {
+fn lora(seed: u64, n_blocks: u64, rank: u64, title: &str, base: &str, words: &[&str]) -> DemoModel {
     let mut metadata = spec(title, &format!("{base}/lora"), "1024x1024");
     metadata.push(("modelspec.trigger_phrase", words.join(", ")));
     metadata.push(("ss_base_model_version", base.to_owned()));
@@ -242,5 +243,5 @@ fn lora(seed: u64, n_blocks: u64, rank: u64, title: &str, base: &str, words: &[&
     metadata.push(("ss_output_name", title.to_owned()));
     let tags: serde_json::Map<_, _> = words.iter().map(|word| ((*word).to_owned(), json!(24))).collect();
     metadata.push(("ss_tag_frequency", json!({ "10_images": tags }).to_string()));
-    Model { seed, tensors: lora_tensors(n_blocks, rank), metadata }
+    DemoModel { seed, tensors: lora_tensors(n_blocks, rank), metadata }
 }

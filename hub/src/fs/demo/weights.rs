@@ -2,7 +2,7 @@
 
 /// A model to write.
 #[derive(Debug, Clone)]
-pub(super) struct Model {
+pub(super) struct DemoModel {
     /// Decides every byte of the weights.
     pub(super) seed: u64,
     /// Tensors with their shape; all are half precision.
@@ -15,7 +15,7 @@ pub(super) struct Model {
 const F16_BYTES: u64 = 2;
 
 /// The whole file: length of the header, header, tensors one after the other.
-pub(super) fn safetensors(model: &Model) -> Vec<u8> {
+pub(super) fn safetensors(model: &DemoModel) -> Vec<u8> {
     let mut header = serde_json::Map::new();
     if !model.metadata.is_empty() {
         let metadata = model.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone().into())).collect();
@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn the_header_tells_the_files_true_length() {
-        let model = Model { seed: 7, tensors: lora_tensors(3, 8), metadata: vec![("modelspec.title", "x".to_owned())] };
+        let model =
+            DemoModel { seed: 7, tensors: lora_tensors(3, 8), metadata: vec![("modelspec.title", "x".to_owned())] };
         let bytes = safetensors(&model);
         let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
         let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{StatFs, fstat, fstatvfs, major, minor, statfs, statvfs};
 
-use super::mounts::{Mount, mount_of};
+use super::mounts::{MountEntry, mount_of};
 use super::{Space, VolumeKind};
 
 pub(super) fn space(folder: &Path) -> io::Result<Option<Space>> {
@@ -84,7 +84,7 @@ pub(super) const fn numbers_folders(facts: &StatFs) -> bool {
 }
 
 /// `fuseblk` is a local disk (NTFS, exFAT); of the others only those with a known local meaning are.
-fn fuse_kind(folder: &Path, mount: &Mount) -> VolumeKind {
+fn fuse_kind(folder: &Path, mount: &MountEntry) -> VolumeKind {
     match mount.fs_type.as_str() {
         "fuseblk" => disk_kind(folder),
         "fuse.mergerfs" | "fuse.bindfs" | "fuse.fuse-overlayfs" | "fuse.gocryptfs" | "fuse.encfs" | "fuse.ntfs-3g" => {
@@ -128,8 +128,8 @@ fn is_guest_disk(device: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn mount(fs_type: &str) -> Mount {
-        Mount { fs_type: fs_type.to_owned(), source: "server:/x".into() }
+    fn mount(fs_type: &str) -> MountEntry {
+        MountEntry { fs_type: fs_type.to_owned(), source: "server:/x".into() }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// One mount.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(super) struct MountEntry {
     /// `ext4`, `fuse.sshfs` …
     pub(super) fs_type: String,
     /// `/dev/sda1`, `server:/export` …
@@ -15,7 +15,7 @@ pub(super) struct Mount {
 }
 
 /// The mount that a folder lies on.
-pub(super) fn mount_of(folder: &Path) -> Option<Mount> {
+pub(super) fn mount_of(folder: &Path) -> Option<MountEntry> {
     let folder = fs::canonicalize(folder).ok()?;
     find(&fs::read_to_string("/proc/self/mountinfo").ok()?, &folder)
 }
@@ -29,17 +29,17 @@ pub(super) fn points_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The deepest mount point around the folder; of several on one point the last counts.
-fn find(table: &str, folder: &Path) -> Option<Mount> {
+fn find(table: &str, folder: &Path) -> Option<MountEntry> {
     let around = table.lines().filter_map(parse).filter(|(point, _)| folder.starts_with(point));
     around.max_by_key(|(point, _)| point.components().count()).map(|(_, mount)| mount)
 }
 
 /// `36 35 98:0 /root /point options optional… - type source options`
-fn parse(line: &str) -> Option<(PathBuf, Mount)> {
+fn parse(line: &str) -> Option<(PathBuf, MountEntry)> {
     let (before, after) = line.split_once(" - ")?;
     let point = unescape(before.split(' ').nth(4)?);
     let mut after = after.split(' ');
-    Some((point, Mount { fs_type: after.next()?.to_owned(), source: unescape(after.next()?) }))
+    Some((point, MountEntry { fs_type: after.next()?.to_owned(), source: unescape(after.next()?) }))
 }
 
 /// Space, tab, newline and backslash are written as three octal digits.

@@ -13,11 +13,11 @@ use crate::fs::CancelFlag;
 
 /// Folders still to be listed and the number of threads that list one now.
 pub(super) struct Stack {
-    state: Mutex<State>,
+    state: Mutex<StackState>,
     changed: Condvar,
 }
 
-struct State {
+struct StackState {
     waiting: Vec<Waiting>,
     n_busy: usize,
 }
@@ -37,7 +37,7 @@ pub(super) struct Task<'a> {
 impl Stack {
     pub(super) fn starting_with(folder: Option<Arc<RelPath>>) -> Self {
         Self {
-            state: Mutex::new(State { waiting: vec![Waiting { folder, device_above: None }], n_busy: 0 }),
+            state: Mutex::new(StackState { waiting: vec![Waiting { folder, device_above: None }], n_busy: 0 }),
             changed: Condvar::new(),
         }
     }

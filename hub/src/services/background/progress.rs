@@ -28,13 +28,13 @@ const BUSY_PAUSE: Duration = Duration::from_millis(100);
 pub(in crate::services) struct Progress {
     /// Raised when the job is to stop.
     pub(in crate::services) cancel: CancelFlag,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ProgressState>>,
     events: Events,
     event: Event,
 }
 
 #[derive(Default)]
-struct State {
+struct ProgressState {
     counts: Counts,
     meter: ThroughputMeter,
     waiting: Option<String>,
@@ -58,7 +58,7 @@ impl Progress {
         Self { cancel, state: Arc::default(), events, event }
     }
 
-    fn update(&self, change: impl FnOnce(&mut State)) {
+    fn update(&self, change: impl FnOnce(&mut ProgressState)) {
         change(&mut self.state.lock());
         self.events.progress(self.event);
     }

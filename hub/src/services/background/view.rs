@@ -11,7 +11,7 @@ use crate::storage::background::RowOf;
 
 /// How far a background job is: what all kinds show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct JobView {
+pub struct BackgroundJobView {
     /// Its id.
     pub id: BackgroundJobId,
     /// How far it is.
@@ -51,7 +51,7 @@ fn view<K: Work>(row: &RowOf<K>, shown: Shown) -> K::View {
     let Counts { bytes_done, bytes_total, .. } = row.counts;
     let goes_on = shown.waiting.is_none();
     let left = bytes_total.saturating_sub(bytes_done);
-    let job = JobView {
+    let job = BackgroundJobView {
         id: row.id,
         state: row.state,
         counts: row.counts,

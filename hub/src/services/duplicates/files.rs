@@ -21,7 +21,7 @@ use crate::storage::{Connection, StorageError};
 pub(super) type Results<T> = Vec<(usize, Option<T>)>;
 
 /// Stores what was found of some files, in a commit of their own.
-type Store<'a, T> = dyn Fn(&Connection, &[Found<T>]) -> Result<(), StorageError> + 'a;
+type StoreFound<'a, T> = dyn Fn(&Connection, &[Found<T>]) -> Result<(), StorageError> + 'a;
 
 /// Where a search reads.
 #[derive(Clone, Copy)]
@@ -61,7 +61,7 @@ impl<'a> Files<'a> {
         (stage, bytes_total): (Stage, u64),
         wanted: &[usize],
         work: &Work<'_, T>,
-        store: &Store<'_, T>,
+        store: &StoreFound<'_, T>,
     ) -> Result<Results<T>, StorageError> {
         let Places { reading, report, lives } = self.places;
         report.lock().stage = Some(stage);

@@ -11,7 +11,7 @@ use crate::domain::duplicates::{Found, GroupKind, Search, SearchReport, SearchSc
 use crate::domain::ids::{BackgroundJobId, RootRowId};
 use crate::domain::root::Root;
 use crate::domain::size;
-use crate::services::background::{Job, JobView, Work};
+use crate::services::background::{BackgroundJobView, Job, Work};
 use crate::services::context::ServiceContext;
 use crate::services::reading::Reading;
 use crate::services::{Event, ServiceError};
@@ -118,7 +118,7 @@ impl Work for Searching {
         Event::DuplicateScanChanged(id)
     }
 
-    fn view(row: &RowOf<Self>, job: JobView) -> DuplicateScanView {
+    fn view(row: &RowOf<Self>, job: BackgroundJobView) -> DuplicateScanView {
         DuplicateScanView { job, scope: row.payload.clone(), report: row.report }
     }
 }

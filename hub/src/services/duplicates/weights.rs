@@ -65,15 +65,15 @@ pub(super) fn groups(places: Places<'_>, rows: &[RootRowId], min_size: u64) -> R
 }
 
 /// What is compared: the table, and the bytes behind it once they were read.
-type Key = (Blake3, Option<Blake3>);
+type WeightsKey = (Blake3, Option<Blake3>);
 
 /// Positions of models with the same key and as many bytes, of which at least two differ as files.
 fn alike(
     files: &[CandidateRow],
     known: &[Option<KnownWeights>],
-    key: impl Fn(&KnownWeights) -> Option<Key>,
+    key: impl Fn(&KnownWeights) -> Option<WeightsKey>,
 ) -> Vec<Vec<usize>> {
-    let mut found: BTreeMap<(Key, u64), Vec<usize>> = BTreeMap::new();
+    let mut found: BTreeMap<(WeightsKey, u64), Vec<usize>> = BTreeMap::new();
     for (at, (file, of)) in files.iter().zip(known).enumerate() {
         if let Some((of, key)) = of.as_ref().and_then(|of| Some((of, key(of)?))) {
             found.entry((key, file.file.size_bytes.saturating_sub(of.data_start))).or_default().push(at);

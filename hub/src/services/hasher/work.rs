@@ -7,7 +7,7 @@ use crate::domain::background::{Counts, WorkState};
 use crate::domain::ids::BackgroundJobId;
 use crate::domain::size::counted;
 use crate::fs::ContentHash;
-use crate::services::background::{Job, JobView, Work};
+use crate::services::background::{BackgroundJobView, Job, Work};
 use crate::services::context::ServiceContext;
 use crate::services::reading::{Found, Kit, OpenFile, Page, Reading, Supply, n_readers};
 use crate::services::scrub::day;
@@ -117,7 +117,7 @@ impl Work for Hashing {
         Event::HashChanged(id)
     }
 
-    fn view(row: &RowOf<Self>, job: JobView) -> HashJobView {
+    fn view(row: &RowOf<Self>, job: BackgroundJobView) -> HashJobView {
         HashJobView { job, root: row.payload.root, kind: row.payload.kind }
     }
 }

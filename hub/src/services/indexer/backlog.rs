@@ -18,13 +18,13 @@ const MOST_FILES: usize = 16_000;
 /// The walk's end.
 pub(super) struct Walked {
     listings: Sender<Seen>,
-    files: Arc<Files>,
+    files: Arc<BacklogFiles>,
 }
 
 /// The writer's end. Nobody waits for one that is dropped.
 pub(super) struct ToWrite {
     listings: Receiver<Seen>,
-    files: Arc<Files>,
+    files: Arc<BacklogFiles>,
 }
 
 /// What comes next.
@@ -35,14 +35,14 @@ pub(super) enum Next {
 }
 
 /// Files that wait; none when nobody will take them.
-struct Files {
+struct BacklogFiles {
     n: Mutex<Option<usize>>,
     fewer: Condvar,
 }
 
 /// Both ends.
 pub(super) fn new() -> (Walked, ToWrite) {
-    let files = Arc::new(Files { n: Mutex::new(Some(0)), fewer: Condvar::new() });
+    let files = Arc::new(BacklogFiles { n: Mutex::new(Some(0)), fewer: Condvar::new() });
     let (sender, receiver) = crossbeam_channel::bounded(MOST_LISTINGS);
     (Walked { listings: sender, files: Arc::clone(&files) }, ToWrite { listings: receiver, files })
 }

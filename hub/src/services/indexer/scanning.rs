@@ -10,7 +10,7 @@ use crate::domain::background::WorkState;
 use crate::domain::ids::BackgroundJobId;
 use crate::domain::scan::{ScanReport, ScanRequest};
 use crate::domain::size::counted;
-use crate::services::background::{Job, JobView, Work};
+use crate::services::background::{BackgroundJobView, Job, Work};
 use crate::services::context::ServiceContext;
 use crate::services::{Event, ServiceError};
 use crate::storage::background::{Kind, RowOf};
@@ -115,7 +115,7 @@ impl Work for Scanning {
         Event::ScanChanged(id)
     }
 
-    fn view(row: &RowOf<Self>, mut job: JobView) -> ScanView {
+    fn view(row: &RowOf<Self>, mut job: BackgroundJobView) -> ScanView {
         // Whoever asked for a scan need not know that another one is still under way.
         if job.state == WorkState::Queued {
             job.state = WorkState::Running;

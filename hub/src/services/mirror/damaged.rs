@@ -13,7 +13,7 @@ use crate::domain::ids::FileId;
 use crate::fs::unfinished::is_damaged;
 use crate::fs::{FileStamp, ensure_no_links};
 use crate::services::roots::LiveRoot;
-use crate::storage::plans::{self, Candidate, NewPlan};
+use crate::storage::plans::{self, NewPlan, OverwriteCandidate};
 use crate::storage::{Database, StorageError};
 
 /// What files whose header tells their size are called.
@@ -45,7 +45,7 @@ pub(super) fn find(database: &Database, from: &LiveRoot, new: &NewPlan) -> Resul
     Ok(damaged.into_inner())
 }
 
-fn is_known_damaged(from: &LiveRoot, file: &Candidate) -> bool {
+fn is_known_damaged(from: &LiveRoot, file: &OverwriteCandidate) -> bool {
     let stamp = FileStamp::known(file.size_bytes, file.modified, None);
     let verdict =
         ensure_no_links(&from.dir, &file.path).and_then(|()| is_damaged(&from.dir.resolve(&file.path), stamp));

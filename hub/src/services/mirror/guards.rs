@@ -1,6 +1,6 @@
 //! What has to hold before a plan is made, and before it is carried out.
 
-use super::Confirmation;
+use super::PlanConfirmation;
 use crate::domain::exclusion::{self, Entry};
 use crate::domain::mirror::totals::PlanTotals;
 use crate::services::{ErrorKind, ServiceError};
@@ -66,7 +66,7 @@ pub(super) fn refused(why: Refused) -> ServiceError {
 }
 
 /// Refuses a plan for which something has to be said that was not said.
-pub(super) fn check_confirmed(totals: &PlanTotals, said: &Confirmation) -> Result<(), ServiceError> {
+pub(super) fn check_confirmed(totals: &PlanTotals, said: &PlanConfirmation) -> Result<(), ServiceError> {
     let impossible = |text: String| Err(ServiceError::said(ErrorKind::Impossible, text));
     if totals.n_transfers() == 0 {
         return impossible("This plan has nothing to do.".to_owned());
@@ -94,8 +94,8 @@ mod tests {
     use super::*;
     use crate::domain::mirror::totals::Count;
 
-    fn said(deletes: Option<&str>, last_copies: bool) -> Confirmation {
-        Confirmation { deletes: deletes.map(str::to_owned), last_copies }
+    fn said(deletes: Option<&str>, last_copies: bool) -> PlanConfirmation {
+        PlanConfirmation { deletes: deletes.map(str::to_owned), last_copies }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use groups::Groups;
+use groups::LiveGroups;
 
 pub use groups::GroupView;
 
@@ -100,7 +100,7 @@ impl Running {
 #[derive(Clone, Default)]
 pub(super) struct Live {
     running: Arc<Mutex<HashMap<TransferId, Running>>>,
-    groups: Arc<Mutex<Groups>>,
+    groups: Arc<Mutex<LiveGroups>>,
     total: Arc<Mutex<ThroughputMeter>>,
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Inventory {
 }
 
 /// An inventory that is under way, and who waits for it.
-pub(super) struct Asked {
+pub(super) struct AskedInventory {
     pub(super) inventory: Inventory,
     pub(super) done: oneshot::Sender<Inventory>,
 }
@@ -49,7 +49,7 @@ pub struct Connection {
     closed: CancellationToken,
     why: OnceLock<Refusal>,
     lines: Mutex<(f64, Instant)>,
-    pub(super) asked: Mutex<HashMap<u64, Asked>>,
+    pub(super) asked: Mutex<HashMap<u64, AskedInventory>>,
     /// Counts the polls: a newer one ends the one that is held.
     pub(super) polls: tokio::sync::watch::Sender<u64>,
 }

@@ -10,7 +10,7 @@ use shared_protocol::{AgentId, Blake3};
 use tokio::sync::oneshot;
 
 use super::Remote;
-use super::connection::{Asked, Connection, Inventory};
+use super::connection::{AskedInventory, Connection, Inventory};
 use crate::services::{ErrorKind, ServiceError};
 
 /// Files of one inventory that are kept.
@@ -57,7 +57,7 @@ pub(super) fn add(connection: &Connection, part: Part) {
     open.inventory.files.extend(part.files.into_iter().take(room));
     open.inventory.n_errors = open.inventory.n_errors.saturating_add(part.n_errors);
     if part.last
-        && let Some(Asked { inventory, done }) = asked.remove(&part.request)
+        && let Some(AskedInventory { inventory, done }) = asked.remove(&part.request)
     {
         // Whoever asked may have gone.
         done.send(inventory).ok();
@@ -102,7 +102,7 @@ impl Remote {
                 let text = "The agent is listing its folder already: try again in a moment.";
                 return Err(ServiceError::said(ErrorKind::Conflict, text));
             }
-            asked.insert(request, Asked { inventory: Inventory::default(), done });
+            asked.insert(request, AskedInventory { inventory: Inventory::default(), done });
         }
         connection.say(HubToAgent::InventoryRequest(InventoryRequest { request }));
         let answer = tokio::time::timeout(PATIENCE, answer).await;

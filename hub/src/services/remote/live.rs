@@ -25,11 +25,11 @@ pub enum Listening {
 /// A session that agents may use; clones share it.
 #[derive(Debug, Clone)]
 pub struct LiveSession {
-    pub(super) inner: Arc<Live>,
+    pub(super) inner: Arc<LiveSessions>,
 }
 
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct LiveSessions {
     row: i64,
     session: Uuid,
     pub(super) key_sha256: KeyDigest,
@@ -42,7 +42,7 @@ pub(super) struct Live {
 impl LiveSession {
     pub(super) fn new(row: &SessionRow) -> Self {
         Self {
-            inner: Arc::new(Live {
+            inner: Arc::new(LiveSessions {
                 row: row.id,
                 session: row.session,
                 key_sha256: row.key_sha256,

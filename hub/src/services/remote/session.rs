@@ -37,10 +37,10 @@ const MOST_MINUTES: u32 = 7 * 24 * 60;
 /// Sessions; clones share them.
 #[derive(Clone)]
 pub struct Sessions {
-    inner: Arc<Inner>,
+    inner: Arc<SessionInner>,
 }
 
-struct Inner {
+struct SessionInner {
     settings: Settings,
     database: Database,
     history: History,
@@ -61,7 +61,7 @@ impl Sessions {
         let (live, ended) =
             context.database.read(|c| Ok((remote_sessions::live(c)?, remote_sessions::ended(c)?))).await?;
         let sessions = Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(SessionInner {
                 settings: context.settings.clone(),
                 database: context.database.clone(),
                 history: context.history.clone(),

@@ -7,7 +7,7 @@ use shared_protocol::ids::RootId;
 
 use super::belonging::{self, Belonging};
 use super::verdict::{self, Refusal, Usable, reason};
-use super::{Known, LiveRoot, RootStatus, Roots, adopt, links};
+use super::{KnownRoot, LiveRoot, RootStatus, Roots, adopt, links};
 use crate::domain::root::Root;
 use crate::fs::RootDir;
 use crate::fs::entry::OpenRoot;
@@ -167,7 +167,7 @@ async fn take(roots: &Roots, root: Root, dir: Option<RootDir>, found: Look) {
         };
         let was = old.status.online;
         let changed = differs(&old.status, &status) || old.live != found.live;
-        *old = Known { dir, live: found.live, status };
+        *old = KnownRoot { dir, live: found.live, status };
         (changed, was, first)
     };
     if !changed {

@@ -42,19 +42,19 @@ pub struct ContentServed {
 /// Counts; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
-    counts: Arc<Mutex<Counts>>,
+    counts: Arc<Mutex<ServedCounts>>,
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct ServedCounts {
     meter: ThroughputMeter,
     total: u64,
     n_streams: u32,
-    contents: HashMap<Blake3, Content>,
+    contents: HashMap<Blake3, ServedContent>,
 }
 
 #[derive(Debug)]
-struct Content {
+struct ServedContent {
     bytes: u64,
     n_streams: u32,
     last: Instant,
@@ -99,8 +99,8 @@ impl Meter {
     }
 }
 
-impl Counts {
-    fn content(&mut self, hash: Blake3) -> &mut Content {
+impl ServedCounts {
+    fn content(&mut self, hash: Blake3) -> &mut ServedContent {
         if self.contents.len() >= MAX_CONTENTS && !self.contents.contains_key(&hash) {
             let oldest = self.contents.iter().filter(|(_, c)| c.n_streams == 0).min_by_key(|(_, c)| c.last);
             if let Some(oldest) = oldest.map(|(hash, _)| *hash) {
@@ -108,7 +108,7 @@ impl Counts {
             }
         }
         let content =
-            self.contents.entry(hash).or_insert_with(|| Content { bytes: 0, n_streams: 0, last: Instant::now() });
+            self.contents.entry(hash).or_insert_with(|| ServedContent { bytes: 0, n_streams: 0, last: Instant::now() });
         content.last = Instant::now();
         content
     }

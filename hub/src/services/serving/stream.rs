@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::meter::Counted;
 use super::rate_limiter::piece_bytes;
-use super::{Opened, Place, ServeError, Serving};
+use super::{ContentPlace, OpenedContent, ServeError, Serving};
 use crate::fs::rename::TouchError;
 use crate::fs::served::ServedFile;
 use crate::services::Event;
@@ -39,7 +39,7 @@ pub enum Cut {
 /// The pieces of one answer.
 pub struct Pieces {
     serving: Serving,
-    place: Place,
+    place: ContentPlace,
     /// Where the read after the one under way begins.
     next: u64,
     end: u64,
@@ -51,7 +51,12 @@ pub struct Pieces {
 
 impl Serving {
     /// Begins to send a part of a content; it breaks off when the session is over.
-    pub async fn send(&self, opened: Opened, part: Range<u64>, session: LiveSession) -> Result<Pieces, ServeError> {
+    pub async fn send(
+        &self,
+        opened: OpenedContent,
+        part: Range<u64>,
+        session: LiveSession,
+    ) -> Result<Pieces, ServeError> {
         let Ok(place) = self.inner.streams.clone().try_acquire_owned() else { return Err(ServeError::Busy) };
         let counted = self.inner.meter.begin(opened.place.hash);
         let mut pieces = Pieces {

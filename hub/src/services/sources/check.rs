@@ -66,20 +66,20 @@ pub(super) struct Round {
 
 struct RoundState {
     view: CheckView,
-    waiting: VecDeque<Target>,
+    waiting: VecDeque<AddressToCheck>,
     /// Nothing joins any more: it is about to end.
     is_closed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Target {
+struct AddressToCheck {
     hash: Blake3,
     url: SourceUrl,
     wanted: Wanted,
 }
 
-struct Found {
-    target: Target,
+struct CheckedAddress {
+    target: AddressToCheck,
     verdict: Verdict,
     at: Timestamp,
 }
@@ -99,7 +99,7 @@ impl Sources {
         Ok(view)
     }
 
-    fn begin(&self, latest: &mut Option<Arc<Round>>, targets: Vec<Target>) -> CheckView {
+    fn begin(&self, latest: &mut Option<Arc<Round>>, targets: Vec<AddressToCheck>) -> CheckView {
         let view = CheckView {
             state: WorkState::Running,
             n_done: 0,
@@ -135,7 +135,7 @@ impl Sources {
         Ok(view)
     }
 
-    async fn targets(&self, hashes: Option<Vec<Blake3>>) -> Result<Vec<Target>, ServiceError> {
+    async fn targets(&self, hashes: Option<Vec<Blake3>>) -> Result<Vec<AddressToCheck>, ServiceError> {
         let file = self.read().await?;
         let allowed = self.allowed();
         let records: Vec<(Blake3, Record)> = match hashes {
@@ -165,7 +165,7 @@ impl Sources {
                     is_text: names.iter().any(|name| is_text(name)),
                 };
                 let urls = record.addresses(allowed).into_iter().map(|address| address.url);
-                targets.extend(urls.map(|url| Target { hash, url, wanted: wanted.clone() }));
+                targets.extend(urls.map(|url| AddressToCheck { hash, url, wanted: wanted.clone() }));
             }
             Ok(targets)
         };
@@ -177,7 +177,7 @@ impl Sources {
         // Sites that are being asked, and those that want peace.
         let mut busy: BTreeSet<String> = BTreeSet::new();
         let mut resting: BTreeSet<String> = BTreeSet::new();
-        let mut unwritten: Vec<Found> = Vec::new();
+        let mut unwritten: Vec<CheckedAddress> = Vec::new();
         let mut rhythm = tokio::time::interval(UNWRITTEN);
         let mut written = Ok(());
         while written.is_ok() && !round.cancel.is_cancelled() {
@@ -212,20 +212,20 @@ impl Sources {
         self.end(round, written.err()).await;
     }
 
-    async fn look(&self, target: Target) -> Found {
+    async fn look(&self, target: AddressToCheck) -> CheckedAddress {
         // Read anew for each look: a setting that closes something counts at once.
         let config = self.settings.current();
         let verdict = probe(&self.outbound, &config, &target.url, &target.wanted).await;
-        Found { target, verdict, at: timestamp(now_ms()) }
+        CheckedAddress { target, verdict, at: timestamp(now_ms()) }
     }
 
-    async fn write(&self, unwritten: &mut Vec<Found>) -> Result<(), ServiceError> {
+    async fn write(&self, unwritten: &mut Vec<CheckedAddress>) -> Result<(), ServiceError> {
         if unwritten.is_empty() {
             return Ok(());
         }
         let found = std::mem::take(unwritten);
         self.edit(move |file| {
-            for Found { target, verdict, at } in &found {
+            for CheckedAddress { target, verdict, at } in &found {
                 let Ok(Some(record)) = file.record(&target.hash) else { continue };
                 let mut record = record.clone();
                 record.note(&target.url, verdict, *at).map_err(|error| unusable(&error))?;
@@ -255,7 +255,7 @@ impl Sources {
 
 impl Round {
     /// Adds what is not waiting yet; none if the round takes nothing more.
-    fn join(&self, targets: &[Target]) -> Option<CheckView> {
+    fn join(&self, targets: &[AddressToCheck]) -> Option<CheckView> {
         let mut state = self.state.lock();
         if state.is_closed || state.view.state.is_final() || self.cancel.is_cancelled() {
             return None;
@@ -271,7 +271,7 @@ impl Round {
     }
 
     /// The next address whose site is neither being asked nor wants peace.
-    fn next(&self, busy: &BTreeSet<String>, resting: &BTreeSet<String>) -> Option<Target> {
+    fn next(&self, busy: &BTreeSet<String>, resting: &BTreeSet<String>) -> Option<AddressToCheck> {
         let mut state = self.state.lock();
         let before = state.waiting.len();
         state.waiting.retain(|target| !resting.contains(target.host()));
@@ -287,7 +287,7 @@ impl Round {
         state.is_closed
     }
 
-    fn count(&self, found: &Found) {
+    fn count(&self, found: &CheckedAddress) {
         let view = &mut self.state.lock().view;
         view.n_done += 1;
         view.n_ok += u64::from(found.verdict.status == CheckStatus::Ok);
@@ -309,7 +309,7 @@ impl Round {
     }
 }
 
-impl Target {
+impl AddressToCheck {
     /// The site that is asked first; redirects lead to stores that stand more.
     fn host(&self) -> &str {
         self.url.web().host()

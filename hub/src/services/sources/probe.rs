@@ -10,7 +10,7 @@ use shared_protocol::source_url::UrlError;
 use shared_protocol::{SourceUrl, WebUrl};
 
 use crate::config::Config;
-use crate::domain::sources::verdict::{Answer, Wanted, judge, sha256_of_tag, total_of_range};
+use crate::domain::sources::verdict::{ProbeAnswer, Wanted, judge, sha256_of_tag, total_of_range};
 use crate::domain::sources::{CheckStatus, Verdict};
 use crate::services::outbound::{Outbound, allowed, token_for};
 
@@ -29,8 +29,8 @@ pub(super) async fn probe(outbound: &Outbound, config: &Config, url: &SourceUrl,
     }
 }
 
-async fn follow(outbound: &Outbound, config: &Config, mut url: WebUrl) -> Result<Answer, Verdict> {
-    let mut answer = Answer::default();
+async fn follow(outbound: &Outbound, config: &Config, mut url: WebUrl) -> Result<ProbeAnswer, Verdict> {
+    let mut answer = ProbeAnswer::default();
     for hop in 0..MOST_HOPS {
         answer.sent_token |= token_for(config, &url).is_some();
         let response = outbound.first_byte(&url, config).await.map_err(|error| failed(&error, &url))?;
@@ -53,7 +53,7 @@ async fn follow(outbound: &Outbound, config: &Config, mut url: WebUrl) -> Result
     Err(Verdict::new(CheckStatus::BadRedirect, format!("More than {MOST_HOPS} redirects, one after the other")))
 }
 
-fn read(answer: &mut Answer, response: &Response) {
+fn read(answer: &mut ProbeAnswer, response: &Response) {
     answer.content_type = header_text(response, CONTENT_TYPE).map(str::to_owned);
     answer.retry_after = header_number(response, RETRY_AFTER);
     answer.total_bytes = match answer.status {

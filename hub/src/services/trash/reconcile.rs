@@ -17,7 +17,7 @@ use crate::fs::{FileStamp, trash as files};
 use crate::services::roots::LiveRoot;
 use crate::services::{Event, ServiceError};
 use crate::storage::now_ms;
-use crate::storage::trash::{self as rows, Found, TrashRow};
+use crate::storage::trash::{self as rows, FoundInTrash, TrashRow};
 
 /// Scans tell of their progress often; only the quiet after it counts.
 const QUIET: Duration = Duration::from_millis(300);
@@ -160,9 +160,9 @@ const fn stamp(row: &TrashRow) -> FileStamp {
 }
 
 /// The day is all that the folders tell; a file deleted today was deleted before now.
-fn found(folder: &BatchFolder, file: Lying) -> Found {
+fn found(folder: &BatchFolder, file: Lying) -> FoundInTrash {
     let day = folder.date.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |day| day.timestamp().as_millisecond());
-    Found {
+    FoundInTrash {
         path: file.path,
         trash_path: file.trashed,
         size_bytes: file.stamp.size_bytes,

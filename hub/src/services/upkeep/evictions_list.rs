@@ -16,7 +16,7 @@ use crate::domain::exclusion::EVICTIONS_FILE;
 use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
 use crate::fs::entry::{Entry, Folder};
-use crate::fs::replace::{self, Seen};
+use crate::fs::replace::{self, SeenFile};
 use crate::services::context::ServiceContext;
 use crate::services::roots::LiveRoot;
 use crate::services::{ErrorKind, Event, ServiceError};
@@ -42,7 +42,7 @@ const SHARE: u32 = 9;
 const LONGEST: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Serialize, Deserialize)]
-struct List {
+struct EvictionsFile {
     version: u32,
     root_id: RootId,
     evictions: Vec<ListedEviction>,
@@ -206,7 +206,7 @@ impl EvictionsList {
     }
 
     /// What a list names that was neither evicted by this database nor is there.
-    fn unknown(&self, live: &LiveRoot, list: &List) -> Result<Option<LostRoot>, ServiceError> {
+    fn unknown(&self, live: &LiveRoot, list: &EvictionsFile) -> Result<Option<LostRoot>, ServiceError> {
         let unknown = self.context.database.read_blocking(|connection| {
             let mut unknown = Extent::default();
             for one in &list.evictions {
@@ -222,10 +222,10 @@ impl EvictionsList {
     }
 
     /// The list that lies on the root, if it is of this root and can be understood.
-    fn read(&self, live: &LiveRoot) -> Result<(Option<Seen>, Option<List>), ServiceError> {
+    fn read(&self, live: &LiveRoot) -> Result<(Option<SeenFile>, Option<EvictionsFile>), ServiceError> {
         let failed = |error: crate::fs::FsError| ServiceError::said(ErrorKind::Unavailable, error.to_string());
         let seen = replace::read(&self.file(live)?, MOST_BYTES).map_err(failed)?;
-        let list = seen.as_ref().and_then(|seen| match serde_json::from_slice::<List>(&seen.bytes) {
+        let list = seen.as_ref().and_then(|seen| match serde_json::from_slice::<EvictionsFile>(&seen.bytes) {
             Ok(list) => Some(list).filter(|list| list.version == VERSION && Some(list.root_id) == live.marker),
             Err(error) => {
                 tracing::warn!(%error, "the list of evicted files on Local is damaged; a copy of it is kept");
@@ -243,13 +243,13 @@ impl EvictionsList {
         Ok(folder.entry(EVICTIONS_FILE))
     }
 
-    fn write(&self, live: &LiveRoot, seen: Option<&Seen>) -> Result<(), ServiceError> {
+    fn write(&self, live: &LiveRoot, seen: Option<&SeenFile>) -> Result<(), ServiceError> {
         let Some(root_id) = live.marker else { return Ok(()) };
         let row = live.row;
         let evictions = self.context.database.read_blocking(|connection| evictions::listed(connection, row, MOST))?;
         let said = |error: String| ServiceError::said(ErrorKind::Unavailable, error);
-        let bytes =
-            serde_json::to_vec(&List { version: VERSION, root_id, evictions }).map_err(|e| said(e.to_string()))?;
+        let bytes = serde_json::to_vec(&EvictionsFile { version: VERSION, root_id, evictions })
+            .map_err(|e| said(e.to_string()))?;
         if seen.is_some_and(|seen| seen.bytes == bytes) {
             return Ok(());
         }

@@ -17,7 +17,7 @@ use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
 use crate::storage::hashes::Recorder;
-use crate::storage::rot::{self, News};
+use crate::storage::rot::{self, RotNews};
 use crate::storage::{StorageError, identities, pairs, roots, search, to_db};
 
 /// Changes of single files within one transaction.
@@ -28,7 +28,7 @@ pub struct Edits<'a> {
     gains: BTreeMap<i64, (i64, i64)>,
     roots: BTreeSet<RootRowId>,
     recorder: Option<Recorder<'a>>,
-    rot: Vec<News>,
+    rot: Vec<RotNews>,
 }
 
 impl<'a> Edits<'a> {

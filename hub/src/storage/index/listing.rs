@@ -106,7 +106,7 @@ pub fn apply(
     writer.finish()?;
     // A listing that was cut short says nothing of what it lacks.
     let written = if listing.is_cut {
-        skipped::Written::default()
+        skipped::WrittenSkips::default()
     } else {
         skipped::write_listing(connection, root, (folder, &listing.folder), &listing.skipped)?
     };

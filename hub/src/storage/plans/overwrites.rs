@@ -18,7 +18,7 @@ const MOST_EQUAL: usize = 2_000;
 
 /// A source that may take the place of another file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub struct OverwriteCandidate {
     /// Its row in the index.
     pub id: FileId,
     pub path: RelPath,
@@ -28,7 +28,11 @@ pub struct Candidate {
 }
 
 /// The sources of a plan whose name ends in one of `endings` and that may replace another file.
-pub fn candidates(connection: &Connection, new: &NewPlan, endings: &[&str]) -> Result<Vec<Candidate>, StorageError> {
+pub fn candidates(
+    connection: &Connection,
+    new: &NewPlan,
+    endings: &[&str],
+) -> Result<Vec<OverwriteCandidate>, StorageError> {
     let (from, to) = folder_range(&new.folder.as_ref().map(RelPath::match_key).unwrap_or_default());
     let (source, dest) = if new.from.0 == Root::Local { ("local_id", "lake_id") } else { ("lake_id", "local_id") };
     let sql = format!(
@@ -52,7 +56,7 @@ pub fn candidates(connection: &Connection, new: &NewPlan, endings: &[&str]) -> R
                 }
                 let Ok(path) = RelPath::parse(row.get_ref(1)?.as_str().unwrap_or_default()) else { continue };
                 let (size_bytes, modified) = (from_db(row.get(2)?), Ticks(row.get(3)?));
-                found.push(Candidate { id: FileId(row.get(0)?), path, size_bytes, modified });
+                found.push(OverwriteCandidate { id: FileId(row.get(0)?), path, size_bytes, modified });
             }
         }
     }

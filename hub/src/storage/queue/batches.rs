@@ -282,7 +282,7 @@ pub fn clear_finished(connection: &Connection) -> Result<u64, StorageError> {
 
 /// Where in the order a transfer is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum BatchPlace {
     /// Before all that wait.
     First,
     /// Before the one in front of it.
@@ -294,7 +294,7 @@ pub enum Place {
 }
 
 /// Puts a waiting transfer elsewhere in the order.
-pub fn place(connection: &Connection, id: TransferId, place: Place) -> Result<(), StorageError> {
+pub fn place(connection: &Connection, id: TransferId, place: BatchPlace) -> Result<(), StorageError> {
     const OPEN: &str = "state IN ('queued', 'waiting', 'paused')";
     let own: f64 = connection.query_row("SELECT position FROM transfers WHERE id = ?1", [id.0], |row| row.get(0))?;
     let edge =
@@ -307,16 +307,16 @@ pub fn place(connection: &Connection, id: TransferId, place: Place) -> Result<()
         Ok(())
     };
     match place {
-        Place::First => {
+        BatchPlace::First => {
             let first = edge(&format!("SELECT min(position) FROM transfers WHERE {OPEN}"))?;
             set(id.0, first.unwrap_or(own) - 1.0)
         }
-        Place::Last => {
+        BatchPlace::Last => {
             let last = edge("SELECT max(position) FROM transfers")?;
             set(id.0, last.unwrap_or(own) + 1.0)
         }
-        Place::Up | Place::Down => {
-            let (sign, order) = if place == Place::Up { ("<", "DESC") } else { (">", "ASC") };
+        BatchPlace::Up | BatchPlace::Down => {
+            let (sign, order) = if place == BatchPlace::Up { ("<", "DESC") } else { (">", "ASC") };
             let sql = format!(
                 "SELECT id, position FROM transfers WHERE {OPEN} AND position {sign} ?1 ORDER BY position {order} LIMIT 1"
             );

@@ -38,7 +38,7 @@ impl CountCache {
         filter: &FileFilter,
         take: impl FnOnce() -> Result<u64, StorageError>,
     ) -> Result<u64, StorageError> {
-        self.files.get(Stamp::read(connection)?, filter, take)
+        self.files.get(CountStamp::read(connection)?, filter, take)
     }
 
     /// How many rows of the comparison a filter means.
@@ -48,7 +48,7 @@ impl CountCache {
         filter: &PairFilter,
         take: impl FnOnce() -> Result<u64, StorageError>,
     ) -> Result<u64, StorageError> {
-        match Stamp::of_pairs(connection)? {
+        match CountStamp::of_pairs(connection)? {
             Some(stamp) => self.pairs.get(stamp, filter, take),
             None => take(),
         }
@@ -58,7 +58,7 @@ impl CountCache {
     pub fn ages(&self, connection: &Connection, root: Root, now: Ticks) -> Result<Vec<(Age, Totals)>, StorageError> {
         const DAY: i64 = 24 * 60 * 60 * 10_000_000;
         let day = now.0.div_euclid(DAY);
-        self.ages.get(Stamp::read(connection)?, &(root, day), || space::ages(connection, root, now))
+        self.ages.get(CountStamp::read(connection)?, &(root, day), || space::ages(connection, root, now))
     }
 
     /// The comparison's summary of what a filter means.
@@ -68,7 +68,7 @@ impl CountCache {
         filter: &PairFilter,
         take: impl FnOnce() -> Result<Vec<StatusTotals>, StorageError>,
     ) -> Result<Vec<StatusTotals>, StorageError> {
-        match Stamp::of_pairs(connection)? {
+        match CountStamp::of_pairs(connection)? {
             Some(stamp) => self.summaries.get(stamp, filter, take),
             None => take(),
         }
@@ -77,9 +77,9 @@ impl CountCache {
 
 /// Both roots' rows and generations: whatever changes the index or the comparison changes this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp([(i64, i64); 2]);
+struct CountStamp([(i64, i64); 2]);
 
-impl Stamp {
+impl CountStamp {
     fn read(connection: &Connection) -> Result<Self, StorageError> {
         let mut stamp = Self([(-1, -1); 2]);
         for (slot, root) in stamp.0.iter_mut().zip(Root::ALL) {
@@ -99,7 +99,7 @@ impl Stamp {
 /// The last few values by key, each true at its stamp only.
 #[derive(Debug, Clone)]
 struct Recent<K, V> {
-    kept: Arc<Mutex<VecDeque<(K, Stamp, V)>>>,
+    kept: Arc<Mutex<VecDeque<(K, CountStamp, V)>>>,
 }
 
 impl<K, V> Default for Recent<K, V> {
@@ -110,7 +110,7 @@ impl<K, V> Default for Recent<K, V> {
 
 impl<K: Clone + PartialEq, V: Clone> Recent<K, V> {
     /// The value at this stamp, taken only if it is not known.
-    fn get<E>(&self, stamp: Stamp, key: &K, take: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+    fn get<E>(&self, stamp: CountStamp, key: &K, take: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         if let Some((_, _, value)) = self.kept.lock().iter().find(|kept| kept.1 == stamp && kept.0 == *key) {
             return Ok(value.clone());
         }
@@ -129,7 +129,7 @@ impl<K: Clone + PartialEq, V: Clone> Recent<K, V> {
 mod tests {
     use super::*;
 
-    const STAMP: Stamp = Stamp([(1, 1), (2, 1)]);
+    const STAMP: CountStamp = CountStamp([(1, 1), (2, 1)]);
 
     #[test]
     fn a_value_is_taken_once_per_generation() {
@@ -137,7 +137,7 @@ mod tests {
         let take = |value| move || Ok::<_, ()>(value);
         assert_eq!(recent.get(STAMP, &"a", take(5)), Ok(5));
         assert_eq!(recent.get(STAMP, &"a", take(6)), Ok(5), "known");
-        assert_eq!(recent.get(Stamp([(1, 1), (2, 2)]), &"a", take(7)), Ok(7), "the index has changed");
+        assert_eq!(recent.get(CountStamp([(1, 1), (2, 2)]), &"a", take(7)), Ok(7), "the index has changed");
         assert_eq!(recent.get(STAMP, &"b", take(8)), Ok(8));
         assert_eq!(recent.get(STAMP, &"c", || Err(9)), Err(9));
     }

@@ -41,7 +41,7 @@ pub struct PairView {
 
 /// Where a page ends.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Key {
+struct PairKey {
     status: Option<DiffStatus>,
     name: String,
     path: String,
@@ -54,7 +54,7 @@ pub fn list(
     request: &PageRequest,
     counts: &CountCache,
 ) -> Result<Page<PairView>, StorageError> {
-    let after = request.after::<Key>()?;
+    let after = request.after::<PairKey>()?;
     let (from, to) = filter.range();
     if after.as_ref().is_some_and(|key| key.status != filter.status || key.name < from || key.name >= to) {
         return Err(StorageError::Cursor);
@@ -63,7 +63,7 @@ pub fn list(
     if total == 0 {
         return Ok(Page::empty());
     }
-    let source = Source::choose(connection, filter)?;
+    let source = PairSource::choose(connection, filter)?;
     let mut rows = list_statement(filter, &source, after.as_ref(), request).rows(connection, |row| {
         let status = DiffStatus::from_repr(row.get(2)?).unwrap_or(DiffStatus::Unverified);
         let side = |first: usize, root: Root| -> rusqlite::Result<Option<FileView>> {
@@ -82,7 +82,7 @@ pub fn list(
     for (key, pair) in rows.iter_mut().filter(|(_, pair)| pair.status == DiffStatus::Unknown) {
         pair.why = because(&cover_of_either(connection, key)?);
     }
-    let key = |(match_key, pair): &(String, PairView)| Key {
+    let key = |(match_key, pair): &(String, PairView)| PairKey {
         status: filter.status,
         name: match_key.clone(),
         path: pair.path.as_str().to_owned(),
@@ -101,9 +101,9 @@ pub fn summary(
 }
 
 fn take_summary(connection: &Connection, filter: &PairFilter) -> Result<Vec<StatusTotals>, StorageError> {
-    let source = match Source::choose(connection, filter)? {
+    let source = match PairSource::choose(connection, filter)? {
         // The index by status holds all that is asked for, in groups already.
-        Source::Name if filter.folder.is_none() => Source::Status,
+        PairSource::Name if filter.folder.is_none() => PairSource::Status,
         chosen => chosen,
     };
     let mut statement = Statement::new("SELECT p.status, count(*), sum(p.size_bytes)");
@@ -125,7 +125,7 @@ pub fn chosen(connection: &Connection, filter: &PairFilter, side: Root) -> Resul
         Root::Lake => "lake_id",
     };
     let mut statement = Statement::new("SELECT f.path, f.size_bytes");
-    Source::choose(connection, filter)?.add_from(&mut statement);
+    PairSource::choose(connection, filter)?.add_from(&mut statement);
     statement.text(&format!("CROSS JOIN files f ON f.id = p.{id}"));
     filter.add_where(&mut statement);
     statement.text("ORDER BY p.match_key, p.path");
@@ -135,13 +135,13 @@ pub fn chosen(connection: &Connection, filter: &PairFilter, side: Root) -> Resul
 /// Rows and bytes of everything that a filter means.
 pub fn totals(connection: &Connection, filter: &PairFilter) -> Result<Totals, StorageError> {
     let mut statement = Statement::new("SELECT count(*), coalesce(sum(p.size_bytes), 0)");
-    Source::choose(connection, filter)?.add_from(&mut statement);
+    PairSource::choose(connection, filter)?.add_from(&mut statement);
     filter.add_where(&mut statement);
     statement.row(connection, Totals::read)
 }
 
 /// Where the rows are taken from; chosen here, as for [`super::files`].
-enum Source {
+enum PairSource {
     /// Each pair that a hit of the search index belongs to.
     Hits(Candidates),
     /// The table itself, which is in the order of the names.
@@ -150,7 +150,7 @@ enum Source {
     Status,
 }
 
-impl Source {
+impl PairSource {
     fn choose(connection: &Connection, filter: &PairFilter) -> Result<Self, StorageError> {
         let words = search::words(filter.search.as_deref());
         Ok(match search::candidates(connection, &words)? {
@@ -185,7 +185,12 @@ impl Source {
     }
 }
 
-fn list_statement(filter: &PairFilter, source: &Source, after: Option<&Key>, request: &PageRequest) -> Statement {
+fn list_statement(
+    filter: &PairFilter,
+    source: &PairSource,
+    after: Option<&PairKey>,
+    request: &PageRequest,
+) -> Statement {
     let mut page = Statement::new("SELECT p.match_key, p.path, p.status, p.size_bytes, p.local_id, p.lake_id");
     source.add_from(&mut page);
     let (from, to) = filter.range();
@@ -219,7 +224,7 @@ fn total(connection: &Connection, filter: &PairFilter, counts: &CountCache) -> R
     }
     let count = || {
         let mut statement = Statement::new("SELECT count(*)");
-        Source::choose(connection, filter)?.add_from(&mut statement);
+        PairSource::choose(connection, filter)?.add_from(&mut statement);
         filter.add_where(&mut statement);
         statement.row(connection, |row| Ok(from_db(row.get(0)?)))
     };

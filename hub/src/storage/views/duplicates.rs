@@ -92,7 +92,7 @@ pub struct GroupTotals {
 
 /// Where a page ends.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Key {
+struct GroupKey {
     kind: i64,
     within: Option<Root>,
     bytes: i64,
@@ -125,14 +125,14 @@ pub fn list(
     filter: GroupFilter,
     request: &PageRequest,
 ) -> Result<Page<DuplicateGroupView>, StorageError> {
-    let after = request.after::<Key>()?;
+    let after = request.after::<GroupKey>()?;
     let kind = filter.kind.code();
     if after.is_some_and(|key| (key.kind, key.within) != (kind, filter.within)) {
         return Err(StorageError::Cursor);
     }
     let rows = list_statement(filter, after, request).rows(connection, |row| entry(row, filter.kind))?;
     let total = extent(connection, filter)?.n_groups;
-    let key = |row: &DuplicateGroupView| Key {
+    let key = |row: &DuplicateGroupView| GroupKey {
         kind,
         within: filter.within,
         bytes: crate::storage::to_db(row.reclaimable_bytes),
@@ -145,7 +145,7 @@ pub fn list(
     Ok(page)
 }
 
-fn list_statement(filter: GroupFilter, after: Option<Key>, request: &PageRequest) -> Statement {
+fn list_statement(filter: GroupFilter, after: Option<GroupKey>, request: &PageRequest) -> Statement {
     let count = filter.count();
     let bytes = format!("size_bytes * ({count} - 1)");
     let mut statement =
@@ -185,16 +185,17 @@ pub fn totals(connection: &Connection, filter: GroupFilter) -> Result<GroupTotal
 
 /// How many groups a filter means, and what they waste.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Extent {
+pub struct GroupsExtent {
     pub n_groups: u64,
     /// What one copy of each instead of all would free.
     pub reclaimable_bytes: u64,
 }
 
 /// The part of [`totals`] that lists need: the index of their order has it, and no group is looked at.
-pub fn extent(connection: &Connection, filter: GroupFilter) -> Result<Extent, StorageError> {
-    extent_statement(filter)
-        .row(connection, |row| Ok(Extent { n_groups: from_db(row.get(0)?), reclaimable_bytes: from_db(row.get(1)?) }))
+pub fn extent(connection: &Connection, filter: GroupFilter) -> Result<GroupsExtent, StorageError> {
+    extent_statement(filter).row(connection, |row| {
+        Ok(GroupsExtent { n_groups: from_db(row.get(0)?), reclaimable_bytes: from_db(row.get(1)?) })
+    })
 }
 
 fn extent_statement(filter: GroupFilter) -> Statement {

@@ -144,7 +144,7 @@ pub struct EvictedFilter {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Key(String, String);
+struct EvictionKey(String, String);
 
 /// One page of evicted files, by name.
 pub fn evicted(
@@ -167,13 +167,13 @@ pub fn evicted(
         )
         .text("FROM evictions e");
     filter.add_where(&mut statement, local.id.0);
-    if let Some(Key(key, path)) = request.after::<Key>()? {
+    if let Some(EvictionKey(key, path)) = request.after::<EvictionKey>()? {
         statement.add("AND (e.match_key, e.path) > (?, ?)", [text(key), text(path)]);
     }
     statement.add("ORDER BY e.match_key, e.path LIMIT ?", [request.rows_to_read().into()]);
     let rows = statement.rows(connection, entry)?;
     let total = evicted_totals(connection, filter)?.n_files;
-    Ok(request.page(rows, total, |row: &EvictedView| Key(row.path.match_key(), row.path.to_string())))
+    Ok(request.page(rows, total, |row: &EvictedView| EvictionKey(row.path.match_key(), row.path.to_string())))
 }
 
 /// How many files were evicted and are not back, and how large they are.

@@ -30,7 +30,7 @@ pub enum FileSort {
 /// In which direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Order {
+pub enum FileOrder {
     /// A to Z, small to large, old to new.
     #[default]
     #[serde(alias = "ascending")]
@@ -46,7 +46,7 @@ pub fn totals(connection: &Connection, filter: &FileFilter) -> Result<Totals, St
     if filter.is_a_folder() {
         return super::folders::totals(connection, &root, filter.folder.as_ref());
     }
-    let source = Source::choose(connection, filter)?;
+    let source = FileSource::choose(connection, filter)?;
     let mut statement = Statement::new("SELECT count(*), coalesce(sum(f.size_bytes), 0)");
     source.add(&mut statement, filter, &root);
     statement.row(connection, Totals::read)
@@ -55,7 +55,7 @@ pub fn totals(connection: &Connection, filter: &FileFilter) -> Result<Totals, St
 /// Everything that a filter means, by name.
 pub fn chosen(connection: &Connection, filter: &FileFilter) -> Result<Vec<Chosen>, StorageError> {
     let Some(root) = roots::active(connection, filter.root)? else { return Ok(Vec::new()) };
-    let source = Source::choose(connection, filter)?;
+    let source = FileSource::choose(connection, filter)?;
     let mut statement = Statement::new("SELECT f.path, f.size_bytes");
     source.add(&mut statement, filter, &root);
     statement.text("ORDER BY f.match_key, f.id");
@@ -64,14 +64,14 @@ pub fn chosen(connection: &Connection, filter: &FileFilter) -> Result<Vec<Chosen
 
 /// Where the rows of a filter are taken from. The choice is made here and not by `SQLite`, which
 /// knows neither how large a folder is nor how common a word.
-enum Source {
+enum FileSource {
     /// Each hit of the search index.
     Hits(Candidates),
     /// One range of an index of `files`.
     Index(&'static str),
 }
 
-impl Source {
+impl FileSource {
     fn choose(connection: &Connection, filter: &FileFilter) -> Result<Self, StorageError> {
         let words = search::words(filter.search.as_deref());
         let hits = search::candidates(connection, &words)?;

@@ -45,7 +45,7 @@ pub struct FolderLevel {
     pub here: Totals,
 }
 
-struct Found {
+struct FoundFolder {
     id: i64,
     path: String,
     totals: Totals,
@@ -112,10 +112,10 @@ fn inside(connection: &Connection, folder: i64) -> Result<Vec<FolderView>, Stora
 }
 
 /// The folders of this key, usually one; only that which is spelled as asked for, if there is one.
-fn find(connection: &Connection, root: &RootRow, folder: Option<&RelPath>) -> Result<Vec<Found>, StorageError> {
+fn find(connection: &Connection, root: &RootRow, folder: Option<&RelPath>) -> Result<Vec<FoundFolder>, StorageError> {
     const COLUMNS: &str = "id, path, n_files_total, size_bytes_total, n_files, size_bytes";
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Found {
+        Ok(FoundFolder {
             id: row.get(0)?,
             path: row.get(1)?,
             totals: Totals { n_files: from_db(row.get(2)?), size_bytes: from_db(row.get(3)?) },
@@ -123,7 +123,7 @@ fn find(connection: &Connection, root: &RootRow, folder: Option<&RelPath>) -> Re
         })
     };
     let top = format!("SELECT {COLUMNS} FROM folders WHERE root_id = ?1 AND path = ''");
-    let mut found: Vec<Found> =
+    let mut found: Vec<FoundFolder> =
         connection.prepare_cached(&top)?.query_map([root.id.0], read)?.collect::<Result<_, _>>()?;
     let Some(folder) = folder else { return Ok(found) };
     let below = format!("SELECT {COLUMNS} FROM folders WHERE parent_id = ?1 AND match_key = ?2 ORDER BY id");

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use shared_protocol::RelPath;
 
 use super::diff::{self, PairFilter};
-use super::files::{self, FileFilter, FileSort, Order};
+use super::files::{self, FileFilter, FileOrder, FileSort};
 use super::test_library::TestLibrary;
 use super::{CountCache, PageRequest, evictions, folders, plan_items, space, trash};
 use crate::domain::diff::DiffStatus;
@@ -49,7 +49,7 @@ fn every_page_of_a_big_library_is_quick() {
     let library = TestLibrary::new();
     library.fill(200_000);
     let counts = CountCache::default();
-    let deep = |filter: &FileFilter, by: (FileSort, Order), n: usize| {
+    let deep = |filter: &FileFilter, by: (FileSort, FileOrder), n: usize| {
         let mut request = PageRequest::new(1_000, None).unwrap();
         for _ in 0..n {
             let page = library.read(|c| files::list(c, filter, by, &request, &counts));
@@ -59,32 +59,32 @@ fn every_page_of_a_big_library_is_quick() {
     };
     let whole = || FileFilter::whole(Root::Lake);
     let folder = |folder| Some(RelPath::parse(folder).unwrap());
-    let by_name = (FileSort::Name, Order::Asc);
+    let by_name = (FileSort::Name, FileOrder::Asc);
     let search = |text: &str| FileFilter { search: Some(text.to_owned()), ..whole() };
     let mut slow = Vec::new();
     for (name, filter, by, pages) in [
         ("all by name, first", whole(), by_name, 0),
         ("all by name, page at 150,000", whole(), by_name, 150),
-        ("all by name, backwards at 150,000", whole(), (FileSort::Name, Order::Desc), 150),
-        ("all by size, at 150,000", whole(), (FileSort::Size, Order::Desc), 150),
-        ("all by time, at 150,000", whole(), (FileSort::Modified, Order::Desc), 150),
+        ("all by name, backwards at 150,000", whole(), (FileSort::Name, FileOrder::Desc), 150),
+        ("all by size, at 150,000", whole(), (FileSort::Size, FileOrder::Desc), 150),
+        ("all by time, at 150,000", whole(), (FileSort::Modified, FileOrder::Desc), 150),
         (
             "40,000 in a folder by size",
             FileFilter { folder: folder("loras"), ..whole() },
-            (FileSort::Size, Order::Desc),
+            (FileSort::Size, FileOrder::Desc),
             0,
         ),
         (
             "100 in a folder by size",
             FileFilter { folder: folder("loras/family 007"), ..whole() },
-            (FileSort::Size, Order::Asc),
+            (FileSort::Size, FileOrder::Asc),
             0,
         ),
         ("previews by name", FileFilter { kind: Some(FileKind::Preview), ..whole() }, by_name, 0),
         ("no such kind", FileFilter { kind: Some(FileKind::Other), ..whole() }, by_name, 0),
         ("search of a rare word", search("0007919"), by_name, 0),
         ("search of a frequent word", search("safetensors"), by_name, 0),
-        ("search of a frequent word by size", search("safetensors"), (FileSort::Size, Order::Desc), 0),
+        ("search of a frequent word by size", search("safetensors"), (FileSort::Size, FileOrder::Desc), 0),
         ("search of two letters", search("v3"), by_name, 0),
         ("search of two letters that are nowhere", search("qq"), by_name, 0),
         ("search of what is nowhere", search("nowhere"), by_name, 0),

@@ -62,7 +62,7 @@ pub struct MirrorThereView {
 
 /// Where a page ends.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Key {
+struct PlanItemKey {
     action: i64,
     n: i64,
 }
@@ -106,7 +106,7 @@ pub fn list(
     action: Option<Action>,
     request: &PageRequest,
 ) -> Result<Page<MirrorItemView>, StorageError> {
-    let after = request.after::<Key>()?;
+    let after = request.after::<PlanItemKey>()?;
     if after.is_some_and(|key| action.is_some_and(|action| action.code() != key.action)) {
         return Err(StorageError::Cursor);
     }
@@ -116,10 +116,15 @@ pub fn list(
         Some(action) => totals.of(action).n,
         None => Action::ALL.into_iter().map(|action| totals.of(action).n).sum(),
     };
-    Ok(request.page(rows, total, |row| Key { action: row.action.code(), n: row.n }))
+    Ok(request.page(rows, total, |row| PlanItemKey { action: row.action.code(), n: row.n }))
 }
 
-fn list_statement(plan: PlanId, action: Option<Action>, after: Option<Key>, request: &PageRequest) -> Statement {
+fn list_statement(
+    plan: PlanId,
+    action: Option<Action>,
+    after: Option<PlanItemKey>,
+    request: &PageRequest,
+) -> Statement {
     let mut statement = Statement::new(format!("SELECT {COLUMNS} FROM plan_items"));
     statement.add("WHERE plan_id = ?", [plan.0.into()]);
     match (action, after) {
@@ -144,7 +149,7 @@ mod tests {
     fn every_page_is_a_range_of_the_key() {
         let library = TestLibrary::new();
         let request = PageRequest::first();
-        let key = Key { action: 3, n: 7 };
+        let key = PlanItemKey { action: 3, n: 7 };
         for (action, after) in
             [(None, None), (None, Some(key)), (Some(Action::Delete), None), (Some(Action::Delete), Some(key))]
         {

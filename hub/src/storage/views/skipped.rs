@@ -46,21 +46,21 @@ pub struct SkippedTotals {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Key(String, i64);
+struct SkippedKey(String, i64);
 
 /// One page, by path.
 pub fn list(connection: &Connection, root: Root, request: &PageRequest) -> Result<Page<SkippedView>, StorageError> {
     let Some(row) = roots::active(connection, root)? else { return Ok(Page::empty()) };
-    let after = request.after::<Key>()?;
+    let after = request.after::<SkippedKey>()?;
     let rows = list_statement(row.id.0, after, request).rows(connection, entry)?;
     let total = totals(connection, root)?.n;
-    Ok(request.page(rows, total, |entry| Key(entry.match_key.clone(), entry.id)))
+    Ok(request.page(rows, total, |entry| SkippedKey(entry.match_key.clone(), entry.id)))
 }
 
-fn list_statement(root: i64, after: Option<Key>, request: &PageRequest) -> Statement {
+fn list_statement(root: i64, after: Option<SkippedKey>, request: &PageRequest) -> Statement {
     let mut statement = Statement::new("SELECT id, path, reason, detail, match_key FROM skipped_entries");
     statement.add("WHERE root_id = ?", [root.into()]);
-    if let Some(Key(key, id)) = after {
+    if let Some(SkippedKey(key, id)) = after {
         statement.add("AND (match_key, id) > (?, ?)", [text(key), id.into()]);
     }
     statement.add("ORDER BY match_key, id LIMIT ?", [request.rows_to_read().into()]);
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn every_page_is_a_range_of_the_key() {
         let library = TestLibrary::new();
-        for after in [None, Some(Key("a".to_owned(), 1))] {
+        for after in [None, Some(SkippedKey("a".to_owned(), 1))] {
             let plan = library.read(|c| Ok(list_statement(1, after, &PageRequest::first()).plan(c)));
             assert!(plan.len() == 1 && plan.concat().contains("skipped_entries_by_key"), "{plan:?}");
         }

@@ -10,7 +10,7 @@ use crate::domain::described::{FolderText, SearchText};
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
-use crate::storage::views::files::{self, FileFilter, FileSort, FileView, Order};
+use crate::storage::views::files::{self, FileFilter, FileOrder, FileSort, FileView};
 use crate::web::WebState;
 use crate::web::error::Answer;
 use crate::web::extract::{Params, optional, search};
@@ -42,7 +42,7 @@ pub struct FilesQuery {
     /// In which direction.
     #[serde(default, deserialize_with = "optional")]
     #[param(inline)]
-    order: Option<Order>,
+    order: Option<FileOrder>,
 }
 
 /// Lists files.

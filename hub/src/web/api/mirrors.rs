@@ -17,7 +17,7 @@ use crate::domain::mirror::{Action, Compare, Rules};
 use crate::domain::root::Root;
 use crate::domain::skipped::SkipReason;
 use crate::domain::typed_path::TypedPath;
-use crate::services::mirror::{Confirmation, MirrorRequest, PlanState, PlanStatus};
+use crate::services::mirror::{MirrorRequest, PlanConfirmation, PlanState, PlanStatus};
 use crate::storage::skipped::Cover;
 use crate::storage::timestamp;
 use crate::storage::views::plan_items::{self, MirrorItemView};
@@ -271,7 +271,7 @@ pub(super) async fn apply_mirror(
     body: Option<Body<ApplyBody>>,
 ) -> Answer<(StatusCode, Json<AppliedView>)> {
     let body = body.map(|Body(body)| body).unwrap_or_default();
-    let said = Confirmation { deletes: body.confirm, last_copies: body.confirm_last_copies };
+    let said = PlanConfirmation { deletes: body.confirm, last_copies: body.confirm_last_copies };
     let receipt = state.services.mirror.apply(id, said).await?;
     let view =
         AppliedView { batch_id: receipt.batch, n_transfers: receipt.n_transfers, size_bytes: receipt.size_bytes };

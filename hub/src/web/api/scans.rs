@@ -17,7 +17,7 @@ use crate::web::extract::{Body, InPath, Params, distinct_if_any};
 /// Which roots to scan.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ScanRequest {
+pub struct ScanBody {
     /// The roots; both if left out.
     #[serde(deserialize_with = "distinct_if_any")]
     roots: Option<Vec<Root>>,
@@ -32,12 +32,12 @@ pub struct ScanStartedView {
 
 /// Starts a scan, or joins the one under way if it covers these roots.
 #[utoipa::path(
-    post, path = "/api/scans", tag = "scans", request_body = Option<ScanRequest>,
+    post, path = "/api/scans", tag = "scans", request_body = Option<ScanBody>,
     responses((status = 202, body = ScanStartedView), (status = 409), (status = 422))
 )]
 pub(super) async fn create_scan(
     State(state): State<WebState>,
-    body: Option<Body<ScanRequest>>,
+    body: Option<Body<ScanBody>>,
 ) -> Answer<(StatusCode, Json<ScanStartedView>)> {
     let roots = body.and_then(|Body(request)| request.roots).unwrap_or_else(|| Root::ALL.to_vec());
     let id = state.services.indexer.begin(roots).await?;

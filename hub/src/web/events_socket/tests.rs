@@ -208,6 +208,6 @@ async fn a_client_that_does_not_read_is_told_to_come_back_and_dropped() {
     });
     let token = CancellationToken::new();
     let end = timeout(Duration::from_secs(20), serve(stuck, &hub.state, &token, Duration::from_millis(50))).await;
-    assert_eq!(end.unwrap(), End::TooSlow);
+    assert_eq!(end.unwrap(), SocketEnd::TooSlow);
     assert_eq!(*closed.lock().unwrap(), Some(close_code::AGAIN));
 }

@@ -18,13 +18,13 @@ const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A value with its members in the order in which they were written.
 #[derive(Debug)]
-enum Node {
+enum JsonNode {
     Null,
     Bool(bool),
     Number(Number),
     Text(String),
-    List(Vec<Node>),
-    Object(Vec<(String, Node)>),
+    List(Vec<JsonNode>),
+    Object(Vec<(String, JsonNode)>),
 }
 
 /// Why a document can't be read: where, and what is wrong there.
@@ -37,14 +37,14 @@ pub(super) struct Wrong {
 /// Reads one value and nothing behind it.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Wrong> {
     let text = std::str::from_utf8(bytes).map_err(|_| Wrong::custom("the text is not UTF-8"))?;
-    let tree: Node = serde_json::from_str(text).map_err(Wrong::custom)?;
+    let tree: JsonNode = serde_json::from_str(text).map_err(Wrong::custom)?;
     match tree {
-        Node::Object(_) => T::deserialize(tree),
+        JsonNode::Object(_) => T::deserialize(tree),
         other => Err(Wrong::invalid_type(other.unexpected(), &"an object")),
     }
 }
 
-impl Node {
+impl JsonNode {
     fn unexpected(&self) -> Unexpected<'_> {
         match self {
             Self::Null => Unexpected::Unit,
@@ -61,7 +61,7 @@ impl Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for JsonNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Build)
     }
@@ -70,63 +70,63 @@ impl<'de> Deserialize<'de> for Node {
 struct Build;
 
 impl<'de> Visitor<'de> for Build {
-    type Value = Node;
+    type Value = JsonNode;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
+    fn visit_unit<E>(self) -> Result<JsonNode, E> {
+        Ok(JsonNode::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<JsonNode, E> {
+        Ok(JsonNode::Bool(value))
     }
 
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Node, E> {
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<JsonNode, E> {
         // What the database holds.
-        i64::try_from(value).map(|value| Node::Number(value.into())).map_err(|_| E::custom("a number is too large"))
+        i64::try_from(value).map(|value| JsonNode::Number(value.into())).map_err(|_| E::custom("a number is too large"))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Number(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<JsonNode, E> {
+        Ok(JsonNode::Number(value.into()))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<JsonNode, E> {
         // `5.0` is a whole number, as far as these are exact.
         let is_whole = value.fract() == 0.0 && value.abs() <= MOST_EXACT;
         let whole = is_whole.then(|| format!("{value:.0}").parse::<i64>().ok()).flatten();
         let number = whole.map(Number::from).or_else(|| Number::from_f64(value));
-        number.map(Node::Number).ok_or_else(|| E::custom("a number is too large"))
+        number.map(JsonNode::Number).ok_or_else(|| E::custom("a number is too large"))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<JsonNode, E> {
+        Ok(JsonNode::Text(value.to_owned()))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Node, E> {
-        Ok(Node::Text(value))
+    fn visit_string<E>(self, value: String) -> Result<JsonNode, E> {
+        Ok(JsonNode::Text(value))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<JsonNode, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = list.next_element()? {
             items.push(item);
         }
-        Ok(Node::List(items))
+        Ok(JsonNode::List(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let mut members: Vec<(String, Node)> = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonNode, A::Error> {
+        let mut members: Vec<(String, JsonNode)> = Vec::new();
         let mut names = std::collections::HashSet::new();
-        while let Some((name, value)) = map.next_entry::<String, Node>()? {
+        while let Some((name, value)) = map.next_entry::<String, JsonNode>()? {
             if !names.insert(name.clone()) {
                 return Err(A::Error::custom(format!("the key \"{name}\" stands there twice")));
             }
             members.push((name, value));
         }
-        Ok(Node::Object(members))
+        Ok(JsonNode::Object(members))
     }
 }
 
@@ -205,7 +205,7 @@ impl serde::de::Error for Wrong {
     }
 }
 
-impl<'de> Deserializer<'de> for Node {
+impl<'de> Deserializer<'de> for JsonNode {
     type Error = Wrong;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
@@ -270,7 +270,7 @@ impl<'de> Deserializer<'de> for Node {
 }
 
 struct Items {
-    items: std::vec::IntoIter<Node>,
+    items: std::vec::IntoIter<JsonNode>,
     at: usize,
 }
 
@@ -286,8 +286,8 @@ impl<'de> SeqAccess<'de> for Items {
 }
 
 struct Members {
-    members: std::vec::IntoIter<(String, Node)>,
-    value: Option<(String, Node)>,
+    members: std::vec::IntoIter<(String, JsonNode)>,
+    value: Option<(String, JsonNode)>,
 }
 
 impl<'de> MapAccess<'de> for Members {
@@ -308,20 +308,20 @@ impl<'de> MapAccess<'de> for Members {
 
 struct Variant {
     name: String,
-    value: Node,
+    value: JsonNode,
 }
 
 impl<'de> EnumAccess<'de> for Variant {
     type Error = Wrong;
-    type Variant = Node;
+    type Variant = JsonNode;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Node), Wrong> {
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, JsonNode), Wrong> {
         let name = seed.deserialize(self.name.into_deserializer())?;
         Ok((name, self.value))
     }
 }
 
-impl<'de> VariantAccess<'de> for Node {
+impl<'de> VariantAccess<'de> for JsonNode {
     type Error = Wrong;
 
     fn unit_variant(self) -> Result<(), Wrong> {

@@ -27,7 +27,7 @@ struct Bulk {
     size_bytes: u64,
     offer_all: bool,
     n_matching: u64,
-    vals: Vals,
+    vals: BulkVals,
     actions: Vec<BulkAction>,
     /// Sides whose files can be verified again.
     verify: Vec<Root>,
@@ -43,7 +43,7 @@ struct SendSide {
 
 /// What the bar's own buttons send.
 #[derive(Debug, Default, Serialize)]
-struct Vals {
+struct BulkVals {
     scope: &'static str,
     filter: String,
     s: Option<String>,
@@ -64,7 +64,7 @@ struct BulkAction {
 pub(in crate::web) async fn library(state: &WebState, query: &LibraryQuery, all: Option<bool>) -> Answer<Value> {
     let selection = pages::library::selection(state, query);
     let root = query.root();
-    let vals = Vals { scope: "library", filter: query.state(), s: query.paging.s.clone() };
+    let vals = BulkVals { scope: "library", filter: query.state(), s: query.paging.s.clone() };
     let mut bulk = count(state, selection, root, vals, all).await?;
     if bulk.n > 0 {
         bulk.actions = vec![
@@ -87,7 +87,7 @@ pub(in crate::web) async fn diff(state: &WebState, query: &DiffQuery, all: Optio
         DiffStatus::Different | DiffStatus::Unverified | DiffStatus::Same | DiffStatus::Moved => &Root::ALL,
         DiffStatus::Conflict | DiffStatus::Unknown => &[],
     };
-    let vals = Vals { scope: "diff", filter: query.state(), s: query.paging.s.clone() };
+    let vals = BulkVals { scope: "diff", filter: query.state(), s: query.paging.s.clone() };
     let counted = sides.first().copied().unwrap_or(Root::Local);
     let mut bulk = count(state, selection, counted, vals, all).await?;
     if bulk.n > 0 {
@@ -101,7 +101,7 @@ pub(in crate::web) async fn diff(state: &WebState, query: &DiffQuery, all: Optio
     Ok(context! { bulk => Serde(bulk) })
 }
 
-async fn count(state: &WebState, selection: Selection, side: Root, vals: Vals, all: Option<bool>) -> Answer<Bulk> {
+async fn count(state: &WebState, selection: Selection, side: Root, vals: BulkVals, all: Option<bool>) -> Answer<Bulk> {
     let id = vals.s.clone();
     let is_all = matches!(selection.picked, Picked::AllBut(_));
     if !is_all && selection.is_empty() {

@@ -30,7 +30,7 @@ use crate::web::templates::format;
 /// Which files are meant, as buttons say it. The answer to the dialog says the same again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::web) struct Target {
+pub(in crate::web) struct ConfirmTarget {
     /// `selection`, `folder`, `file` or `diff` (everything of one status).
     pub scope: String,
     #[serde(deserialize_with = "optional")]
@@ -55,7 +55,7 @@ pub(in crate::web) struct Confirmed {
     #[serde(default)]
     pub fingerprint: String,
     #[serde(flatten)]
-    pub target: Target,
+    pub target: ConfirmTarget,
 }
 
 /// The files that an operation is about to touch.
@@ -94,7 +94,7 @@ impl Targeted {
 }
 
 /// Finds the files that are meant, from the index as it is now.
-pub(in crate::web) async fn find(state: &WebState, target: &Target) -> Answer<Targeted> {
+pub(in crate::web) async fn find(state: &WebState, target: &ConfirmTarget) -> Answer<Targeted> {
     let from = target.root.ok_or_else(|| Problem::malformed("root: expected \"local\" or \"lake\""))?;
     let missing = |what: &str| Problem::malformed(format!("{what} is missing"));
     let selection = match target.scope.as_str() {
@@ -132,7 +132,11 @@ pub(in crate::web) async fn find(state: &WebState, target: &Target) -> Answer<Ta
 }
 
 /// The same for an operation: models that are deleted take their sidecars along, which are shown, too.
-pub(in crate::web) async fn find_for(state: &WebState, target: &Target, operation: Operation) -> Answer<Targeted> {
+pub(in crate::web) async fn find_for(
+    state: &WebState,
+    target: &ConfirmTarget,
+    operation: Operation,
+) -> Answer<Targeted> {
     let found = find(state, target).await?;
     if operation != Operation::Delete {
         return Ok(found);

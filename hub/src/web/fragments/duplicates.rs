@@ -24,7 +24,7 @@ use crate::storage::views::files::{self, FileFilter};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, InPath, Params, optional};
 use crate::web::pages::duplicates::bar::{bar, selection};
-use crate::web::pages::duplicates::query::{DuplicatesQuery, View};
+use crate::web::pages::duplicates::query::{DuplicatesQuery, DuplicatesView};
 use crate::web::pages::duplicates::{n_copies, results};
 use crate::web::pages::frame::render;
 use crate::web::pages::library::drawer::reason;
@@ -81,7 +81,7 @@ pub(super) async fn cancel_search(
 /// What a dialog is about. The answer to the dialog says the same again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::web) struct Target {
+pub(in crate::web) struct ResolveTarget {
     #[serde(flatten)]
     list: DuplicatesQuery,
     /// One group, by its digest in hexadecimal digits; all that are ticked without it.
@@ -130,7 +130,7 @@ impl Planned {
     }
 }
 
-async fn plan(state: &WebState, target: &Target) -> Answer<Planned> {
+async fn plan(state: &WebState, target: &ResolveTarget) -> Answer<Planned> {
     let filter = target.list.filter();
     let keep = match &target.stays {
         None => Keep::Rule(target.list.keep()),
@@ -186,7 +186,7 @@ fn n_on(resolutions: &[Resolution], root: Root) -> u64 {
 }
 
 /// Shows the dialog.
-pub(super) async fn confirm(State(state): State<WebState>, Params(target): Params<Target>) -> Answer<Response> {
+pub(super) async fn confirm(State(state): State<WebState>, Params(target): Params<ResolveTarget>) -> Answer<Response> {
     let planned = plan(&state, &target).await?;
     let action = target.list.action();
     let choices: Vec<Value> = match (&target.group, planned.groups.first()) {
@@ -204,7 +204,7 @@ pub(super) async fn confirm(State(state): State<WebState>, Params(target): Param
     let own = context! { action => Serde(action), n_groups => planned.groups.len(), per_root, choices };
     let reason = refusal(&state, action, &planned, target.list.view()).await;
     let (title, button) = title_and_button(action, planned.n_files);
-    let again = Target { fingerprint: planned.fingerprint(), ..target };
+    let again = ResolveTarget { fingerprint: planned.fingerprint(), ..target };
     let confirm = Confirmation {
         title,
         is_danger: action == Action::Delete,
@@ -219,8 +219,8 @@ pub(super) async fn confirm(State(state): State<WebState>, Params(target): Param
 }
 
 /// Why it can't be done now.
-async fn refusal(state: &WebState, action: Action, planned: &Planned, view: View) -> Option<String> {
-    if view == View::Both && !action.works_across() {
+async fn refusal(state: &WebState, action: Action, planned: &Planned, view: DuplicatesView) -> Option<String> {
+    if view == DuplicatesView::Both && !action.works_across() {
         return Some("Links and shared bytes need one volume: look within Local or within the Lake.".to_owned());
     }
     for root in Root::ALL {
@@ -243,11 +243,14 @@ fn title_and_button(action: Action, n: u64) -> (String, String) {
 }
 
 /// Queues what was confirmed.
-pub(super) async fn resolve(State(state): State<WebState>, FormBody(target): FormBody<Target>) -> Answer<Response> {
+pub(super) async fn resolve(
+    State(state): State<WebState>,
+    FormBody(target): FormBody<ResolveTarget>,
+) -> Answer<Response> {
     in_dialog(resolve_confirmed(&state, target).await)
 }
 
-async fn resolve_confirmed(state: &WebState, target: Target) -> Answer<Response> {
+async fn resolve_confirmed(state: &WebState, target: ResolveTarget) -> Answer<Response> {
     let planned = plan(state, &target).await?;
     let action = target.list.action();
     check_shown("The groups have", planned.fingerprint() == target.fingerprint)?;

@@ -39,13 +39,13 @@ pub(super) async fn show_evict(
 }
 
 /// The files that are meant, as the index has them.
-struct Chosen {
+struct ChosenToEvict {
     paths: Vec<RelPath>,
     size_bytes: u64,
     whole: Totals,
 }
 
-impl Chosen {
+impl ChosenToEvict {
     async fn find(state: &WebState, paths: Vec<RelPath>) -> Answer<Self> {
         let read = move |connection: &_| {
             let found = picked::files_at(connection, Root::Local, paths.iter())?;
@@ -64,7 +64,7 @@ impl Chosen {
 
 /// Shows the dialog for what is ticked.
 pub(super) async fn confirm(State(state): State<WebState>, RawForm(form): RawForm) -> Answer<Response> {
-    let chosen = Chosen::find(&state, values_of(&form, "paths", |path| RelPath::parse(path).ok())).await?;
+    let chosen = ChosenToEvict::find(&state, values_of(&form, "paths", |path| RelPath::parse(path).ok())).await?;
     if chosen.paths.is_empty() {
         return Toast::warning("Tick the files first").answer();
     }
@@ -111,7 +111,7 @@ pub(super) async fn create(
 async fn evict_confirmed(state: &WebState, request: EvictConfirmed) -> Answer<Response> {
     let paths: Vec<RelPath> = serde_json::from_str(&request.paths).unwrap_or_default();
     let n_asked = paths.len();
-    let chosen = Chosen::find(state, paths).await?;
+    let chosen = ChosenToEvict::find(state, paths).await?;
     check_shown("The library has", chosen.paths.len() == n_asked && chosen.size_bytes == request.size_bytes)?;
     check_typed(chosen.typed().as_deref(), &request.typed)?;
     let receipt = state.services.queue.evict(chosen.paths).await?;

@@ -18,10 +18,10 @@ use crate::web::extract::{InPath, Params};
 use crate::web::pages::batch::BatchQuery;
 use crate::web::pages::diff::query::DiffQuery;
 use crate::web::pages::frame::{fragment, render};
-use crate::web::pages::history::HistoryQuery;
-use crate::web::pages::library::query::{LibraryQuery, View};
+use crate::web::pages::history::HistoryPageQuery;
+use crate::web::pages::library::query::{LibraryQuery, LibraryView};
 use crate::web::pages::library::{drawer, tree};
-use crate::web::pages::logs::LogsQuery;
+use crate::web::pages::logs::LogsPageQuery;
 use crate::web::pages::queue::QueueQuery;
 use crate::web::pages::{batch, diff, history, library, logs, queue};
 use crate::web::state::WebState;
@@ -69,7 +69,8 @@ pub(super) async fn show_library_rows(
 ) -> Answer<Response> {
     let query = query.resolved(&state).await?;
     let page = library::results(&state, &query).await?;
-    let template = if query.view == Some(View::Cards) { "fragments/_tiles.html" } else { "fragments/_rows.html" };
+    let template =
+        if query.view == Some(LibraryView::Cards) { "fragments/_tiles.html" } else { "fragments/_rows.html" };
     more(template, page)
 }
 
@@ -156,7 +157,7 @@ pub(super) async fn show_batch(
 pub(super) async fn show_history(
     State(state): State<WebState>,
     headers: HeaderMap,
-    Params(query): Params<HistoryQuery>,
+    Params(query): Params<HistoryPageQuery>,
 ) -> Answer<Response> {
     let response = fragment("fragments/_history.html", context! { page => history::list(&state, &query).await? })?;
     Ok(followed(response, &headers, "filter", || format!("/history{}", query.address(None))))
@@ -166,7 +167,7 @@ pub(super) async fn show_history(
 pub(super) async fn show_logs(
     State(state): State<WebState>,
     headers: HeaderMap,
-    Params(query): Params<LogsQuery>,
+    Params(query): Params<LogsPageQuery>,
 ) -> Answer<Response> {
     let response = fragment("fragments/_logs.html", context! { page => logs::list(&state, &query)? })?;
     Ok(followed(response, &headers, "filter", || format!("/logs{}", query.address())))

@@ -14,7 +14,7 @@ use crate::domain::mirror::{Compare, Rules};
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
 use crate::services::hasher::{HashKind, HashScope};
-use crate::services::mirror::{Confirmation, MirrorRequest};
+use crate::services::mirror::{MirrorRequest, PlanConfirmation};
 use crate::web::error::Answer;
 use crate::web::extract::{FormBody, InPath, Params};
 use crate::web::pages::frame::fragment;
@@ -105,7 +105,7 @@ async fn apply(state: &WebState, id: PlanId, form: ApplyForm) -> Answer<Response
     let typed = plan::typed(&status);
     check_typed(typed.as_deref(), &form.typed)?;
     let deletes = typed.map(|_| status.plan.totals.deletes.n.to_string());
-    let said = Confirmation { deletes, last_copies: form.last_copies.is_some() };
+    let said = PlanConfirmation { deletes, last_copies: form.last_copies.is_some() };
     let receipt = state.services.mirror.apply(id, said).await?;
     Ok(lead_to(&format!("/batches/{}", receipt.batch)))
 }

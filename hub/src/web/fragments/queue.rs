@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::confirmation::{Confirmation, in_dialog};
 use super::toast::Toast;
 use crate::domain::ids::{BatchId, TransferId};
-use crate::services::queue::{Action, Place};
+use crate::services::queue::{Action, BatchPlace};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, InPath, Params, optional_parsed};
 use crate::web::state::WebState;
@@ -26,10 +26,10 @@ pub(super) async fn act(
         "retry" => queue.act(id, Action::Retry).await?,
         "pause" => queue.act(id, Action::Pause).await?,
         "resume" => queue.act(id, Action::Resume).await?,
-        "first" => queue.place(id, Place::First).await?,
-        "up" => queue.place(id, Place::Up).await?,
-        "down" => queue.place(id, Place::Down).await?,
-        "last" => queue.place(id, Place::Last).await?,
+        "first" => queue.place(id, BatchPlace::First).await?,
+        "up" => queue.place(id, BatchPlace::Up).await?,
+        "down" => queue.place(id, BatchPlace::Down).await?,
+        "last" => queue.place(id, BatchPlace::Last).await?,
         _ => return Err(Problem::not_found("A transfer can't do this.")),
     }
     Ok(StatusCode::NO_CONTENT.into_response())

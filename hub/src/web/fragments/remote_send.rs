@@ -8,7 +8,7 @@ use minijinja::value::Serde;
 use serde::{Deserialize, Serialize};
 use shared_protocol::{AgentId, RelPath};
 
-use super::confirm::{Target, Targeted, find};
+use super::confirm::{ConfirmTarget, Targeted, find};
 use super::confirmation::{Confirmation, check_shown, in_dialog, named};
 use super::toast::Toast;
 use crate::services::remote::agents::AgentView;
@@ -29,7 +29,7 @@ pub(in crate::web) struct SendQuery {
     #[serde(default)]
     fingerprint: String,
     #[serde(flatten)]
-    target: Target,
+    target: ConfirmTarget,
 }
 
 #[derive(Debug, Serialize)]

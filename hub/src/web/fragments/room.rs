@@ -21,7 +21,7 @@ pub(in crate::web) struct RoomQuery {
 }
 
 #[derive(Debug, Serialize)]
-struct Room {
+struct RoomView {
     root: Root,
     needed: u64,
     free: Option<u64>,
@@ -37,7 +37,7 @@ pub(super) async fn show_room(State(state): State<WebState>, Params(query): Para
 pub(in crate::web) fn room(state: &WebState, root: Root, needed: u64) -> Value {
     let free = state.services.roots.status(root).free_bytes;
     let missing = free.map_or(0, |free| needed.saturating_sub(free));
-    Value::from(Serde(Room { root, needed, free, missing }))
+    Value::from(Serde(RoomView { root, needed, free, missing }))
 }
 
 #[cfg(test)]

@@ -14,19 +14,19 @@ use crate::services::SettingsError;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::FormBody;
 use crate::web::pages::frame::fragment;
-use crate::web::pages::settings::{Tried, form, keys, shown_values};
+use crate::web::pages::settings::{TriedSettings, form, keys, shown_values};
 use crate::web::pages::setup;
 use crate::web::state::WebState;
 
 /// Leads the browser to another page.
 pub(in crate::web) const REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
 
-type Fields = BTreeMap<String, String>;
+type SettingsFields = BTreeMap<String, String>;
 
 /// Saves the settings form.
 pub(super) async fn save_settings(
     State(state): State<WebState>,
-    FormBody(fields): FormBody<Fields>,
+    FormBody(fields): FormBody<SettingsFields>,
 ) -> Answer<Response> {
     let shown = shown_values(&state);
     // Fields that are set elsewhere are switched off in the form and not sent at all.
@@ -48,7 +48,7 @@ pub(super) async fn save_settings(
     match state.services.save_settings(changes, &state.tasks).await {
         Ok(changed) => {
             let note = if changed.is_empty() { "Nothing was changed." } else { "Settings saved." };
-            let tried = Tried { note: Some(note), ..Tried::default() };
+            let tried = TriedSettings { note: Some(note), ..TriedSettings::default() };
             fragment("fragments/_settings.html", context! { page => form(&state, &tried) })
         }
         Err(error) => {
@@ -63,7 +63,10 @@ fn is_secret(key: &str) -> bool {
 }
 
 /// Saves the two folders and begins the first scan.
-pub(super) async fn save_setup(State(state): State<WebState>, FormBody(fields): FormBody<Fields>) -> Answer<Response> {
+pub(super) async fn save_setup(
+    State(state): State<WebState>,
+    FormBody(fields): FormBody<SettingsFields>,
+) -> Answer<Response> {
     let mut missing = BTreeMap::new();
     let mut changes = BTreeMap::new();
     for root in Root::ALL {
@@ -84,7 +87,7 @@ pub(super) async fn save_setup(State(state): State<WebState>, FormBody(fields): 
             Err(error) => tried(fields, error)?,
         }
     } else {
-        Tried { values: fields, problems: missing, note: None }
+        TriedSettings { values: fields, problems: missing, note: None }
     };
     refused("fragments/_setup.html", context! { page => setup::form(&state, &tried) })
 }
@@ -102,11 +105,11 @@ fn lead_to(address: &'static str) -> Response {
 }
 
 /// What was wrong, for the fields; a file that can't be written is no field's fault.
-fn tried(values: Fields, error: SettingsError) -> Answer<Tried> {
+fn tried(values: SettingsFields, error: SettingsError) -> Answer<TriedSettings> {
     match error {
         SettingsError::Wrong(problems) => {
             let problems = problems.into_iter().map(|one| (one.key, format!("Expected {}", one.expected))).collect();
-            Ok(Tried { values, problems, note: None })
+            Ok(TriedSettings { values, problems, note: None })
         }
         error @ SettingsError::File(_) => Err(Problem::from(error)),
     }

@@ -16,14 +16,14 @@ use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, Params, optional};
 use crate::web::pages::frame::fragment;
 use crate::web::pages::sources::drawer::addresses;
-use crate::web::pages::sources::{self, SourcesQuery};
+use crate::web::pages::sources::{self, SourcesPageQuery};
 use crate::web::state::WebState;
 
 /// The list. The address in the browser follows what is searched for.
 pub(super) async fn show_sources(
     State(state): State<WebState>,
     headers: HeaderMap,
-    Params(query): Params<SourcesQuery>,
+    Params(query): Params<SourcesPageQuery>,
 ) -> Answer<Response> {
     let response = fragment("fragments/_sources.html", context! { page => sources::list(&state, &query).await? })?;
     Ok(followed(response, &headers, "filter", || format!("/sources{}", query.address(None))))
@@ -97,7 +97,7 @@ fn list_of(hash: &Blake3) -> String {
 
 /// An address of a content.
 #[derive(Debug, Deserialize)]
-pub(in crate::web) struct UrlRequest {
+pub(in crate::web) struct UrlForm {
     hash: Blake3,
     url: String,
 }
@@ -105,7 +105,7 @@ pub(in crate::web) struct UrlRequest {
 /// Removes an address.
 pub(super) async fn remove(
     State(state): State<WebState>,
-    FormBody(UrlRequest { hash, url }): FormBody<UrlRequest>,
+    FormBody(UrlForm { hash, url }): FormBody<UrlForm>,
 ) -> Answer<Response> {
     let sources = &state.services.sources;
     let is_usable = sources.addresses_of(&hash).await?.iter().any(|address| address.url.as_str() == url);
@@ -122,7 +122,7 @@ pub(super) async fn remove(
 /// Adds an address again that was just removed.
 pub(super) async fn put_back(
     State(state): State<WebState>,
-    Params(UrlRequest { hash, url }): Params<UrlRequest>,
+    Params(UrlForm { hash, url }): Params<UrlForm>,
 ) -> Answer<Response> {
     state.services.sources.add(hash, &url).await?;
     Toast::done("The address is there again").answer()
@@ -130,17 +130,14 @@ pub(super) async fn put_back(
 
 /// Which addresses to look at.
 #[derive(Debug, Deserialize)]
-pub(in crate::web) struct CheckRequest {
+pub(in crate::web) struct CheckForm {
     /// Those of one content; all without it.
     #[serde(default, deserialize_with = "optional")]
     hash: Option<Blake3>,
 }
 
 /// Begins a round of looks. Its progress arrives through the page's socket.
-pub(super) async fn check(
-    State(state): State<WebState>,
-    FormBody(request): FormBody<CheckRequest>,
-) -> Answer<Response> {
+pub(super) async fn check(State(state): State<WebState>, FormBody(request): FormBody<CheckForm>) -> Answer<Response> {
     state.services.sources.start_check(request.hash.map(|hash| vec![hash])).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

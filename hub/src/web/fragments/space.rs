@@ -7,10 +7,13 @@ use minijinja::context;
 use crate::web::error::Answer;
 use crate::web::extract::Params;
 use crate::web::pages::frame::fragment;
-use crate::web::pages::space::{self, SpaceQuery};
+use crate::web::pages::space::{self, SpacePageQuery};
 use crate::web::state::WebState;
 
 /// Everything the page shows.
-pub(super) async fn show_space(State(state): State<WebState>, Params(query): Params<SpaceQuery>) -> Answer<Response> {
+pub(super) async fn show_space(
+    State(state): State<WebState>,
+    Params(query): Params<SpacePageQuery>,
+) -> Answer<Response> {
     fragment("fragments/_space.html", context! { page => space::content(&state, &query).await? })
 }

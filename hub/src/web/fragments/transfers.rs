@@ -5,7 +5,7 @@ use axum::response::Response;
 use minijinja::context;
 use serde::Deserialize;
 
-use super::confirm::{self, Confirmed, Target, Targeted};
+use super::confirm::{self, ConfirmTarget, Confirmed, Targeted};
 use super::confirmation::{check_shown, check_typed, in_dialog};
 use super::toast::{Toast, partial, respond};
 use crate::domain::operation::{OnConflict, Operation};
@@ -67,7 +67,7 @@ async fn create(state: &WebState, request: ConfirmedRequest) -> Answer<Response>
 }
 
 /// A whole folder is named as such, so that the queue keeps what belongs together together.
-fn paths(target: &Target, found: &Targeted) -> Vec<shared_protocol::RelPath> {
+fn paths(target: &ConfirmTarget, found: &Targeted) -> Vec<shared_protocol::RelPath> {
     match &target.folder {
         Some(folder) if target.scope == "folder" => vec![folder.clone()],
         _ => found.files.iter().map(|file| file.path.clone()).collect(),

@@ -17,7 +17,7 @@ use crate::web::error::Answer;
 use crate::web::extract::{FormBody, Params, optional_parsed, values_of};
 use crate::web::pages::frame::fragment;
 use crate::web::pages::library::drawer::reason;
-use crate::web::pages::trash::{self, TrashQuery};
+use crate::web::pages::trash::{self, TrashPageQuery};
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
@@ -25,7 +25,7 @@ use crate::web::templates::format;
 pub(super) async fn show_trash(
     State(state): State<WebState>,
     headers: HeaderMap,
-    Params(query): Params<TrashQuery>,
+    Params(query): Params<TrashPageQuery>,
 ) -> Answer<Response> {
     let response = fragment("fragments/_trash.html", context! { page => trash::list(&state, query.clone()).await? })?;
     Ok(followed(response, &headers, "filter", || format!("/trash{}", query.address(None))))

@@ -21,7 +21,7 @@ use crate::web::templates::format;
 
 /// What is to be hashed.
 #[derive(Debug, Deserialize)]
-pub(in crate::web) struct HashRequest {
+pub(in crate::web) struct HashForm {
     /// `local`, `lake` or `both`.
     root: String,
     /// One file; everything that has no hash yet if it is missing.
@@ -50,7 +50,7 @@ pub(super) async fn cancel_scan(
 /// Begins to hash a file, or what is missing of one or both folders.
 pub(super) async fn begin_hashing(
     State(state): State<WebState>,
-    FormBody(request): FormBody<HashRequest>,
+    FormBody(request): FormBody<HashForm>,
 ) -> Answer<Response> {
     let roots = match request.root.as_str() {
         "both" => Root::ALL.to_vec(),

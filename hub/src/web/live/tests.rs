@@ -10,7 +10,7 @@ use strum::VariantArray as _;
 #[tokio::test]
 async fn a_page_gets_everything_at_first_and_then_only_what_differs() {
     let hub = TestHub::bare().await;
-    let mut page = Page::new(Topic::read("strip,load,diff").unwrap());
+    let mut page = LivePage::new(Topic::read("strip,load,diff").unwrap());
     assert!(page.is_pending());
     let first = page.messages(&hub.state).await;
     assert!(first[0].contains(&hub.state.token.launch()), "{first:?}");
@@ -30,7 +30,7 @@ async fn a_page_gets_everything_at_first_and_then_only_what_differs() {
 #[tokio::test]
 async fn lists_are_named_and_fetch_themselves() {
     let hub = TestHub::bare().await;
-    let mut page = Page::new(Topic::read("diff,history").unwrap());
+    let mut page = LivePage::new(Topic::read("diff,history").unwrap());
     let first = page.messages(&hub.state).await;
     let lists = r#"{"changed":["diff","history"]}"#;
     assert!(first.contains(&lists.to_owned()), "what changed before the page listened: {first:?}");

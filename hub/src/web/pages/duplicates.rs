@@ -15,14 +15,14 @@ use super::paging::is_selected;
 use crate::domain::background::WorkState;
 use crate::services::duplicates::{Keep, keeper, resolution};
 use crate::storage::views::PageRequest;
-use crate::storage::views::duplicates::{self as views, DuplicateGroupView, Extent};
+use crate::storage::views::duplicates::{self as views, DuplicateGroupView, GroupsExtent};
 use crate::storage::{Connection, StorageError};
 use crate::web::error::Answer;
 use crate::web::extract::Params;
 use crate::web::state::WebState;
 use crate::web::templates::format;
 use bar::{bar, selection};
-use query::{DuplicatesQuery, View};
+use query::{DuplicatesQuery, DuplicatesView};
 
 const FRAME: Frame = Frame { section: "duplicates", title: "Duplicates", topics: "strip,duplicates" };
 
@@ -30,15 +30,15 @@ const FRAME: Frame = Frame { section: "duplicates", title: "Duplicates", topics:
 const NAMES: usize = 20;
 
 #[derive(Debug, Serialize)]
-struct Tab {
-    name: View,
+struct DuplicatesTab {
+    name: DuplicatesView,
     n: u64,
     reclaimable_bytes: u64,
 }
 
 /// A group with the place of the file in it that stays.
 #[derive(Debug, Serialize)]
-struct Row {
+struct GroupRow {
     #[serde(flatten)]
     group: DuplicateGroupView,
     stays: Option<usize>,
@@ -63,17 +63,17 @@ pub(super) async fn show_duplicates(
 }
 
 /// The view that has something to look at, for an address that names none.
-async fn first_view(state: &WebState) -> Answer<View> {
+async fn first_view(state: &WebState) -> Answer<DuplicatesView> {
     let tabs = state.services.database.read(tabs).await?;
-    Ok(tabs.iter().find(|tab| tab.n > 0).map_or(View::Local, |tab| tab.name))
+    Ok(tabs.iter().find(|tab| tab.n > 0).map_or(DuplicatesView::Local, |tab| tab.name))
 }
 
-fn tabs(connection: &Connection) -> Result<Vec<Tab>, StorageError> {
-    let tab = |name: View| {
-        let Extent { n_groups, reclaimable_bytes } = views::extent(connection, name.filter())?;
-        Ok(Tab { name, n: n_groups, reclaimable_bytes })
+fn tabs(connection: &Connection) -> Result<Vec<DuplicatesTab>, StorageError> {
+    let tab = |name: DuplicatesView| {
+        let GroupsExtent { n_groups, reclaimable_bytes } = views::extent(connection, name.filter())?;
+        Ok(DuplicatesTab { name, n: n_groups, reclaimable_bytes })
     };
-    View::ALL.into_iter().map(tab).collect()
+    DuplicatesView::ALL.into_iter().map(tab).collect()
 }
 
 /// What the list shows: `page`.
@@ -85,11 +85,11 @@ pub(in crate::web) async fn results(state: &WebState, query: &DuplicatesQuery) -
     let keep = Keep::Rule(query.keep());
     let n_unhashed: u64 =
         state.services.hasher.coverage().await?.iter().map(|(_, of)| of.n_files.saturating_sub(of.n_hashed)).sum();
-    let rows: Vec<Row> = groups.items.into_iter().map(|group| row(group, &keep)).collect();
+    let rows: Vec<GroupRow> = groups.items.into_iter().map(|group| row(group, &keep)).collect();
     Ok(context! {
         query => Serde(query),
         tabs => Serde(tabs),
-        is_weights => query.view() == View::Weights,
+        is_weights => query.view() == DuplicatesView::Weights,
         is_selected => is_selected(selection),
         names => NAMES,
         rows => Serde(rows),
@@ -108,11 +108,11 @@ pub(in crate::web) async fn results(state: &WebState, query: &DuplicatesQuery) -
     })
 }
 
-fn row(group: DuplicateGroupView, keep: &Keep) -> Row {
+fn row(group: DuplicateGroupView, keep: &Keep) -> GroupRow {
     let stays = keeper(&group, keep).map(|file| file.id);
     let stays = group.files.iter().position(|file| Some(file.id) == stays);
     // Where no rule may choose, nothing is said to stay.
-    Row { stays, is_exact: resolution(&group, keep).is_some(), group }
+    GroupRow { stays, is_exact: resolution(&group, keep).is_some(), group }
 }
 
 /// The search under way: `{search}`.

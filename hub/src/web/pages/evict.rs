@@ -32,7 +32,7 @@ const GIB: f64 = 1_073_741_824.0;
 /// Which of the two lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::web) enum Tab {
+pub(in crate::web) enum EvictTab {
     /// What may leave Local.
     #[default]
     Choose,
@@ -45,7 +45,7 @@ pub(in crate::web) enum Tab {
 #[serde(default)]
 pub(in crate::web) struct EvictQuery {
     #[serde(deserialize_with = "optional")]
-    tab: Option<Tab>,
+    tab: Option<EvictTab>,
     /// GiB, as typed.
     #[serde(deserialize_with = "optional_parsed")]
     free: Option<f64>,
@@ -91,8 +91,8 @@ pub(in crate::web) async fn list(state: &WebState, query: &EvictQuery) -> Answer
         evict_reason => away.or(forbidden),
     };
     let content = match tab {
-        Tab::Choose => choose(state, query).await?,
-        Tab::Evicted => evicted(state, query).await?,
+        EvictTab::Choose => choose(state, query).await?,
+        EvictTab::Evicted => evicted(state, query).await?,
     };
     Ok(context! { ..content, ..common })
 }
@@ -152,7 +152,7 @@ impl EvictQuery {
     /// The query of this list, or of a page of it. How much is to be freed is said once and not kept.
     pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
         QueryString::new()
-            .with_some("tab", self.tab.filter(|tab| *tab == Tab::Evicted).map(|_| "evicted"))
+            .with_some("tab", self.tab.filter(|tab| *tab == EvictTab::Evicted).map(|_| "evicted"))
             .with_some("by", self.by.map(EvictBy::as_str))
             .with_some("folder", self.folder.as_ref().map(RelPath::as_str))
             .with_some("q", self.q.as_ref())

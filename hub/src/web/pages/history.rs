@@ -23,7 +23,7 @@ const ROWS: u32 = 100;
 /// Everything behind the `?` of the history's page.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::web) struct HistoryQuery {
+pub(in crate::web) struct HistoryPageQuery {
     #[serde(deserialize_with = "optional")]
     kind: Option<String>,
     #[serde(deserialize_with = "optional")]
@@ -35,14 +35,14 @@ pub(in crate::web) struct HistoryQuery {
 /// Shows the history.
 pub(super) async fn show_history(
     State(state): State<WebState>,
-    Params(query): Params<HistoryQuery>,
+    Params(query): Params<HistoryPageQuery>,
 ) -> Answer<Response> {
     let content = context! { page => list(&state, &query).await? };
     page(&state, FRAME, "pages/history.html", content).await
 }
 
 /// What the list shows.
-pub(in crate::web) async fn list(state: &WebState, query: &HistoryQuery) -> Answer<Value> {
+pub(in crate::web) async fn list(state: &WebState, query: &HistoryPageQuery) -> Answer<Value> {
     let level = match query.level.as_deref() {
         Some(name) => Some(level_of(name).ok_or_else(|| Problem::malformed("level: expected info, warning or error"))?),
         None => None,
@@ -67,7 +67,7 @@ pub(in crate::web) async fn latest(state: &WebState, limit: u32) -> Answer<Vec<H
     Ok(state.services.database.read(read).await?.items)
 }
 
-impl HistoryQuery {
+impl HistoryPageQuery {
     /// The query of this list, or of a page of it.
     pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
         QueryString::new()

@@ -45,7 +45,7 @@ struct RootCard {
     indexed: Indexed,
     n_hashed: u64,
     hashed_bytes: u64,
-    space: Option<Space>,
+    space: Option<HomeSpace>,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,7 +56,7 @@ struct LastScan {
 
 /// The disk of a root as a bar: models, other things, free.
 #[derive(Debug, Serialize)]
-struct Space {
+struct HomeSpace {
     models_end: u64,
     other_end: u64,
     models_percent: u64,
@@ -147,12 +147,12 @@ fn card(services: &Services, root: Root, indexed: Indexed, coverage: &Coverage) 
 }
 
 /// Sparse and cloned files can make the models larger than what is used: the bar never overflows.
-fn space(models: u64, total: u64, free: u64) -> Space {
+fn space(models: u64, total: u64, free: u64) -> HomeSpace {
     let used = total.saturating_sub(free);
     let part =
         |bytes: u64| u64::try_from(u128::from(bytes.min(total)) * u128::from(BAR) / u128::from(total)).unwrap_or(BAR);
     let models_shown = models.min(used);
-    Space {
+    HomeSpace {
         models_end: part(models_shown),
         other_end: part(used),
         models_percent: percent(models_shown, total),

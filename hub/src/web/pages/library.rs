@@ -23,7 +23,7 @@ use crate::web::error::Answer;
 use crate::web::extract::Params;
 use crate::web::fragments::bulk;
 use crate::web::state::WebState;
-use query::{FileSortLinks, LibraryQuery, View};
+use query::{FileSortLinks, LibraryQuery, LibraryView};
 
 const FRAME: Frame = Frame { section: "library", title: "Library", topics: "strip,scan,library" };
 
@@ -95,7 +95,7 @@ pub(in crate::web) async fn results(state: &WebState, query: &LibraryQuery) -> A
         evicted => evicted::below(state, query).await?.map(Serde),
         query => Serde(query),
         root_label => root.label(),
-        is_cards => query.view == Some(View::Cards),
+        is_cards => query.view == Some(LibraryView::Cards),
         is_filtered => query.is_filtered(),
         is_configured => services.roots.status(root).configured,
         is_scanned,

@@ -21,7 +21,7 @@ const LINES: u32 = 300;
 /// Everything behind the `?` of the log's page.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::web) struct LogsQuery {
+pub(in crate::web) struct LogsPageQuery {
     #[serde(deserialize_with = "optional")]
     level: Option<String>,
     #[serde(deserialize_with = "search")]
@@ -29,20 +29,20 @@ pub(in crate::web) struct LogsQuery {
 }
 
 /// Shows the log.
-pub(super) async fn show_logs(State(state): State<WebState>, Params(query): Params<LogsQuery>) -> Answer<Response> {
+pub(super) async fn show_logs(State(state): State<WebState>, Params(query): Params<LogsPageQuery>) -> Answer<Response> {
     let folder = state.services.settings.current().app_data_dir.join("logs");
     let content = context! { page => context! { folder => folder.display().to_string(), ..list(&state, &query)? } };
     page(&state, FRAME, "pages/logs.html", content).await
 }
 
 /// What the list shows.
-pub(in crate::web) fn list(state: &WebState, query: &LogsQuery) -> Answer<Value> {
+pub(in crate::web) fn list(state: &WebState, query: &LogsPageQuery) -> Answer<Value> {
     let text = query.q.as_deref().unwrap_or_default();
     let lines = state.services.logs.list(query.level.as_deref(), text, &PageRequest::latest(LINES))?.items;
     Ok(context! { query => Serde(query), state => query.address(), rows => Serde(lines) })
 }
 
-impl LogsQuery {
+impl LogsPageQuery {
     /// The query of this list.
     pub(in crate::web) fn address(&self) -> String {
         QueryString::new().with_some("level", self.level.as_ref()).with_some("q", self.q.as_ref()).into_text()

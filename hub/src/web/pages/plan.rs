@@ -46,7 +46,7 @@ impl PlanQuery {
 
 /// The rows of one action, as a tab.
 #[derive(Debug, Serialize)]
-struct Tab {
+struct PlanTab {
     action: Action,
     n: u64,
     bytes: u64,
@@ -54,14 +54,14 @@ struct Tab {
 
 /// One row.
 #[derive(Debug, Serialize)]
-struct Row {
+struct PlanRow {
     #[serde(flatten)]
     item: MirrorItemView,
     /// The side of the file, whose details offer another name, where that helps.
     rename_on: Option<Root>,
 }
 
-impl Row {
+impl PlanRow {
     fn of(item: MirrorItemView, from: Root, to: Root) -> Self {
         let root = if item.of_source { from } else { to };
         Self { rename_on: item.ends_by_rename.then_some(root), item }
@@ -113,7 +113,7 @@ pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQu
         state => query.address(query.cursor.as_ref()),
         next => rows.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
         total => rows.total,
-        rows => Serde(rows.items.into_iter().map(|item| Row::of(item, from, to)).collect::<Vec<_>>()),
+        rows => Serde(rows.items.into_iter().map(|item| PlanRow::of(item, from, to)).collect::<Vec<_>>()),
         ..Value::from(Serde(MirrorView::from(status)))
     })
 }
@@ -134,10 +134,10 @@ fn time(status: &PlanStatus) -> String {
 }
 
 /// The actions that the plan has rows for.
-fn tabs(mut totals: PlanTotals) -> Vec<Tab> {
+fn tabs(mut totals: PlanTotals) -> Vec<PlanTab> {
     let tab = |action| {
         let count = *totals.of(action);
-        Tab { action, n: count.n, bytes: count.bytes }
+        PlanTab { action, n: count.n, bytes: count.bytes }
     };
     Action::ALL.into_iter().map(tab).filter(|tab| tab.n > 0).collect()
 }

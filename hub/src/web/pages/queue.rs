@@ -38,7 +38,7 @@ const ROWS: u32 = 100;
 #[derive(strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
-pub(in crate::web) enum Tab {
+pub(in crate::web) enum QueueTab {
     /// What is still to be done and does not run.
     #[default]
     Waiting,
@@ -56,14 +56,14 @@ pub(in crate::web) enum Tab {
 #[serde(default)]
 pub(in crate::web) struct QueueQuery {
     #[serde(deserialize_with = "optional")]
-    tab: Option<Tab>,
+    tab: Option<QueueTab>,
     #[serde(deserialize_with = "optional")]
     cursor: Option<String>,
 }
 
 /// One transfer with what only pages say of it.
 #[derive(Debug, Serialize)]
-pub(in crate::web) struct Row {
+pub(in crate::web) struct QueueRow {
     #[serde(flatten)]
     transfer: TransferView,
     /// Small files that are worked on together; it stands for all of them.
@@ -98,11 +98,11 @@ pub(in crate::web) async fn overall(state: &WebState) -> Answer<Value> {
         .await?;
     let running: Vec<_> = running.items.into_iter().map(|entry| row(entry, &state.services.queue)).collect();
     let tabs = [
-        (Tab::Waiting, queue.n_waiting),
-        (Tab::Failed, queue.status.failed),
-        (Tab::Done, queue.status.completed),
-        (Tab::Cancelled, queue.status.cancelled),
-        (Tab::Batches, n_batches),
+        (QueueTab::Waiting, queue.n_waiting),
+        (QueueTab::Failed, queue.status.failed),
+        (QueueTab::Done, queue.status.completed),
+        (QueueTab::Cancelled, queue.status.cancelled),
+        (QueueTab::Batches, n_batches),
     ];
     let now = Instant::now();
     let throughput = throughput::chart(&state.services.throughput.recent(now), now, Timestamp::now());
@@ -117,11 +117,11 @@ pub(in crate::web) async fn list(state: &WebState, query: &QueueQuery) -> Answer
     let tab = query.tab.unwrap_or_default();
     let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let address = |cursor: Option<&String>| {
-        let name = (tab != Tab::Waiting).then(|| <&'static str>::from(tab));
+        let name = (tab != QueueTab::Waiting).then(|| <&'static str>::from(tab));
         QueryString::new().with_some("tab", name).with_some("cursor", cursor).into_text()
     };
     let common = context! { tab => Serde(tab), state => address(query.cursor.as_ref()) };
-    if tab == Tab::Batches {
+    if tab == QueueTab::Batches {
         let page = state.services.database.read(move |connection| batches::list(connection, &request)).await?;
         let next = page.next_cursor.as_ref().map(|cursor| address(Some(cursor)));
         let batches: Vec<Value> = page.items.into_iter().map(batch_row).collect();
@@ -135,7 +135,7 @@ pub(in crate::web) async fn list(state: &WebState, query: &QueueQuery) -> Answer
         .read(move |connection| {
             let of = |state| TransferFilter { state: Some(state), batch: None };
             let mut held = Vec::new();
-            if tab == Tab::Waiting && is_first {
+            if tab == QueueTab::Waiting && is_first {
                 // What needs someone's eye stands above what only waits for its turn.
                 for state in [TransferState::Waiting, TransferState::Paused] {
                     held.extend(transfers::list(connection, &of(state), &PageRequest::first(), &at_work)?.items);
@@ -151,17 +151,17 @@ pub(in crate::web) async fn list(state: &WebState, query: &QueueQuery) -> Answer
     Ok(context! { rows => Serde(rows), n_rows, batches => Vec::<Value>::new(), next, ..common })
 }
 
-const fn state_of(tab: Tab) -> TransferState {
+const fn state_of(tab: QueueTab) -> TransferState {
     match tab {
-        Tab::Waiting => TransferState::Queued,
-        Tab::Failed => TransferState::Failed,
-        Tab::Cancelled => TransferState::Cancelled,
-        Tab::Done | Tab::Batches => TransferState::Completed,
+        QueueTab::Waiting => TransferState::Queued,
+        QueueTab::Failed => TransferState::Failed,
+        QueueTab::Cancelled => TransferState::Cancelled,
+        QueueTab::Done | QueueTab::Batches => TransferState::Completed,
     }
 }
 
 /// A transfer as it is at this moment.
-pub(in crate::web) fn row(transfer: TransferView, queue: &Queue) -> Row {
+pub(in crate::web) fn row(transfer: TransferView, queue: &Queue) -> QueueRow {
     let transfer = queue.with_live(transfer);
     let is_shown = matches!(transfer.state, TransferState::Failed | TransferState::Waiting | TransferState::Queued);
     let next_try = transfer.next_try_at.filter(|_| transfer.state == TransferState::Waiting);
@@ -174,7 +174,7 @@ pub(in crate::web) fn row(transfer: TransferView, queue: &Queue) -> Row {
         format!("{text}{}", again.unwrap_or_default())
     });
     let is_running = transfer.state == TransferState::Running;
-    Row {
+    QueueRow {
         group: if is_running { queue.group(transfer.id) } else { None },
         is_rename: transfer.operation == "move" && transfer.to == Some(transfer.from),
         is_of_duplicate: transfer.operation.parse().is_ok_and(Operation::is_of_duplicate),

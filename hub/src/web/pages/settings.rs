@@ -18,7 +18,7 @@ use crate::web::state::WebState;
 const FRAME: Frame = Frame { section: "settings", title: "Settings", topics: "strip" };
 
 #[derive(Debug, Serialize)]
-struct Group {
+struct SettingsGroup {
     title: &'static str,
     items: Vec<Item>,
 }
@@ -41,7 +41,7 @@ struct Item {
 
 /// What was tried and what was wrong with it.
 #[derive(Debug, Default)]
-pub(in crate::web) struct Tried {
+pub(in crate::web) struct TriedSettings {
     /// The values that were sent, by key.
     pub values: BTreeMap<String, String>,
     /// What is wrong, by key.
@@ -53,19 +53,19 @@ pub(in crate::web) struct Tried {
 /// Shows the settings.
 pub(super) async fn show_settings(State(state): State<WebState>) -> Answer<Response> {
     let file = state.services.settings.current().app_data_dir.join(crate::config::file::NAME);
-    let form = form(&state, &Tried::default());
+    let form = form(&state, &TriedSettings::default());
     let content = context! { page => context! { file => file.display().to_string(), ..form } };
     page(&state, FRAME, "pages/settings.html", content).await
 }
 
 /// What the form shows.
-pub(in crate::web) fn form(state: &WebState, tried: &Tried) -> Value {
-    let mut groups: Vec<Group> = Vec::new();
+pub(in crate::web) fn form(state: &WebState, tried: &TriedSettings) -> Value {
+    let mut groups: Vec<SettingsGroup> = Vec::new();
     for view in state.services.settings.view().items {
         let Some(key) = Key::from_name(view.key) else { continue };
         let (title, label) = key.on_page();
         if groups.last().is_none_or(|group| group.title != title) {
-            groups.push(Group { title, items: Vec::new() });
+            groups.push(SettingsGroup { title, items: Vec::new() });
         }
         groups.last_mut().into_iter().for_each(|group| group.items.push(item(&view, key, label, tried)));
     }
@@ -93,7 +93,7 @@ fn shown_value(view: &SettingView) -> String {
     if is_switch && own.is_empty() { view.default.unwrap_or_default().to_owned() } else { own }
 }
 
-fn item(view: &SettingView, key: Key, label: &'static str, tried: &Tried) -> Item {
+fn item(view: &SettingView, key: Key, label: &'static str, tried: &TriedSettings) -> Item {
     let is_fixed = matches!(view.source, Source::Flag | Source::Environment) || view.key == "APP_DATA_DIR";
     let own = shown_value(view);
     let default = view.default.unwrap_or_default();

@@ -7,7 +7,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::frame::{Frame, page};
-use super::settings::Tried;
+use super::settings::TriedSettings;
 use crate::config::Source;
 use crate::domain::root::Root;
 use crate::web::error::Answer;
@@ -37,7 +37,7 @@ pub(super) async fn show_setup(State(state): State<WebState>) -> Answer<Response
         page => context! {
             can_demo => !state.services.is_demo(),
             is_demo => state.services.is_demo(),
-            ..form(&state, &Tried::default())
+            ..form(&state, &TriedSettings::default())
         },
     };
     page(&state, FRAME, "pages/setup.html", content).await
@@ -52,14 +52,14 @@ pub(in crate::web) const fn key(root: Root) -> &'static str {
 }
 
 /// What the form shows.
-pub(in crate::web) fn form(state: &WebState, tried: &Tried) -> Value {
+pub(in crate::web) fn form(state: &WebState, tried: &TriedSettings) -> Value {
     let fields = Root::ALL.map(|root| field(state, root, tried));
     let elsewhere = tried.problems.iter().find(|(name, _)| Root::ALL.iter().all(|root| key(*root) != name.as_str()));
     let can_save = fields.iter().any(|field| field.is_fixed.is_none());
     context! { items => Serde(fields), can_save, problem => elsewhere.map(|(name, problem)| format!("{name}: {problem}")) }
 }
 
-fn field(state: &WebState, root: Root, tried: &Tried) -> Field {
+fn field(state: &WebState, root: Root, tried: &TriedSettings) -> Field {
     let views = state.services.settings.view().items;
     let view = views.iter().find(|view| view.key == key(root));
     let source = view.map_or(Source::Default, |view| view.source);

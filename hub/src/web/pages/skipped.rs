@@ -41,7 +41,7 @@ impl SkippedQuery {
 }
 
 #[derive(Debug, Serialize)]
-struct Side {
+struct SkippedSide {
     root: Root,
     label: &'static str,
     link: String,
@@ -51,7 +51,7 @@ struct Side {
 
 /// A place with what a person may do about it by a button.
 #[derive(Debug, Serialize)]
-struct Row {
+struct SkippedPlaceRow {
     id: i64,
     #[serde(flatten)]
     place: SkippedView,
@@ -81,7 +81,7 @@ impl IncludedRow {
     }
 }
 
-impl From<SkippedView> for Row {
+impl From<SkippedView> for SkippedPlaceRow {
     fn from(place: SkippedView) -> Self {
         let offer = place.can_accept.then_some(Offer::Accept);
         Self { id: place.id, needs_help: place.reason.needs_help(), offer, place }
@@ -112,7 +112,7 @@ pub(in crate::web) async fn list(state: &WebState, query: SkippedQuery) -> Answe
     let next = rows.next_cursor.clone();
     let rows = rows_of(state, root, rows.items).await;
     let query = SkippedQuery { root: Some(root), ..query };
-    let sides = totals.map(|(side, totals)| Side {
+    let sides = totals.map(|(side, totals)| SkippedSide {
         root: side,
         label: side.label(),
         link: QueryString::new().with("root", side.as_str()).into_text(),
@@ -130,9 +130,9 @@ pub(in crate::web) async fn list(state: &WebState, query: SkippedQuery) -> Answe
 }
 
 /// The rows, of which links to folders may be included.
-async fn rows_of(state: &WebState, root: Root, entries: Vec<SkippedView>) -> Vec<Row> {
+async fn rows_of(state: &WebState, root: Root, entries: Vec<SkippedView>) -> Vec<SkippedPlaceRow> {
     let is_link: Vec<bool> = entries.iter().map(|entry| entry.reason == SkipReason::Link).collect();
-    let mut rows: Vec<Row> = entries.into_iter().map(Row::from).collect();
+    let mut rows: Vec<SkippedPlaceRow> = entries.into_iter().map(SkippedPlaceRow::from).collect();
     let links = || is_link.iter().enumerate().filter(|(_, is_link)| **is_link).map(|(at, _)| at);
     let paths = links().filter_map(|at| rows.get(at)).map(|row| row.place.path.clone()).collect();
     let may = state.services.indexer.includable(root, paths).await;

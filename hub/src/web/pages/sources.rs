@@ -30,7 +30,7 @@ const ROWS: u32 = 100;
 /// Everything behind the `?` of this page.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::web) struct SourcesQuery {
+pub(in crate::web) struct SourcesPageQuery {
     #[serde(deserialize_with = "search")]
     q: Option<String>,
     #[serde(deserialize_with = "optional")]
@@ -41,21 +41,21 @@ pub(in crate::web) struct SourcesQuery {
 
 /// A content with its addresses.
 #[derive(Debug, Serialize)]
-struct Row {
+struct SourceRow {
     hash: String,
     /// The first digits: its name in ids, and for people.
     short: String,
     title: String,
     size_bytes: Option<u64>,
     /// The file that the title leads to, if the index has one.
-    file: Option<Place>,
+    file: Option<SourcePlace>,
     n_files: usize,
     urls: Vec<AddressView>,
     unusable: Vec<UnusableView>,
 }
 
 #[derive(Debug, Serialize)]
-struct Place {
+struct SourcePlace {
     root: Root,
     path: RelPath,
 }
@@ -63,14 +63,14 @@ struct Place {
 /// Shows the contents with their addresses.
 pub(super) async fn show_sources(
     State(state): State<WebState>,
-    Params(query): Params<SourcesQuery>,
+    Params(query): Params<SourcesPageQuery>,
 ) -> Answer<Response> {
     let content = join([context! { page => list(&state, &query).await? }, progress(&state)]);
     page(&state, FRAME, "pages/sources.html", content).await
 }
 
 /// The list, or why there is none.
-pub(in crate::web) async fn list(state: &WebState, query: &SourcesQuery) -> Answer<Value> {
+pub(in crate::web) async fn list(state: &WebState, query: &SourcesPageQuery) -> Answer<Value> {
     let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let filter = SourceFilter { search: query.q.clone(), standing: query.show };
     let (found, problem) = match state.services.sources.list(&filter, &request).await {
@@ -112,15 +112,15 @@ pub(in crate::web) fn progress(state: &WebState) -> Value {
     context! { check => check.map(Serde) }
 }
 
-async fn rows(state: &WebState, records: Vec<SourceRecord>) -> Answer<Vec<Row>> {
+async fn rows(state: &WebState, records: Vec<SourceRecord>) -> Answer<Vec<SourceRow>> {
     let read = move |connection: &crate::storage::Connection| {
         let row = |record: SourceRecord| {
             let content = contents::show(connection, &record.hash)?;
             let files = content.map(|content| content.files).unwrap_or_default();
             let n_files = files.len();
-            let file = files.into_iter().next().map(|(root, path)| Place { root, path });
+            let file = files.into_iter().next().map(|(root, path)| SourcePlace { root, path });
             let short: String = record.hash.to_hex().chars().take(12).collect();
-            Ok(Row {
+            Ok(SourceRow {
                 hash: record.hash.to_string(),
                 title: record.names.first().cloned().unwrap_or_else(|| format!("blake3:{short}…")),
                 short,
@@ -136,7 +136,7 @@ async fn rows(state: &WebState, records: Vec<SourceRecord>) -> Answer<Vec<Row>> 
     Ok(state.services.database.read(read).await?)
 }
 
-impl SourcesQuery {
+impl SourcesPageQuery {
     /// The query of this list, or of a page of it.
     pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
         QueryString::new()

@@ -28,14 +28,14 @@ const MOST: usize = 20;
 /// Everything behind the `?` of the page.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(in crate::web) struct SpaceQuery {
+pub(in crate::web) struct SpacePageQuery {
     #[serde(deserialize_with = "optional")]
     root: Option<Root>,
 }
 
 /// One bar with its words.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Bar {
+struct SpaceBar {
     name: String,
     /// Where its files are, if they are in one place.
     link: Option<String>,
@@ -66,12 +66,15 @@ struct Disk {
 }
 
 /// Shows the page.
-pub(super) async fn show_space(State(state): State<WebState>, Params(query): Params<SpaceQuery>) -> Answer<Response> {
+pub(super) async fn show_space(
+    State(state): State<WebState>,
+    Params(query): Params<SpacePageQuery>,
+) -> Answer<Response> {
     page(&state, FRAME, "pages/space.html", context! { page => content(&state, &query).await? }).await
 }
 
 /// What the page shows.
-pub(in crate::web) async fn content(state: &WebState, query: &SpaceQuery) -> Answer<Value> {
+pub(in crate::web) async fn content(state: &WebState, query: &SpacePageQuery) -> Answer<Value> {
     let shown = query.root.unwrap_or(Root::Local);
     let views = [space::show(state, Root::Local).await?, space::show(state, Root::Lake).await?];
     let disks: Vec<Disk> = views.iter().map(|view| disk(view, shown)).collect();
@@ -82,7 +85,7 @@ pub(in crate::web) async fn content(state: &WebState, query: &SpaceQuery) -> Ans
         let address = QueryString::new().with("root", shown.as_str()).with("folder", folder).into_text();
         Some(format!("/library{address}"))
     };
-    let mut types: Vec<Bar> = view
+    let mut types: Vec<SpaceBar> = view
         .types
         .iter()
         .map(|one| bar(&one.name, library(&one.name), None, (one.totals.n_files, one.totals.size_bytes), whole))
@@ -107,7 +110,7 @@ pub(in crate::web) async fn content(state: &WebState, query: &SpaceQuery) -> Ans
             whole,
         )
     });
-    let ages: Vec<Bar> = view
+    let ages: Vec<SpaceBar> = view
         .ages
         .iter()
         .map(|one| bar(one.age.label(), None, None, (one.totals.n_files, one.totals.size_bytes), whole))
@@ -153,9 +156,15 @@ fn disk(view: &SpaceView, shown: Root) -> Disk {
     }
 }
 
-fn bar(name: &str, link: Option<String>, note: Option<String>, (n_files, size_bytes): (u64, u64), whole: u64) -> Bar {
+fn bar(
+    name: &str,
+    link: Option<String>,
+    note: Option<String>,
+    (n_files, size_bytes): (u64, u64),
+    whole: u64,
+) -> SpaceBar {
     let percent = if whole == 0 { 0 } else { percent(size_bytes, whole) };
-    Bar { name: name.to_owned(), link, note, n_files, size_bytes, length: part(size_bytes, whole), percent }
+    SpaceBar { name: name.to_owned(), link, note, n_files, size_bytes, length: part(size_bytes, whole), percent }
 }
 
 /// A share of the bar; something is never nothing.
@@ -168,14 +177,14 @@ fn part(bytes: u64, whole: u64) -> u64 {
 }
 
 /// The first bars, and one for all others.
-fn first(mut bars: Vec<Bar>) -> Vec<Bar> {
+fn first(mut bars: Vec<SpaceBar>) -> Vec<SpaceBar> {
     if bars.len() <= MOST {
         return bars;
     }
     let rest = bars.split_off(MOST - 1);
     let n = rest.len();
-    let sum = |of: fn(&Bar) -> u64| rest.iter().map(of).sum::<u64>();
-    bars.push(Bar {
+    let sum = |of: fn(&SpaceBar) -> u64| rest.iter().map(of).sum::<u64>();
+    bars.push(SpaceBar {
         name: format!("{n} more"),
         link: None,
         note: None,
@@ -200,7 +209,7 @@ mod tests {
 
     #[test]
     fn many_bars_become_few_without_losing_bytes() {
-        let bars: Vec<Bar> = (1..=50).rev().map(|n| bar(&n.to_string(), None, None, (1, n), 1_275)).collect();
+        let bars: Vec<SpaceBar> = (1..=50).rev().map(|n| bar(&n.to_string(), None, None, (1, n), 1_275)).collect();
         let few = first(bars);
         assert_eq!((few.len(), few.last().unwrap().name.as_str()), (MOST, "31 more"));
         assert_eq!(few.iter().map(|bar| bar.size_bytes).sum::<u64>(), 1_275);

@@ -24,7 +24,7 @@ const ROWS: u32 = 200;
 /// Everything behind the `?` of the trash's page.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::web) struct TrashQuery {
+pub(in crate::web) struct TrashPageQuery {
     #[serde(deserialize_with = "optional")]
     root: Option<Root>,
     #[serde(deserialize_with = "search")]
@@ -34,7 +34,7 @@ pub(in crate::web) struct TrashQuery {
 }
 
 #[derive(Debug, Serialize)]
-struct Side {
+struct TrashSide {
     root: Root,
     label: &'static str,
     link: String,
@@ -44,12 +44,15 @@ struct Side {
 }
 
 /// Shows the trash.
-pub(super) async fn show_trash(State(state): State<WebState>, Params(query): Params<TrashQuery>) -> Answer<Response> {
+pub(super) async fn show_trash(
+    State(state): State<WebState>,
+    Params(query): Params<TrashPageQuery>,
+) -> Answer<Response> {
     page(&state, FRAME, "pages/trash.html", context! { page => list(&state, query).await? }).await
 }
 
 /// What the page shows.
-pub(in crate::web) async fn list(state: &WebState, query: TrashQuery) -> Answer<Value> {
+pub(in crate::web) async fn list(state: &WebState, query: TrashPageQuery) -> Answer<Value> {
     let request = PageRequest::new(ROWS, query.cursor.clone())?;
     let (wanted, search) = (query.root, query.q.clone());
     let read = move |connection: &_| {
@@ -62,10 +65,10 @@ pub(in crate::web) async fn list(state: &WebState, query: TrashQuery) -> Answer<
         Ok((root, [(Root::Local, local), (Root::Lake, lake)], rows))
     };
     let (root, totals, rows) = state.services.database.read(read).await?;
-    let query = TrashQuery { root: Some(root), ..query };
-    let sides: Vec<Side> = totals
+    let query = TrashPageQuery { root: Some(root), ..query };
+    let sides: Vec<TrashSide> = totals
         .iter()
-        .map(|(side, totals)| Side {
+        .map(|(side, totals)| TrashSide {
             root: *side,
             label: side.label(),
             link: changed(&query.address(None), &[("root", side.as_str())]),
@@ -94,7 +97,7 @@ pub(in crate::web) async fn list(state: &WebState, query: TrashQuery) -> Answer<
     })
 }
 
-impl TrashQuery {
+impl TrashPageQuery {
     /// The query of this list, or of a page of it.
     pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
         QueryString::new()

@@ -5,12 +5,15 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use shared_protocol::routes;
 
-use super::{Refused, RemoteState};
+use super::{RefusedPeer, RemoteState};
 
 /// Sends the program for a target.
-pub(super) async fn program(State(state): State<RemoteState>, Path(target): Path<String>) -> Result<Response, Refused> {
+pub(super) async fn program(
+    State(state): State<RemoteState>,
+    Path(target): Path<String>,
+) -> Result<Response, RefusedPeer> {
     if target != routes::TARGET {
-        return Err(Refused::not_found("There is an agent for x86_64-linux only."));
+        return Err(RefusedPeer::not_found("There is an agent for x86_64-linux only."));
     }
     let agent = state.services.serving.agent().clone();
     match state.tasks.blocking(move || agent.read_blocking()).await {
@@ -21,7 +24,7 @@ pub(super) async fn program(State(state): State<RemoteState>, Path(target): Path
                 [(header::ETAG, tag), (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))];
             Ok((headers, bytes).into_response())
         }
-        Some(Err(why)) => Err(Refused::unavailable(&why)),
-        None => Err(Refused::unavailable("The hub is shutting down.")),
+        Some(Err(why)) => Err(RefusedPeer::unavailable(&why)),
+        None => Err(RefusedPeer::unavailable("The hub is shutting down.")),
     }
 }

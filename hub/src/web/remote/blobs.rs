@@ -12,11 +12,11 @@ use futures_util::stream;
 use shared_protocol::Blake3;
 use shared_protocol::refusal::RefusalCode;
 
-use super::conditions::{self, Verdict};
-use super::range::{self, Wanted};
-use super::{Refused, RemoteState};
+use super::conditions::{self, ConditionVerdict};
+use super::range::{self, WantedRange};
+use super::{RefusedPeer, RemoteState};
 use crate::services::remote::LiveSession;
-use crate::services::serving::{Cut, Pieces, Place};
+use crate::services::serving::{ContentPlace, Cut, Pieces};
 
 /// For this agent alone, and byte for byte.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store, no-transform");
@@ -30,32 +30,32 @@ pub(super) async fn content(
     Path(digits): Path<String>,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, RefusedPeer> {
     let place = place(&state, &digits).await?;
     let tag = conditions::tag(&place.hash);
     let opened = state.services.serving.open(place).await?;
     let size_bytes = opened.size_bytes;
     let verdict = conditions::judge(&headers, &tag);
     let wanted = match verdict {
-        Verdict::Failed => {
-            let refused = Refused::final_word(RefusalCode::Changed, "This is not the content that was meant.");
+        ConditionVerdict::Failed => {
+            let refused = RefusedPeer::final_word(RefusalCode::Changed, "This is not the content that was meant.");
             return Ok((StatusCode::PRECONDITION_FAILED, refused.into_response().into_body()).into_response());
         }
-        Verdict::NotModified => {
+        ConditionVerdict::NotModified => {
             return Ok((StatusCode::NOT_MODIFIED, described(&tag)).into_response());
         }
         // A range is defined for GET only.
-        Verdict::Answer if method == Method::GET => range::wanted(&headers, size_bytes),
-        Verdict::Answer | Verdict::AnswerWhole => Wanted::Whole,
+        ConditionVerdict::Answer if method == Method::GET => range::wanted(&headers, size_bytes),
+        ConditionVerdict::Answer | ConditionVerdict::AnswerWhole => WantedRange::Whole,
     };
     let mut described = described(&tag);
     let (status, part) = match wanted {
-        Wanted::Whole => (StatusCode::OK, 0..size_bytes),
-        Wanted::Part(part) => {
+        WantedRange::Whole => (StatusCode::OK, 0..size_bytes),
+        WantedRange::Part(part) => {
             described.insert(header::CONTENT_RANGE, range::content_range(&part, size_bytes));
             (StatusCode::PARTIAL_CONTENT, part)
         }
-        Wanted::Nothing => {
+        WantedRange::Nothing => {
             described.insert(header::CONTENT_RANGE, range::no_range(size_bytes));
             described.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, described).into_response());
@@ -72,21 +72,24 @@ pub(super) async fn content(
 }
 
 /// Sends a content's group values.
-pub(super) async fn groups(State(state): State<RemoteState>, Path(digits): Path<String>) -> Result<Response, Refused> {
+pub(super) async fn groups(
+    State(state): State<RemoteState>,
+    Path(digits): Path<String>,
+) -> Result<Response, RefusedPeer> {
     let place = place(&state, &digits).await?;
     let Some(groups) = state.services.serving.groups(place.hash).await? else {
-        return Err(Refused::not_found("No group values are known of this content."));
+        return Err(RefusedPeer::not_found("No group values are known of this content."));
     };
     let headers = [(header::CONTENT_TYPE, BYTES), (header::CACHE_CONTROL, PRIVATE)];
     Ok((headers, groups.to_bytes()).into_response())
 }
 
 /// Where the content lies, if it is for this session.
-async fn place(state: &RemoteState, digits: &str) -> Result<Place, Refused> {
-    let unknown = || Refused::not_found("No open job of this session names such a content.");
+async fn place(state: &RemoteState, digits: &str) -> Result<ContentPlace, RefusedPeer> {
+    let unknown = || RefusedPeer::not_found("No open job of this session names such a content.");
     let hash: Blake3 = format!("blake3:{digits}").parse().map_err(|_| unknown())?;
     let found = state.services.remote.may_serve(&hash).await?.ok_or_else(unknown)?;
-    Ok(Place { root: found.root, path: found.path, hash: found.hash })
+    Ok(ContentPlace { root: found.root, path: found.path, hash: found.hash })
 }
 
 /// What every answer about a content says of it.

@@ -8,7 +8,7 @@ use shared_protocol::Blake3;
 
 /// What the conditions lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ConditionVerdict {
     /// Answer; a range counts.
     Answer,
     /// Answer with the whole: the range was meant for another content.
@@ -23,16 +23,16 @@ pub(super) fn tag(content: &Blake3) -> HeaderValue {
 }
 
 /// Judges the conditions of a GET or HEAD, in the order of the standard.
-pub(super) fn judge(headers: &HeaderMap, tag: &HeaderValue) -> Verdict {
+pub(super) fn judge(headers: &HeaderMap, tag: &HeaderValue) -> ConditionVerdict {
     if headers.contains_key(header::IF_MATCH) && !lists(headers, &header::IF_MATCH, tag, false) {
-        return Verdict::Failed;
+        return ConditionVerdict::Failed;
     }
     if headers.contains_key(header::IF_NONE_MATCH) && lists(headers, &header::IF_NONE_MATCH, tag, true) {
-        return Verdict::NotModified;
+        return ConditionVerdict::NotModified;
     }
     match headers.get(header::IF_RANGE) {
-        Some(range_of) if range_of != tag => Verdict::AnswerWhole,
-        _ => Verdict::Answer,
+        Some(range_of) if range_of != tag => ConditionVerdict::AnswerWhole,
+        _ => ConditionVerdict::Answer,
     }
 }
 
@@ -53,23 +53,23 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(&[], Verdict::Answer)]
-    #[case(&[("if-match", "TAG")], Verdict::Answer)]
-    #[case(&[("if-match", "\"x\", TAG")], Verdict::Answer)]
-    #[case(&[("if-match", "*")], Verdict::Answer)]
-    #[case(&[("if-match", "\"x\"")], Verdict::Failed)]
-    #[case(&[("if-match", "W/TAG")], Verdict::Failed)]
-    #[case(&[("if-none-match", "TAG")], Verdict::NotModified)]
-    #[case(&[("if-none-match", "W/TAG")], Verdict::NotModified)]
-    #[case(&[("if-none-match", "*")], Verdict::NotModified)]
-    #[case(&[("if-none-match", "\"x\"")], Verdict::Answer)]
-    #[case(&[("if-match", "\"x\""), ("if-none-match", "TAG")], Verdict::Failed)]
-    #[case(&[("if-range", "TAG")], Verdict::Answer)]
-    #[case(&[("if-range", "W/TAG")], Verdict::AnswerWhole)]
-    #[case(&[("if-range", "\"x\"")], Verdict::AnswerWhole)]
-    #[case(&[("if-range", "Wed, 21 Oct 2015 07:28:00 GMT")], Verdict::AnswerWhole)]
-    #[case(&[("if-none-match", "TAG"), ("if-range", "\"x\"")], Verdict::NotModified)]
-    fn conditions_are_judged_in_order(#[case] headers: &[(&'static str, &str)], #[case] verdict: Verdict) {
+    #[case(&[], ConditionVerdict::Answer)]
+    #[case(&[("if-match", "TAG")], ConditionVerdict::Answer)]
+    #[case(&[("if-match", "\"x\", TAG")], ConditionVerdict::Answer)]
+    #[case(&[("if-match", "*")], ConditionVerdict::Answer)]
+    #[case(&[("if-match", "\"x\"")], ConditionVerdict::Failed)]
+    #[case(&[("if-match", "W/TAG")], ConditionVerdict::Failed)]
+    #[case(&[("if-none-match", "TAG")], ConditionVerdict::NotModified)]
+    #[case(&[("if-none-match", "W/TAG")], ConditionVerdict::NotModified)]
+    #[case(&[("if-none-match", "*")], ConditionVerdict::NotModified)]
+    #[case(&[("if-none-match", "\"x\"")], ConditionVerdict::Answer)]
+    #[case(&[("if-match", "\"x\""), ("if-none-match", "TAG")], ConditionVerdict::Failed)]
+    #[case(&[("if-range", "TAG")], ConditionVerdict::Answer)]
+    #[case(&[("if-range", "W/TAG")], ConditionVerdict::AnswerWhole)]
+    #[case(&[("if-range", "\"x\"")], ConditionVerdict::AnswerWhole)]
+    #[case(&[("if-range", "Wed, 21 Oct 2015 07:28:00 GMT")], ConditionVerdict::AnswerWhole)]
+    #[case(&[("if-none-match", "TAG"), ("if-range", "\"x\"")], ConditionVerdict::NotModified)]
+    fn conditions_are_judged_in_order(#[case] headers: &[(&'static str, &str)], #[case] verdict: ConditionVerdict) {
         let tag = tag(&Blake3::from_bytes([7; 32]));
         let text = tag.to_str().unwrap();
         let headers = headers

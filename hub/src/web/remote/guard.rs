@@ -5,14 +5,14 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::{Refused, RemoteState};
+use super::{RefusedPeer, RemoteState};
 
 /// Lets a request with the key of the live session through, with the session in its extensions.
 pub(super) async fn check(
     State(state): State<RemoteState>,
     mut request: Request,
     next: Next,
-) -> Result<Response, Refused> {
+) -> Result<Response, RefusedPeer> {
     let session = state.services.remote.sessions.authorize(bearer(request.headers()))?;
     request.extensions_mut().insert(session);
     Ok(next.run(request).await)

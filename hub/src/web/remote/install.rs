@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::{Refused, RemoteState};
+use super::{RefusedPeer, RemoteState};
 use crate::services::serving::AgentProgramState;
 
 const SCRIPT: &str = include_str!("../../../../scripts/install.sh");
@@ -20,15 +20,15 @@ const ADDRESS: &str = "'@HUB_URL@'";
 const DIGEST: &str = "'@AGENT_SHA256@'";
 
 /// Sends the script. Without an agent to hand out it is sent all the same, and says so when it is run.
-pub(super) async fn script(State(state): State<RemoteState>) -> Result<Response, Refused> {
+pub(super) async fn script(State(state): State<RemoteState>) -> Result<Response, RefusedPeer> {
     let Some(address) = state.services.settings.current().remote.base_url.clone() else {
-        return Err(Refused::unavailable("This hub has no public address yet: set REMOTE_BASE_URL."));
+        return Err(RefusedPeer::unavailable("This hub has no public address yet: set REMOTE_BASE_URL."));
     };
     let agent = state.services.serving.agent().clone();
     let digest = match state.tasks.blocking(move || agent.look_blocking()).await {
         Some(AgentProgramState::Ready { sha256, .. }) => sha256.to_hex(),
         Some(AgentProgramState::Missing(_)) => String::new(),
-        None => return Err(Refused::unavailable("The hub is shutting down.")),
+        None => return Err(RefusedPeer::unavailable("The hub is shutting down.")),
     };
     Ok(([(header::CONTENT_TYPE, "text/x-shellscript; charset=utf-8")], render(&address, &digest)).into_response())
 }

@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use shared_protocol::envelope::Poll;
 use shared_protocol::refusal::{Refusal, RefusalCode};
 
-use super::{Refused, RemoteState};
+use super::{RefusedPeer, RemoteState};
 use crate::services::remote::LiveSession;
 use crate::services::remote::connection::protocol;
 use crate::services::remote::poll::PollEnd;
@@ -16,13 +16,13 @@ pub(super) async fn turn(
     State(state): State<RemoteState>,
     Extension(session): Extension<LiveSession>,
     body: Bytes,
-) -> Result<Json<Poll>, Refused> {
-    let turn: Poll = serde_json::from_slice(&body).map_err(|error| Refused::from(protocol(error.to_string())))?;
+) -> Result<Json<Poll>, RefusedPeer> {
+    let turn: Poll = serde_json::from_slice(&body).map_err(|error| RefusedPeer::from(protocol(error.to_string())))?;
     match state.services.remote.poll(session, turn).await {
         Ok(answer) => Ok(Json(answer)),
         Err(PollEnd::Refused(refusal)) => Err(refusal.into()),
         // 409.
-        Err(PollEnd::UnknownGeneration) => Err(Refused::from(Refusal {
+        Err(PollEnd::UnknownGeneration) => Err(RefusedPeer::from(Refusal {
             code: RefusalCode::Superseded,
             detail: "The hub knows no such connection: say hello again.".to_owned(),
             retry: true,

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 /// What is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum WantedRange {
     /// Everything: 200.
     Whole,
     /// These bytes, at least one: 206.
@@ -20,20 +20,20 @@ pub(super) enum Wanted {
 }
 
 /// What the headers ask for of a content of this size.
-pub(super) fn wanted(headers: &HeaderMap, size_bytes: u64) -> Wanted {
+pub(super) fn wanted(headers: &HeaderMap, size_bytes: u64) -> WantedRange {
     let mut all = headers.get_all(header::RANGE).iter();
-    let (Some(value), None) = (all.next(), all.next()) else { return Wanted::Whole };
-    value.to_str().ok().and_then(|text| read(text, size_bytes)).unwrap_or(Wanted::Whole)
+    let (Some(value), None) = (all.next(), all.next()) else { return WantedRange::Whole };
+    value.to_str().ok().and_then(|text| read(text, size_bytes)).unwrap_or(WantedRange::Whole)
 }
 
 /// `None` for what is no single range.
-fn read(text: &str, size_bytes: u64) -> Option<Wanted> {
+fn read(text: &str, size_bytes: u64) -> Option<WantedRange> {
     let (unit, spec) = text.split_once('=')?;
     if !unit.eq_ignore_ascii_case("bytes") {
         return None;
     }
     let (first, last) = spec.trim_matches([' ', '\t']).split_once('-')?;
-    let part = |from: u64, to: u64| if from < to { Wanted::Part(from..to) } else { Wanted::Nothing };
+    let part = |from: u64, to: u64| if from < to { WantedRange::Part(from..to) } else { WantedRange::Nothing };
     match (first, last) {
         ("", n) => {
             let n = number(n)?;
@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(value: &str, size_bytes: u64) -> Wanted {
+    fn asked(value: &str, size_bytes: u64) -> WantedRange {
         wanted(&HeaderMap::from_iter([(header::RANGE, HeaderValue::from_str(value).unwrap())]), size_bytes)
     }
 
@@ -91,7 +91,7 @@ mod tests {
     #[case("BYTES=2-3", 2..4)]
     #[case("bytes= 2-3 ", 2..4)]
     fn one_range_is_a_part(#[case] value: &str, #[case] part: Range<u64>) {
-        assert_eq!(asked(value, 10), Wanted::Part(part));
+        assert_eq!(asked(value, 10), WantedRange::Part(part));
     }
 
     #[rstest]
@@ -100,7 +100,7 @@ mod tests {
     #[case("bytes=-0")]
     #[case("bytes=99999999999999999999999-")]
     fn what_the_content_does_not_have_is_not_satisfiable(#[case] value: &str) {
-        assert_eq!(asked(value, 10), Wanted::Nothing);
+        assert_eq!(asked(value, 10), WantedRange::Nothing);
     }
 
     #[rstest]
@@ -116,7 +116,7 @@ mod tests {
     #[case("lines=1-2")]
     #[case("1-2")]
     fn anything_else_is_passed_over(#[case] value: &str) {
-        assert_eq!(asked(value, 10), Wanted::Whole);
+        assert_eq!(asked(value, 10), WantedRange::Whole);
     }
 
     #[test]
@@ -124,13 +124,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::RANGE, HeaderValue::from_static("bytes=0-1"));
         headers.append(header::RANGE, HeaderValue::from_static("bytes=3-4"));
-        assert_eq!(wanted(&headers, 10), Wanted::Whole);
+        assert_eq!(wanted(&headers, 10), WantedRange::Whole);
     }
 
     #[test]
     fn an_empty_content_has_no_parts() {
         for value in ["bytes=0-", "bytes=0-0", "bytes=-1"] {
-            assert_eq!(asked(value, 0), Wanted::Nothing, "{value}");
+            assert_eq!(asked(value, 0), WantedRange::Nothing, "{value}");
         }
     }
 
@@ -139,18 +139,18 @@ mod tests {
         fn a_part_lies_within_and_is_what_was_asked(first in 0_u64..2_000, last in 0_u64..2_000, size in 0_u64..2_000) {
             let answer = asked(&format!("bytes={first}-{last}"), size);
             if first > last {
-                prop_assert_eq!(answer, Wanted::Whole);
+                prop_assert_eq!(answer, WantedRange::Whole);
             } else if first >= size {
-                prop_assert_eq!(answer, Wanted::Nothing);
+                prop_assert_eq!(answer, WantedRange::Nothing);
             } else {
-                prop_assert_eq!(answer, Wanted::Part(first..size.min(last + 1)));
+                prop_assert_eq!(answer, WantedRange::Part(first..size.min(last + 1)));
             }
         }
 
         #[test]
         fn no_text_asks_for_bytes_that_are_not_there(text in "[ -~]{0,40}", prefix in prop::bool::ANY, size: u64) {
             let text = if prefix { format!("bytes={text}") } else { text };
-            if let Wanted::Part(part) = asked(&text, size) {
+            if let WantedRange::Part(part) = asked(&text, size) {
                 prop_assert!(part.start < part.end && part.end <= size);
             }
         }

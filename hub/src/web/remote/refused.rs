@@ -14,15 +14,15 @@ const COME_BACK_S: u64 = 5;
 
 /// What the hub says no with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused(Refusal);
+pub struct RefusedPeer(Refusal);
 
-impl From<Refusal> for Refused {
+impl From<Refusal> for RefusedPeer {
     fn from(refusal: Refusal) -> Self {
         Self(refusal)
     }
 }
 
-impl Refused {
+impl RefusedPeer {
     /// Not there, or not for this session: the two are told apart to nobody.
     pub(super) fn not_found(detail: &str) -> Self {
         Self::final_word(RefusalCode::NotFound, detail)
@@ -42,7 +42,7 @@ impl Refused {
     }
 }
 
-impl From<ServeError> for Refused {
+impl From<ServeError> for RefusedPeer {
     fn from(error: ServeError) -> Self {
         match error {
             ServeError::Changed => Self::final_word(RefusalCode::Changed, "The file has changed since it was hashed."),
@@ -53,7 +53,7 @@ impl From<ServeError> for Refused {
     }
 }
 
-impl From<ServiceError> for Refused {
+impl From<ServiceError> for RefusedPeer {
     fn from(error: ServiceError) -> Self {
         match error.kind() {
             ErrorKind::NotFound => Self::not_found(&error.to_string()),
@@ -76,7 +76,7 @@ fn status(refusal: &Refusal) -> StatusCode {
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for RefusedPeer {
     fn into_response(self) -> Response {
         let (status, wait) = (status(&self.0), self.0.retry_after_s);
         let mut response = (status, Json(RefusalBody::new(self.0))).into_response();

@@ -19,7 +19,7 @@ use shared_protocol::refusal::{Refusal, RefusalCode, close};
 use shared_protocol::version;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{Refused, RemoteState};
+use super::{RefusedPeer, RemoteState};
 use crate::services::remote::connection::{Connection, drain, protocol};
 use crate::services::remote::{LiveSession, Remote};
 
@@ -30,11 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Why the socket is closed.
-enum End {
+enum RemoteSocketEnd {
     /// It is gone already.
     Gone,
     /// The hub says no, and why.
-    Refused(Refusal),
+    RefusedPeer(Refusal),
     /// The hub goes away.
     Shutdown,
 }
@@ -44,9 +44,9 @@ pub(super) async fn open(
     State(state): State<RemoteState>,
     Extension(session): Extension<LiveSession>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Result<Response, Refused> {
+) -> Result<Response, RefusedPeer> {
     // Something on the way may have taken the upgrade away: the agent tries the long poll then.
-    let upgrade = upgrade.map_err(|_| Refused::from(protocol("This address takes WebSockets.")))?;
+    let upgrade = upgrade.map_err(|_| RefusedPeer::from(protocol("This address takes WebSockets.")))?;
     let upgrade = upgrade
         .protocols([version::SUBPROTOCOL])
         .max_message_size(version::MAX_FRAME_BYTES)
@@ -67,8 +67,8 @@ async fn serve(mut socket: WebSocket, state: RemoteState, session: LiveSession) 
             let shutdown = state.tasks.token();
             let end = tokio::select! {
                 end = carry(&mut socket, &remote, &connection) => end,
-                refusal = connection.ended() => End::Refused(refusal),
-                () = shutdown.cancelled() => End::Shutdown,
+                refusal = connection.ended() => RemoteSocketEnd::RefusedPeer(refusal),
+                () = shutdown.cancelled() => RemoteSocketEnd::Shutdown,
             };
             remote.disconnected(&connection).await;
             end
@@ -78,26 +78,30 @@ async fn serve(mut socket: WebSocket, state: RemoteState, session: LiveSession) 
 }
 
 /// Takes the hello.
-async fn greet(socket: &mut WebSocket, remote: &Remote, session: LiveSession) -> Result<Arc<Connection>, End> {
+async fn greet(
+    socket: &mut WebSocket,
+    remote: &Remote,
+    session: LiveSession,
+) -> Result<Arc<Connection>, RemoteSocketEnd> {
     let first = async {
         loop {
             match socket.recv().await {
                 Some(Ok(Message::Text(text))) => return Ok(text),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Binary(_))) => return Err(End::Refused(protocol("frames are text"))),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
+                Some(Ok(Message::Binary(_))) => return Err(RemoteSocketEnd::RefusedPeer(protocol("frames are text"))),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(RemoteSocketEnd::Gone),
             }
         }
     };
     let text = match timeout(PATIENCE, first).await {
         Ok(text) => text?,
-        Err(_) => return Err(End::Refused(protocol("no \"hello\" came in time"))),
+        Err(_) => return Err(RemoteSocketEnd::RefusedPeer(protocol("no \"hello\" came in time"))),
     };
-    let hello = Decoded::decode(&text).map_err(|error| End::Refused(protocol(error.to_string())))?;
-    remote.connect(session, hello).await.map_err(End::Refused)
+    let hello = Decoded::decode(&text).map_err(|error| RemoteSocketEnd::RefusedPeer(protocol(error.to_string())))?;
+    remote.connect(session, hello).await.map_err(RemoteSocketEnd::RefusedPeer)
 }
 
-async fn carry(socket: &mut WebSocket, remote: &Remote, connection: &Arc<Connection>) -> End {
+async fn carry(socket: &mut WebSocket, remote: &Remote, connection: &Arc<Connection>) -> RemoteSocketEnd {
     let mut ping = interval(version::PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut sink, mut stream) = socket.split();
@@ -107,19 +111,19 @@ async fn carry(socket: &mut WebSocket, remote: &Remote, connection: &Arc<Connect
             message = stream.next() => match message {
                 Some(Ok(Message::Text(text))) => {
                     if let Err(refusal) = remote.hear_text(connection, &text).await {
-                        return End::Refused(refusal);
+                        return RemoteSocketEnd::RefusedPeer(refusal);
                     }
                 }
-                Some(Ok(Message::Binary(_))) => return End::Refused(protocol("frames are text")),
+                Some(Ok(Message::Binary(_))) => return RemoteSocketEnd::RefusedPeer(protocol("frames are text")),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => connection.hear(),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Gone,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return RemoteSocketEnd::Gone,
             },
             () = connection.news() => {
                 for frame in connection.take_new() {
                     let Some(message) = text_of(&frame) else { continue };
                     match timeout(PATIENCE, sink.send(message)).await {
                         Ok(Ok(())) => {}
-                        Ok(Err(_)) | Err(_) => return End::Gone,
+                        Ok(Err(_)) | Err(_) => return RemoteSocketEnd::Gone,
                     }
                 }
             }
@@ -137,11 +141,11 @@ fn text_of(frame: &Frame<HubToAgent>) -> Option<Message> {
 }
 
 /// The last word is outside the sequence: nobody acknowledges it.
-async fn farewell(socket: &mut WebSocket, end: End) {
+async fn farewell(socket: &mut WebSocket, end: RemoteSocketEnd) {
     let (message, code, reason) = match end {
-        End::Gone => return,
-        End::Shutdown => (drain(), close_code::RESTART, "the hub is shutting down".to_owned()),
-        End::Refused(refusal) => {
+        RemoteSocketEnd::Gone => return,
+        RemoteSocketEnd::Shutdown => (drain(), close_code::RESTART, "the hub is shutting down".to_owned()),
+        RemoteSocketEnd::RefusedPeer(refusal) => {
             let (code, reason) = (code_of(refusal.code), refusal.detail.clone());
             (HubToAgent::Refuse(refusal), code, reason)
         }

@@ -31,8 +31,8 @@ fn in_text(value: &Value) -> Option<Value> {
     for piece in pieces(text) {
         // Writing to a text does not fail.
         match piece {
-            Piece::Plain(plain) => write!(html, "{}", HtmlEscape(plain)),
-            Piece::Odd(mark) => write!(html, "<span class=\"odd\">{mark}</span>"),
+            NamePiece::Plain(plain) => write!(html, "{}", HtmlEscape(plain)),
+            NamePiece::Odd(mark) => write!(html, "<span class=\"odd\">{mark}</span>"),
         }
         .ok();
     }
@@ -57,8 +57,8 @@ pub(in crate::web) fn marked(text: &str) -> Cow<'_, str> {
     let mut result = String::with_capacity(text.len());
     for piece in pieces(text) {
         match piece {
-            Piece::Plain(plain) => result.push_str(plain),
-            Piece::Odd(mark) => result.push_str(&mark),
+            NamePiece::Plain(plain) => result.push_str(plain),
+            NamePiece::Odd(mark) => result.push_str(&mark),
         }
     }
     if result == text { Cow::Borrowed(text) } else { Cow::Owned(result) }
@@ -67,12 +67,12 @@ pub(in crate::web) fn marked(text: &str) -> Cow<'_, str> {
 /// Begins a mark: a name that has one of its own is not taken for ours.
 const MARK: &str = "⟨U+";
 
-enum Piece<'a> {
+enum NamePiece<'a> {
     Plain(&'a str),
     Odd(String),
 }
 
-fn pieces(text: &str) -> Vec<Piece<'_>> {
+fn pieces(text: &str) -> Vec<NamePiece<'_>> {
     let (mut pieces, mut plain) = (Vec::new(), 0);
     let mut before = None;
     for (at, c) in text.char_indices() {
@@ -80,13 +80,13 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
         let rest = text.get(at..).unwrap_or_default();
         let next = rest.chars().nth(1);
         if (lies(c) && !joins_pictures(c, before, next)) || rest.starts_with(MARK) {
-            pieces.push(Piece::Plain(text.get(plain..at).unwrap_or_default()));
-            pieces.push(Piece::Odd(format!("⟨U+{:04X}⟩", u32::from(c))));
+            pieces.push(NamePiece::Plain(text.get(plain..at).unwrap_or_default()));
+            pieces.push(NamePiece::Odd(format!("⟨U+{:04X}⟩", u32::from(c))));
             plain = end;
         }
         before = Some(c);
     }
-    pieces.push(Piece::Plain(text.get(plain..).unwrap_or_default()));
+    pieces.push(NamePiece::Plain(text.get(plain..).unwrap_or_default()));
     pieces
 }
 
@@ -165,7 +165,7 @@ mod tests {
             let alone = |c: char| lies(c) && !matches!(c, '\u{fe0f}' | '\u{200d}');
             prop_assert!(!shown.chars().any(alone), "{:?}", shown);
             // Two names never look the same because of a mark.
-            prop_assert_eq!(shown.matches(MARK).count(), pieces(&text).iter().filter(|p| matches!(p, Piece::Odd(_))).count());
+            prop_assert_eq!(shown.matches(MARK).count(), pieces(&text).iter().filter(|p| matches!(p, NamePiece::Odd(_))).count());
         }
     }
 }

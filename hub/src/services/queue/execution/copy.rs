@@ -4,7 +4,7 @@ use shared_protocol::Blake3;
 
 use super::Queue;
 use super::failure::AttemptError;
-use super::landing::{self, Stage};
+use super::landing::{self, LandingStage};
 use super::place::{self, CopyTarget};
 use super::recovery;
 use super::result::{self, Change, End, Ends, Success};
@@ -37,7 +37,7 @@ pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<
     }
     let place = place::prepare(queue, transfer, ends, &mut place::Trodden::default())?;
     let stage = if renamed(queue, transfer, ends, &place)? {
-        Stage::Renamed(place)
+        LandingStage::Renamed(place)
     } else {
         write(queue, transfer, ends, place)?
     };
@@ -51,7 +51,7 @@ pub(super) fn write(
     transfer: &TransferRow,
     ends: &Ends,
     place: CopyTarget,
-) -> Result<Stage, AttemptError> {
+) -> Result<LandingStage, AttemptError> {
     check_space(queue, transfer, &place)?;
     let mut control = Control { queue, transfer, stop: queue.live.flag(transfer.id) };
     let request = CopyRequest {
@@ -73,7 +73,7 @@ pub(super) fn write(
             checkpoint::part_complete(tx, transfer.id, &copied.content.blake3, copied.content.sha256.as_ref())
         })?;
     }
-    Ok(Stage::Written(place, copied))
+    Ok(LandingStage::Written(place, copied))
 }
 
 /// SHA-256 is taken on the way unless the source's is known already.

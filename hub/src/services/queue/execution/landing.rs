@@ -22,7 +22,7 @@ use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Made;
 
 /// How far one file of a group is.
-pub(super) enum Stage {
+pub(super) enum LandingStage {
     /// Its part file is complete and synced.
     Written(CopyTarget, CopiedPart),
     /// It has its new name already, as a move on one volume gives it.
@@ -32,7 +32,7 @@ pub(super) enum Stage {
 }
 
 /// A transfer with how far it is.
-pub(super) type Staged<'a> = (&'a TransferRow, Stage);
+pub(super) type Staged<'a> = (&'a TransferRow, LandingStage);
 
 /// Folders in which names changed, to be synced once for all of them.
 #[derive(Default)]
@@ -82,27 +82,27 @@ pub(super) fn land<'a>(queue: &Queue, mut staged: Vec<Staged<'a>>, ends: &Ends) 
     let mut syncs = Syncs::default();
     for (transfer, stage) in &mut staged {
         match stage {
-            Stage::Written(place, copied) => match give_name(queue, transfer, ends, place, copied) {
+            LandingStage::Written(place, copied) => match give_name(queue, transfer, ends, place, copied) {
                 Ok(()) => syncs.came(place.dest.folder()),
                 Err(trouble) => give_up(stage, explain(queue, &ends.all(), trouble)),
             },
-            Stage::Renamed(place) => {
+            LandingStage::Renamed(place) => {
                 syncs.came(place.dest.folder());
                 syncs.went(place.source.folder());
             }
-            Stage::Ended(_) => {}
+            LandingStage::Ended(_) => {}
         }
     }
     let unsynced = syncs.run();
     for (_, stage) in &mut staged {
         let checked = match stage {
-            Stage::Written(place, _) => unsynced.check(&[place.dest.folder()]),
-            Stage::Renamed(place) => unsynced.check(&[place.dest.folder(), place.source.folder()]),
-            Stage::Ended(_) => Ok(()),
+            LandingStage::Written(place, _) => unsynced.check(&[place.dest.folder()]),
+            LandingStage::Renamed(place) => unsynced.check(&[place.dest.folder(), place.source.folder()]),
+            LandingStage::Ended(_) => Ok(()),
         };
         if let Err(trouble) = checked {
             // The file has its name: the next try finds it, and syncs again.
-            *stage = Stage::Ended(Err(explain(queue, &ends.all(), trouble)));
+            *stage = LandingStage::Ended(Err(explain(queue, &ends.all(), trouble)));
         }
     }
     finish(queue, staged, ends)
@@ -120,10 +120,10 @@ fn give_name(
 }
 
 /// Ends a file that was written and can't go on.
-pub(super) fn give_up(stage: &mut Stage, trouble: AttemptError) {
-    if let Stage::Written(place, _) = stage {
+pub(super) fn give_up(stage: &mut LandingStage, trouble: AttemptError) {
+    if let LandingStage::Written(place, _) = stage {
         place.part.clean_up();
-        *stage = Stage::Ended(Err(trouble));
+        *stage = LandingStage::Ended(Err(trouble));
     }
 }
 
@@ -134,14 +134,14 @@ fn finish<'a>(queue: &Queue, staged: Vec<Staged<'a>>, ends: &Ends) -> Vec<Tried<
     let mut left = BTreeSet::new();
     for (transfer, stage) in staged {
         match stage {
-            Stage::Ended(result) => tried.push((transfer, result)),
-            Stage::Renamed(place) => {
+            LandingStage::Ended(result) => tried.push((transfer, result)),
+            LandingStage::Renamed(place) => {
                 let stamp = place.expected.behind_rename(place.dest.stamp().ok());
                 let done = ending::renamed(queue, transfer, ends, &place.to_path, stamp);
                 left.extend(transfer.path.parent());
                 tried.push((transfer, done));
             }
-            Stage::Written(place, copied) => match ending::landed_changes(transfer, ends, &place, &copied) {
+            LandingStage::Written(place, copied) => match ending::landed_changes(transfer, ends, &place, &copied) {
                 Ok(changes) if transfer.operation == Operation::Move => {
                     to_drop.push((transfer, place, copied, changes));
                 }

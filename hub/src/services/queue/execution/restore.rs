@@ -23,7 +23,7 @@ use crate::storage::queue::outcome::Made;
 use crate::storage::queue::{TransferRow, checkpoint};
 
 /// A file that is back.
-struct Back {
+struct PutBack {
     trash_path: String,
     stamp: FileStamp,
     hash: Option<Blake3>,
@@ -65,7 +65,12 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
     tried
 }
 
-fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, trodden: &mut Trodden) -> Result<Back, AttemptError> {
+fn bring_back(
+    queue: &Queue,
+    transfer: &TransferRow,
+    ends: &Ends,
+    trodden: &mut Trodden,
+) -> Result<PutBack, AttemptError> {
     place::check_allowed(queue, transfer)?;
     let root = &ends.from;
     let Some(trash_path) = transfer.trash_path.clone() else {
@@ -97,7 +102,7 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, trodden: &mut 
     {
         // An earlier try was killed before its commit.
         let to = Folder::open(&root.open, transfer.path.parent().as_ref())?;
-        return Ok(Back { trash_path, stamp, hash, changed, to, from });
+        return Ok(PutBack { trash_path, stamp, hash, changed, to, from });
     }
     let source = match (in_trash, lying) {
         (Some(source), Some(stamp)) if stamp == expected(transfer) => source,
@@ -114,7 +119,7 @@ fn bring_back(queue: &Queue, transfer: &TransferRow, ends: &Ends, trodden: &mut 
     let stamp = place::relocate_while_in_use(|| {
         relocate(&source, expected(transfer), &dest, &token, &mut place::watch(queue, transfer))
     })?;
-    Ok(Back { trash_path, stamp, hash, changed, to: Arc::clone(dest.folder()), from })
+    Ok(PutBack { trash_path, stamp, hash, changed, to: Arc::clone(dest.folder()), from })
 }
 
 /// The folders in the trash that became empty go; that one stays is no failure. `left` has a place in each.
@@ -126,8 +131,8 @@ fn tidy(ends: &Ends, left: &BTreeMap<Option<String>, String>) {
     }
 }
 
-fn told(queue: &Queue, transfer: &TransferRow, ends: &Ends, back: Back) -> Result<Success, AttemptError> {
-    let Back { trash_path, stamp, hash, changed, .. } = back;
+fn told(queue: &Queue, transfer: &TransferRow, ends: &Ends, back: PutBack) -> Result<Success, AttemptError> {
+    let PutBack { trash_path, stamp, hash, changed, .. } = back;
     let root = &ends.from;
     let cached = queue.database.read_blocking(|connection| hashes::cached(connection, root.row, &transfer.path))?;
     let cached = cached.filter(|cached| (cached.size_bytes, cached.modified) == (stamp.size_bytes, stamp.modified));

@@ -2,7 +2,7 @@
 //! together, and committed at once. Moves on one volume are renames, whatever their size.
 
 use super::failure::{AttemptError, explain};
-use super::landing::{self, Stage, Staged};
+use super::landing::{self, LandingStage, Staged};
 use super::place::{self, Trodden};
 use super::result::{Ends, Tried};
 use super::{Queue, copy, recovery, room};
@@ -23,7 +23,7 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
     let mut staged = queue.with_buffers(|buffers| write_all(queue, group, ends, buffers));
     drop_damaged(queue, ends, &mut staged);
     for (transfer, stage) in &mut staged {
-        if let Stage::Written(place, _) = stage
+        if let LandingStage::Written(place, _) = stage
             && is_small(transfer)
             && let Err(error) = sync_part(&place.part)
         {
@@ -42,11 +42,11 @@ fn write_all<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends, buffers: 
         let stage =
             if stopped { Err(AttemptError::Stopped) } else { write(queue, transfer, ends, &mut trodden, buffers) };
         let stage = stage.unwrap_or_else(|trouble| {
-            Stage::Ended(Err(room::explain(queue, transfer, explain(queue, &ends.all(), trouble))))
+            LandingStage::Ended(Err(room::explain(queue, transfer, explain(queue, &ends.all(), trouble))))
         });
         // The rest would end the same way; it keeps its place in the order.
-        full |= matches!(&stage, Stage::Ended(Err(AttemptError::Failed(Failure::DiskFull, _))));
-        let done = if matches!(&stage, Stage::Ended(Err(_))) { 0 } else { transfer.size_bytes };
+        full |= matches!(&stage, LandingStage::Ended(Err(AttemptError::Failed(Failure::DiskFull, _))));
+        let done = if matches!(&stage, LandingStage::Ended(Err(_))) { 0 } else { transfer.size_bytes };
         queue.live.progress(transfer.id, done);
         staged.push((transfer, stage));
     }
@@ -70,10 +70,10 @@ fn drop_damaged(queue: &Queue, ends: &Ends, staged: &mut [Staged<'_>]) {
         }
     };
     for ((transfer, stage), known) in staged.iter_mut().zip(known) {
-        if let Stage::Written(place, copied) = stage
+        if let LandingStage::Written(place, copied) = stage
             && let Err(trouble) = copy::check_known(queue, transfer, ends, place, known, &copied.content)
         {
-            *stage = Stage::Ended(Err(trouble));
+            *stage = LandingStage::Ended(Err(trouble));
         }
     }
 }
@@ -84,14 +84,14 @@ fn write(
     ends: &Ends,
     trodden: &mut Trodden,
     buffers: &mut Buffers,
-) -> Result<Stage, AttemptError> {
+) -> Result<LandingStage, AttemptError> {
     place::check_allowed(queue, transfer)?;
     if let Some(success) = recovery::find(queue, transfer, ends)? {
-        return Ok(Stage::Ended(Ok(success)));
+        return Ok(LandingStage::Ended(Ok(success)));
     }
     let place = place::prepare(queue, transfer, ends, trodden)?;
     if copy::renamed(queue, transfer, ends, &place)? {
-        return Ok(Stage::Renamed(place));
+        return Ok(LandingStage::Renamed(place));
     }
     if !is_small(transfer) {
         // It was taken for a rename.
@@ -114,7 +114,7 @@ fn write(
         stop.flow()
     });
     match copied {
-        Ok(copied) => Ok(Stage::Written(place, copied)),
+        Ok(copied) => Ok(LandingStage::Written(place, copied)),
         Err(error) => {
             // There is no checkpoint to go on from.
             place.part.clean_up();

@@ -17,7 +17,7 @@ pub struct GroupView {
 
 /// How far a group is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum GroupStage {
     /// It waits for its place.
     Next,
     /// Its files are worked on.
@@ -27,34 +27,34 @@ enum Stage {
 }
 
 #[derive(Debug)]
-struct Group {
+struct LiveGroup {
     ids: Vec<TransferId>,
     /// Which of them is worked on.
     at: usize,
     /// How many have not ended.
     n_open: usize,
-    stage: Stage,
+    stage: GroupStage,
 }
 
 /// All groups, in the order in which they were claimed.
 #[derive(Debug, Default)]
-pub(super) struct Groups(Vec<Group>);
+pub(super) struct LiveGroups(Vec<LiveGroup>);
 
-impl Groups {
+impl LiveGroups {
     pub(super) fn add(&mut self, ids: Vec<TransferId>) {
         let n_open = ids.len();
-        self.0.push(Group { ids, at: 0, n_open, stage: Stage::Next });
+        self.0.push(LiveGroup { ids, at: 0, n_open, stage: GroupStage::Next });
     }
 
     pub(super) fn works(&mut self, id: TransferId) {
-        self.set(id, Stage::Works);
+        self.set(id, GroupStage::Works);
     }
 
     pub(super) fn ends(&mut self, id: TransferId) {
-        self.set(id, Stage::Ends);
+        self.set(id, GroupStage::Ends);
     }
 
-    fn set(&mut self, id: TransferId, stage: Stage) {
+    fn set(&mut self, id: TransferId, stage: GroupStage) {
         if let Some((group, _)) = self.find(id) {
             group.stage = stage;
         }
@@ -77,9 +77,9 @@ impl Groups {
     /// One of each group that has a place, and of those that end as long as that are not more than there
     /// are places.
     pub(super) fn at_work(&self, most: usize) -> Vec<TransferId> {
-        let of = |stage: Stage| self.0.iter().filter(move |group| group.stage == stage);
-        of(Stage::Works)
-            .chain(of(Stage::Ends))
+        let of = |stage: GroupStage| self.0.iter().filter(move |group| group.stage == stage);
+        of(GroupStage::Works)
+            .chain(of(GroupStage::Ends))
             .take(most)
             .filter_map(|group| group.ids.get(group.at).copied())
             .collect()
@@ -88,11 +88,11 @@ impl Groups {
     /// The group of a transfer and how many of it are behind the one that is worked on; none if it is alone.
     pub(super) fn of(&self, id: TransferId) -> Option<(Vec<TransferId>, u64)> {
         let group = self.0.iter().find(|group| group.ids.contains(&id)).filter(|group| group.ids.len() > 1)?;
-        let n_done = if group.stage == Stage::Ends { group.ids.len() } else { group.at };
+        let n_done = if group.stage == GroupStage::Ends { group.ids.len() } else { group.at };
         Some((group.ids.clone(), n_done as u64))
     }
 
-    fn find(&mut self, id: TransferId) -> Option<(&mut Group, usize)> {
+    fn find(&mut self, id: TransferId) -> Option<(&mut LiveGroup, usize)> {
         self.0.iter_mut().find_map(|group| {
             let is_near = |at: usize| group.ids.get(at) == Some(&id);
             // Most often it is the same one as before, or the one behind it.
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn of_many_that_were_claimed_together_one_runs() {
-        let mut groups = Groups::default();
+        let mut groups = LiveGroups::default();
         groups.add(ids([1, 2, 3]).into());
         groups.add(ids([4, 5]).into());
         assert_eq!(groups.at_work(1), [], "both wait for their place");
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn one_alone_is_no_group() {
-        let mut groups = Groups::default();
+        let mut groups = LiveGroups::default();
         groups.add(ids([1]).into());
         groups.works(TransferId(1));
         assert_eq!((groups.at_work(4), groups.of(TransferId(1))), (ids([1]).into(), None));

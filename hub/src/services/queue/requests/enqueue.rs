@@ -18,7 +18,7 @@ mod bundle;
 mod destination;
 mod plan;
 
-use plan::Plan;
+use plan::EnqueuePlan;
 
 /// Skipped paths kept with a batch; a request for a whole library may skip most of it.
 pub(super) const MOST_SKIPPED: usize = 1_000;
@@ -31,12 +31,12 @@ pub(in crate::services::queue) fn enqueue(
     let missing = queue.database.read_blocking(|c| named::not_indexed(c, from.row, &request.paths))?;
     ServiceError::refuse_if_all(&missing, request.paths.len(), named::NOT_INDEXED)?;
     let receipt = queue.database.write_blocking(|tx| {
-        let mut plan = Plan::begin(tx, request, &from, to.as_ref())?;
+        let mut plan = EnqueuePlan::begin(tx, request, &from, to.as_ref())?;
         if request.include_damaged {
             plan.batch.include_damaged()?;
         }
         plan.add_all(outermost(&request.paths))?;
-        let Plan { batch, skipped, n_skipped, .. } = plan;
+        let EnqueuePlan { batch, skipped, n_skipped, .. } = plan;
         let told = serde_json::to_string(&skipped).map_err(|e| StorageError::damaged("a list of paths", e))?;
         batch.set_skipped(&told)?;
         summary::begin(tx, batch.id, None, batch.n_transfers, n_skipped as u64)?;

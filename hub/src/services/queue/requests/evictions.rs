@@ -62,7 +62,7 @@ impl Queue {
 }
 
 /// Collects transfers of one request.
-struct Asked<'a> {
+struct AskedEviction<'a> {
     connection: &'a Connection,
     local: &'a LiveRoot,
     lake: &'a LiveRoot,
@@ -88,7 +88,7 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
     let missing: Vec<RelPath> = queue.database.read_blocking(|c| find(c, local.row, paths))?;
     ServiceError::refuse_if_all(&missing, paths.len(), why)?;
     Ok(queue.database.write_blocking(|tx| {
-        let mut asked = Asked {
+        let mut asked = AskedEviction {
             connection: tx,
             local: &local,
             lake: &lake,
@@ -102,7 +102,7 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
         } else {
             asked.bring_back(paths)?;
         }
-        let Asked { bundles, mut refused, .. } = asked;
+        let AskedEviction { bundles, mut refused, .. } = asked;
         let n_refused = refused.len();
         refused.truncate(MOST_SKIPPED);
         let from = if operation == Operation::Evict { Root::Local } else { Root::Lake };
@@ -123,7 +123,7 @@ fn ask(queue: &Queue, paths: &[RelPath], operation: Operation) -> Result<Evictio
     })?)
 }
 
-impl Asked<'_> {
+impl AskedEviction<'_> {
     fn refuse(&mut self, path: &RelPath, why: impl Into<String>) {
         self.refused.push(SkippedPath { path: path.to_string(), why: why.into() });
     }

@@ -68,7 +68,7 @@ fn heal(queue: &Queue, files: Option<&[(Root, RelPath)]>) -> Result<BatchReceipt
             skipped: "[]".to_owned(),
             undo_of: None,
         };
-        let mut plan = Plan { queue, open: batches::open_paths(tx)?, skipped: Vec::new() };
+        let mut plan = HealPlan { queue, open: batches::open_paths(tx)?, skipped: Vec::new() };
         let mut growing = GrowingBatch::begin(tx, &batch)?;
         for rotted in chosen {
             let expected = rotted.expected;
@@ -105,14 +105,14 @@ fn accept(queue: &Queue, files: &[(Root, RelPath)]) -> Result<u64, ServiceError>
     Ok(n)
 }
 
-struct Plan<'a> {
+struct HealPlan<'a> {
     queue: &'a Queue,
     /// Paths that unfinished transfers, and those of this request, read or write.
     open: HashSet<(crate::domain::ids::RootRowId, String)>,
     skipped: Vec<SkippedPath>,
 }
 
-impl Plan<'_> {
+impl HealPlan<'_> {
     fn transfer(&mut self, rotted: Rotted) -> Option<NewTransfer> {
         let path = rotted.file.path.clone();
         match self.judge(&rotted) {

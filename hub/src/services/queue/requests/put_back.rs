@@ -46,7 +46,7 @@ fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
     }
     Ok(queue.database.write_blocking(|tx| {
         let mut plan =
-            Plan { connection: tx, open: batches::open_paths(tx)?, bundles: Vec::new(), skipped: Vec::new() };
+            PutBackPlan { connection: tx, open: batches::open_paths(tx)?, bundles: Vec::new(), skipped: Vec::new() };
         let found = trash::of_ids(tx, ids)?;
         let known: HashSet<i64> = found.iter().map(|row| row.id).collect();
         for id in ids.iter().filter(|id| !known.contains(id)) {
@@ -64,7 +64,7 @@ fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
                 None => rows.iter().for_each(|row| plan.skip(row.path.to_string(), "its root can't be reached")),
             }
         }
-        let Plan { bundles, mut skipped, .. } = plan;
+        let PutBackPlan { bundles, mut skipped, .. } = plan;
         let n_skipped = skipped.len() as u64;
         skipped.truncate(MOST_SKIPPED);
         let from = bundles.iter().flatten().next().map_or(Root::Local, |first| first.from.0);
@@ -84,7 +84,7 @@ fn put_back(queue: &Queue, ids: &[i64]) -> Result<BatchReceipt, ServiceError> {
     })?)
 }
 
-struct Plan<'a> {
+struct PutBackPlan<'a> {
     connection: &'a Connection,
     /// Paths that unfinished transfers, and those of this request, read or write.
     open: HashSet<(RootRowId, String)>,
@@ -93,7 +93,7 @@ struct Plan<'a> {
     skipped: Vec<SkippedPath>,
 }
 
-impl Plan<'_> {
+impl PutBackPlan<'_> {
     fn skip(&mut self, path: String, why: &str) {
         self.skipped.push(SkippedPath { path, why: why.to_owned() });
     }

@@ -104,7 +104,7 @@ fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Batch
     let lives = check(queue, action, groups)?;
     let made = queue.database.write_blocking(|tx| {
         let open = batches::open_paths(tx)?;
-        let mut plan = Plan {
+        let mut plan = ResolvePlan {
             connection: tx,
             action,
             lives: &lives,
@@ -115,7 +115,7 @@ fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Batch
             skipped: vec![],
         };
         groups.iter().try_for_each(|group| plan.add(group))?;
-        let Plan { transfers, mut skipped, taken, removed, open, .. } = plan;
+        let ResolvePlan { transfers, mut skipped, taken, removed, open, .. } = plan;
         let Some(first) = transfers.first() else { return Ok(Err(skipped)) };
         let left = sidecars::of_removed(tx, &removed, &taken, &open, groups)?;
         let n_skipped = skipped.len();
@@ -151,7 +151,7 @@ const fn operation(action: Action) -> Operation {
 const UNKNOWN: &str = "it lies in a place that the last scan did not see: the overview tells which are skipped";
 
 /// Collects transfers.
-struct Plan<'a> {
+struct ResolvePlan<'a> {
     connection: &'a Connection,
     action: Action,
     lives: &'a [LiveRoot],
@@ -164,7 +164,7 @@ struct Plan<'a> {
     skipped: Vec<SkippedPath>,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ResolvePlan<'a> {
     fn skip(&mut self, file: &Named, why: &str) {
         self.skipped.push(SkippedPath { path: file.1.to_string(), why: why.to_owned() });
     }

@@ -43,9 +43,9 @@ pub(in crate::services::queue) fn undo(queue: &Queue, batch: BatchId) -> Result<
         }
         let last = batches::last_phase(tx, batch)?;
         let order = match last {
-            0 => Order::None,
-            _ if bundles::any(tx, batch)? => Order::WeightsFirst,
-            last => Order::Backwards { last },
+            0 => UndoOrder::None,
+            _ if bundles::any(tx, batch)? => UndoOrder::WeightsFirst,
+            last => UndoOrder::Backwards { last },
         };
         let mut way_back = WayBack {
             queue,
@@ -57,7 +57,7 @@ pub(in crate::services::queue) fn undo(queue: &Queue, batch: BatchId) -> Result<
             torn: HashSet::new(),
             skipped: Vec::new(),
         };
-        let of = if matches!(order, Order::Backwards { .. }) { Of::DoneBackwards } else { Of::Done };
+        let of = if matches!(order, UndoOrder::Backwards { .. }) { Of::DoneBackwards } else { Of::Done };
         let mut behind = None;
         loop {
             let page = row::of_batch(tx, batch, of, behind, PAGE)?;
@@ -73,7 +73,7 @@ pub(in crate::services::queue) fn undo(queue: &Queue, batch: BatchId) -> Result<
 
 /// In which order a batch is taken back.
 #[derive(Debug, Clone, Copy)]
-enum Order {
+enum UndoOrder {
     /// As it comes.
     None,
     /// What was done in phases is taken back in the opposite order.
@@ -87,7 +87,7 @@ struct WayBack<'a> {
     queue: &'a Queue,
     connection: &'a Connection,
     batch: BatchId,
-    order: Order,
+    order: UndoOrder,
     /// There is one as soon as there is something to do.
     made: Option<GrowingBatch<'a>>,
     /// The first transfer of each bundle, by the bundle that it takes back.
@@ -161,7 +161,7 @@ fn first(transfer: &NewTransfer, undo_of: BatchId) -> NewBatch {
     }
 }
 
-impl Order {
+impl UndoOrder {
     /// The phases in which the one or two steps run that take back a step of a phase.
     fn phases_back(self, phase: u32) -> [u32; 2] {
         let first = match self {

@@ -11,7 +11,7 @@ use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 use crate::domain::transfer::{Event, Failure};
 use crate::storage::Database;
-use crate::storage::queue::batches::{GrowingBatch, NewBatch, NewTransfer, Place, place};
+use crate::storage::queue::batches::{BatchPlace, GrowingBatch, NewBatch, NewTransfer, place};
 use crate::storage::queue::claim::{ClaimLimits, next};
 use crate::storage::queue::outcome::{self, Reason};
 
@@ -130,7 +130,7 @@ fn the_order_holds_across_lanes() {
     assert_eq!(queue.paths(&BOTH), ["b"]);
     let last = queue.database.read_blocking(|c| Ok(c.query_row("SELECT max(id) FROM transfers", [], |r| r.get(0))?));
     let last = crate::domain::ids::TransferId(last.unwrap());
-    queue.database.write_blocking(|tx| place(tx, last, Place::First)).unwrap();
+    queue.database.write_blocking(|tx| place(tx, last, BatchPlace::First)).unwrap();
     assert_eq!(queue.paths(&BOTH), ["f", "c"], "what was put first is first");
     assert_eq!(queue.paths(&BOTH), ["d"]);
     assert_eq!(queue.paths(&BOTH), ["e"]);

@@ -106,8 +106,8 @@ fn pages_and_summaries_are_ranges() {
     library.fill(6_000);
     let plan = |wanted: &PairFilter| {
         library.read(|c| {
-            let source = Source::choose(c, wanted)?;
-            let after = Key { status: wanted.status, name: "m".into(), path: "m".into() };
+            let source = PairSource::choose(c, wanted)?;
+            let after = PairKey { status: wanted.status, name: "m".into(), path: "m".into() };
             Ok(list_statement(wanted, &source, Some(&after), &PageRequest::first()).plan(c).join("\n"))
         })
     };

@@ -153,7 +153,7 @@ fn each_view_has_its_order() {
         (IN_LOCAL, "duplicate_groups_in_local"),
         (IN_LAKE, "duplicate_groups_in_lake"),
     ] {
-        for after in [None, Some(Key { kind: 0, within: filter.within, bytes: 100, id: 7 })] {
+        for after in [None, Some(GroupKey { kind: 0, within: filter.within, bytes: 100, id: 7 })] {
             let plan = library.read(|c| Ok(list_statement(filter, after, &PageRequest::first()).plan(c)));
             let text = plan.join("\n");
             assert!(text.contains(index) && !text.contains("TEMP B-TREE"), "{filter:?}: {text}");

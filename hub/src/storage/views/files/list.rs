@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::{FileFilter, FileSort, FileView, Order, Source};
+use super::{FileFilter, FileOrder, FileSort, FileSource, FileView};
 use crate::domain::ids::FileId;
 use crate::storage::roots::{self, RootRow};
 use crate::storage::views::entry::{N_COLUMNS, columns_of, entry};
@@ -18,9 +18,9 @@ const SORTED_ON_THE_SPOT: u64 = 6_000;
 
 /// Where a page ends. It carries the order, so that a cursor of another list is noticed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Key {
+struct FileKey {
     sort: FileSort,
-    order: Order,
+    order: FileOrder,
     value: KeyValue,
     id: FileId,
 }
@@ -32,9 +32,9 @@ enum KeyValue {
     Name(String),
 }
 
-impl Key {
+impl FileKey {
     /// Whether it is the key of a row of this very list.
-    fn fits(&self, filter: &FileFilter, sort: FileSort, order: Order) -> bool {
+    fn fits(&self, filter: &FileFilter, sort: FileSort, order: FileOrder) -> bool {
         let in_range = match &self.value {
             KeyValue::Name(name) => {
                 let (from, to) = filter.range();
@@ -50,11 +50,11 @@ impl Key {
 pub fn list(
     connection: &Connection,
     filter: &FileFilter,
-    (sort, order): (FileSort, Order),
+    (sort, order): (FileSort, FileOrder),
     request: &PageRequest,
     counts: &CountCache,
 ) -> Result<Page<FileView>, StorageError> {
-    let after = request.after::<Key>()?;
+    let after = request.after::<FileKey>()?;
     if after.as_ref().is_some_and(|key| !key.fits(filter, sort, order)) {
         return Err(StorageError::Cursor);
     }
@@ -72,7 +72,7 @@ pub fn list(
         };
         Ok((entry(row, 0, filter.root)?, value))
     })?;
-    let key = |(file, value): &(FileView, KeyValue)| Key { sort, order, value: value.clone(), id: file.id };
+    let key = |(file, value): &(FileView, KeyValue)| FileKey { sort, order, value: value.clone(), id: file.id };
     Ok(request.page(rows, total, key).map(|(file, _)| file))
 }
 
@@ -87,7 +87,7 @@ fn total(
     }
     counts.files(connection, filter, || {
         let mut statement = Statement::new("SELECT count(*)");
-        Source::choose(connection, filter)?.add(&mut statement, filter, root);
+        FileSource::choose(connection, filter)?.add(&mut statement, filter, root);
         statement.row(connection, |row| Ok(from_db(row.get(0)?)))
     })
 }
@@ -95,9 +95,9 @@ fn total(
 fn statement(
     filter: &FileFilter,
     root: &RootRow,
-    source: &Source,
-    (sort, order): (FileSort, Order),
-    after: Option<&Key>,
+    source: &FileSource,
+    (sort, order): (FileSort, FileOrder),
+    after: Option<&FileKey>,
     request: &PageRequest,
 ) -> Statement {
     let column = match sort {
@@ -106,8 +106,8 @@ fn statement(
         FileSort::Modified => "f.modified",
     };
     let (comparison, direction) = match order {
-        Order::Asc => (">", "ASC"),
-        Order::Desc => ("<", "DESC"),
+        FileOrder::Asc => (">", "ASC"),
+        FileOrder::Desc => ("<", "DESC"),
     };
     let mut statement = Statement::new(format!("SELECT {}, {column}", columns_of("f")));
     source.add_from(&mut statement);
@@ -115,10 +115,10 @@ fn statement(
     statement.add("WHERE f.root_id = ?", [root.id.0.into()]);
     // One bound on each side: of two, SQLite would take the folder's and walk all pages before.
     let by_name = |wanted| after.is_some() && sort == FileSort::Name && order == wanted;
-    if !by_name(Order::Asc) {
+    if !by_name(FileOrder::Asc) {
         statement.add("AND f.match_key >= ?", [text(from)]);
     }
-    if !by_name(Order::Desc) {
+    if !by_name(FileOrder::Desc) {
         statement.add("AND f.match_key < ?", [text(to)]);
     }
     filter.add_conditions(&mut statement);
@@ -140,15 +140,15 @@ fn source(
     filter: &FileFilter,
     root: &RootRow,
     sort: FileSort,
-) -> Result<Source, StorageError> {
-    let chosen = Source::choose(connection, filter)?;
+) -> Result<FileSource, StorageError> {
+    let chosen = FileSource::choose(connection, filter)?;
     let in_order = match sort {
         FileSort::Name => return Ok(chosen),
-        FileSort::Size => Source::Index("files_by_size"),
-        FileSort::Modified => Source::Index("files_by_modified"),
+        FileSort::Size => FileSource::Index("files_by_size"),
+        FileSort::Modified => FileSource::Index("files_by_modified"),
     };
     // While an empty index is being filled these two orders are left out.
-    if matches!(chosen, Source::Hits(_)) || index::bulk::is_open(connection)? {
+    if matches!(chosen, FileSource::Hits(_)) || index::bulk::is_open(connection)? {
         return Ok(chosen);
     }
     let few = folders::totals(connection, root, filter.folder.as_ref())?.n_files <= SORTED_ON_THE_SPOT;

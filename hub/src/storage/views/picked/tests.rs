@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may unwrap")]
 
 use super::*;
-use crate::storage::views::files::{self, FileFilter, FileSort, Order};
+use crate::storage::views::files::{self, FileFilter, FileOrder, FileSort};
 use crate::storage::views::test_library::TestLibrary;
 use crate::storage::views::{CountCache, PageRequest};
 
@@ -19,7 +19,7 @@ fn standings_come_in_the_order_of_the_files() {
     library.reconcile();
     library.put(Root::Local, "c", 1, 0, None);
     let found = library.read(|c| {
-        let by = (FileSort::Name, Order::Asc);
+        let by = (FileSort::Name, FileOrder::Asc);
         let list = files::list(c, &FileFilter::whole(Root::Local), by, &PageRequest::first(), &CountCache::default())?;
         standings(c, Root::Local, list.items.iter().map(|file| file.id))
     });

@@ -12,7 +12,7 @@ use crate::domain::ids::TransferId;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedPath;
-use crate::services::queue::{Action, BatchReceipt, Place, TransferRequest};
+use crate::services::queue::{Action, BatchPlace, BatchReceipt, TransferRequest};
 use crate::web::WebState;
 use crate::web::error::Answer;
 use crate::web::extract::{Body, InPath};
@@ -81,7 +81,7 @@ async fn act(state: &WebState, id: TransferId, action: Action) -> Answer<Json<Tr
     show(state, id).await.map(Json)
 }
 
-async fn place(state: &WebState, id: TransferId, place: Place) -> Answer<Json<TransferView>> {
+async fn place(state: &WebState, id: TransferId, place: BatchPlace) -> Answer<Json<TransferView>> {
     state.services.queue.place(id, place).await?;
     show(state, id).await.map(Json)
 }
@@ -117,11 +117,11 @@ with_one_transfer! {
     /// Lets a held transfer go on.
     resume_transfer, "/api/transfers/{id}/resume", act(Action::Resume);
     /// Makes a transfer the next one.
-    place_transfer_first, "/api/transfers/{id}/first", place(Place::First);
+    place_transfer_first, "/api/transfers/{id}/first", place(BatchPlace::First);
     /// Lets a transfer pass the one in front of it.
-    place_transfer_up, "/api/transfers/{id}/up", place(Place::Up);
+    place_transfer_up, "/api/transfers/{id}/up", place(BatchPlace::Up);
     /// Lets the transfer behind pass.
-    place_transfer_down, "/api/transfers/{id}/down", place(Place::Down);
+    place_transfer_down, "/api/transfers/{id}/down", place(BatchPlace::Down);
     /// Puts a transfer to the end of the queue.
-    place_transfer_last, "/api/transfers/{id}/last", place(Place::Last);
+    place_transfer_last, "/api/transfers/{id}/last", place(BatchPlace::Last);
 }

@@ -23,11 +23,11 @@ struct Bar {
     button: &'static str,
     danger: bool,
     confirm: String,
-    vals: Vals,
+    vals: BarVals,
 }
 
 #[derive(Debug, Serialize)]
-struct Vals {
+struct BarVals {
     scope: &'static str,
     filter: String,
     s: Option<String>,
@@ -43,7 +43,7 @@ pub(in crate::web) async fn bar(state: &WebState, query: &DuplicatesQuery, all: 
     };
     let (groups, n_matching) = state.services.database.read(read).await?;
     let n = groups.len() as u64;
-    let vals = Vals { scope: "duplicates", filter: query.state(), s: query.s.clone() };
+    let vals = BarVals { scope: "duplicates", filter: query.state(), s: query.s.clone() };
     let bar = Bar {
         id: query.s.clone(),
         all,

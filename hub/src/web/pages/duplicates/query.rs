@@ -18,7 +18,7 @@ const GROUPS: u32 = 50;
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
-pub(in crate::web) enum View {
+pub(in crate::web) enum DuplicatesView {
     /// Within Local.
     Local,
     /// Within the Lake.
@@ -29,7 +29,7 @@ pub(in crate::web) enum View {
     Weights,
 }
 
-impl View {
+impl DuplicatesView {
     pub(in crate::web) const ALL: [Self; 4] = [Self::Local, Self::Lake, Self::Both, Self::Weights];
 
     pub(in crate::web) fn as_str(self) -> &'static str {
@@ -52,7 +52,7 @@ impl View {
 #[serde(default)]
 pub(in crate::web) struct DuplicatesQuery {
     #[serde(deserialize_with = "optional")]
-    pub view: Option<View>,
+    pub view: Option<DuplicatesView>,
     #[serde(deserialize_with = "optional")]
     pub keep: Option<KeepRule>,
     #[serde(deserialize_with = "optional")]
@@ -65,8 +65,8 @@ pub(in crate::web) struct DuplicatesQuery {
 }
 
 impl DuplicatesQuery {
-    pub(in crate::web) fn view(&self) -> View {
-        self.view.unwrap_or(View::Local)
+    pub(in crate::web) fn view(&self) -> DuplicatesView {
+        self.view.unwrap_or(DuplicatesView::Local)
     }
 
     pub(in crate::web) fn filter(&self) -> GroupFilter {

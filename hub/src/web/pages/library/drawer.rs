@@ -40,7 +40,7 @@ pub(in crate::web) struct Detail {
     can_copy: bool,
     sha256: Option<Sha256>,
     n_copies: u64,
-    model: Option<Model>,
+    model: Option<DrawerModel>,
     sidecars: Vec<FileView>,
     delete_reason: Option<String>,
     sources: Option<Addresses>,
@@ -50,14 +50,14 @@ pub(in crate::web) struct Detail {
 
 /// What a model's header tells.
 #[derive(Debug, Default, Serialize)]
-struct Model {
+struct DrawerModel {
     problem: Option<String>,
-    facts: Vec<Fact>,
+    facts: Vec<DrawerFact>,
     tags: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Fact {
+struct DrawerFact {
     name: &'static str,
     value: String,
 }
@@ -119,7 +119,7 @@ pub(in crate::web) fn reason(error: &ServiceError) -> String {
     sentence(&error.to_string())
 }
 
-fn model(path: &RelPath, header: Result<SafetensorsSummary, ModelHeaderError>) -> Model {
+fn model(path: &RelPath, header: Result<SafetensorsSummary, ModelHeaderError>) -> DrawerModel {
     let format = match WeightFormat::of(path.name()) {
         Some(WeightFormat::Safetensors) => "Safetensors",
         Some(WeightFormat::Pickle) => "Pickle: it can run programs when it is loaded",
@@ -127,11 +127,11 @@ fn model(path: &RelPath, header: Result<SafetensorsSummary, ModelHeaderError>) -
         Some(WeightFormat::Onnx) => "ONNX",
         None => "unknown",
     };
-    let mut facts = vec![Fact { name: "Format", value: format.to_owned() }];
+    let mut facts = vec![DrawerFact { name: "Format", value: format.to_owned() }];
     let summary = match header {
         Ok(summary) => summary,
-        Err(ModelHeaderError::NotSafetensors) => return Model { facts, ..Model::default() },
-        Err(error) => return Model { facts, problem: Some(error.to_string()), ..Model::default() },
+        Err(ModelHeaderError::NotSafetensors) => return DrawerModel { facts, ..DrawerModel::default() },
+        Err(error) => return DrawerModel { facts, problem: Some(error.to_string()), ..DrawerModel::default() },
     };
     let damaged = summary.damaged.then(|| {
         format!(
@@ -141,7 +141,7 @@ fn model(path: &RelPath, header: Result<SafetensorsSummary, ModelHeaderError>) -
     });
     let specification = &summary.metadata.modelspec;
     let mut add = |name: &'static str, value: Option<&String>| {
-        facts.extend(value.map(|value| Fact { name, value: value.clone() }));
+        facts.extend(value.map(|value| DrawerFact { name, value: value.clone() }));
     };
     add("Title", specification.get("title"));
     add("Architecture", specification.get("architecture"));
@@ -149,9 +149,9 @@ fn model(path: &RelPath, header: Result<SafetensorsSummary, ModelHeaderError>) -
     add("Author", specification.get("author"));
     add("License", specification.get("license"));
     add("Trigger", specification.get("trigger_phrase"));
-    facts.push(Fact { name: "Parameters", value: parameters(summary.n_parameters) });
+    facts.push(DrawerFact { name: "Parameters", value: parameters(summary.n_parameters) });
     let weights: Vec<&str> = summary.dtypes.iter().map(|count| count.dtype.as_str()).collect();
-    facts.push(Fact {
+    facts.push(DrawerFact {
         name: "Weights",
         value: format!(
             "{} in {} tensors",
@@ -160,7 +160,7 @@ fn model(path: &RelPath, header: Result<SafetensorsSummary, ModelHeaderError>) -
         ),
     });
     let tags = summary.metadata.top_tags.into_iter().take(20).map(|count| count.tag).collect();
-    Model { problem: damaged, facts, tags }
+    DrawerModel { problem: damaged, facts, tags }
 }
 
 fn parameters(n: u64) -> String {

@@ -5,7 +5,7 @@ use shared_protocol::RelPath;
 
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
-use crate::storage::views::files::{FileFilter, FileSort, Order};
+use crate::storage::views::files::{FileFilter, FileOrder, FileSort};
 use crate::web::address::QueryString;
 use crate::web::error::Answer;
 use crate::web::extract::{folder, optional, search};
@@ -16,7 +16,7 @@ use crate::web::state::WebState;
 /// How files are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::web) enum View {
+pub(in crate::web) enum LibraryView {
     /// As rows.
     Table,
     /// With their pictures.
@@ -38,9 +38,9 @@ pub(in crate::web) struct LibraryQuery {
     #[serde(deserialize_with = "optional")]
     pub sort: Option<FileSort>,
     #[serde(deserialize_with = "optional")]
-    pub order: Option<Order>,
+    pub order: Option<FileOrder>,
     #[serde(deserialize_with = "optional")]
-    pub view: Option<View>,
+    pub view: Option<LibraryView>,
     /// The file whose details are open.
     #[serde(deserialize_with = "folder")]
     pub open: Option<RelPath>,
@@ -64,7 +64,7 @@ impl LibraryQuery {
     /// The kind of files that is shown. With pictures these are models, if nothing else was chosen: their
     /// previews are in the pictures already.
     fn kind(&self) -> Option<FileKind> {
-        self.kind.or((self.view == Some(View::Cards)).then_some(FileKind::Model))
+        self.kind.or((self.view == Some(LibraryView::Cards)).then_some(FileKind::Model))
     }
 
     /// Which files are meant.
@@ -73,7 +73,7 @@ impl LibraryQuery {
     }
 
     /// In which order.
-    pub(in crate::web) fn by(&self) -> (FileSort, Order) {
+    pub(in crate::web) fn by(&self) -> (FileSort, FileOrder) {
         (self.sort.unwrap_or_default(), self.order.unwrap_or_default())
     }
 
@@ -82,10 +82,10 @@ impl LibraryQuery {
         self.q.is_some() || self.kind().is_some()
     }
 
-    fn sorted(&self, sort: Option<FileSort>, order: Option<Order>) -> QueryString {
+    fn sorted(&self, sort: Option<FileSort>, order: Option<FileOrder>) -> QueryString {
         let sort = sort.filter(|sort| *sort != FileSort::Name).map(sort_name);
-        let order = order.filter(|order| *order == Order::Desc).map(|_| "desc");
-        let view = self.view.filter(|view| *view == View::Cards).map(|_| "cards");
+        let order = order.filter(|order| *order == FileOrder::Desc).map(|_| "desc");
+        let view = self.view.filter(|view| *view == LibraryView::Cards).map(|_| "cards");
         QueryString::new()
             .with("root", self.root().as_str())
             .with_some("folder", self.folder.as_ref())
@@ -147,14 +147,14 @@ impl FileSortLinks {
     pub(in crate::web) fn of(query: &LibraryQuery) -> Self {
         let (current, order) = query.by();
         let link = |sort: FileSort| {
-            let first = if sort == FileSort::Name { Order::Asc } else { Order::Desc };
-            let turned = if order == Order::Asc { Order::Desc } else { Order::Asc };
+            let first = if sort == FileSort::Name { FileOrder::Asc } else { FileOrder::Desc };
+            let turned = if order == FileOrder::Asc { FileOrder::Desc } else { FileOrder::Asc };
             let next = if sort == current { turned } else { first };
             let here = sort == current;
             SortLink {
                 link: query.sorted(Some(sort), Some(next)).into_text(),
-                arrow: here.then_some(if order == Order::Asc { "chevron-up" } else { "chevron-down" }),
-                sorted: here.then_some(if order == Order::Asc { "ascending" } else { "descending" }),
+                arrow: here.then_some(if order == FileOrder::Asc { "chevron-up" } else { "chevron-down" }),
+                sorted: here.then_some(if order == FileOrder::Asc { "ascending" } else { "descending" }),
             }
         };
         Self { name: link(FileSort::Name), size: link(FileSort::Size), modified: link(FileSort::Modified) }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use shared_protocol::RelPath;
 
-use super::query::{LibraryQuery, View};
+use super::query::{LibraryQuery, LibraryView};
 use crate::domain::diff::DiffStatus;
 use crate::domain::kind::FileKind;
 use crate::storage::views::{CountCache, FileView, files, folders, picked};
@@ -15,7 +15,7 @@ use crate::web::templates::format;
 
 /// One file with what stands beside it.
 #[derive(Debug, Serialize)]
-pub(in crate::web) struct Row {
+pub(in crate::web) struct LibraryRow {
     #[serde(flatten)]
     file: FileView,
     status: Option<DiffStatus>,
@@ -24,8 +24,8 @@ pub(in crate::web) struct Row {
 
 /// The rows of a page with what stands around them.
 #[derive(Debug)]
-pub(in crate::web) struct Listing {
-    pub rows: Vec<Row>,
+pub(in crate::web) struct LibraryListing {
+    pub rows: Vec<LibraryRow>,
     /// What follows.
     pub pager: Option<Pager>,
     /// Rows that the page holds with these.
@@ -39,15 +39,15 @@ pub(in crate::web) fn load(
     connection: &Connection,
     query: &LibraryQuery,
     counts: &CountCache,
-) -> Result<Listing, StorageError> {
+) -> Result<LibraryListing, StorageError> {
     let filter = query.filter();
     let request = query.paging.request().map_err(|_| StorageError::Cursor)?;
     let page = files::list(connection, &filter, query.by(), &request, counts)?;
     let standings = picked::standings(connection, filter.root, page.items.iter().map(|file| file.id))?;
     let mut rows = Vec::with_capacity(page.items.len());
     for (file, status) in page.items.into_iter().zip(standings) {
-        let preview = if query.view == Some(View::Cards) { picture(connection, &file)? } else { None };
-        rows.push(Row { file, status, preview });
+        let preview = if query.view == Some(LibraryView::Cards) { picture(connection, &file)? } else { None };
+        rows.push(LibraryRow { file, status, preview });
     }
     let (shown, pager) = query.paging.follow(&query.list(), rows.len(), page.next_cursor);
     let mut total_text = format::n_files(page.total);
@@ -56,7 +56,7 @@ pub(in crate::web) fn load(
     {
         total_text = format!("{total_text}, {}", format::bytes(level.totals.size_bytes));
     }
-    Ok(Listing { rows, pager, shown, total_text })
+    Ok(LibraryListing { rows, pager, shown, total_text })
 }
 
 /// The address of the picture that is shown for a file: its own, or the one beside it.

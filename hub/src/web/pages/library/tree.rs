@@ -11,12 +11,12 @@ use crate::storage::views::folders::{self, FolderView};
 
 /// A folder of the tree.
 #[derive(Debug, Serialize)]
-pub(in crate::web) struct Node {
+pub(in crate::web) struct TreeNode {
     #[serde(flatten)]
     folder: FolderView,
     expanded: bool,
     current: bool,
-    folders: Vec<Node>,
+    folders: Vec<TreeNode>,
 }
 
 /// The tree of a root.
@@ -25,7 +25,7 @@ pub(in crate::web) struct Tree {
     /// Files of the whole root.
     pub n_files: u64,
     /// Its top folders.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<TreeNode>,
 }
 
 /// The tree of a root, opened as far as `current`.
@@ -45,14 +45,14 @@ pub(in crate::web) fn node(
     root: Root,
     path: &RelPath,
     expanded: bool,
-) -> Result<Option<Node>, StorageError> {
+) -> Result<Option<TreeNode>, StorageError> {
     let Some(level) = folders::level(connection, root, Some(path))? else { return Ok(None) };
     let path = level.path.unwrap_or_else(|| path.clone());
     let n_folders = level.folders.len() as u64;
     let inside = if expanded { nodes(connection, root, level.folders, None)? } else { Vec::new() };
     let Totals { n_files, size_bytes } = level.totals;
     let folder = FolderView { name: path.name().to_owned(), path, n_files, size_bytes, n_folders };
-    Ok(Some(Node { folder, expanded, current: false, folders: inside }))
+    Ok(Some(TreeNode { folder, expanded, current: false, folders: inside }))
 }
 
 fn nodes(
@@ -60,7 +60,7 @@ fn nodes(
     root: Root,
     folders: Vec<FolderView>,
     current: Option<&RelPath>,
-) -> Result<Vec<Node>, StorageError> {
+) -> Result<Vec<TreeNode>, StorageError> {
     let key = current.map(RelPath::match_key);
     let mut nodes = Vec::with_capacity(folders.len());
     for folder in folders {
@@ -77,7 +77,7 @@ fn nodes(
         } else {
             Vec::new()
         };
-        nodes.push(Node { folder, expanded, current: is_current, folders: inside });
+        nodes.push(TreeNode { folder, expanded, current: is_current, folders: inside });
     }
     Ok(nodes)
 }

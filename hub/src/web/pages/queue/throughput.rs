@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::services::throughput::{INTERVAL, Sample};
+use crate::services::throughput::{INTERVAL, ThroughputSample};
 use crate::web::pages::curve::{self, Point, WIDTH};
 
 /// Rates further apart than this were not measured in between.
@@ -16,7 +16,7 @@ const SHORTEST: Duration = Duration::from_mins(1);
 
 /// A curve with what its axis means. It is true whenever it is looked at: it names both of its ends.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Chart {
+pub(super) struct ThroughputChart {
     width: u64,
     span_seconds: u64,
     peak: u64,
@@ -26,16 +26,16 @@ pub(super) struct Chart {
 }
 
 /// The curve of these rates up to now, the oldest first; none while there is nothing to see.
-pub(super) fn chart(samples: &[Sample], now: Instant, clock: Timestamp) -> Option<Chart> {
+pub(super) fn chart(samples: &[ThroughputSample], now: Instant, clock: Timestamp) -> Option<ThroughputChart> {
     let peak = samples.iter().map(|sample| sample.rate).max().filter(|peak| *peak > 0)?;
     let oldest = now.saturating_duration_since(samples.first()?.at);
     // Whole minutes, so that the axis does not stretch with every look.
     let span = Duration::from_secs(oldest.as_secs().div_ceil(60) * 60).max(SHORTEST);
-    let at = |sample: &Sample| {
+    let at = |sample: &ThroughputSample| {
         let ago = now.saturating_duration_since(sample.at);
         u64::try_from(span.saturating_sub(ago).as_millis()).unwrap_or(u64::MAX)
     };
-    let follows = |n: usize, sample: &Sample| {
+    let follows = |n: usize, sample: &ThroughputSample| {
         let before = n.checked_sub(1).and_then(|before| samples.get(before));
         before.is_some_and(|before| sample.at.saturating_duration_since(before.at) <= GAP)
     };
@@ -45,7 +45,7 @@ pub(super) fn chart(samples: &[Sample], now: Instant, clock: Timestamp) -> Optio
         .map(|(n, sample)| Point { at: at(sample), value: sample.rate, follows: follows(n, sample) })
         .collect();
     let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    Some(Chart {
+    Some(ThroughputChart {
         width: WIDTH,
         span_seconds: span.as_secs(),
         peak,
@@ -63,8 +63,8 @@ mod tests {
     const CLOCK: Timestamp = Timestamp::UNIX_EPOCH;
 
     /// Rates of 100 so many seconds after a start.
-    fn rates(start: Instant, seconds: &[u64]) -> Vec<Sample> {
-        seconds.iter().map(|after| Sample { at: start + Duration::from_secs(*after), rate: 100 }).collect()
+    fn rates(start: Instant, seconds: &[u64]) -> Vec<ThroughputSample> {
+        seconds.iter().map(|after| ThroughputSample { at: start + Duration::from_secs(*after), rate: 100 }).collect()
     }
 
     #[test]
@@ -88,6 +88,6 @@ mod tests {
     fn without_a_rate_there_is_no_curve() {
         let now = Instant::now();
         assert_eq!(chart(&[], now, CLOCK), None);
-        assert_eq!(chart(&[Sample { at: now, rate: 0 }], now, CLOCK), None);
+        assert_eq!(chart(&[ThroughputSample { at: now, rate: 0 }], now, CLOCK), None);
     }
 }

@@ -6,7 +6,7 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 use shared_protocol::AgentId;
 
-use super::job::Fact;
+use super::job::JobFact;
 use super::machines;
 use crate::services::remote::agents::AgentView;
 use crate::web::error::Answer;
@@ -32,12 +32,12 @@ pub(in crate::web) async fn content(state: &WebState, id: AgentId) -> Answer<Val
     Ok(context! { agent => Serde(machine), facts => Serde(facts), yaml })
 }
 
-fn facts(agent: &AgentView) -> Vec<Fact> {
+fn facts(agent: &AgentView) -> Vec<JobFact> {
     let told = &agent.facts;
     let mut facts = Vec::new();
     let mut add = |name, value: Option<String>, is_path| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            facts.push(Fact { name, value, is_path, is_digest: false });
+            facts.push(JobFact { name, value, is_path, is_digest: false });
         }
     };
     let drivers = told.gpus.iter().find_map(|gpu| gpu.driver.as_ref()).map(|driver| format!(", driver {driver}"));

@@ -13,15 +13,15 @@ use crate::web::state::WebState;
 const ROWS: usize = 500;
 
 #[derive(Debug, Serialize)]
-struct Inventory {
-    counts: Vec<Count>,
-    rows: Vec<Row>,
+struct InventoryPage {
+    counts: Vec<InventoryCount>,
+    rows: Vec<InventoryRow>,
     n_more: usize,
     n_errors: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct Count {
+struct InventoryCount {
     label: &'static str,
     class: &'static str,
     n: u64,
@@ -29,7 +29,7 @@ struct Count {
 }
 
 #[derive(Debug, Serialize)]
-struct Row {
+struct InventoryRow {
     path: String,
     size_bytes: u64,
     class: &'static str,
@@ -39,13 +39,13 @@ struct Row {
 
 /// How a file there stands to the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum KnownContentView {
     InLibrary,
     OnlyThere,
     Unread,
 }
 
-impl Known {
+impl KnownContentView {
     const ALL: [Self; 3] = [Self::InLibrary, Self::OnlyThere, Self::Unread];
 
     /// Label, colour, icon.
@@ -64,27 +64,27 @@ pub(in crate::web) async fn compare(state: &WebState, inventory: InventoryView) 
     Ok(Value::from(Serde(view)))
 }
 
-fn view(connection: &Connection, inventory: InventoryView) -> Result<Inventory, StorageError> {
+fn view(connection: &Connection, inventory: InventoryView) -> Result<InventoryPage, StorageError> {
     let mut files = Vec::with_capacity(inventory.items.len());
     for file in inventory.items {
         let hash: Option<Blake3> = file.hash.and_then(|text| text.parse().ok());
         let known = match hash {
-            None => Known::Unread,
-            Some(hash) if index::is_content_known(connection, &hash)? => Known::InLibrary,
-            Some(_) => Known::OnlyThere,
+            None => KnownContentView::Unread,
+            Some(hash) if index::is_content_known(connection, &hash)? => KnownContentView::InLibrary,
+            Some(_) => KnownContentView::OnlyThere,
         };
         files.push((file.path, file.size_bytes, known));
     }
-    let count = |known: Known| {
+    let count = |known: KnownContentView| {
         let (label, class, _) = known.words();
         let of = || files.iter().filter(|(_, _, one)| *one == known);
-        Count { label, class, n: of().count() as u64, size_bytes: of().map(|(_, size, _)| size).sum() }
+        InventoryCount { label, class, n: of().count() as u64, size_bytes: of().map(|(_, size, _)| size).sum() }
     };
-    let counts = Known::ALL.map(count).into();
+    let counts = KnownContentView::ALL.map(count).into();
     let n_more = files.len().saturating_sub(ROWS);
     let rows = files.into_iter().take(ROWS).map(|(path, size_bytes, known)| {
         let (word, class, icon) = known.words();
-        Row { path, size_bytes, class, icon, word }
+        InventoryRow { path, size_bytes, class, icon, word }
     });
-    Ok(Inventory { counts, rows: rows.collect(), n_more, n_errors: inventory.n_errors })
+    Ok(InventoryPage { counts, rows: rows.collect(), n_more, n_errors: inventory.n_errors })
 }

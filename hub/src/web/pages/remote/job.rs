@@ -7,7 +7,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 use shared_protocol::JobId;
 
-use super::jobs::{Job, how, names};
+use super::jobs::{JobLine, how, names};
 use crate::domain::remote_job::JobKind;
 use crate::services::remote::job_view::JobView;
 use crate::web::error::Answer;
@@ -20,7 +20,7 @@ const FRAME: Frame = Frame { section: "remote", title: "Job", topics: "strip,job
 
 /// A line of facts.
 #[derive(Debug, Default, Serialize)]
-pub(in crate::web) struct Fact {
+pub(in crate::web) struct JobFact {
     pub name: &'static str,
     pub value: String,
     pub is_path: bool,
@@ -36,7 +36,7 @@ pub(in crate::web) async fn show_job(State(state): State<WebState>, InPath(id): 
 pub(in crate::web) async fn content(state: &WebState, id: JobId) -> Answer<Value> {
     let view = state.services.remote.show_job(id).await?;
     let facts = facts(&view);
-    let job = Job::of(view, &names(state).await?);
+    let job = JobLine::of(view, &names(state).await?);
     Ok(context! {
         id => id.to_string(),
         title => format!("{} {}", verb(job.view.kind), job.title),
@@ -45,11 +45,11 @@ pub(in crate::web) async fn content(state: &WebState, id: JobId) -> Answer<Value
     })
 }
 
-fn facts(job: &JobView) -> Vec<Fact> {
+fn facts(job: &JobView) -> Vec<JobFact> {
     let mut facts = Vec::new();
     let mut add = |name, value: Option<String>| {
         if let Some(value) = value {
-            facts.push(Fact { name, value, ..Fact::default() });
+            facts.push(JobFact { name, value, ..JobFact::default() });
         }
     };
     add("Bytes", job.size_bytes.map(|total| format!("{} of {}", format::bytes(job.bytes_done), format::bytes(total))));
@@ -63,10 +63,10 @@ fn facts(job: &JobView) -> Vec<Fact> {
     add("Attempt", (job.attempt > 0).then(|| job.attempt.to_string()));
     add("Branch, tag or commit", job.reference.clone());
     for (name, value) in [("Repository", &job.url), ("Folder below ComfyUI", &job.dir)] {
-        facts.extend(value.clone().map(|value| Fact { name, value, is_path: true, is_digest: false }));
+        facts.extend(value.clone().map(|value| JobFact { name, value, is_path: true, is_digest: false }));
     }
     for (name, value) in [("Commit", &job.commit), ("Content", &job.hash)] {
-        facts.extend(value.clone().map(|value| Fact { name, value, is_path: false, is_digest: true }));
+        facts.extend(value.clone().map(|value| JobFact { name, value, is_path: false, is_digest: true }));
     }
     facts
 }

@@ -24,7 +24,7 @@ const ROWS: u32 = 100;
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
-pub(in crate::web) enum Tab {
+pub(in crate::web) enum JobsTab {
     /// What has not ended.
     #[default]
     Open,
@@ -35,7 +35,7 @@ pub(in crate::web) enum Tab {
     Cancelled,
 }
 
-impl Tab {
+impl JobsTab {
     const ALL: [(Self, &'static str); 4] =
         [(Self::Open, "To do"), (Self::Failed, "Failed"), (Self::Done, "Done"), (Self::Cancelled, "Cancelled")];
 
@@ -63,7 +63,7 @@ impl Tab {
 #[serde(default)]
 pub(in crate::web) struct JobsQuery {
     #[serde(deserialize_with = "optional")]
-    tab: Option<Tab>,
+    tab: Option<JobsTab>,
     #[serde(deserialize_with = "optional")]
     agent: Option<AgentId>,
     #[serde(deserialize_with = "optional")]
@@ -74,7 +74,7 @@ impl JobsQuery {
     /// The query of this list, or of a page of it.
     pub(in crate::web) fn address(&self, cursor: Option<&String>) -> String {
         QueryString::new()
-            .with_some("tab", self.tab.filter(|tab| *tab != Tab::Open).map(Tab::as_str))
+            .with_some("tab", self.tab.filter(|tab| *tab != JobsTab::Open).map(JobsTab::as_str))
             .with_some("agent", self.agent.map(|agent| agent.to_string()).as_ref())
             .with_some("cursor", cursor)
             .into_text()
@@ -83,14 +83,14 @@ impl JobsQuery {
 
 #[derive(Debug, Serialize)]
 struct TabView {
-    name: Tab,
+    name: JobsTab,
     label: &'static str,
     n: u64,
 }
 
 /// A job with what only pages say of it.
 #[derive(Debug, Serialize)]
-pub(in crate::web) struct Job {
+pub(in crate::web) struct JobLine {
     #[serde(flatten)]
     pub view: JobView,
     pub agent_name: String,
@@ -110,8 +110,8 @@ pub(in crate::web) async fn content(state: &WebState, query: &JobsQuery) -> Answ
 /// How many there are of each: `{tabs}`.
 async fn tabs(state: &WebState, agent: Option<AgentId>) -> Answer<Value> {
     let counts = state.services.database.read(move |connection| stored::counts(connection, agent)).await?;
-    let count = |tab: Tab| counts.iter().filter(|(state, _)| tab.has(*state)).map(|(_, n)| n).sum();
-    let tabs: Vec<_> = Tab::ALL.into_iter().map(|(name, label)| TabView { name, label, n: count(name) }).collect();
+    let count = |tab: JobsTab| counts.iter().filter(|(state, _)| tab.has(*state)).map(|(_, n)| n).sum();
+    let tabs: Vec<_> = JobsTab::ALL.into_iter().map(|(name, label)| TabView { name, label, n: count(name) }).collect();
     Ok(context! { tabs => Serde(tabs) })
 }
 
@@ -119,10 +119,10 @@ async fn tabs(state: &WebState, agent: Option<AgentId>) -> Answer<Value> {
 async fn list(state: &WebState, query: &JobsQuery) -> Answer<Value> {
     let tab = query.tab.unwrap_or_default();
     let request = PageRequest::new(ROWS, query.cursor.clone())?;
-    let filter = JobFilter { agent: query.agent, state: tab.state(), open: tab == Tab::Open };
+    let filter = JobFilter { agent: query.agent, state: tab.state(), open: tab == JobsTab::Open };
     let found = state.services.remote.list_jobs(filter, request).await?;
     let names = names(state).await?;
-    let rows: Vec<Job> = found.items.into_iter().map(|job| Job::of(job, &names)).collect();
+    let rows: Vec<JobLine> = found.items.into_iter().map(|job| JobLine::of(job, &names)).collect();
     Ok(context! {
         tab => Serde(tab),
         agent => query.agent.map(|agent| agent.to_string()),
@@ -138,7 +138,7 @@ pub(in crate::web) async fn names(state: &WebState) -> Answer<HashMap<AgentId, S
     Ok(agents.into_iter().map(|agent| (agent.id, agent.name)).collect())
 }
 
-impl Job {
+impl JobLine {
     /// A job as the pages show it.
     pub(in crate::web) fn of(view: JobView, names: &HashMap<AgentId, String>) -> Self {
         let repository = || view.url.as_deref().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();

@@ -21,7 +21,7 @@ struct Time {
 }
 
 #[derive(Debug, Serialize)]
-struct Remote {
+struct RemotePage {
     /// There is no public address yet.
     missing: bool,
     base_url: String,
@@ -51,7 +51,7 @@ pub(in crate::web) async fn content(state: &WebState) -> Answer<Value> {
     let mut times: Vec<u64> = TIMES.into_iter().chain([usual]).collect();
     times.sort_unstable();
     times.dedup();
-    let remote = Remote {
+    let remote = RemotePage {
         missing: config.base_url.is_none(),
         base_url: config.base_url.unwrap_or_default(),
         bind: config.bind.to_string(),

@@ -16,7 +16,7 @@ const RECENT_MS: i64 = 48 * HOUR_MS;
 
 /// A curve with what its axes mean.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Chart {
+pub(super) struct SpaceChart {
     path: String,
     from: Timestamp,
     to: Timestamp,
@@ -26,7 +26,7 @@ pub(super) struct Chart {
 }
 
 /// The curve of these samples, the oldest first; none while there are not two times.
-pub(super) fn chart(samples: &[SpaceSample]) -> Option<Chart> {
+pub(super) fn chart(samples: &[SpaceSample]) -> Option<SpaceChart> {
     let (first, last) = (samples.first()?, samples.last()?);
     let span = last.at.as_millisecond() - first.at.as_millisecond();
     if span <= 0 {
@@ -49,7 +49,7 @@ pub(super) fn chart(samples: &[SpaceSample]) -> Option<Chart> {
         })
         .collect();
     let path = curve::path(&points, u64::try_from(span).unwrap_or(0), most);
-    Some(Chart { path, from: first.at, to: last.at, least, most, last: last.free_bytes })
+    Some(SpaceChart { path, from: first.at, to: last.at, least, most, last: last.free_bytes })
 }
 
 #[cfg(test)]

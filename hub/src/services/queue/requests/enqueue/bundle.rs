@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use shared_protocol::RelPath;
 
-use super::destination::{Seen, nearly};
-use super::plan::Plan;
+use super::destination::{SeenPlace, nearly};
+use super::plan::EnqueuePlan;
 use crate::domain::bundle::{self, Bundle, Fate, numbered};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::storage::index::FileRow;
@@ -17,7 +17,7 @@ use crate::storage::{StorageError, skipped};
 const MOST_NUMBERS: u32 = 1_000;
 
 /// What becomes of one file.
-enum Verdict {
+enum BundleVerdict {
     /// It goes to this path.
     Go(RelPath),
     /// It goes to the path of this file, which makes way.
@@ -32,15 +32,15 @@ enum Verdict {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Differs(bool);
 
-impl Plan<'_> {
+impl EnqueuePlan<'_> {
     /// Adds weights with what belongs to them, or one file that belongs to none.
     pub(super) fn add_bundle(&mut self, files: &[FileRow], bundle: &Bundle) -> Result<(), StorageError> {
         let verdicts = self.judge_all(files, bundle)?;
         // What the destination has already is as good as gone there; on this side it stays.
         let is_copy = self.request.operation == Operation::Copy;
         let goes = |at: usize| match verdicts.get(&at) {
-            Some(Verdict::Go(_) | Verdict::Replace(..)) => bundle.weights.contains(&at),
-            Some(Verdict::Present) => is_copy && bundle.weights.contains(&at),
+            Some(BundleVerdict::Go(_) | BundleVerdict::Replace(..)) => bundle.weights.contains(&at),
+            Some(BundleVerdict::Present) => is_copy && bundle.weights.contains(&at),
             _ => false,
         };
         let fates: Vec<Fate> = bundle.sidecars.iter().map(|sidecar| sidecar.fate(goes)).collect();
@@ -48,7 +48,7 @@ impl Plan<'_> {
         let mut verdicts = verdicts;
         for at in &bundle.weights {
             let (Some(file), Some(verdict)) = (files.get(*at), verdicts.remove(at)) else { continue };
-            if let Verdict::Replace(twin, Differs(true)) = &verdict {
+            if let BundleVerdict::Replace(twin, Differs(true)) = &verdict {
                 replaced.push(twin.clone());
             }
             first.extend(self.queued(file, self.request.operation, verdict));
@@ -72,8 +72,8 @@ impl Plan<'_> {
     }
 
     /// What becomes of each file of a bundle, as far as the file itself and the destination say.
-    fn judge_all(&mut self, files: &[FileRow], bundle: &Bundle) -> Result<HashMap<usize, Verdict>, StorageError> {
-        let mut seen: Vec<(usize, &FileRow, Seen)> = Vec::new();
+    fn judge_all(&mut self, files: &[FileRow], bundle: &Bundle) -> Result<HashMap<usize, BundleVerdict>, StorageError> {
+        let mut seen: Vec<(usize, &FileRow, SeenPlace)> = Vec::new();
         for at in bundle.weights.iter().copied().chain(bundle.sidecars.iter().map(|sidecar| sidecar.at)) {
             if let Some(file) = files.get(at) {
                 seen.push((at, file, self.look(file)?));
@@ -83,17 +83,17 @@ impl Plan<'_> {
         Ok(seen
             .into_iter()
             .map(|(at, _, seen)| match (seen, names.get(&at)) {
-                (Seen::Barred(why), _) => (at, Verdict::Stay(why)),
-                (_, Some(path)) => (at, Verdict::Go(path.clone())),
+                (SeenPlace::Barred(why), _) => (at, BundleVerdict::Stay(why)),
+                (_, Some(path)) => (at, BundleVerdict::Go(path.clone())),
                 (seen, None) => (at, self.judge(seen)),
             })
             .collect())
     }
 
-    fn look(&mut self, file: &FileRow) -> Result<Seen, StorageError> {
-        let barred = |why: &str| Ok(Seen::Barred(why.to_owned()));
+    fn look(&mut self, file: &FileRow) -> Result<SeenPlace, StorageError> {
+        let barred = |why: &str| Ok(SeenPlace::Barred(why.to_owned()));
         if let Some(why) = self.unknown(file)? {
-            return Ok(Seen::Barred(why));
+            return Ok(SeenPlace::Barred(why));
         }
         if file.conflict {
             barred("another name here differs only in case: rename one of them first")
@@ -106,7 +106,7 @@ impl Plan<'_> {
         } else if let Some(to) = &mut self.to {
             to.look(file, &self.open)
         } else {
-            Ok(Seen::Free(file.path.clone()))
+            Ok(SeenPlace::Free(file.path.clone()))
         }
     }
 
@@ -121,29 +121,31 @@ impl Plan<'_> {
         Ok(None)
     }
 
-    fn judge(&self, seen: Seen) -> Verdict {
+    fn judge(&self, seen: SeenPlace) -> BundleVerdict {
         let is_copy = self.request.operation == Operation::Copy;
         match (seen, self.request.on_conflict) {
-            (Seen::Barred(why), _) => Verdict::Stay(why),
-            (Seen::Nearly(there), _) => Verdict::Stay(nearly(&there)),
-            (Seen::Free(path), _) => Verdict::Go(path),
-            (Seen::Same(_), _) if is_copy => Verdict::Present,
-            (Seen::Same(twin), OnConflict::Replace) => Verdict::Replace(twin, Differs(false)),
-            (Seen::Other(twin), OnConflict::Replace) => Verdict::Replace(twin, Differs(true)),
-            (Seen::Same(_), _) => Verdict::Stay("the destination has the same file already".to_owned()),
-            (Seen::Other(_), _) => Verdict::Stay("the destination has another file of this name already".to_owned()),
+            (SeenPlace::Barred(why), _) => BundleVerdict::Stay(why),
+            (SeenPlace::Nearly(there), _) => BundleVerdict::Stay(nearly(&there)),
+            (SeenPlace::Free(path), _) => BundleVerdict::Go(path),
+            (SeenPlace::Same(_), _) if is_copy => BundleVerdict::Present,
+            (SeenPlace::Same(twin), OnConflict::Replace) => BundleVerdict::Replace(twin, Differs(false)),
+            (SeenPlace::Other(twin), OnConflict::Replace) => BundleVerdict::Replace(twin, Differs(true)),
+            (SeenPlace::Same(_), _) => BundleVerdict::Stay("the destination has the same file already".to_owned()),
+            (SeenPlace::Other(_), _) => {
+                BundleVerdict::Stay("the destination has another file of this name already".to_owned())
+            }
         }
     }
 
     /// Names beside what is there, if both are to be kept and any name of the bundle is taken: then all
     /// get the same number.
-    fn free_names(&mut self, seen: &[(usize, &FileRow, Seen)]) -> Result<HashMap<usize, RelPath>, StorageError> {
+    fn free_names(&mut self, seen: &[(usize, &FileRow, SeenPlace)]) -> Result<HashMap<usize, RelPath>, StorageError> {
         let none = Ok(HashMap::new());
         let is_move = self.request.operation == Operation::Move;
-        let is_taken = |seen: &Seen| match seen {
-            Seen::Other(_) | Seen::Nearly(_) => true,
-            Seen::Same(_) => is_move,
-            Seen::Free(_) | Seen::Barred(_) => false,
+        let is_taken = |seen: &SeenPlace| match seen {
+            SeenPlace::Other(_) | SeenPlace::Nearly(_) => true,
+            SeenPlace::Same(_) => is_move,
+            SeenPlace::Free(_) | SeenPlace::Barred(_) => false,
         };
         let (OnConflict::KeepBoth, Some((_, first, _))) = (self.request.on_conflict, seen.first()) else {
             return none;
@@ -167,15 +169,15 @@ impl Plan<'_> {
     }
 
     /// The transfer of a file, unless it stays: then that is told.
-    fn queued(&mut self, file: &FileRow, operation: Operation, verdict: Verdict) -> Option<NewTransfer> {
+    fn queued(&mut self, file: &FileRow, operation: Operation, verdict: BundleVerdict) -> Option<NewTransfer> {
         let to_path = match verdict {
-            Verdict::Go(to_path) => to_path,
-            Verdict::Replace(twin, _) => twin.path,
-            Verdict::Present => {
+            BundleVerdict::Go(to_path) => to_path,
+            BundleVerdict::Replace(twin, _) => twin.path,
+            BundleVerdict::Present => {
                 self.skip(&file.path, "the destination has the same file already");
                 return None;
             }
-            Verdict::Stay(why) => {
+            BundleVerdict::Stay(why) => {
                 self.skip(&file.path, why);
                 return None;
             }

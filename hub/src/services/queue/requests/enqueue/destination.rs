@@ -18,7 +18,7 @@ use crate::storage::{Connection, StorageError};
 
 /// What stands where a file is to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum SeenPlace {
     /// Nothing; the path is as the destination spells it.
     Free(RelPath),
     /// A file of the same content.
@@ -32,7 +32,7 @@ pub(super) enum Seen {
 }
 
 /// How a folder is spelled at the destination, or why nothing can go into it.
-type Spelled = Result<Option<RelPath>, String>;
+type SpelledDestination = Result<Option<RelPath>, String>;
 
 /// The other root, as it will be when all that was planned so far has been done.
 pub(super) struct Destination<'a> {
@@ -61,35 +61,39 @@ impl<'a> Destination<'a> {
     }
 
     /// What stands where this file is to go.
-    pub(super) fn look(&mut self, file: &FileRow, open: &HashSet<(RootRowId, String)>) -> Result<Seen, StorageError> {
+    pub(super) fn look(
+        &mut self,
+        file: &FileRow,
+        open: &HashSet<(RootRowId, String)>,
+    ) -> Result<SeenPlace, StorageError> {
         let key = file.path.match_key();
         if let Some(found) = exclusions::in_data_folder(&file.path, self.data_folder.as_deref()) {
-            return Ok(Seen::Barred(format!("on {}, {found}", self.live.root.label())));
+            return Ok(SeenPlace::Barred(format!("on {}, {found}", self.live.root.label())));
         }
         if open.contains(&(self.live.row, key.clone())) {
-            return Ok(Seen::Barred("another transfer to the same place has not ended yet".to_owned()));
+            return Ok(SeenPlace::Barred("another transfer to the same place has not ended yet".to_owned()));
         }
         let there = index::files_at_key(self.connection, self.live.row, &key)?;
         if there.len() > 1 {
-            return Ok(Seen::Barred("the destination has several names here that differ only in case".to_owned()));
+            return Ok(SeenPlace::Barred("the destination has several names here that differ only in case".to_owned()));
         }
         let folder = match self.folder(file.path.parent())? {
             Ok(folder) => folder,
-            Err(why) => return Ok(Seen::Barred(why)),
+            Err(why) => return Ok(SeenPlace::Barred(why)),
         };
         if let Some(twin) = there.into_iter().next() {
             if self.exact && twin.path != file.path {
-                return Ok(Seen::Nearly(twin.path));
+                return Ok(SeenPlace::Nearly(twin.path));
             }
             let is_same = compare(&content(file), &content(&twin)) == DiffStatus::Same;
-            return Ok(if is_same { Seen::Same(twin) } else { Seen::Other(twin) });
+            return Ok(if is_same { SeenPlace::Same(twin) } else { SeenPlace::Other(twin) });
         }
         if self.claimed.contains(&key) {
-            return Ok(Seen::Nearly(file.path.clone()));
+            return Ok(SeenPlace::Nearly(file.path.clone()));
         }
         Ok(match RelPath::in_folder(folder.as_ref(), file.path.name()) {
-            Ok(path) => Seen::Free(path),
-            Err(error) => Seen::Barred(error.to_string()),
+            Ok(path) => SeenPlace::Free(path),
+            Err(error) => SeenPlace::Barred(error.to_string()),
         })
     }
 
@@ -107,7 +111,7 @@ impl<'a> Destination<'a> {
     }
 
     /// How a folder is spelled there, or why nothing can go into it.
-    pub(super) fn folder(&mut self, folder: Option<RelPath>) -> Result<Spelled, StorageError> {
+    pub(super) fn folder(&mut self, folder: Option<RelPath>) -> Result<SpelledDestination, StorageError> {
         Ok(self.folders.spelled(folder)?.map_err(|why| match why {
             InTheWay::File(file) => format!("the destination has a file called {file}, where a folder has to be"),
             InTheWay::Nearly(there) => nearly(&there),

@@ -17,7 +17,7 @@ use crate::storage::queue::batches::{self, GrowingBatch, NewBatch, NewTransfer};
 use crate::storage::{Connection, StorageError};
 
 /// Stores transfers as it finds them.
-pub(super) struct Plan<'a> {
+pub(super) struct EnqueuePlan<'a> {
     pub(super) connection: &'a Connection,
     pub(super) request: &'a TransferRequest,
     pub(super) from: &'a LiveRoot,
@@ -30,7 +30,7 @@ pub(super) struct Plan<'a> {
     pub(super) n_skipped: usize,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> EnqueuePlan<'a> {
     pub(super) fn begin(
         connection: &'a Connection,
         request: &'a TransferRequest,

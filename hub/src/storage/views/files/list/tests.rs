@@ -20,7 +20,7 @@ fn filter(folder: Option<&str>, search: Option<&str>, kind: Option<FileKind>) ->
 }
 
 /// All pages of a list, each as long as `limit`.
-fn walk(library: &TestLibrary, filter: &FileFilter, by: (FileSort, Order), limit: u32) -> (Vec<FileView>, u64) {
+fn walk(library: &TestLibrary, filter: &FileFilter, by: (FileSort, FileOrder), limit: u32) -> (Vec<FileView>, u64) {
     let counts = CountCache::default();
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
@@ -35,9 +35,9 @@ fn walk(library: &TestLibrary, filter: &FileFilter, by: (FileSort, Order), limit
 }
 
 /// What the list has to be: every file of the root, filtered and sorted here.
-fn expected(library: &TestLibrary, filter: &FileFilter, (sort, order): (FileSort, Order)) -> Vec<FileView> {
+fn expected(library: &TestLibrary, filter: &FileFilter, (sort, order): (FileSort, FileOrder)) -> Vec<FileView> {
     let all = FileFilter::whole(filter.root);
-    let (mut files, _) = walk(library, &all, (FileSort::Name, Order::Asc), 1_000);
+    let (mut files, _) = walk(library, &all, (FileSort::Name, FileOrder::Asc), 1_000);
     files.retain(|file| {
         let key = file.path.match_key();
         filter.folder.as_ref().is_none_or(|folder| key.starts_with(&format!("{}/", folder.match_key())))
@@ -49,7 +49,7 @@ fn expected(library: &TestLibrary, filter: &FileFilter, (sort, order): (FileSort
         FileSort::Size => files.sort_by_key(|file| (file.size_bytes, file.id)),
         FileSort::Modified => files.sort_by_key(|file| (file.modified, file.id)),
     }
-    if order == Order::Desc {
+    if order == FileOrder::Desc {
         files.reverse();
     }
     files
@@ -72,14 +72,14 @@ fn every_page_of_every_order_is_as_a_plain_sort_says() {
         filter(None, None, Some(FileKind::Preview)),
     ] {
         for sort in [FileSort::Name, FileSort::Size, FileSort::Modified] {
-            for order in [Order::Asc, Order::Desc] {
+            for order in [FileOrder::Asc, FileOrder::Desc] {
                 let (listed, total) = walk(&library, &filter, (sort, order), 37);
                 let expected = expected(&library, &filter, (sort, order));
                 assert_eq!(total, expected.len() as u64, "{filter:?}");
                 assert_eq!(listed, expected, "{filter:?} {sort:?} {order:?}");
             }
         }
-        let by_name = expected(&library, &filter, (FileSort::Name, Order::Asc));
+        let by_name = expected(&library, &filter, (FileSort::Name, FileOrder::Asc));
         let sum = library.read(|c| totals(c, &filter));
         assert_eq!(sum.n_files, by_name.len() as u64);
         assert_eq!(sum.size_bytes, by_name.iter().map(|file| file.size_bytes).sum::<u64>());
@@ -97,7 +97,7 @@ fn files_that_the_search_index_has_not_seen_are_found() {
     library.put(Root::Lake, "loras/Élan.safetensors", 1, 0, None);
     library.reconcile();
     library.put(Root::Lake, "loras/élan two.safetensors", 1, 0, None);
-    let (found, total) = walk(&library, &filter(None, Some("ÉLAN"), None), (FileSort::Name, Order::Asc), 10);
+    let (found, total) = walk(&library, &filter(None, Some("ÉLAN"), None), (FileSort::Name, FileOrder::Asc), 10);
     assert_eq!((found.len(), total), (2, 2));
 }
 
@@ -108,7 +108,7 @@ fn signs_of_the_search_language_are_plain_letters() {
     library.reconcile();
     for (search, n) in [("(b)", 1), ("AND", 1), ("c%", 1), ("'d'", 1), ("\"b\"", 0), ("*", 0), ("NOT b", 0), ("-e.", 1)]
     {
-        let (found, _) = walk(&library, &filter(None, Some(search), None), (FileSort::Name, Order::Asc), 10);
+        let (found, _) = walk(&library, &filter(None, Some(search), None), (FileSort::Name, FileOrder::Asc), 10);
         assert_eq!(found.len(), n, "{search}");
     }
 }
@@ -120,9 +120,9 @@ fn a_cursor_of_another_order_is_refused() {
     let counts = CountCache::default();
     let whole = filter(None, None, None);
     let first = PageRequest::new(10, None).unwrap();
-    let page = library.read(|c| list(c, &whole, (FileSort::Name, Order::Asc), &first, &counts));
+    let page = library.read(|c| list(c, &whole, (FileSort::Name, FileOrder::Asc), &first, &counts));
     let next = PageRequest::new(10, page.next_cursor).unwrap();
-    for by in [(FileSort::Size, Order::Asc), (FileSort::Name, Order::Desc)] {
+    for by in [(FileSort::Size, FileOrder::Asc), (FileSort::Name, FileOrder::Desc)] {
         let refused = library.database.read_blocking(|c| list(c, &whole, by, &next, &counts));
         assert!(matches!(refused, Err(StorageError::Cursor)));
     }
@@ -133,18 +133,18 @@ fn lists_work_while_the_orders_are_left_out() {
     let library = TestLibrary::new();
     library.fill(300);
     let whole = filter(None, None, None);
-    let expected = expected(&library, &whole, (FileSort::Size, Order::Desc));
+    let expected = expected(&library, &whole, (FileSort::Size, FileOrder::Desc));
     library.write(|tx| index::bulk::begin(tx));
-    assert_eq!(walk(&library, &whole, (FileSort::Size, Order::Desc), 100).0, expected);
+    assert_eq!(walk(&library, &whole, (FileSort::Size, FileOrder::Desc), 100).0, expected);
 }
 
 /// The plan of a page deep in a list.
-fn plan(library: &TestLibrary, filter: &FileFilter, by: (FileSort, Order)) -> Vec<String> {
+fn plan(library: &TestLibrary, filter: &FileFilter, by: (FileSort, FileOrder)) -> Vec<String> {
     library.read(|c| {
         let root = roots::active(c, filter.root)?.unwrap();
         let request = PageRequest::new(200, None).unwrap();
         let value = if by.0 == FileSort::Name { KeyValue::Name("m".to_owned()) } else { KeyValue::Number(5) };
-        let after = Key { sort: by.0, order: by.1, value, id: FileId(9) };
+        let after = FileKey { sort: by.0, order: by.1, value, id: FileId(9) };
         let source = source(c, filter, &root, by.0)?;
         Ok(statement(filter, &root, &source, by, Some(&after), &request).plan(c))
     })
@@ -158,10 +158,10 @@ fn plan(library: &TestLibrary, filter: &FileFilter, by: (FileSort, Order)) -> Ve
 fn a_page_is_one_range_of_one_index(#[case] folder: Option<&str>, #[case] sort: FileSort, #[case] range: &str) {
     let library = TestLibrary::new();
     library.fill(i64::try_from(SORTED_ON_THE_SPOT).unwrap() + 500);
-    for order in [Order::Asc, Order::Desc] {
+    for order in [FileOrder::Asc, FileOrder::Desc] {
         let plan = plan(&library, &filter(folder, None, None), (sort, order));
         let range =
-            if order == Order::Desc && sort != FileSort::Name { range.replace('>', "<") } else { range.to_owned() };
+            if order == FileOrder::Desc && sort != FileSort::Name { range.replace('>', "<") } else { range.to_owned() };
         // Besides, each row that is spelled otherwise than the folder is asked whether that folder is there.
         let of_files: Vec<_> = plan.iter().filter(|step| !step.contains("SUBQUERY") && !step.contains(" d ")).collect();
         assert_eq!(of_files, [&format!("SEARCH f USING INDEX {range}")]);
@@ -172,7 +172,7 @@ fn a_page_is_one_range_of_one_index(#[case] folder: Option<&str>, #[case] sort: 
 fn a_small_folder_is_sorted_instead_of_walking_the_root() {
     let library = TestLibrary::new();
     library.fill(i64::try_from(SORTED_ON_THE_SPOT).unwrap() + 500);
-    let plan = plan(&library, &filter(Some("vae/family 001"), None, None), (FileSort::Size, Order::Desc));
+    let plan = plan(&library, &filter(Some("vae/family 001"), None, None), (FileSort::Size, FileOrder::Desc));
     assert!(
         plan.iter().any(|step| step.contains("files_by_key (root_id=? AND match_key>? AND match_key<?)")),
         "{plan:?}"
@@ -183,7 +183,7 @@ fn a_small_folder_is_sorted_instead_of_walking_the_root() {
 fn a_rare_word_is_looked_up() {
     let library = TestLibrary::new();
     library.fill(8_000);
-    let plan = plan(&library, &filter(None, Some("0007919"), None), (FileSort::Name, Order::Asc));
+    let plan = plan(&library, &filter(None, Some("0007919"), None), (FileSort::Name, FileOrder::Asc));
     assert!(plan.iter().any(|step| step.contains("VIRTUAL TABLE INDEX")), "{plan:?}");
     assert!(plan.iter().any(|step| step.contains("f USING INTEGER PRIMARY KEY")), "{plan:?}");
     assert!(!plan.iter().any(|step| step == "SCAN f" || step.starts_with("SCAN f ")), "{plan:?}");
