@@ -58,6 +58,7 @@ pub fn tighten(path: &Path) -> io::Result<()> {
 
 /// On Windows files inherit the rights of their folder.
 #[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "as on Unix")]
 pub fn tighten(_path: &Path) -> io::Result<()> {
     Ok(())
 }

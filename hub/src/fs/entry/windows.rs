@@ -9,7 +9,9 @@ use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use backon::{BlockingRetryable as _, ConstantBuilder};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_LIST_DIRECTORY,
     FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, GetFileInformationByHandle,
@@ -18,9 +20,14 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::folder::{Listed, Mount};
 use super::{Found, Identity, Kind};
+use crate::domain::failure::FailureClass;
 use crate::domain::included_link::FolderIdentity;
 use crate::fs::open::{self, FileStamp};
 use crate::fs::volume::{self, Space};
+
+/// How often a folder is tried that somebody else has alone, and between two tries: a fifth of a second in all.
+const MOST_TRIES: usize = 40;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// An open folder with those around it, up to the root.
 #[derive(Debug, Clone)]
@@ -44,13 +51,16 @@ pub(super) fn open_root(path: &Path) -> io::Result<Handle> {
     Ok(Handle { path: path.to_owned(), held: vec![Arc::new(file)] })
 }
 
-/// Not shared for deleting: as long as it is open, the folder keeps its name.
+/// Not shared for deleting: as long as it is open, the folder keeps its name. Whoever is about to rename or remove it
+/// has it alone for a moment, which is waited for.
 fn hold(path: &Path, flags: u32) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .access_mode(FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES)
-        .share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE)
-        .custom_flags(flags)
-        .open(path)?;
+    let mut options = OpenOptions::new();
+    options.access_mode(FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES);
+    options.share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE).custom_flags(flags);
+    let file = (|| options.open(path))
+        .retry(ConstantBuilder::default().with_delay(PAUSE).with_max_times(MOST_TRIES))
+        .when(|error| FailureClass::of(error) == FailureClass::InUse)
+        .call()?;
     if file.metadata()?.is_dir() { Ok(file) } else { Err(ErrorKind::NotADirectory.into()) }
 }
 
