@@ -5,7 +5,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// What the value of a key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum KeyKind {
     /// `true` or `false`.
     Switch,
     /// A whole number from the one to the other.
@@ -20,7 +20,7 @@ pub enum Kind {
 struct KeyRow {
     /// The value without any setting; empty for none.
     default: &'static str,
-    kind: Kind,
+    kind: KeyKind,
     /// Where it stands on the settings page, and under which label.
     group: &'static str,
     label: &'static str,
@@ -51,7 +51,7 @@ macro_rules! keys {
     };
 }
 
-use Kind::{Secret, Switch, Text, Whole};
+use KeyKind::{Secret, Switch, Text, Whole};
 
 keys! {
     "Folders":
@@ -133,7 +133,7 @@ impl Key {
     }
 
     /// What its value is.
-    pub const fn kind(self) -> Kind {
+    pub const fn kind(self) -> KeyKind {
         self.row().kind
     }
 

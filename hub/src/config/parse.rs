@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use shared_protocol::Secret;
 
-use super::keys::Kind;
+use super::keys::KeyKind;
 use super::{Config, DEMO_FOLDER, Key, Layers, Problem, RemoteConfig, RootConfig, ScrubConfig};
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scrub::Hours;
@@ -69,7 +69,7 @@ impl ConfigReader<'_> {
 
     /// A whole number within the bounds of its key; after a problem any, as nothing comes of it.
     fn whole<T: TryFrom<u64> + Default>(&mut self, key: Key) -> T {
-        let (least, most) = if let Kind::Whole(least, most) = key.kind() { (least, most) } else { (0, u64::MAX) };
+        let (least, most) = if let KeyKind::Whole(least, most) = key.kind() { (least, most) } else { (0, u64::MAX) };
         let number = self.read(key, |text| bounded(text, least, most));
         number.and_then(|n| T::try_from(n).ok()).unwrap_or_default()
     }

@@ -29,7 +29,7 @@ use crate::storage::{Connection, StorageError};
 const RETRY: Duration = Duration::from_secs(2);
 
 /// How a kind of job is done.
-pub(super) trait Work: Kind + Clone + Send + Sync {
+pub(super) trait JobWork: Kind + Clone + Send + Sync {
     /// What people call such a job.
     const NAME: &'static str;
     /// Its queues.
@@ -123,7 +123,7 @@ impl<K: Kind> Clone for Runner<K> {
     }
 }
 
-impl<K: Work> Runner<K> {
+impl<K: JobWork> Runner<K> {
     /// Goes on with the jobs that the last run of the hub left.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use shared_protocol::RelPath;
 
 pub(super) use file::OpenFile;
-pub(super) use supply::{Page, Supply};
+pub(super) use supply::{FilePage, Supply};
 
 use super::Settings;
 use super::background::{Progress, UNTIL_NEXT_LOOK};

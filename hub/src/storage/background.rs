@@ -25,7 +25,7 @@ pub trait Kind: 'static {
 
 /// A job as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobRow<P, R> {
+pub struct BackgroundJobRow<P, R> {
     pub id: BackgroundJobId,
     /// What was asked for.
     pub payload: P,
@@ -41,9 +41,9 @@ pub struct JobRow<P, R> {
 }
 
 /// A job of this kind.
-pub type RowOf<K> = JobRow<<K as Kind>::Payload, <K as Kind>::Report>;
+pub type RowOf<K> = BackgroundJobRow<<K as Kind>::Payload, <K as Kind>::Report>;
 
-impl<P, R> JobRow<P, R> {
+impl<P, R> BackgroundJobRow<P, R> {
     /// Ends it now.
     pub fn end(&mut self, state: WorkState) {
         self.state = state;
@@ -56,7 +56,7 @@ const COLUMNS: &str = "id, payload, state, n_total, n_done, n_failed, bytes_tota
 
 fn read<K: Kind>(row: &Row<'_>) -> rusqlite::Result<RowOf<K>> {
     let count = |name| Ok::<_, rusqlite::Error>(from_db(row.get(name)?));
-    Ok(JobRow {
+    Ok(BackgroundJobRow {
         id: row.get("id")?,
         payload: row.get::<_, Json<K::Payload>>("payload")?.0,
         state: row.get("state")?,

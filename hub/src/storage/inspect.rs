@@ -15,7 +15,7 @@ pub(super) type Room<'a> = &'a dyn Fn() -> Option<u64>;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// What a file says of itself in its first bytes.
-struct Header {
+struct DatabaseHeader {
     page_bytes: u64,
     n_pages: u64,
 }
@@ -74,7 +74,7 @@ fn folder(path: &Path) -> Result<(), StorageError> {
     }
 }
 
-fn header(path: &Path) -> Result<Header, StorageError> {
+fn header(path: &Path) -> Result<DatabaseHeader, StorageError> {
     let damaged = |detail: &str| StorageError::damaged("a file", format!("{}: {detail}", path.display()));
     let mut bytes = [0; 100];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
@@ -91,13 +91,13 @@ fn header(path: &Path) -> Result<Header, StorageError> {
     };
     // The count is right if it was written by whoever changed the file last.
     let n_pages = if number(24, 4) == number(92, 4) { number(28, 4) } else { 0 };
-    Ok(Header { page_bytes, n_pages })
+    Ok(DatabaseHeader { page_bytes, n_pages })
 }
 
 /// Whether the file is as long as it says. To be asked only after the log was folded in: what is
 /// missing may be there. A page cut off in its middle would be read as zeros.
 pub(super) fn length(path: &Path) -> Result<(), StorageError> {
-    let Header { page_bytes, n_pages } = header(path)?;
+    let DatabaseHeader { page_bytes, n_pages } = header(path)?;
     let failed = |source| StorageError::File { verb: "look at", path: path.display().to_string(), source };
     let there = fs::metadata(path).map_err(failed)?.len();
     let wanted = page_bytes * n_pages;

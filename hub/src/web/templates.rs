@@ -20,7 +20,7 @@ use rust_embed::RustEmbed;
 
 #[derive(RustEmbed)]
 #[folder = "../templates/"]
-struct Sources;
+struct TemplateSources;
 
 /// Templates belong to the binary like its code, so there is one set of them in the process.
 static TEMPLATES: LazyLock<RwLock<Environment<'static>>> = LazyLock::new(|| RwLock::new(environment()));
@@ -75,7 +75,7 @@ fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value
 }
 
 fn source(name: &str) -> Option<String> {
-    let file = Sources::get(name)?;
+    let file = TemplateSources::get(name)?;
     String::from_utf8(file.data.into_owned()).ok()
 }
 
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn every_template_loads() {
         let environment = environment();
-        let names: Vec<_> = Sources::iter().filter(|name| !name.ends_with(".md")).collect();
+        let names: Vec<_> = TemplateSources::iter().filter(|name| !name.ends_with(".md")).collect();
         assert!(names.len() > 20, "{names:?}");
         for name in names {
             assert!(Path::new(name.as_ref()).extension().is_some_and(|e| e == "html"), "{name} would not be escaped");
@@ -107,7 +107,7 @@ mod tests {
     /// name itself.
     #[test]
     fn no_template_shows_a_name_that_lies() {
-        for name in Sources::iter().filter(|name| name.ends_with(".html")) {
+        for name in TemplateSources::iter().filter(|name| name.ends_with(".html")) {
             let text = source(&name).unwrap();
             let printed = text.matches("{{").count() - text.matches("{{ super() }}").count();
             let annotated = context::annotate(&text);
@@ -130,7 +130,7 @@ mod tests {
     /// The guard against injected script forbids what this finds: it would just not work.
     #[test]
     fn no_template_has_inline_script_or_style() {
-        for name in Sources::iter() {
+        for name in TemplateSources::iter() {
             let text = source(&name).unwrap();
             for forbidden in [" style=", "<style", " onclick=", "hx-on", "js:", "javascript:", "|safe"] {
                 assert!(!text.contains(forbidden), "{name} has {forbidden}");

@@ -15,7 +15,7 @@ use crate::services::busy::Busy;
 use crate::services::roots::{LiveRoot, Roots};
 use crate::services::throughput_meter::ThroughputMeter;
 use crate::services::{Event, Events};
-use crate::storage::background::JobRow;
+use crate::storage::background::BackgroundJobRow;
 
 /// Between two looks at a root that can't be reached.
 pub(in crate::services) const UNTIL_NEXT_LOOK: Duration = Duration::from_secs(2);
@@ -168,7 +168,7 @@ impl Progress {
     }
 
     /// Writes the present counts into a job's row.
-    pub(super) fn write_to<P, R>(&self, row: &mut JobRow<P, R>) {
+    pub(super) fn write_to<P, R>(&self, row: &mut BackgroundJobRow<P, R>) {
         let state = self.state.lock();
         row.counts = state.counts;
         row.detail.clone_from(&state.detail);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::progress::Shown;
-use super::{Job, Work};
+use super::{Job, JobWork};
 use crate::domain::background::{Counts, WorkState};
 use crate::domain::ids::BackgroundJobId;
 use crate::domain::rate::Rate;
@@ -38,16 +38,16 @@ pub struct BackgroundJobView {
 }
 
 /// A job that is not under way.
-pub(in crate::services) fn stored<K: Work>(row: &RowOf<K>) -> K::View {
+pub(in crate::services) fn stored<K: JobWork>(row: &RowOf<K>) -> K::View {
     view::<K>(row, Shown { rate: Rate::default(), waiting: None, files: Vec::new() })
 }
 
 /// The job under way.
-pub(super) fn running<K: Work>(job: &Job<K>) -> K::View {
+pub(super) fn running<K: JobWork>(job: &Job<K>) -> K::View {
     view::<K>(&job.now(), job.progress.shown())
 }
 
-fn view<K: Work>(row: &RowOf<K>, shown: Shown) -> K::View {
+fn view<K: JobWork>(row: &RowOf<K>, shown: Shown) -> K::View {
     let Counts { bytes_done, bytes_total, .. } = row.counts;
     let goes_on = shown.waiting.is_none();
     let left = bytes_total.saturating_sub(bytes_done);

@@ -11,7 +11,7 @@ use crate::domain::duplicates::{Found, GroupKind, Search, SearchReport, SearchSc
 use crate::domain::ids::{BackgroundJobId, RootRowId};
 use crate::domain::root::Root;
 use crate::domain::size;
-use crate::services::background::{BackgroundJobView, Job, Work};
+use crate::services::background::{BackgroundJobView, Job, JobWork};
 use crate::services::context::ServiceContext;
 use crate::services::reading::Reading;
 use crate::services::{Event, ServiceError};
@@ -36,7 +36,7 @@ impl Kind for Searching {
     }
 }
 
-impl Work for Searching {
+impl JobWork for Searching {
     const NAME: &'static str = "search for duplicates";
     const QUEUES: &'static [&'static str] = &[""];
     type Found = Vec<NewGroup>;

@@ -7,9 +7,9 @@ use crate::domain::background::{Counts, WorkState};
 use crate::domain::ids::BackgroundJobId;
 use crate::domain::size::counted;
 use crate::fs::ContentHash;
-use crate::services::background::{BackgroundJobView, Job, Work};
+use crate::services::background::{BackgroundJobView, Job, JobWork};
 use crate::services::context::ServiceContext;
-use crate::services::reading::{Found, Kit, OpenFile, Page, Reading, Supply, n_readers};
+use crate::services::reading::{FilePage, Found, Kit, OpenFile, Reading, Supply, n_readers};
 use crate::services::scrub::day;
 use crate::services::{Event, ServiceError};
 use crate::storage::background::{Kind, RowOf};
@@ -36,7 +36,7 @@ impl Kind for Hashing {
     }
 }
 
-impl Work for Hashing {
+impl JobWork for Hashing {
     const NAME: &'static str = "hash job";
     const QUEUES: &'static [&'static str] = &["local", "lake"];
     type Found = ();
@@ -76,7 +76,7 @@ impl Work for Hashing {
             }
             after = more.unwrap_or_default();
             let n_readers = n_readers(&context.settings, &live);
-            Ok(Some(Page { live, files, is_last: ahead.is_empty(), n_readers }))
+            Ok(Some(FilePage { live, files, is_last: ahead.is_empty(), n_readers }))
         });
         let hash = |kit: &mut Kit, file: &mut OpenFile<'_>| {
             // A setting that is changed meanwhile counts from the next file on.

@@ -10,7 +10,7 @@ use crate::domain::background::WorkState;
 use crate::domain::ids::BackgroundJobId;
 use crate::domain::scan::{ScanReport, ScanRequest};
 use crate::domain::size::counted;
-use crate::services::background::{BackgroundJobView, Job, Work};
+use crate::services::background::{BackgroundJobView, Job, JobWork};
 use crate::services::context::ServiceContext;
 use crate::services::{Event, ServiceError};
 use crate::storage::background::{Kind, RowOf};
@@ -34,7 +34,7 @@ impl Kind for Scanning {
     }
 }
 
-impl Work for Scanning {
+impl JobWork for Scanning {
     const NAME: &'static str = "scan";
     const QUEUES: &'static [&'static str] = &[""];
     const INTERRUPTED: Option<&'static str> = Some("The hub was stopped before the scan had ended.");

@@ -7,7 +7,7 @@ use crate::storage::StorageError;
 use crate::storage::index::FileRow;
 
 /// The next files, with the root as it was when they were looked up.
-pub(in crate::services) struct Page {
+pub(in crate::services) struct FilePage {
     pub(in crate::services) live: LiveRoot,
     pub(in crate::services) files: Vec<FileRow>,
     /// Whether none come behind them.
@@ -17,7 +17,7 @@ pub(in crate::services) struct Page {
 }
 
 /// Looks up the next files; none at the end, or if the job is to stop.
-type NextPage<'a> = Box<dyn FnMut() -> Result<Option<Page>, StorageError> + Send + 'a>;
+type NextPage<'a> = Box<dyn FnMut() -> Result<Option<FilePage>, StorageError> + Send + 'a>;
 
 /// What is left to be read of a root.
 pub(in crate::services) struct Supply<'a> {
@@ -30,7 +30,7 @@ pub(in crate::services) struct Supply<'a> {
 impl<'a> Supply<'a> {
     /// What these pages hold, in their order.
     pub(in crate::services) fn of_pages(
-        next_page: impl FnMut() -> Result<Option<Page>, StorageError> + Send + 'a,
+        next_page: impl FnMut() -> Result<Option<FilePage>, StorageError> + Send + 'a,
     ) -> Self {
         Self { next_page: Box::new(next_page), page: None, has_more: true, n_wanted: 0 }
     }
@@ -42,7 +42,7 @@ impl<'a> Supply<'a> {
             // The sort is stable: the small ones stay in the order of their paths.
             files.sort_by_key(|file| std::cmp::Reverse(if file.is_large() { file.size_bytes } else { 0 }));
         }
-        let mut page = Some(Page { live, files, is_last: true, n_readers });
+        let mut page = Some(FilePage { live, files, is_last: true, n_readers });
         Self::of_pages(move || Ok(page.take()))
     }
 
@@ -67,7 +67,7 @@ impl<'a> Supply<'a> {
     fn fill(&mut self) -> Result<bool, StorageError> {
         while self.page.as_ref().is_none_or(|(_, files)| files.len() == 0) {
             let next = if self.has_more { (self.next_page)()? } else { None };
-            let Some(Page { live, files, is_last, n_readers }) = next else {
+            let Some(FilePage { live, files, is_last, n_readers }) = next else {
                 self.has_more = false;
                 return Ok(false);
             };

@@ -37,7 +37,7 @@ fn pages(pages: &[(usize, usize)]) -> Result<Supply<'static>> {
     for (at, (n_files, n_readers)) in pages.iter().enumerate() {
         let files = (n..n + n_files).map(|n| file(n, 1)).collect::<Result<_>>()?;
         n += n_files;
-        made.push(Page { live: live()?, files, is_last: at + 1 == pages.len(), n_readers: *n_readers });
+        made.push(FilePage { live: live()?, files, is_last: at + 1 == pages.len(), n_readers: *n_readers });
     }
     let mut made = made.into_iter();
     Ok(Supply::of_pages(move || Ok(made.next())))

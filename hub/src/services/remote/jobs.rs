@@ -73,7 +73,7 @@ pub struct CloneRequest {
 
 /// Files that a request names, and what is left out.
 #[derive(Default)]
-pub(super) struct NamedFile {
+pub(super) struct AskedFile {
     pub(super) files: Vec<FileRow>,
     pub(super) skipped: Vec<Skipped>,
 }
@@ -169,7 +169,7 @@ impl Remote {
     }
 
     /// The files that paths name, folders expanded.
-    pub(super) async fn named(&self, root: Root, paths: Vec<RelPath>) -> Result<NamedFile, ServiceError> {
+    pub(super) async fn named(&self, root: Root, paths: Vec<RelPath>) -> Result<AskedFile, ServiceError> {
         if paths.is_empty() {
             return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one file or folder in \"paths\"."));
         }
@@ -178,7 +178,7 @@ impl Remote {
         let missing = self.inner.database.read(move |c| named::not_indexed(c, live.row, &asked)).await?;
         ServiceError::refuse_if_all(&missing, n_asked, named::NOT_INDEXED)?;
         let named = self.inner.database.read(move |connection| {
-            let mut named = NamedFile::default();
+            let mut named = AskedFile::default();
             let mut seen = HashSet::new();
             for path in &paths {
                 let before = named.files.len() + named.skipped.len();
@@ -285,7 +285,7 @@ impl Remote {
     }
 }
 
-impl NamedFile {
+impl AskedFile {
     fn skip(&mut self, path: &RelPath, why: &str) {
         if self.skipped.len() < MOST_SKIPPED {
             self.skipped.push(Skipped { path: path.to_string(), why: why.to_owned() });

@@ -23,7 +23,7 @@ pub enum InTheWay {
 }
 
 /// How a folder is spelled, `None` being the root's own; or what is in the way.
-pub type Spelled = Result<Option<RelPath>, InTheWay>;
+pub type SpelledName = Result<Option<RelPath>, InTheWay>;
 
 /// The folders of a destination, as they will be when all that was asked for has been made.
 pub struct DestinationFolders<'a> {
@@ -32,7 +32,7 @@ pub struct DestinationFolders<'a> {
     /// A folder that is spelled otherwise is another one.
     exact: bool,
     /// Folders that were looked at.
-    known: HashMap<Option<RelPath>, Spelled>,
+    known: HashMap<Option<RelPath>, SpelledName>,
     /// Folders that will be made, by key.
     made: HashMap<String, RelPath>,
 }
@@ -44,7 +44,7 @@ impl<'a> DestinationFolders<'a> {
     }
 
     /// How a folder is spelled there, or why nothing can go into it.
-    pub fn spelled(&mut self, folder: Option<RelPath>) -> Result<Spelled, StorageError> {
+    pub fn spelled(&mut self, folder: Option<RelPath>) -> Result<SpelledName, StorageError> {
         if let Some(known) = self.known.get(&folder) {
             return Ok(known.clone());
         }
@@ -53,7 +53,7 @@ impl<'a> DestinationFolders<'a> {
         Ok(found)
     }
 
-    fn look(&mut self, folder: Option<&RelPath>) -> Result<Spelled, StorageError> {
+    fn look(&mut self, folder: Option<&RelPath>) -> Result<SpelledName, StorageError> {
         let mut reached: Option<RelPath> = None;
         for part in folder.into_iter().flat_map(RelPath::parts) {
             let wanted = match RelPath::in_folder(reached.as_ref(), part) {

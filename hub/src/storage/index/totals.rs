@@ -99,7 +99,7 @@ pub(super) fn remove_folder(connection: &Connection, root: RootRowId, folder: Fo
     Ok(n)
 }
 
-struct Totals {
+struct RootTotals {
     parent: Option<i64>,
     own: (i64, i64),
     stored: (i64, i64),
@@ -112,13 +112,18 @@ fn update_totals(connection: &Connection, root: RootRowId) -> Result<(), Storage
          FROM folders WHERE root_id = ?1",
     )?;
     let mut rows = statement.query([root.0])?;
-    let mut folders: HashMap<i64, Totals> = HashMap::new();
+    let mut folders: HashMap<i64, RootTotals> = HashMap::new();
     while let Some(row) = rows.next()? {
         let path = row.get_ref(2)?.as_str().unwrap_or_default();
         let depth = if path.is_empty() { 0 } else { path.split('/').count() };
         folders.insert(
             row.get(0)?,
-            Totals { parent: row.get(1)?, own: (row.get(3)?, row.get(4)?), stored: (row.get(5)?, row.get(6)?), depth },
+            RootTotals {
+                parent: row.get(1)?,
+                own: (row.get(3)?, row.get(4)?),
+                stored: (row.get(5)?, row.get(6)?),
+                depth,
+            },
         );
     }
     let mut sums: HashMap<i64, (i64, i64)> = folders.iter().map(|(id, f)| (*id, f.own)).collect();

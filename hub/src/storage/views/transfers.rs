@@ -99,7 +99,7 @@ enum Sorting {
 
 /// Where a page ends.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Key {
+struct TransferKey {
     sorting: Sorting,
     position: f64,
     id: TransferId,
@@ -161,7 +161,7 @@ pub fn list(
     at_work: &[TransferId],
 ) -> Result<Page<TransferView>, StorageError> {
     let sorting = filter.sorting();
-    let after = request.after::<Key>()?;
+    let after = request.after::<TransferKey>()?;
     if after.is_some_and(|key| key.sorting != sorting) {
         return Err(StorageError::Cursor);
     }
@@ -181,12 +181,12 @@ pub fn list(
         rows.truncate(usize::try_from(request.rows_to_read()).unwrap_or(usize::MAX));
     }
     let rows = rows.into_iter().map(|row| row.shown(at_work)).collect();
-    Ok(request.page(rows, total, |row| Key { sorting, position: row.position, id: row.id }))
+    Ok(request.page(rows, total, |row| TransferKey { sorting, position: row.position, id: row.id }))
 }
 
 /// Which rows of the table belong to what is shown as one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum TransferPart {
     /// Those that the table has in the state.
     Stored,
     /// Running ones that are really worked on.
@@ -204,9 +204,9 @@ impl TransferView {
 
 fn list_statement(
     filter: &TransferFilter,
-    which: Part,
+    which: TransferPart,
     at_work: &[TransferId],
-    after: Option<Key>,
+    after: Option<TransferKey>,
     request: &PageRequest,
 ) -> Statement {
     let mut statement = Statement::new(format!("SELECT {COLUMNS} FROM transfers WHERE 1"));
@@ -239,15 +239,15 @@ impl TransferFilter {
     }
 
     /// The rows that are meant, in parts that have an index each.
-    const fn parts(&self) -> &'static [Part] {
+    const fn parts(&self) -> &'static [TransferPart] {
         match self.state {
-            Some(TransferState::Running) => &[Part::AtWork],
-            Some(TransferState::Queued) => &[Part::Next, Part::Stored],
-            _ => &[Part::Stored],
+            Some(TransferState::Running) => &[TransferPart::AtWork],
+            Some(TransferState::Queued) => &[TransferPart::Next, TransferPart::Stored],
+            _ => &[TransferPart::Stored],
         }
     }
 
-    fn add(&self, which: Part, at_work: &[TransferId], statement: &mut Statement) {
+    fn add(&self, which: TransferPart, at_work: &[TransferId], statement: &mut Statement) {
         if let Some(batch) = self.batch {
             statement.add("AND batch_id = ?", [batch.0.into()]);
         } else {
@@ -260,14 +260,14 @@ impl TransferFilter {
         } else if let Some(state) = self.state {
             // A plus keeps the index of states out of a batch's list.
             let column = if self.batch.is_some() { "+state" } else { "state" };
-            let state = if which == Part::Next { TransferState::Running } else { state };
+            let state = if which == TransferPart::Next { TransferState::Running } else { state };
             statement.add(&format!("AND {column} = ?"), [text(state.as_str())]);
         }
         let ids = || text(format!("[{}]", at_work.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(",")));
         match which {
-            Part::Stored => {}
-            Part::AtWork => _ = statement.add("AND id IN (SELECT value FROM json_each(?))", [ids()]),
-            Part::Next => _ = statement.add("AND id NOT IN (SELECT value FROM json_each(?))", [ids()]),
+            TransferPart::Stored => {}
+            TransferPart::AtWork => _ = statement.add("AND id IN (SELECT value FROM json_each(?))", [ids()]),
+            TransferPart::Next => _ = statement.add("AND id NOT IN (SELECT value FROM json_each(?))", [ids()]),
         }
     }
 }

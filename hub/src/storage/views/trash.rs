@@ -42,7 +42,7 @@ pub struct TrashList {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Key(i64, i64);
+struct TrashKey(i64, i64);
 
 /// One page of files.
 pub fn list(
@@ -53,13 +53,13 @@ pub fn list(
     let sides = filter.sides(connection)?;
     let mut statement = Statement::new("SELECT id, path, size_bytes, deleted_at, batch_id, root_id FROM trash t");
     filter.add_where(&mut statement, &sides);
-    if let Some(Key(at, id)) = request.after::<Key>()? {
+    if let Some(TrashKey(at, id)) = request.after::<TrashKey>()? {
         statement.add("AND (t.deleted_at, t.id) < (?, ?)", [at.into(), id.into()]);
     }
     statement.add("ORDER BY t.deleted_at DESC, t.id DESC LIMIT ?", [request.rows_to_read().into()]);
     let rows = statement.rows(connection, |row| entry(row, &sides))?;
     let total = totals(connection, filter)?.n_files;
-    Ok(request.page(rows, total, |row| Key(row.deleted_at.as_millisecond(), row.id)))
+    Ok(request.page(rows, total, |row| TrashKey(row.deleted_at.as_millisecond(), row.id)))
 }
 
 /// How many files these are, and how large they are together.

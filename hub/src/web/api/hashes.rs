@@ -22,7 +22,7 @@ use crate::web::spelled;
 /// already are not read again, unless `force` says so.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct HashRequest {
+pub struct HashBody {
     /// In which root.
     root: Root,
     /// Everything in this folder and below it.
@@ -46,12 +46,12 @@ pub struct HashStartedView {
 
 /// Asks for hashes of whatever has none, or for a proof of those that are known.
 #[utoipa::path(
-    post, path = "/api/hashes", tag = "hashes", request_body = HashRequest,
+    post, path = "/api/hashes", tag = "hashes", request_body = HashBody,
     responses((status = 202, body = HashStartedView), (status = 422))
 )]
 pub(super) async fn create_hash(
     State(state): State<WebState>,
-    Body(HashRequest { root, folder, paths, force }): Body<HashRequest>,
+    Body(HashBody { root, folder, paths, force }): Body<HashBody>,
 ) -> Answer<(StatusCode, Json<HashStartedView>)> {
     let scope = match (folder, paths) {
         (Some(_), Some(_)) => return Err(Problem::malformed("Name a folder or paths, not both.")),

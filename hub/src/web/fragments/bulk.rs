@@ -11,7 +11,7 @@ use crate::services::selection::{Filter, Picked, Selection};
 use crate::storage::views::{diff, duplicates, files};
 use crate::storage::{Connection, StorageError};
 use crate::web::error::Answer;
-use crate::web::pages::diff::query::DiffQuery;
+use crate::web::pages::diff::query::DiffPageQuery;
 use crate::web::pages::library::drawer::reason;
 use crate::web::pages::library::query::LibraryQuery;
 use crate::web::pages::{self};
@@ -79,7 +79,7 @@ pub(in crate::web) async fn library(state: &WebState, query: &LibraryQuery, all:
 }
 
 /// The bar of a page of differences: `{bulk}`.
-pub(in crate::web) async fn diff(state: &WebState, query: &DiffQuery, all: Option<bool>) -> Answer<Value> {
+pub(in crate::web) async fn diff(state: &WebState, query: &DiffPageQuery, all: Option<bool>) -> Answer<Value> {
     let selection = pages::diff::selection(state, query);
     let sides: &[Root] = match query.status() {
         DiffStatus::LocalOnly => &[Root::Local],

@@ -24,7 +24,7 @@ use crate::storage::views::files::{self, FileFilter};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, InPath, Params, optional};
 use crate::web::pages::duplicates::bar::{bar, selection};
-use crate::web::pages::duplicates::query::{DuplicatesQuery, DuplicatesView};
+use crate::web::pages::duplicates::query::{DuplicatesPageQuery, DuplicatesView};
 use crate::web::pages::duplicates::{n_copies, results};
 use crate::web::pages::frame::render;
 use crate::web::pages::library::drawer::reason;
@@ -33,7 +33,7 @@ use crate::web::state::WebState;
 /// The list, the tabs and the bar.
 pub(super) async fn show_duplicates(
     State(state): State<WebState>,
-    Params(query): Params<DuplicatesQuery>,
+    Params(query): Params<DuplicatesPageQuery>,
 ) -> Answer<Response> {
     let page = results(&state, &query).await?;
     let html = render("fragments/_duplicates_results.html", context! { page => page.clone() })?
@@ -83,7 +83,7 @@ pub(super) async fn cancel_search(
 #[serde(default)]
 pub(in crate::web) struct ResolveTarget {
     #[serde(flatten)]
-    list: DuplicatesQuery,
+    list: DuplicatesPageQuery,
     /// One group, by its digest in hexadecimal digits; all that are ticked without it.
     #[serde(deserialize_with = "optional")]
     group: Option<String>,
@@ -261,7 +261,7 @@ async fn resolve_confirmed(state: &WebState, target: ResolveTarget) -> Answer<Re
         && let Some(id) = &target.list.s
     {
         state.services.selections.forget(id);
-        let list = DuplicatesQuery { s: None, ..target.list };
+        let list = DuplicatesPageQuery { s: None, ..target.list };
         let bar = bar(state, &list, Some(false)).await?;
         html.push_str(&partial("bulk", "innerHTML", "fragments/_duplicates_bulk.html", bar)?);
     }

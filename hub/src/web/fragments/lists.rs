@@ -16,7 +16,7 @@ use crate::web::address::{current_has, current_with};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{InPath, Params};
 use crate::web::pages::batch::BatchQuery;
-use crate::web::pages::diff::query::DiffQuery;
+use crate::web::pages::diff::query::DiffPageQuery;
 use crate::web::pages::frame::{fragment, render};
 use crate::web::pages::history::HistoryPageQuery;
 use crate::web::pages::library::query::{LibraryQuery, LibraryView};
@@ -115,7 +115,7 @@ pub(super) async fn close_drawer(headers: HeaderMap) -> Answer<Response> {
 pub(super) async fn show_diff(
     State(state): State<WebState>,
     headers: HeaderMap,
-    Params(query): Params<DiffQuery>,
+    Params(query): Params<DiffPageQuery>,
 ) -> Answer<Response> {
     let query = query.resolved(&state).await?;
     let page = diff::results(&state, &query).await?;
@@ -129,7 +129,7 @@ pub(super) async fn show_diff(
 /// More rows of the differences.
 pub(super) async fn show_diff_rows(
     State(state): State<WebState>,
-    Params(query): Params<DiffQuery>,
+    Params(query): Params<DiffPageQuery>,
 ) -> Answer<Response> {
     let query = query.resolved(&state).await?;
     more("fragments/_diff_rows.html", diff::results(&state, &query).await?)

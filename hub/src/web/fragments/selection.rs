@@ -13,8 +13,8 @@ use crate::web::address::current_with;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, optional};
 use crate::web::pages;
-use crate::web::pages::diff::query::DiffQuery;
-use crate::web::pages::duplicates::query::DuplicatesQuery;
+use crate::web::pages::diff::query::DiffPageQuery;
+use crate::web::pages::duplicates::query::DuplicatesPageQuery;
 use crate::web::pages::frame::fragment;
 use crate::web::pages::library::query::LibraryQuery;
 use crate::web::pages::paging::Paging;
@@ -44,9 +44,9 @@ pub(in crate::web) struct TickRequest {
 pub(in crate::web) enum TickedList {
     Library(LibraryQuery),
     /// Of the comparison.
-    Diff(DiffQuery),
+    Diff(DiffPageQuery),
     /// Of the groups of duplicates.
-    Duplicates(DuplicatesQuery),
+    Duplicates(DuplicatesPageQuery),
 }
 
 impl TickedList {
@@ -61,12 +61,12 @@ impl TickedList {
                 Ok(Self::Library(LibraryQuery { paging: Paging { s: id, ..query.paging }, ..query }))
             }
             "diff" => {
-                let query = axum::extract::Query::<DiffQuery>::try_from_uri(&uri).map_err(wrong)?.0;
-                Ok(Self::Diff(DiffQuery { paging: Paging { s: id, ..query.paging }, ..query }))
+                let query = axum::extract::Query::<DiffPageQuery>::try_from_uri(&uri).map_err(wrong)?.0;
+                Ok(Self::Diff(DiffPageQuery { paging: Paging { s: id, ..query.paging }, ..query }))
             }
             "duplicates" => {
-                let query = axum::extract::Query::<DuplicatesQuery>::try_from_uri(&uri).map_err(wrong)?.0;
-                Ok(Self::Duplicates(DuplicatesQuery { s: id, ..query }))
+                let query = axum::extract::Query::<DuplicatesPageQuery>::try_from_uri(&uri).map_err(wrong)?.0;
+                Ok(Self::Duplicates(DuplicatesPageQuery { s: id, ..query }))
             }
             _ => Err(Problem::malformed("scope: expected \"library\", \"diff\" or \"duplicates\"")),
         }

@@ -15,7 +15,7 @@ use crate::services::hasher::{HashKind, HashScope};
 use crate::storage::views::diff::{self, PairFilter};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{FormBody, InPath, optional};
-use crate::web::pages::diff::query::DiffQuery;
+use crate::web::pages::diff::query::DiffPageQuery;
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
@@ -143,7 +143,10 @@ pub(super) async fn cancel_hashing(
 }
 
 /// Hashes both sides of everything that could not be told apart.
-pub(super) async fn verify(State(state): State<WebState>, FormBody(query): FormBody<DiffQuery>) -> Answer<Response> {
+pub(super) async fn verify(
+    State(state): State<WebState>,
+    FormBody(query): FormBody<DiffPageQuery>,
+) -> Answer<Response> {
     state.services.comparer.refresh().await?;
     let filter = PairFilter { status: Some(DiffStatus::Unverified), ..query.filter() };
     let mut n = 0;

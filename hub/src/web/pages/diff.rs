@@ -24,7 +24,7 @@ use crate::web::extract::Params;
 use crate::web::fragments::bulk;
 use crate::web::state::WebState;
 use crate::web::templates::format;
-use query::DiffQuery;
+use query::DiffPageQuery;
 
 const FRAME: Frame = Frame { section: "diff", title: "Differences", topics: "strip,scan,diff" };
 
@@ -39,11 +39,11 @@ struct AllAction {
 }
 
 /// Shows the differences.
-pub(super) async fn show_diff(State(state): State<WebState>, Params(query): Params<DiffQuery>) -> Answer<Response> {
+pub(super) async fn show_diff(State(state): State<WebState>, Params(query): Params<DiffPageQuery>) -> Answer<Response> {
     let query = query.resolved(&state).await?;
     let query = match query.status {
         Some(_) => query,
-        None => DiffQuery { status: Some(first_tab(&state, &query).await?), ..query },
+        None => DiffPageQuery { status: Some(first_tab(&state, &query).await?), ..query },
     };
     let list = results(&state, &query).await?;
     let shown = context! { page => context! { crumbs => Serde(crumbs(query.folder.as_ref())), ..list } };
@@ -52,7 +52,7 @@ pub(super) async fn show_diff(State(state): State<WebState>, Params(query): Para
 }
 
 /// The tab that has something to look at, for an address that names none.
-async fn first_tab(state: &WebState, query: &DiffQuery) -> Answer<DiffStatus> {
+async fn first_tab(state: &WebState, query: &DiffPageQuery) -> Answer<DiffStatus> {
     let counts = home::status_counts(state, query.filter()).await?.unwrap_or_default();
     let has_rows = |status: &DiffStatus| counts.iter().any(|one| one.status == *status && one.n > 0);
     let order = [
@@ -68,7 +68,7 @@ async fn first_tab(state: &WebState, query: &DiffQuery) -> Answer<DiffStatus> {
 }
 
 /// What the list of one tab shows, with the tabs.
-pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answer<Value> {
+pub(in crate::web) async fn results(state: &WebState, query: &DiffPageQuery) -> Answer<Value> {
     let status = query.status();
     let counts = home::status_counts(state, query.filter()).await?;
     let selection = selection(state, query);
@@ -116,7 +116,7 @@ pub(in crate::web) async fn results(state: &WebState, query: &DiffQuery) -> Answ
 }
 
 /// What is ticked in this tab.
-pub(in crate::web) fn selection(state: &WebState, query: &DiffQuery) -> Selection {
+pub(in crate::web) fn selection(state: &WebState, query: &DiffPageQuery) -> Selection {
     let filter = Filter::Pairs(query.filter());
     let kept = query.paging.s.as_deref().and_then(|id| state.services.selections.show(id, &filter));
     kept.unwrap_or_else(|| Selection::none(filter))

@@ -22,7 +22,7 @@ use crate::web::extract::Params;
 use crate::web::state::WebState;
 use crate::web::templates::format;
 use bar::{bar, selection};
-use query::{DuplicatesQuery, DuplicatesView};
+use query::{DuplicatesPageQuery, DuplicatesView};
 
 const FRAME: Frame = Frame { section: "duplicates", title: "Duplicates", topics: "strip,duplicates" };
 
@@ -48,11 +48,11 @@ struct GroupRow {
 /// Shows the duplicates.
 pub(super) async fn show_duplicates(
     State(state): State<WebState>,
-    Params(query): Params<DuplicatesQuery>,
+    Params(query): Params<DuplicatesPageQuery>,
 ) -> Answer<Response> {
     let query = match query.view {
         Some(_) => query,
-        None => DuplicatesQuery { view: Some(first_view(&state).await?), ..query },
+        None => DuplicatesPageQuery { view: Some(first_view(&state).await?), ..query },
     };
     let content = join([
         context! { page => results(&state, &query).await? },
@@ -77,7 +77,7 @@ fn tabs(connection: &Connection) -> Result<Vec<DuplicatesTab>, StorageError> {
 }
 
 /// What the list shows: `page`.
-pub(in crate::web) async fn results(state: &WebState, query: &DuplicatesQuery) -> Answer<Value> {
+pub(in crate::web) async fn results(state: &WebState, query: &DuplicatesPageQuery) -> Answer<Value> {
     let (filter, request, selection) = (query.filter(), query.request()?, selection(state, query));
     let read = move |connection: &Connection| Ok((tabs(connection)?, views::list(connection, filter, &request)?));
     let (tabs, groups) = state.services.database.read(read).await?;

@@ -54,14 +54,14 @@ struct PlanTab {
 
 /// One row.
 #[derive(Debug, Serialize)]
-struct PlanRow {
+struct PlanItemRow {
     #[serde(flatten)]
     item: MirrorItemView,
     /// The side of the file, whose details offer another name, where that helps.
     rename_on: Option<Root>,
 }
 
-impl PlanRow {
+impl PlanItemRow {
     fn of(item: MirrorItemView, from: Root, to: Root) -> Self {
         let root = if item.of_source { from } else { to };
         Self { rename_on: item.ends_by_rename.then_some(root), item }
@@ -113,7 +113,7 @@ pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQu
         state => query.address(query.cursor.as_ref()),
         next => rows.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
         total => rows.total,
-        rows => Serde(rows.items.into_iter().map(|item| PlanRow::of(item, from, to)).collect::<Vec<_>>()),
+        rows => Serde(rows.items.into_iter().map(|item| PlanItemRow::of(item, from, to)).collect::<Vec<_>>()),
         ..Value::from(Serde(MirrorView::from(status)))
     })
 }

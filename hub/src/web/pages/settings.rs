@@ -9,7 +9,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::frame::{Frame, page};
-use crate::config::keys::Kind;
+use crate::config::keys::KeyKind;
 use crate::config::{Key, Source};
 use crate::services::settings::SettingView;
 use crate::web::error::Answer;
@@ -89,7 +89,7 @@ fn shown_value(view: &SettingView) -> String {
         _ => view.value.clone().unwrap_or_default(),
     };
     // A switch is never empty.
-    let is_switch = Key::from_name(view.key).is_some_and(|key| key.kind() == Kind::Switch);
+    let is_switch = Key::from_name(view.key).is_some_and(|key| key.kind() == KeyKind::Switch);
     if is_switch && own.is_empty() { view.default.unwrap_or_default().to_owned() } else { own }
 }
 
@@ -108,7 +108,7 @@ fn item(view: &SettingView, key: Key, label: &'static str, tried: &TriedSettings
             default.to_owned()
         },
         is_secret: view.secret,
-        is_switch: key.kind() == Kind::Switch,
+        is_switch: key.kind() == KeyKind::Switch,
         is_fixed,
         needs_restart: view.needs_restart && !is_fixed,
         source_text: match view.source {

@@ -8,7 +8,7 @@ use super::names::{FOR_PROGRAMS, IN_LABEL, IN_TEXT};
 
 /// Where the reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ShownPlace {
     /// Between tags.
     Text,
     /// Inside of an element that holds text only.
@@ -22,7 +22,7 @@ enum Place {
 /// The template with the filter of its place behind everything that it prints.
 pub(super) fn annotate(source: &str) -> String {
     let mut out = String::with_capacity(source.len() + source.len() / 4);
-    let mut reader = Reader { place: Place::Text, tag: String::new(), attribute: String::new() };
+    let mut reader = ContextReader { place: ShownPlace::Text, tag: String::new(), attribute: String::new() };
     let mut rest = source;
     while let Some(at) = rest.find(['{', '<', '>', '"', '\'', '=', ' ', '\n', '/']).map(|at| at.min(rest.len())) {
         let (plain, from) = rest.split_at(at);
@@ -53,16 +53,16 @@ pub(super) fn annotate(source: &str) -> String {
     out
 }
 
-struct Reader {
-    place: Place,
+struct ContextReader {
+    place: ShownPlace,
     tag: String,
     attribute: String,
 }
 
-impl Reader {
+impl ContextReader {
     /// Letters between two signs.
     fn word(&mut self, word: &str) {
-        if self.place == Place::Tag {
+        if self.place == ShownPlace::Tag {
             let slot = if self.tag.is_empty() || self.tag == "/" { &mut self.tag } else { &mut self.attribute };
             slot.push_str(word);
         }
@@ -71,23 +71,25 @@ impl Reader {
     /// A sign that may lead elsewhere; `from` begins with it.
     fn sign(&mut self, sign: char, from: &str) {
         match (self.place, sign) {
-            (Place::Text, '<') if from.chars().nth(1).is_some_and(|next| next.is_ascii_alphabetic() || next == '/') => {
-                (self.place, self.tag, self.attribute) = (Place::Tag, String::new(), String::new());
+            (ShownPlace::Text, '<')
+                if from.chars().nth(1).is_some_and(|next| next.is_ascii_alphabetic() || next == '/') =>
+            {
+                (self.place, self.tag, self.attribute) = (ShownPlace::Tag, String::new(), String::new());
             }
-            (Place::Plain, '<') if from.get(1..2) == Some("/") => {
-                (self.place, self.tag, self.attribute) = (Place::Tag, String::new(), String::new());
+            (ShownPlace::Plain, '<') if from.get(1..2) == Some("/") => {
+                (self.place, self.tag, self.attribute) = (ShownPlace::Tag, String::new(), String::new());
             }
-            (Place::Tag, '>') => {
+            (ShownPlace::Tag, '>') => {
                 let holds_text = ["title", "textarea", "option"].contains(&self.tag.as_str());
-                self.place = if holds_text { Place::Plain } else { Place::Text };
+                self.place = if holds_text { ShownPlace::Plain } else { ShownPlace::Text };
             }
-            (Place::Tag, '/') if self.tag.is_empty() => self.tag.push('/'),
-            (Place::Tag, ' ' | '\n') => self.attribute.clear(),
-            (Place::Tag, '"' | '\'') => {
-                self.place = Place::Value { quote: sign, for_people: is_for_people(&self.attribute) };
+            (ShownPlace::Tag, '/') if self.tag.is_empty() => self.tag.push('/'),
+            (ShownPlace::Tag, ' ' | '\n') => self.attribute.clear(),
+            (ShownPlace::Tag, '"' | '\'') => {
+                self.place = ShownPlace::Value { quote: sign, for_people: is_for_people(&self.attribute) };
                 self.attribute.clear();
             }
-            (Place::Value { quote, .. }, _) if sign == quote => self.place = Place::Tag,
+            (ShownPlace::Value { quote, .. }, _) if sign == quote => self.place = ShownPlace::Tag,
             _ => {}
         }
     }
@@ -95,9 +97,9 @@ impl Reader {
     /// `{{ … }}` with the filter of this place.
     fn filtered(&self, token: &str) -> Option<String> {
         let filter = match self.place {
-            Place::Text => IN_TEXT,
-            Place::Plain | Place::Value { for_people: true, .. } => IN_LABEL,
-            Place::Tag | Place::Value { .. } => FOR_PROGRAMS,
+            ShownPlace::Text => IN_TEXT,
+            ShownPlace::Plain | ShownPlace::Value { for_people: true, .. } => IN_LABEL,
+            ShownPlace::Tag | ShownPlace::Value { .. } => FOR_PROGRAMS,
         };
         let inner = token.strip_prefix("{{")?.strip_suffix("}}")?;
         let (left, inner) = inner.strip_prefix('-').map_or(("", inner), |inner| ("-", inner));

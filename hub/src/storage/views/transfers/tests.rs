@@ -105,9 +105,10 @@ fn no_list_walks_the_table() {
         (TransferFilter { state: Some(TransferState::Completed), batch: Some(BatchId(1)) }, "transfers_by_batch"),
         (TransferFilter::default(), "INTEGER PRIMARY KEY"),
     ] {
-        let after = Key { sorting: filter.sorting(), position: 4.0, id: TransferId(9) };
-        let plan = library
-            .read(|c| Ok(list_statement(&filter, Part::Stored, &[], Some(after), &PageRequest::first()).plan(c)));
+        let after = TransferKey { sorting: filter.sorting(), position: 4.0, id: TransferId(9) };
+        let plan = library.read(|c| {
+            Ok(list_statement(&filter, TransferPart::Stored, &[], Some(after), &PageRequest::first()).plan(c))
+        });
         assert_eq!(plan.len(), 1, "no sorting: {plan:?}");
         assert!(plan.iter().all(|step| step.starts_with("SEARCH transfers") && step.contains(index)), "{plan:?}");
     }

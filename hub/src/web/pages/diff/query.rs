@@ -17,7 +17,7 @@ use crate::web::state::WebState;
 /// Everything behind the `?` of a page of differences.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::web) struct DiffQuery {
+pub(in crate::web) struct DiffPageQuery {
     #[serde(deserialize_with = "optional")]
     pub status: Option<DiffStatus>,
     #[serde(deserialize_with = "folder")]
@@ -28,7 +28,7 @@ pub(in crate::web) struct DiffQuery {
     pub paging: Paging,
 }
 
-impl DiffQuery {
+impl DiffPageQuery {
     /// The tab that is shown.
     pub(in crate::web) fn status(&self) -> DiffStatus {
         self.status.unwrap_or(DiffStatus::LakeOnly)

@@ -4,7 +4,7 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-use super::query::DuplicatesQuery;
+use super::query::DuplicatesPageQuery;
 use crate::domain::duplicates::Action;
 use crate::services::selection::{Filter, Picked, Selection};
 use crate::storage::Connection;
@@ -34,7 +34,7 @@ struct BarVals {
 }
 
 /// The bar below the list: `{bulk}`.
-pub(in crate::web) async fn bar(state: &WebState, query: &DuplicatesQuery, all: Option<bool>) -> Answer<Value> {
+pub(in crate::web) async fn bar(state: &WebState, query: &DuplicatesPageQuery, all: Option<bool>) -> Answer<Value> {
     let (selection, filter) = (selection(state, query), query.filter());
     let is_all = matches!(selection.picked, Picked::AllBut(_));
     let read = move |connection: &Connection| {
@@ -68,7 +68,7 @@ const fn button(action: Action) -> &'static str {
 }
 
 /// What is ticked in this view.
-pub(in crate::web) fn selection(state: &WebState, query: &DuplicatesQuery) -> Selection {
+pub(in crate::web) fn selection(state: &WebState, query: &DuplicatesPageQuery) -> Selection {
     let filter = Filter::Groups(query.filter());
     let kept = query.s.as_deref().and_then(|id| state.services.selections.show(id, &filter));
     kept.unwrap_or_else(|| Selection::none(filter))

@@ -50,7 +50,7 @@ impl DuplicatesView {
 /// Everything behind the `?` of the page of duplicates.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::web) struct DuplicatesQuery {
+pub(in crate::web) struct DuplicatesPageQuery {
     #[serde(deserialize_with = "optional")]
     pub view: Option<DuplicatesView>,
     #[serde(deserialize_with = "optional")]
@@ -64,7 +64,7 @@ pub(in crate::web) struct DuplicatesQuery {
     pub cursor: Option<String>,
 }
 
-impl DuplicatesQuery {
+impl DuplicatesPageQuery {
     pub(in crate::web) fn view(&self) -> DuplicatesView {
         self.view.unwrap_or(DuplicatesView::Local)
     }
