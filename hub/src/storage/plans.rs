@@ -22,7 +22,7 @@ use super::StorageError;
 use super::skipped::{self, Cover};
 use crate::domain::ids::{BatchId, PlanId, RootRowId};
 use crate::domain::mirror::totals::PlanTotals;
-use crate::domain::mirror::{DELETE_PHASE, Rules};
+use crate::domain::mirror::{Action, DELETE_PHASE, Rules};
 use crate::domain::root::Root;
 
 /// Plans that were never carried out and are kept; older ones go.
@@ -210,4 +210,11 @@ pub fn holds(
     let (n, bytes): (Option<i64>, Option<i64>) =
         connection.prepare_cached(sql)?.query_row((root.0, key), |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(n.zip(bytes).map(|(n, bytes)| (super::from_db(n), super::from_db(bytes))))
+}
+
+/// SQL in which actions go by their names, as in `action = $delete`.
+fn with_actions(sql: &str) -> String {
+    let named =
+        |sql: String, action: &Action| sql.replace(&format!("${}", action.as_str()), &action.code().to_string());
+    Action::ALL.iter().fold(sql.to_owned(), named)
 }

@@ -6,6 +6,7 @@
 use rusqlite::{CachedStatement, Connection};
 
 use super::StorageError;
+use crate::domain::diff::DiffStatus;
 
 /// Stands for every key in `pairs_stale`.
 pub(super) const ALL: &str = "*";
@@ -19,9 +20,11 @@ pub(super) const ALL: &str = "*";
 /// but then it is marked already.
 pub(super) struct Marker<'c>(CachedStatement<'c>);
 
+const UNKNOWN: i64 = DiffStatus::Unknown.code();
+
 const MARK_UNLESS_RIGHT: &str = "
     INSERT OR IGNORE INTO pairs_stale SELECT ?1 WHERE NOT EXISTS (
-        SELECT 1 FROM pairs p WHERE p.match_key = ?1 AND p.status = 7) AND NOT EXISTS (
+        SELECT 1 FROM pairs p WHERE p.match_key = ?1 AND p.status = $unknown) AND NOT EXISTS (
         SELECT 1 FROM pairs p CROSS JOIN files l ON l.id = p.local_id CROSS JOIN files k ON k.id = p.lake_id
         WHERE p.match_key = ?1
               AND p.status = diff_status(l.size_bytes, l.modified, l.blake3, k.size_bytes, k.modified, k.blake3))";
@@ -29,7 +32,7 @@ const MARK_UNLESS_RIGHT: &str = "
 impl<'c> Marker<'c> {
     /// Prepares it.
     pub(super) fn new(connection: &'c Connection) -> Result<Self, StorageError> {
-        Ok(Self(connection.prepare_cached(MARK_UNLESS_RIGHT)?))
+        Ok(Self(connection.prepare_cached(&MARK_UNLESS_RIGHT.replace("$unknown", &UNKNOWN.to_string()))?))
     }
 
     /// Marks one key, if it has to be.

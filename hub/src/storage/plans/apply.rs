@@ -3,7 +3,7 @@
 use rusqlite::Transaction;
 use shared_protocol::rel_path::match_key;
 
-use super::{PlanRecord, is_current, unverified};
+use super::{PlanRecord, is_current, unverified, with_actions};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
 use crate::storage::queue::batches;
@@ -55,17 +55,19 @@ pub fn enqueue(transaction: &Transaction<'_>, plan: &PlanRecord) -> Result<Batch
     )?;
     let batch = BatchId(transaction.last_insert_rowid());
     transaction.execute(
-        "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, to_path,
+        &with_actions(
+            "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, to_path,
                                 on_conflict, state, position, size_bytes, modified, occupant_size,
                                 occupant_modified, created_at, phase)
-         SELECT ?1, CASE action WHEN 0 THEN 'move' WHEN 3 THEN 'delete' ELSE 'copy' END,
-                iif(action IN (0, 3), ?5, ?3), iif(action IN (0, 3), ?6, ?4),
-                iif(action = 3, NULL, ?5), iif(action = 3, NULL, ?6), path, to_path,
+         SELECT ?1, CASE action WHEN $move THEN 'move' WHEN $delete THEN 'delete' ELSE 'copy' END,
+                iif(action IN ($move, $delete), ?5, ?3), iif(action IN ($move, $delete), ?6, ?4),
+                iif(action = $delete, NULL, ?5), iif(action = $delete, NULL, ?6), path, to_path,
                 iif(there_size IS NULL, 'skip', 'replace'), 'queued',
                 (SELECT coalesce(max(position), 0) FROM transfers) + row_number() OVER (ORDER BY phase, action, n),
                 size_bytes, modified, there_size, there_modified, ?7, phase
-         FROM plan_items WHERE plan_id = ?2 AND action <= 3
+         FROM plan_items WHERE plan_id = ?2 AND action <= $delete
          ORDER BY phase, action, n",
+        ),
         (batch.0, plan.id.0, from.0.as_str(), from.1.0, to.0.as_str(), to.1.0, now),
     )?;
     transaction.execute("UPDATE plans SET batch_id = ?2 WHERE id = ?1", (plan.id.0, batch.0))?;
@@ -79,9 +81,10 @@ fn is_busy(transaction: &Transaction<'_>, plan: &PlanRecord) -> Result<bool, Sto
         return Ok(false);
     }
     let (from, to) = (plan.asked.from.1, plan.asked.to.1);
-    let mut statement = transaction.prepare(
-        "SELECT action IN (0, 3), path, coalesce(to_path, path) FROM plan_items WHERE plan_id = ?1 AND action <= 3",
-    )?;
+    let mut statement = transaction.prepare(&with_actions(
+        "SELECT action IN ($move, $delete), path, coalesce(to_path, path) FROM plan_items
+         WHERE plan_id = ?1 AND action <= $delete",
+    ))?;
     let mut found = statement.query([plan.id.0])?;
     while let Some(row) = found.next()? {
         let read_from = if row.get(0)? { to } else { from };

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::NewPlan;
+use super::{NewPlan, with_actions};
 use crate::domain::ids::PlanId;
 use crate::domain::mirror::totals::Count;
 use crate::storage::skipped::is_below;
@@ -27,19 +27,17 @@ fn held() -> String {
 
 /// Marks these deletes and counts them. Empty files have no content that could be lost.
 pub(super) fn mark(connection: &Connection, plan: PlanId, new: &NewPlan) -> Result<Count, StorageError> {
-    connection.execute(
-        "UPDATE plan_items SET last_copy = 1
-         WHERE plan_id = ?1 AND action = 3 AND size_bytes > 0
-               AND EXISTS (SELECT 1 FROM files f WHERE f.id = plan_items.dest_id AND f.blake3 IS NULL)",
-        [plan.0],
-    )?;
-    let mut hashed = connection.prepare(
+    let unhashed = "UPDATE plan_items SET last_copy = 1
+         WHERE plan_id = ?1 AND action = $delete AND size_bytes > 0
+               AND EXISTS (SELECT 1 FROM files f WHERE f.id = plan_items.dest_id AND f.blake3 IS NULL)";
+    connection.execute(&with_actions(unhashed), [plan.0])?;
+    let mut hashed = connection.prepare(&with_actions(
         "SELECT f.blake3, i.n FROM plan_items i CROSS JOIN files f ON f.id = i.dest_id
-         WHERE i.plan_id = ?1 AND i.action = 3 AND i.size_bytes > 0 AND f.blake3 IS NOT NULL
+         WHERE i.plan_id = ?1 AND i.action = $delete AND i.size_bytes > 0 AND f.blake3 IS NOT NULL
          ORDER BY 1",
-    )?;
-    let mut set =
-        connection.prepare("UPDATE plan_items SET last_copy = 1 WHERE plan_id = ?1 AND action = 3 AND n = ?2")?;
+    ))?;
+    let one = "UPDATE plan_items SET last_copy = 1 WHERE plan_id = ?1 AND action = $delete AND n = ?2";
+    let mut set = connection.prepare(&with_actions(one))?;
     let mut held = connection.prepare(&held())?;
     let mut found = hashed.query([plan.0])?;
     // Files of one content are looked up once.
@@ -59,6 +57,8 @@ pub(super) fn mark(connection: &Connection, plan: PlanId, new: &NewPlan) -> Resu
         }
     }
     let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM plan_items
-               WHERE plan_id = ?1 AND action = 3 AND last_copy = 1";
-    Ok(connection.query_row(sql, [plan.0], |row| Ok(Count { n: from_db(row.get(0)?), bytes: from_db(row.get(1)?) }))?)
+               WHERE plan_id = ?1 AND action = $delete AND last_copy = 1";
+    Ok(connection.query_row(&with_actions(sql), [plan.0], |row| {
+        Ok(Count { n: from_db(row.get(0)?), bytes: from_db(row.get(1)?) })
+    })?)
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{NewPlan, rows};
+use super::{NewPlan, rows, with_actions};
 use crate::domain::ids::PlanId;
 use crate::domain::mirror::moves::{Edge, IsDelete, order, pair};
 use crate::domain::mirror::totals::PlanTotals;
@@ -12,14 +12,14 @@ use crate::storage::StorageError;
 /// Rows that give a content away, and rows that want one: only contents that both sides have can be
 /// among both, so all others are left out before they are sorted.
 const CANDIDATES: &str = "
-    SELECT f.blake3, i.n, i.action = 3, 1
+    SELECT f.blake3, i.n, i.action = $delete, 1
     FROM plan_items i CROSS JOIN files f ON f.id = i.gone_id
-    WHERE i.plan_id = ?1 AND i.action IN (2, 3) AND f.blake3 IS NOT NULL AND f.size_bytes > 0
+    WHERE i.plan_id = ?1 AND i.action IN ($overwrite, $delete) AND f.blake3 IS NOT NULL AND f.size_bytes > 0
           AND EXISTS (SELECT 1 FROM files s WHERE s.blake3 = f.blake3 AND s.root_id = ?2)
     UNION ALL
     SELECT f.blake3, i.n, 0, 0
     FROM plan_items i CROSS JOIN files f ON f.id = i.source_id
-    WHERE i.plan_id = ?1 AND i.action IN (1, 2) AND f.blake3 IS NOT NULL AND f.size_bytes > 0
+    WHERE i.plan_id = ?1 AND i.action IN ($copy, $overwrite) AND f.blake3 IS NOT NULL AND f.size_bytes > 0
           AND EXISTS (SELECT 1 FROM files d WHERE d.blake3 = f.blake3 AND d.root_id = ?3)
     ORDER BY 1, 2";
 
@@ -68,7 +68,7 @@ fn replace(
 }
 
 fn edges(connection: &Connection, plan: PlanId, new: &NewPlan) -> Result<Vec<Edge>, StorageError> {
-    let mut statement = connection.prepare(CANDIDATES)?;
+    let mut statement = connection.prepare(&with_actions(CANDIDATES))?;
     let mut found = statement.query((plan.0, new.from.1.0, new.to.1.0))?;
     let mut edges = Vec::new();
     let mut content: Vec<u8> = Vec::new();
