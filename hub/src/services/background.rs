@@ -6,6 +6,7 @@
 mod progress;
 pub(super) mod view;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -297,21 +298,25 @@ impl<K: JobWork> Runner<K> {
         let _guard = tasks.cancel_at_shutdown(cancel.clone());
         events.send(K::event(id));
         let (worker, own) = (work.clone(), job.clone());
-        let end = tasks.blocking(move || worker.run(&own)).await;
+        // A fault of one job is not the end of its queue.
+        let end = tasks.blocking(move || catch_unwind(AssertUnwindSafe(|| worker.run(&own)))).await;
         if tasks.token().is_cancelled() {
             return Ok(());
         }
         let mut row = job.now();
         let (state, found) = match end {
-            Some(Ok(found)) if !cancel.is_cancelled() => {
-                (if row.counts.n_failed > 0 { WorkState::Partial } else { WorkState::Complete }, Some(found))
-            }
-            Some(Err(error)) if !cancel.is_cancelled() || !matches!(error, ServiceError::ShuttingDown) => {
+            Some(Ok(Ok(_))) if cancel.is_cancelled() => (WorkState::Cancelled, None),
+            Some(Ok(Ok(found))) if row.counts.n_failed > 0 => (WorkState::Partial, Some(found)),
+            Some(Ok(Ok(found))) => (WorkState::Complete, Some(found)),
+            Some(Ok(Err(error))) => {
                 row.detail = Some(error.to_string());
                 (WorkState::Failed, None)
             }
-            Some(_) => (WorkState::Cancelled, None),
-            None => (WorkState::Failed, None),
+            Some(Err(_)) | None => {
+                tracing::error!(kind = K::KIND, id = id.0, "a background job broke off");
+                row.detail = Some("It broke off; the log tells more.".to_owned());
+                (WorkState::Failed, None)
+            }
         };
         row.end(state);
         let progress = job.progress.clone();
@@ -370,3 +375,7 @@ impl<K: JobWork> Runner<K> {
         self.context.database.write(move |tx| background::save::<K>(tx, &row).map(|()| row.clone())).await
     }
 }
+
+#[cfg(test)]
+#[path = "background/tests.rs"]
+mod tests;
