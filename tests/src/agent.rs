@@ -75,7 +75,7 @@ impl AgentSetup {
         self
     }
 
-    /// Shortens all of the agent's times, so that a story need not wait for minutes. Only debug builds
+    /// Shortens all of the agent's times, so that a test need not wait for minutes. Only debug builds
     /// can be hurried.
     #[must_use]
     pub fn hasty(self) -> Self {
@@ -197,7 +197,7 @@ impl Agent {
 impl Drop for Agent {
     fn drop(&mut self) {
         if self.child.kill().and_then(|()| self.child.wait()).is_err() {
-            // It ended by itself, as a story wanted it to.
+            // It ended by itself, as a test wanted it to.
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A client of the hub's API, and the few sequences that most stories begin with.
+//! A client of the hub's API, and the few sequences that most tests begin with.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::wait::wait_for;
 
-/// How long scans, hashes and transfers of a story may take.
+/// How long scans, hashes and transfers of a test may take.
 pub const WORK: Duration = Duration::from_mins(4);
 
 /// A client bound to one hub.
@@ -58,7 +58,7 @@ impl Api {
         Ok(Self { address: address.to_owned(), client })
     }
 
-    /// A request that a story completes itself, with headers for example.
+    /// A request that a test completes itself, with headers for example.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.address))
     }

@@ -25,14 +25,14 @@ pub struct BareMachine {
 }
 
 impl BareMachine {
-    /// Starts it, or says why `story` has to do without.
-    pub fn start_for(story: &str) -> Result<Option<Self>> {
+    /// Starts it, or says why `test` has to do without.
+    pub fn start_for(test: &str) -> Result<Option<Self>> {
         let Some(root) = std::env::var_os(FOLDER).map(PathBuf::from) else {
-            machine::skip(story, "no bare machine is there: ./scripts/test --full makes one");
+            machine::skip(test, "no bare machine is there: ./scripts/test --full makes one");
             return Ok(None);
         };
         if !machine::is_root() {
-            machine::skip(story, "only root can start a bare machine");
+            machine::skip(test, "only root can start a bare machine");
             return Ok(None);
         }
         let home = tempfile::Builder::new().prefix("pod.").tempdir_in(root.join("srv"))?;

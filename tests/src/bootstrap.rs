@@ -1,5 +1,5 @@
 //! The bootstrapper run in a machine of its own: a folder of tools, a home, and a hub that answers as
-//! the story wants. The agent it brings is a small script, so that a story sees what it was given.
+//! the test wants. The agent it brings is a small script, so that a test sees what it was given.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -100,7 +100,7 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Answers until the story ends.
+    /// Answers until the test ends.
     pub fn start(answers: Answers) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = format!("http://{}", listener.local_addr()?);
@@ -209,7 +209,7 @@ impl Machine {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Puts a tool of the story's own in the place of a real one.
+    /// Puts a tool of the test's own in the place of a real one.
     pub fn put_tool(&self, name: &str, script: &str) -> Result<()> {
         let path = self.tools().join(name);
         if path.symlink_metadata().is_ok() {
@@ -233,7 +233,7 @@ impl Machine {
         self.folder.path().join("home")
     }
 
-    /// Where the agent goes in the stories.
+    /// Where the agent goes in the tests.
     pub fn dir(&self) -> PathBuf {
         self.home().join("agent dir")
     }
@@ -264,7 +264,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // The agent of a story that ended early.
+        // The agent of a test that ended early.
         if let Ok(pid) = std::fs::read_to_string(self.dir().join("agent.pid")) {
             drop(Command::new("kill").arg("-KILL").arg(pid.trim()).status());
         }

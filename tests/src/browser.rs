@@ -1,7 +1,7 @@
 //! A real browser, driven step by step.
 //!
 //! Elements are named by CSS selectors and waited for, because a page that lives changes under the
-//! story. Clicks and keys are real ones. What a page must never do (write to the console, overflow,
+//! test. Clicks and keys are real ones. What a page must never do (write to the console, overflow,
 //! fail axe) is checked by [`inspect`].
 
 pub mod driver;
@@ -182,7 +182,7 @@ impl Browser {
     }
 
     fn keep_picture_of_failure(&self) {
-        let name = std::thread::current().name().unwrap_or("story").replace("::", "-");
+        let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
         // The failure itself is told either way.
         drop(self.screenshot(&format!("failed-{name}")));
     }

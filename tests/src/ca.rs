@@ -1,4 +1,4 @@
-//! A certificate authority of a story's own, and what it vouches for: this machine's loopback.
+//! A certificate authority of a test's own, and what it vouches for: this machine's loopback.
 //!
 //! rustls with ring, as the programs have it. Everything lies as PEM in a folder of its own, because
 //! programs are told files.
@@ -29,7 +29,7 @@ impl TestCa {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, "Authority of a story");
+        params.distinguished_name.push(DnType::CommonName, "Authority of a test");
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
         let mut params = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;

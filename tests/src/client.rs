@@ -1,7 +1,7 @@
-//! HTTP clients of stories.
+//! HTTP clients of tests.
 //!
 //! The workspace is built as one, and the programs take reqwest without a TLS provider of its own: each
-//! brings ring. So do the stories, once per process.
+//! brings ring. So do the tests, once per process.
 
 use reqwest::blocking::{Client, ClientBuilder};
 

@@ -1,4 +1,4 @@
-//! An agent that says what a story wants, over a real connection: for what no real agent would say.
+//! An agent that says what a test wants, over a real connection: for what no real agent would say.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl FakeAgent {
             slots: 4,
             active: Vec::new(),
             unacked_results: Vec::new(),
-            facts: Facts { os: "Story".to_owned(), arch: "x86_64".to_owned(), ..Facts::default() },
+            facts: Facts { os: "Test".to_owned(), arch: "x86_64".to_owned(), ..Facts::default() },
         })))?;
         let welcome: Welcome = agent.wait_for("a welcome", |said| match said {
             HubToAgent::Welcome(welcome) => Some(welcome),

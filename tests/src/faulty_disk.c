@@ -1,4 +1,4 @@
-/* A disk that fails on demand, for the stories: loaded in front of libc (LD_PRELOAD).
+/* A disk that fails on demand, for the tests: loaded in front of libc (LD_PRELOAD).
  *
  * FAULTY_READ=name:offset   reading a file whose path ends with the name fails from that offset on
  * FAULTY_SYNC=name          syncing a file or folder whose path ends with the name fails

@@ -10,7 +10,7 @@ use crate::machine::skip;
 
 const SOURCE: &str = include_str!("faulty_disk.c");
 
-/// The library, compiled for one story.
+/// The library, compiled for one test.
 #[derive(Debug)]
 pub struct FaultyDisk {
     folder: tempfile::TempDir,
@@ -18,9 +18,9 @@ pub struct FaultyDisk {
 
 impl FaultyDisk {
     /// Compiles it; `None`, after [`skip`], where there is no C compiler or no way to load it.
-    pub fn make_for(story: &str) -> Result<Option<Self>> {
+    pub fn make_for(test: &str) -> Result<Option<Self>> {
         if !cfg!(all(target_os = "linux", target_env = "gnu")) {
-            skip(story, "only glibc loads a library in front of itself");
+            skip(test, "only glibc loads a library in front of itself");
             return Ok(None);
         }
         let faulty = Self { folder: tempfile::tempdir()? };
@@ -30,11 +30,11 @@ impl FaultyDisk {
         match compiled {
             Ok(output) if output.status.success() => Ok(Some(faulty)),
             Ok(output) => {
-                skip(story, &format!("the library can't be compiled: {}", String::from_utf8_lossy(&output.stderr)));
+                skip(test, &format!("the library can't be compiled: {}", String::from_utf8_lossy(&output.stderr)));
                 Ok(None)
             }
             Err(error) => {
-                skip(story, &format!("there is no C compiler: {error}"));
+                skip(test, &format!("there is no C compiler: {error}"));
                 Ok(None)
             }
         }

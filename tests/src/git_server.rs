@@ -117,12 +117,12 @@ pub fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
 fn plain_git(folder: &Path) -> Command {
     let mut command = Command::new("git");
     command.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    // What a machine believes in and goes through is not the story's.
+    // What a machine believes in and goes through is not the test's.
     for variable in ["GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env_remove(variable);
     }
     for who in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{who}_NAME"), "Story").env(format!("GIT_{who}_EMAIL"), "story@localhost");
+        command.env(format!("GIT_{who}_NAME"), "Test").env(format!("GIT_{who}_EMAIL"), "test@localhost");
     }
     command
 }

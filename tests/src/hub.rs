@@ -2,7 +2,7 @@
 //!
 //! A [`HubSetup`] is a data folder and an environment; it can be started, killed and started again
 //! on the same data. A [`Hub`] that goes out of scope is killed as by `kill -9`, which is also what
-//! most stories want to happen to it.
+//! most tests want to happen to it.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -183,7 +183,7 @@ pub(crate) fn built(name: &str, variable: &str) -> Result<PathBuf> {
     }
     let test = std::env::current_exe().context("cannot tell where this test lies")?;
     let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    // target/debug/deps/story-… or target/debug/corpus
+    // target/debug/deps/test-… or target/debug/corpus
     let found = test.ancestors().skip(1).take(2).map(|folder| folder.join(&name)).find(|path| path.is_file());
     found.with_context(|| format!("{name} is not built: run `cargo build --workspace --bins` first"))
 }
@@ -271,7 +271,7 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         if self.child.kill().and_then(|()| self.child.wait()).is_err() {
-            // It ended by itself, as a story wanted it to.
+            // It ended by itself, as a test wanted it to.
         }
         if std::thread::panicking() {
             let mut told = std::io::stderr().lock();

@@ -1,9 +1,9 @@
-//! What the stories need: the real hub and the real agent as child processes, a proxy between them
+//! What the tests need: the real hub and the real agent as child processes, a proxy between them
 //! that fails, a git server, a browser, corpora, and checks of the source itself.
 //!
-//! Everything here blocks and returns errors instead of panicking, so that a story reads as a list
-//! of steps: each line either does what it says or ends the story with what went wrong.
-#![allow(clippy::indexing_slicing, reason = "a story that reads outside a list has failed and may panic")]
+//! Everything here blocks and returns errors instead of panicking, so that a test reads as a list
+//! of steps: each line either does what it says or ends the test with what went wrong.
+#![allow(clippy::indexing_slicing, reason = "a test that reads outside a list has failed and may panic")]
 
 pub mod agent;
 pub mod api;

@@ -23,17 +23,17 @@ pub struct LoopDisk {
 }
 
 impl LoopDisk {
-    /// Makes one of a kind for a story; `None`, after [`skip`], where that can't be done: only root may
+    /// Makes one of a kind for a test; `None`, after [`skip`], where that can't be done: only root may
     /// mount files, not in every container, and the programs that make file systems may be missing.
-    pub fn make_for(story: &str, (kind, make): (&str, &[&str])) -> Option<Self> {
+    pub fn make_for(test: &str, (kind, make): (&str, &[&str])) -> Option<Self> {
         if !is_root() {
-            skip(&format!("{story} on {kind}"), "only root mounts a file");
+            skip(&format!("{test} on {kind}"), "only root mounts a file");
             return None;
         }
         match Self::make(kind, make) {
             Ok(disk) => Some(disk),
             Err(error) => {
-                skip(&format!("{story} on {kind}"), &format!("a file can't be mounted: {error:#}"));
+                skip(&format!("{test} on {kind}"), &format!("a file can't be mounted: {error:#}"));
                 None
             }
         }

@@ -1,5 +1,5 @@
-//! What stories do to the machine: users, signals, small disks. Most of it needs root on Linux; a
-//! story that can't have it says so with [`skip`] and never passes in silence.
+//! What tests do to the machine: users, signals, small disks. Most of it needs root on Linux; a
+//! test that can't have it says so with [`skip`] and never passes in silence.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -11,27 +11,27 @@ use anyhow::{Context as _, Result, ensure};
 /// An ordinary user that owns nothing.
 pub const NOBODY_IN_PARTICULAR: u32 = 2000;
 
-/// Says on standard error, where the runner shows it, that a story can't be told here.
-pub fn skip(story: &str, why: &str) {
-    drop(writeln!(std::io::stderr(), "SKIPPED {story}: {why}"));
+/// Says on standard error, where the runner shows it, that a test can't be told here.
+pub fn skip(test: &str, why: &str) {
+    drop(writeln!(std::io::stderr(), "SKIPPED {test}: {why}"));
     if let Some(file) = std::env::var_os("STORIES_SKIPPED") {
-        let line = format!("{story}: {why}\n");
+        let line = format!("{test}: {why}\n");
         let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
         drop(opened.and_then(|mut file| file.write_all(line.as_bytes())));
     }
 }
 
-/// Says a figure that a story measured, on standard error. No story fails by it.
+/// Says a figure that a test measured, on standard error. No test fails by it.
 pub fn measured(what: &str, figure: &str) {
     drop(writeln!(std::io::stderr(), "MEASURED {what}: {figure}"));
 }
 
 /// Whether the bootstrapper leaves the machine as it was: run by root where systemd runs, it would make
 /// a service. Says so with [`skip`] if not.
-pub fn may_install(story: &str) -> bool {
+pub fn may_install(test: &str) -> bool {
     let has_service = is_root() && Path::new("/run/systemd/system").is_dir();
     if has_service {
-        skip(story, "the bootstrapper would make a service of this machine's systemd");
+        skip(test, "the bootstrapper would make a service of this machine's systemd");
     }
     !has_service
 }
@@ -101,13 +101,13 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Makes one of so many bytes for a story; `None`, after [`skip`], where nothing may be mounted: only
+    /// Makes one of so many bytes for a test; `None`, after [`skip`], where nothing may be mounted: only
     /// root may, and not in every container.
-    pub fn make_for(story: &str, size_bytes: u64) -> Result<Option<Self>> {
+    pub fn make_for(test: &str, size_bytes: u64) -> Result<Option<Self>> {
         match Self::make(size_bytes) {
             Ok(disk) => Ok(Some(disk)),
             Err(error) => {
-                skip(story, &format!("a small disk can't be mounted: {error:#}"));
+                skip(test, &format!("a small disk can't be mounted: {error:#}"));
                 Ok(None)
             }
         }
@@ -149,7 +149,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Already unmounted by the story, or the folder's own clean-up will complain loudly enough.
+        // Already unmounted by the test, or the folder's own clean-up will complain loudly enough.
         drop(self.unmount());
     }
 }
@@ -163,23 +163,23 @@ pub struct InnerDisk {
 impl InnerDisk {
     /// Mounts a fresh disk in memory on a folder, which is made; `None`, after [`skip`], where nothing may be
     /// mounted.
-    pub fn in_memory(story: &str, at: &Path) -> Result<Option<Self>> {
-        Self::mounted(story, at, &["-t", "tmpfs", "-o", "size=16m,mode=0777", "inner"])
+    pub fn in_memory(test: &str, at: &Path) -> Result<Option<Self>> {
+        Self::mounted(test, at, &["-t", "tmpfs", "-o", "size=16m,mode=0777", "inner"])
     }
 
     /// Mounts a folder of the same disk on another folder.
-    pub fn bound(story: &str, from: &Path, at: &Path) -> Result<Option<Self>> {
+    pub fn bound(test: &str, from: &Path, at: &Path) -> Result<Option<Self>> {
         let from = from.to_string_lossy().into_owned();
-        Self::mounted(story, at, &["--bind", &from])
+        Self::mounted(test, at, &["--bind", &from])
     }
 
-    fn mounted(story: &str, at: &Path, arguments: &[&str]) -> Result<Option<Self>> {
+    fn mounted(test: &str, at: &Path, arguments: &[&str]) -> Result<Option<Self>> {
         std::fs::create_dir_all(at)?;
         let all = arguments.iter().map(OsStr::new).chain([at.as_os_str()]);
         match run("mount", all) {
             Ok(()) => Ok(Some(Self { at: at.to_owned() })),
             Err(error) => {
-                skip(story, &format!("nothing can be mounted: {error:#}"));
+                skip(test, &format!("nothing can be mounted: {error:#}"));
                 Ok(None)
             }
         }
@@ -193,7 +193,7 @@ impl InnerDisk {
 
 impl Drop for InnerDisk {
     fn drop(&mut self) {
-        // The story may have unmounted it already.
+        // The test may have unmounted it already.
         drop(self.unmount());
     }
 }

@@ -1,4 +1,4 @@
-//! What stories about plans begin with.
+//! What tests about plans begin with.
 
 use anyhow::Result;
 use serde_json::{Value, json};

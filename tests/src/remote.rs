@@ -1,4 +1,4 @@
-//! A hub, a tunnel and an agent, and what stories about them begin with.
+//! A hub, a tunnel and an agent, and what tests about them begin with.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;

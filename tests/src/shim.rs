@@ -1,4 +1,4 @@
-//! A library loaded before the hub's own, that lets the system misbehave as a story wants: a file that
+//! A library loaded before the hub's own, that lets the system misbehave as a test wants: a file that
 //! is opened and never read, as on a NAS that hangs, and a hangup that whoever started the hub ignores.
 
 use std::path::{Path, PathBuf};
@@ -55,10 +55,10 @@ pub struct Shim {
 }
 
 impl Shim {
-    /// Compiles it for a story; `None`, after [`skip`], where that can't be done.
-    pub fn make_for(story: &str) -> Result<Option<Self>> {
+    /// Compiles it for a test; `None`, after [`skip`], where that can't be done.
+    pub fn make_for(test: &str) -> Result<Option<Self>> {
         if !cfg!(target_os = "linux") || crate::hub::wine().is_some() {
-            skip(story, "libraries are loaded before others on Linux only");
+            skip(test, "libraries are loaded before others on Linux only");
             return Ok(None);
         }
         let shim = Self { folder: tempfile::tempdir()? };
@@ -72,7 +72,7 @@ impl Shim {
             .output();
         match compiled {
             Err(error) => {
-                skip(story, &format!("there is no C compiler: {error}"));
+                skip(test, &format!("there is no C compiler: {error}"));
                 Ok(None)
             }
             Ok(output) => {

@@ -1,5 +1,5 @@
 //! Rules that hold for the whole API: who may ask, what is refused, and how that is said.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
 use end_to_end::wait::SOON;

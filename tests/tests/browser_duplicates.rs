@@ -1,5 +1,5 @@
 //! Finding duplicates and getting rid of them, click by click.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
 use end_to_end::roots::noise;

@@ -1,6 +1,6 @@
 //! Every page, as it looks with something in it: axe finds nothing in either theme, nothing is wider
 //! than the view, the console stays empty; and what all pages share: themes, dialogs, the live socket. Pictures of all of it are in `target/screenshots`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use anyhow::{Context as _, Result, ensure};
 use end_to_end::wait::{SOON, wait_until};

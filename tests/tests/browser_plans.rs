@@ -1,6 +1,6 @@
 //! Plans in a real browser: made from the differences, read row by row, confirmed in words, carried
 //! out and undone; and what a page shows when its plan has become stale.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
 use end_to_end::api::{WORK, number};

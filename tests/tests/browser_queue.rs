@@ -1,5 +1,5 @@
 //! From a difference to a finished copy, watched in the browser.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs::{self, File};
 

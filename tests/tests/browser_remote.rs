@@ -1,6 +1,6 @@
 //! A machine outside, click by click: access enabled, an agent that comes, models sent and followed,
 //! access ended.
-#![allow(clippy::unwrap_used, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, reason = "a test may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
 use end_to_end::agent::{AgentSetup, FOR_GOOD};

@@ -1,6 +1,6 @@
 //! What people do to get room, click by click: put back and empty the trash, evict what the Lake
 //! has and bring it back, and see what takes space.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
 use end_to_end::api::WORK;

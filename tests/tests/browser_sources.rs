@@ -1,5 +1,5 @@
 //! Addresses of contents, click by click: added in a file's details and on the page, looked at, removed.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
 use end_to_end::api::text;

@@ -1,6 +1,6 @@
-//! The tools of the stories themselves: a proxy that fails as told, and a git server that real git
+//! The tools of the tests themselves: a proxy that fails as told, and a git server that real git
 //! can clone from.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,5 +1,5 @@
 //! Copying, moving and deleting through the queue, and everything that may come in between.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::io::Write as _;

@@ -1,5 +1,5 @@
 //! Finding files that hold the same, and making one of them.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::collections::BTreeSet;
 use std::fs;

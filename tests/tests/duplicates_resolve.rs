@@ -1,5 +1,5 @@
 //! Making one of files that hold the same, whatever comes in between.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::path::Path;

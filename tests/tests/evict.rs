@@ -1,6 +1,6 @@
 //! Files leave Local only for a copy on the Lake that was verified: through kills, damage, a Lake that
 //! goes away, and people who change things meanwhile. No content is ever nowhere.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! A disk that fails at one place: what can be read is copied, what can't fails with the place, and nothing
 //! waits for a root that is there. Where a folder can't be synced nothing counts as done.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! Files that another program holds. Only on Windows does the system keep others off them; under Wine
-//! these stories are told by `./scripts/test --full`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+//! these tests are told by `./scripts/test --full`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::path::Path;

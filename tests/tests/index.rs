@@ -1,5 +1,5 @@
 //! Indexing real folders: what is found, what is left out, and what a rescan does.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 

@@ -1,6 +1,6 @@
 //! The bootstrapper says what is wrong, each thing with an exit code of its own.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "stories")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
@@ -206,7 +206,7 @@ fn an_agent_is_brought_started_and_left_alone() -> Result<()> {
 fn the_key_is_nowhere_but_in_its_file(machine: &Machine, hub: &StandIn) -> Result<()> {
     let leaks = hub.leaks.lock().unwrap().clone();
     ensure!(leaks.is_empty(), "seen in process lists: {leaks:?}");
-    // Other stories bring agents with the same key at the same time.
+    // Other tests bring agents with the same key at the same time.
     let home = machine.home().display().to_string();
     let inherited: Vec<_> = processes_with(KEY, "environ").into_iter().filter(|one| one.contains(&home)).collect();
     ensure!(inherited.is_empty(), "inherited: {inherited:?}");

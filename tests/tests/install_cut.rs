@@ -85,7 +85,7 @@ const END: &[u8] = b"\n}\n";
 fn the_whole_script_does_run() -> Result<()> {
     let trap = Trap::set()?;
     trap.bash(&[], &script()?.into_bytes())?;
-    ensure!(trap.tripped(), "without this, the other stories prove nothing");
+    ensure!(trap.tripped(), "without this, the other tests prove nothing");
     Ok(())
 }
 

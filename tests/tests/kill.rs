@@ -1,6 +1,6 @@
 //! `kill -9` at any moment: no half file under a final name, nothing left over, nothing done twice,
 //! and the queue goes on by itself.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -175,7 +175,7 @@ fn kills_in_the_middle_of_grouped_deletes_and_their_undo_lose_nothing() -> Resul
 }
 
 /// Size of the large copy: 20 GB if asked for and the disk has room for it twice, else what lets the
-/// story end soon.
+/// test end soon.
 fn large_size(folder: &Path) -> Result<u64> {
     const SMALL: u64 = 600 << 20;
     if std::env::var_os("STORIES_FULL").is_none() {

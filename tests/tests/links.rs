@@ -1,6 +1,6 @@
 //! A folder that lies on another disk and is linked into a root: included, worked on, swapped, left out again.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};

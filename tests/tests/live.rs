@@ -1,5 +1,5 @@
 //! The event socket: a snapshot first, then what changes, not too often.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! A root that goes away, comes back empty, or comes back as another: the index stays what it was.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::time::Duration;

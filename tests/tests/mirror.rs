@@ -1,5 +1,5 @@
 //! Plans that make one root like the other: what they come to, and what they refuse.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::path::Path;

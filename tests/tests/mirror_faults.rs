@@ -1,6 +1,6 @@
 //! Plans while roots go away, disks fill up and the hub is killed: nothing is deleted on the strength
 //! of what could not be seen, and what was begun goes on.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::process::Command;

@@ -1,5 +1,5 @@
 //! Several plans at once: what one of them changes, the others were not made for.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use anyhow::{Result, ensure};
 use end_to_end::api::{number, text};

@@ -1,6 +1,6 @@
 //! Disks mounted inside a root, two mounts of one disk, and disks that say odd things of themselves.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,18 +18,18 @@ use serde_json::{Value, json};
 struct Mounted(PathBuf);
 
 impl Mounted {
-    fn make(story: &str, point: &Path, arguments: &[&str]) -> Result<Option<Self>> {
+    fn make(test: &str, point: &Path, arguments: &[&str]) -> Result<Option<Self>> {
         fs::create_dir_all(point)?;
         let output = Command::new("mount").args(arguments).arg(point).output().context("cannot run mount")?;
         if output.status.success() {
             return Ok(Some(Self(point.to_owned())));
         }
-        skip(story, &format!("nothing can be mounted: {}", String::from_utf8_lossy(&output.stderr)));
+        skip(test, &format!("nothing can be mounted: {}", String::from_utf8_lossy(&output.stderr)));
         Ok(None)
     }
 
-    fn memory(story: &str, point: &Path, size: u64) -> Result<Option<Self>> {
-        Self::make(story, point, &["-t", "tmpfs", "-o", &format!("size={size},mode=0777"), "small"])
+    fn memory(test: &str, point: &Path, size: u64) -> Result<Option<Self>> {
+        Self::make(test, point, &["-t", "tmpfs", "-o", &format!("size={size},mode=0777"), "small"])
     }
 
     fn remount(&self, option: &str) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The hub's own data: a disk that is full, an end that hangs, files that are nobody else's, and a
 //! data folder that is lost.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs::{self, File};
 use std::io::Write as _;

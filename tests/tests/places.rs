@@ -1,6 +1,6 @@
 //! The hub's own data folder inside a model folder, and models that are still downloaded: nobody's
 //! plan, copy or eviction may take them for the library.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 

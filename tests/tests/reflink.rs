@@ -1,6 +1,6 @@
 //! Where the file system shares bytes: copies and duplicates that take no room, and stay apart.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};

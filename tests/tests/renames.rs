@@ -1,6 +1,6 @@
 //! Names that differ only in case: the rename that ends the conflict, through kills and back again.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;

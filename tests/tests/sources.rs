@@ -1,5 +1,5 @@
 //! The Lake's file of addresses against a hub that is killed, and a Lake that can't be written.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::sync::mpsc;

@@ -1,5 +1,5 @@
 //! Starting and ending: what is said, what is refused, and by which exit code.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 

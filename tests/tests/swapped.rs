@@ -1,7 +1,7 @@
 //! Folders and roots that are swapped for links while the hub works: nothing of a stranger's is touched,
 //! and nothing lands outside of a root.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,6 +1,6 @@
 //! The trash promises only what it can keep: through kills, lost databases, and people who empty it
 //! while others take things out.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::collections::BTreeSet;
 use std::fs;

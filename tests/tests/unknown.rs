@@ -1,5 +1,5 @@
 //! What is not seen is not gone: links, disks inside a root, and folders that may not be read.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::path::Path;
@@ -81,7 +81,7 @@ fn a_folder_that_is_a_link_on_one_side_loses_nothing_on_the_other() -> Result<()
 /// A disk on `checkpoints` of one side goes, another comes in its place, and the first one comes back.
 #[test]
 fn a_disk_inside_a_root_that_goes_takes_nothing_with_it() -> Result<()> {
-    let story = "a disk inside a root";
+    let test = "a disk inside a root";
     for bound in [false, true] {
         for (with, other) in [("lake", "local"), ("local", "lake")] {
             let roots = roots_alike()?;
@@ -90,7 +90,7 @@ fn a_disk_inside_a_root_that_goes_takes_nothing_with_it() -> Result<()> {
             let at = root.join("checkpoints");
             let behind = tempfile::tempdir()?;
             let mount = || {
-                if bound { InnerDisk::bound(story, behind.path(), &at) } else { InnerDisk::in_memory(story, &at) }
+                if bound { InnerDisk::bound(test, behind.path(), &at) } else { InnerDisk::in_memory(test, &at) }
             };
             let Some(disk) = mount()? else { return Ok(()) };
             checkpoints(&at)?;
@@ -130,7 +130,7 @@ fn a_disk_inside_a_root_that_goes_takes_nothing_with_it() -> Result<()> {
                 ensure!(api.diff("same")?.len() == 30, "the disk is back, and so is all of it");
                 continue;
             }
-            let Some(wrong) = InnerDisk::in_memory(story, &at)? else { return Ok(()) };
+            let Some(wrong) = InnerDisk::in_memory(test, &at)? else { return Ok(()) };
             write(&at.join("other.safetensors"), b"of another disk")?;
             let scan = api.scan(&["local", "lake"])?;
             ensure!(text(&scan, "state") == "partial", "{scan}");

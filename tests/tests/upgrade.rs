@@ -4,7 +4,7 @@
 //! them: scanned, hashed and searched for duplicates, one file deleted, one evicted, one copied, one
 //! failed, a plan that is ready, two jobs of a machine that is away, and a queue that was paused with
 //! files that are queued, paused and waiting for their next try.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

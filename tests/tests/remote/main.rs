@@ -1,5 +1,5 @@
 //! Hub and agent, for real, with a tunnel between them that fails in every way tunnels do.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a story may panic: then it has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 #[cfg(target_os = "linux")]
 mod bare;

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::first_time::Pasted;
 
 const PATH: &str = "loras/a.safetensors";
-/// A token for a gated host that no source of the story belongs to.
+/// A token for a gated host that no source of the test belongs to.
 const TOKEN: &str = "hf_canaryCanaryCanaryCanaryCanary";
 
 /// No file below a folder holds a secret, nor is named after one.
