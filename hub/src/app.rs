@@ -47,11 +47,9 @@ const CLOSING: Duration = Duration::from_secs(3);
 /// When the process ends, whatever hangs: behind all of the above.
 pub const LAST_MOMENT: Duration = Duration::from_secs(15);
 
-/// What to serve.
 pub struct Serve {
     /// Where the values came from.
     pub layers: Layers,
-    /// The values.
     pub config: Config,
     /// Whether it is the demo library.
     pub demo: bool,

@@ -9,9 +9,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::Key;
 
-/// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum CliAction {
     /// Serve the two configured folders.
     Serve {
         /// Open the browser when ready.
@@ -33,8 +32,7 @@ pub enum Action {
 /// A parsed command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine {
-    /// What to do.
-    pub action: Action,
+    pub action: CliAction,
     /// Settings given as flags.
     pub flags: BTreeMap<Key, String>,
 }
@@ -43,11 +41,11 @@ pub struct CommandLine {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
     let (action, matches) = match matches.subcommand() {
-        Some(("demo", sub)) => (Action::Demo { dir: sub.get_one("dir").cloned(), open: sub.get_flag("open") }, sub),
-        Some(("doctor", sub)) => (Action::Doctor, sub),
-        Some(("openapi", sub)) => (Action::Openapi, sub),
-        Some((_, sub)) => (Action::Serve { open: sub.get_flag("open") }, sub),
-        None => (Action::Serve { open: matches.get_flag("open") }, &matches),
+        Some(("demo", sub)) => (CliAction::Demo { dir: sub.get_one("dir").cloned(), open: sub.get_flag("open") }, sub),
+        Some(("doctor", sub)) => (CliAction::Doctor, sub),
+        Some(("openapi", sub)) => (CliAction::Openapi, sub),
+        Some((_, sub)) => (CliAction::Serve { open: sub.get_flag("open") }, sub),
+        None => (CliAction::Serve { open: matches.get_flag("open") }, &matches),
     };
     Ok(CommandLine { action, flags: flags(matches) })
 }
@@ -104,11 +102,11 @@ mod tests {
     #[test]
     fn every_command_is_understood() {
         command().debug_assert();
-        assert_eq!(parsed(&[]).unwrap().action, Action::Serve { open: false });
-        assert_eq!(parsed(&["serve", "--open"]).unwrap().action, Action::Serve { open: true });
-        assert_eq!(parsed(&["doctor"]).unwrap().action, Action::Doctor);
+        assert_eq!(parsed(&[]).unwrap().action, CliAction::Serve { open: false });
+        assert_eq!(parsed(&["serve", "--open"]).unwrap().action, CliAction::Serve { open: true });
+        assert_eq!(parsed(&["doctor"]).unwrap().action, CliAction::Doctor);
         let demo = parsed(&["demo", "--dir", "x", "--hub-port", "0"]).unwrap();
-        assert_eq!(demo.action, Action::Demo { dir: Some("x".into()), open: false });
+        assert_eq!(demo.action, CliAction::Demo { dir: Some("x".into()), open: false });
         assert_eq!(demo.flags, BTreeMap::from([(Key::HubPort, "0".to_owned())]));
         assert!(parsed(&["--hub-prot", "0"]).is_err());
     }

@@ -17,8 +17,8 @@ use shared_protocol::Secret;
 
 pub use beside::beside_program;
 pub use keys::Key;
-pub use layers::{Layers, Source};
-pub use problem::Problem;
+pub use layers::{Layers, ValueSource};
+pub use problem::ConfigProblem;
 
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scrub::Hours;

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 
 use crate::app::instance::{Instance, InstanceError};
 use crate::app::{self, Serve, doctor, shutdown, window};
-use crate::cli::{self, Action};
-use crate::config::{Config, DEMO_FOLDER, Key, Layers, Problem};
+use crate::cli::{self, CliAction};
+use crate::config::{Config, ConfigProblem, DEMO_FOLDER, Key, Layers};
 use crate::{fs, telemetry, web};
 
 /// Wrong usage or configuration.
@@ -44,12 +44,12 @@ fn act(
     };
     let texts = environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let environment = Layers::from_environment(texts);
-    if line.action == Action::Openapi {
+    if line.action == CliAction::Openapi {
         return finish(print_line(&web::api::openapi_json()));
     }
     let read = Layers::read(line.flags, environment).and_then(|layers| {
         let layers = match &line.action {
-            Action::Demo { dir, .. } => demo_layers(layers, dir.clone())?,
+            CliAction::Demo { dir, .. } => demo_layers(layers, dir.clone())?,
             _ => layers,
         };
         let config = layers.resolve()?;
@@ -65,21 +65,21 @@ fn act(
         }
     };
     match line.action {
-        Action::Doctor => examine(&config),
+        CliAction::Doctor => examine(&config),
         // Whoever double-clicked wants to see it.
-        Action::Demo { open, .. } => finish(serve(layers, config, open || own_window, true)),
-        Action::Serve { open } => finish(serve(layers, config, open || own_window, false)),
-        Action::Openapi => ExitCode::SUCCESS,
+        CliAction::Demo { open, .. } => finish(serve(layers, config, open || own_window, true)),
+        CliAction::Serve { open } => finish(serve(layers, config, open || own_window, false)),
+        CliAction::Openapi => ExitCode::SUCCESS,
     }
 }
 
 /// The demo's folders, and a data folder of its own, so that the demo leaves nothing behind but one
 /// folder. Whoever names another data folder keeps it.
-fn demo_layers(mut layers: Layers, dir: Option<PathBuf>) -> Result<Layers, Vec<Problem>> {
+fn demo_layers(mut layers: Layers, dir: Option<PathBuf>) -> Result<Layers, Vec<ConfigProblem>> {
     let own = layers.app_data_dir()?;
     let dir = match dir {
         Some(dir) => std::path::absolute(&dir).map_err(|error| {
-            vec![Problem {
+            vec![ConfigProblem {
                 key: "--dir".into(),
                 value: dir.display().to_string(),
                 expected: format!("a folder ({error})"),
@@ -92,7 +92,7 @@ fn demo_layers(mut layers: Layers, dir: Option<PathBuf>) -> Result<Layers, Vec<P
         layers.flags.insert(Key::AppDataDir, text(dir.join("data")));
         layers = Layers::read(layers.flags, layers.environment)?;
     }
-    let wrong = |error: fs::FsError| Problem {
+    let wrong = |error: fs::FsError| ConfigProblem {
         key: "--dir".into(),
         value: text(dir.clone()),
         expected: format!("a folder that can be written ({error})"),

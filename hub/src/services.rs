@@ -35,7 +35,7 @@ pub mod upkeep;
 
 pub use comparer::Comparer;
 pub use duplicates::Duplicates;
-pub use ends::Ends;
+pub use ends::EndStore;
 pub use error::{ErrorKind, ServiceError};
 pub use events::{Event, Events};
 pub use hasher::Hasher;
@@ -76,7 +76,6 @@ pub struct Services {
     pub roots: Roots,
     /// Scans.
     pub indexer: Indexer,
-    /// The comparison.
     pub comparer: Comparer,
     /// Hash jobs.
     pub hasher: Hasher,
@@ -86,7 +85,6 @@ pub struct Services {
     pub duplicates: Duplicates,
     /// Transfers.
     pub queue: Queue,
-    /// What was deleted.
     pub trash: Trash,
     /// Public addresses of contents.
     pub sources: Sources,
@@ -103,7 +101,7 @@ pub struct Services {
     /// The list on Local of what left it.
     pub evictions_list: upkeep::EvictionsList,
     /// The ends of jobs, until they are stored.
-    pub ends: Ends,
+    pub ends: EndStore,
     /// What happened, for people.
     pub history: History,
     /// The latest log lines.
@@ -124,7 +122,7 @@ impl Services {
         demo: bool,
     ) -> Result<Self, ServiceError> {
         let events = Events::new();
-        let ends = Ends::new(database.clone(), tasks.clone());
+        let ends = EndStore::new(database.clone(), tasks.clone());
         let history = History::new(database.clone(), events.clone());
         let roots = Roots::start(settings.clone(), database.clone(), events.clone(), history.clone(), tasks).await;
         let comparer = Comparer::start(database.clone(), events.clone(), tasks);

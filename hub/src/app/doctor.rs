@@ -15,10 +15,8 @@ use crate::fs::private;
 use crate::services::roots::{self, Usable};
 use crate::storage::{StorageError, check_file, facts, look_into, remote_sessions};
 
-/// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked at.
     pub what: String,
     /// What was found; an error says what to do.
     pub verdict: Result<String, String>,

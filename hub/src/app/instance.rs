@@ -19,12 +19,9 @@ pub const WHERE: &str = "hub.pid.json";
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Where the running hub is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningHub {
-    /// Its process.
     pub pid: u32,
-    /// Its address.
     pub url: String,
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use toml_edit::{DocumentMut, Item, Value};
 
-use super::{Key, Problem};
+use super::{ConfigProblem, Key};
 use crate::fs::private;
 
 /// Its name in the data folder.
@@ -17,9 +17,10 @@ pub const NAME: &str = "config.toml";
 pub const TEMPORARY: &str = "config.toml.new";
 
 /// Reads the file; none is an empty one.
-pub fn read(app_data_dir: &Path) -> Result<BTreeMap<Key, String>, Vec<Problem>> {
+pub fn read(app_data_dir: &Path) -> Result<BTreeMap<Key, String>, Vec<ConfigProblem>> {
     let path = app_data_dir.join(NAME);
-    let whole = |expected: String| vec![Problem { key: NAME.to_owned(), value: path.display().to_string(), expected }];
+    let whole =
+        |expected: String| vec![ConfigProblem { key: NAME.to_owned(), value: path.display().to_string(), expected }];
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -35,7 +36,7 @@ pub fn read(app_data_dir: &Path) -> Result<BTreeMap<Key, String>, Vec<Problem>> 
         let text = plain(item);
         let shown = text.clone().unwrap_or_else(|| item.to_string().trim().to_owned());
         match (Key::from_name(name), text) {
-            (Some(Key::AppDataDir), _) => problems.push(Problem::new(
+            (Some(Key::AppDataDir), _) => problems.push(ConfigProblem::new(
                 Key::AppDataDir,
                 &shown,
                 "to be set by flag or environment: this file lies in the folder it names",
@@ -45,8 +46,8 @@ pub fn read(app_data_dir: &Path) -> Result<BTreeMap<Key, String>, Vec<Problem>> 
                     values.insert(key, text);
                 }
             }
-            (Some(key), None) => problems.push(Problem::new(key, &shown, "a single value")),
-            (None, _) => problems.push(Problem::unknown(name, &shown)),
+            (Some(key), None) => problems.push(ConfigProblem::new(key, &shown, "a single value")),
+            (None, _) => problems.push(ConfigProblem::unknown(name, &shown)),
         }
     }
     if problems.is_empty() { Ok(values) } else { Err(problems) }
@@ -139,7 +140,7 @@ fn decode(bytes: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn read_bytes(bytes: &[u8]) -> Result<BTreeMap<Key, String>, Vec<Problem>> {
+    fn read_bytes(bytes: &[u8]) -> Result<BTreeMap<Key, String>, Vec<ConfigProblem>> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(NAME), bytes).unwrap();
         read(folder.path())

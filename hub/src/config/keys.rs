@@ -132,7 +132,6 @@ impl Key {
         name.parse().ok()
     }
 
-    /// What its value is.
     pub const fn kind(self) -> KeyKind {
         self.row().kind
     }

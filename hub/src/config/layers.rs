@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Key, Problem, file};
+use super::{ConfigProblem, Key, file};
 
 /// Where a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Source {
+pub enum ValueSource {
     /// Built in.
     Default,
     /// `config.toml`.
     File,
-    /// The environment.
     Environment,
     /// The command line.
     Flag,
@@ -33,7 +32,7 @@ pub struct Layers {
 
 impl Layers {
     /// Reads the file that belongs to the flags and the environment.
-    pub fn read(flags: BTreeMap<Key, String>, environment: BTreeMap<Key, String>) -> Result<Self, Vec<Problem>> {
+    pub fn read(flags: BTreeMap<Key, String>, environment: BTreeMap<Key, String>) -> Result<Self, Vec<ConfigProblem>> {
         let mut layers = Self { flags, environment, file: BTreeMap::new() };
         layers.file = file::read(&layers.app_data_dir()?)?;
         Ok(layers)
@@ -54,12 +53,12 @@ impl Layers {
     }
 
     /// The text in force and where it came from.
-    pub fn get<'a>(&'a self, key: Key) -> Option<(&'a str, Source)> {
+    pub fn get<'a>(&'a self, key: Key) -> Option<(&'a str, ValueSource)> {
         let layer = |values: &'a BTreeMap<Key, String>, source| values.get(&key).map(|text| (text.as_str(), source));
-        layer(&self.flags, Source::Flag)
-            .or_else(|| layer(&self.environment, Source::Environment))
-            .or_else(|| layer(&self.file, Source::File))
-            .or_else(|| key.default_value().map(|text| (text, Source::Default)))
+        layer(&self.flags, ValueSource::Flag)
+            .or_else(|| layer(&self.environment, ValueSource::Environment))
+            .or_else(|| layer(&self.file, ValueSource::File))
+            .or_else(|| key.default_value().map(|text| (text, ValueSource::Default)))
     }
 }
 
@@ -72,13 +71,13 @@ mod tests {
     fn a_flag_beats_the_environment_beats_the_file() {
         let one = |text: &str| BTreeMap::from([(Key::HubPort, text.to_owned())]);
         let mut layers = Layers { flags: one("1"), environment: one("2"), file: one("3") };
-        assert_eq!(layers.get(Key::HubPort), Some(("1", Source::Flag)));
+        assert_eq!(layers.get(Key::HubPort), Some(("1", ValueSource::Flag)));
         layers.flags.clear();
-        assert_eq!(layers.get(Key::HubPort), Some(("2", Source::Environment)));
+        assert_eq!(layers.get(Key::HubPort), Some(("2", ValueSource::Environment)));
         layers.environment.clear();
-        assert_eq!(layers.get(Key::HubPort), Some(("3", Source::File)));
+        assert_eq!(layers.get(Key::HubPort), Some(("3", ValueSource::File)));
         layers.file.clear();
-        assert_eq!(layers.get(Key::HubPort), Some(("8420", Source::Default)));
+        assert_eq!(layers.get(Key::HubPort), Some(("8420", ValueSource::Default)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! From texts to values. A wrong one becomes a [`Problem`] that names key, value and what is
+//! From texts to values. A wrong one becomes a [`ConfigProblem`] that names key, value and what is
 //! expected.
 
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use shared_protocol::Secret;
 
 use super::keys::KeyKind;
-use super::{Config, DEMO_FOLDER, Key, Layers, Problem, RemoteConfig, RootConfig, ScrubConfig};
+use super::{Config, ConfigProblem, DEMO_FOLDER, Key, Layers, RemoteConfig, RootConfig, ScrubConfig};
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scrub::Hours;
 use crate::fs::root_dir::{check_apart, check_outside_data};
@@ -19,20 +19,20 @@ use crate::fs::{OwnFolder, RootDir};
 
 impl Layers {
     /// Where database, configuration and logs lie: needed before the file can be read.
-    pub fn app_data_dir(&self) -> Result<PathBuf, Vec<Problem>> {
+    pub fn app_data_dir(&self) -> Result<PathBuf, Vec<ConfigProblem>> {
         let given = self.flags.get(&Key::AppDataDir).or_else(|| self.environment.get(&Key::AppDataDir));
         match given {
             Some(text) => folder(Key::AppDataDir, text).map_err(|problem| vec![problem]),
             None => directories::ProjectDirs::from("", "", "comfy-hub")
                 .map(|dirs| dirs.data_local_dir().to_owned())
                 .ok_or_else(|| {
-                    vec![Problem::new(Key::AppDataDir, "", "a folder: this user has no home folder to put it in")]
+                    vec![ConfigProblem::new(Key::AppDataDir, "", "a folder: this user has no home folder to put it in")]
                 }),
         }
     }
 
     /// Validates everything at once; every problem is told.
-    pub fn resolve(&self) -> Result<Config, Vec<Problem>> {
+    pub fn resolve(&self) -> Result<Config, Vec<ConfigProblem>> {
         config(self)
     }
 }
@@ -40,7 +40,7 @@ impl Layers {
 /// Collects problems while values are read.
 struct ConfigReader<'a> {
     layers: &'a Layers,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
 impl ConfigReader<'_> {
@@ -53,7 +53,7 @@ impl ConfigReader<'_> {
         match parse(&text) {
             Ok(value) => Some(value),
             Err(expected) => {
-                self.problems.push(Problem::new(key, &text, expected));
+                self.problems.push(ConfigProblem::new(key, &text, expected));
                 None
             }
         }
@@ -99,7 +99,7 @@ impl ConfigReader<'_> {
 }
 
 /// Validates all values of the layers.
-fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
+fn config(layers: &Layers) -> Result<Config, Vec<ConfigProblem>> {
     let app_data_dir = layers.app_data_dir()?;
     let mut reader = ConfigReader { layers, problems: Vec::new() };
     let roots = PerRoot::from_fn(|root| match root {
@@ -110,7 +110,7 @@ fn config(layers: &Layers) -> Result<Config, Vec<Problem>> {
         && let Err(error) = check_apart(local, lake)
     {
         let expected = format!("a folder apart from LOCAL_MODELS_ROOT \"{}\" ({error})", local.display());
-        reader.problems.push(Problem::new(Key::LakeModelsRoot, &lake.display(), expected));
+        reader.problems.push(ConfigProblem::new(Key::LakeModelsRoot, &lake.display(), expected));
     }
     let roots = keep_out_data(&mut reader, &roots, &app_data_dir);
     let minutes: u64 = reader.number(Key::ScanIntervalMinutes, "a whole number of minutes, 0 for none").unwrap_or(0);
@@ -142,7 +142,7 @@ fn keep_out_data(reader: &mut ConfigReader<'_>, roots: &PerRoot<RootConfig>, dat
             && let Err(error) = check_outside_data(dir, data, &data.join(DEMO_FOLDER))
         {
             let expected = format!("a folder outside of APP_DATA_DIR ({error})");
-            reader.problems.push(Problem::new(key, &dir.display(), expected));
+            reader.problems.push(ConfigProblem::new(key, &dir.display(), expected));
         }
     }
     let own = Arc::new(OwnFolder::new(data.to_owned()));
@@ -156,7 +156,7 @@ fn remote(reader: &mut ConfigReader<'_>) -> RemoteConfig {
     let (cert, key) = (reader.path(Key::RemoteTlsCert), reader.path(Key::RemoteTlsKey));
     for (missing, given, other) in [(Key::RemoteTlsKey, &cert, &key), (Key::RemoteTlsCert, &key, &cert)] {
         if given.is_some() && other.is_none() && reader.text(missing).is_none() {
-            reader.problems.push(Problem::new(missing, "", "a PEM file: certificate and key go together"));
+            reader.problems.push(ConfigProblem::new(missing, "", "a PEM file: certificate and key go together"));
         }
     }
     RemoteConfig {
@@ -251,8 +251,8 @@ fn root_dir(text: &str) -> Result<RootDir, String> {
 }
 
 /// An absolute path; one that is not is taken from the current folder.
-fn folder(key: Key, text: &str) -> Result<PathBuf, Problem> {
-    std::path::absolute(text.trim()).map_err(|error| Problem::new(key, text, format!("a path ({error})")))
+fn folder(key: Key, text: &str) -> Result<PathBuf, ConfigProblem> {
+    std::path::absolute(text.trim()).map_err(|error| ConfigProblem::new(key, text, format!("a path ({error})")))
 }
 
 #[cfg(test)]
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_secret_stays_out_of_messages() {
-        assert!(!Problem::new(Key::HfToken, "hf_secret", "x").to_string().contains("hf_secret"));
+        assert!(!ConfigProblem::new(Key::HfToken, "hf_secret", "x").to_string().contains("hf_secret"));
         assert!(!format!("{:?}", Secret::new("hf_secret".into())).contains("hf_secret"));
     }
 }

@@ -9,7 +9,7 @@ use super::Key;
 /// A wrong value, in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = WrongSetting)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The key, as in the environment.
     pub key: String,
     /// What was given; hidden for secrets.
@@ -18,7 +18,7 @@ pub struct Problem {
     pub expected: String,
 }
 
-impl Problem {
+impl ConfigProblem {
     /// A wrong value of a known key.
     pub fn new(key: Key, value: &str, expected: impl Into<String>) -> Self {
         let value = if key.is_secret() { "(hidden)" } else { value };
@@ -31,7 +31,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let one_line = |text: &str| text.replace(['\n', '\r'], " ");
         write!(f, "{} = \"{}\": expected {}", self.key, one_line(&self.value), one_line(&self.expected))

@@ -59,7 +59,6 @@ pub struct Counts {
     pub n_total: u64,
     /// Files that could not be read, or were not as the index has them.
     pub n_failed: u64,
-    /// Bytes that are done.
     pub bytes_done: u64,
     /// Bytes in all, 0 where only names are looked at.
     pub bytes_total: u64,

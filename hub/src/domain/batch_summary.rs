@@ -73,11 +73,9 @@ pub struct Done {
 /// A batch as history tells of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchSummary {
-    /// What it is called.
     pub kind: BatchKind,
     /// Where the files are taken from.
     pub from: Root,
-    /// Where they go.
     pub to: Option<Root>,
     /// Files that were queued.
     pub n: u64,

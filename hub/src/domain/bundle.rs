@@ -36,7 +36,6 @@ pub struct Sidecar {
 /// What becomes of a sidecar when some of its weights go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It goes with them.
     Goes,
     /// Weights that stay need it, too: at most a copy goes.
     Shared,
@@ -81,7 +80,7 @@ pub struct Split {
 pub fn split(names: &[&str], is_chosen: impl Fn(usize) -> bool) -> Split {
     let keys: Vec<String> = names.iter().map(|name| match_key(name)).collect();
     let mut by_prefix: HashMap<&str, Vec<usize>> = HashMap::new();
-    let wholes: Vec<Option<Whole>> = keys.iter().map(|key| Whole::of(key)).collect();
+    let wholes: Vec<Option<WholeBundle>> = keys.iter().map(|key| WholeBundle::of(key)).collect();
     for (at, key) in keys.iter().enumerate() {
         if !is_weight(key) {
             continue;
@@ -147,13 +146,13 @@ fn stem(name: &str) -> Option<&str> {
 }
 
 /// The model that a file is a part of.
-struct Whole {
+struct WholeBundle {
     stem: String,
     name: String,
     count: String,
 }
 
-impl Whole {
+impl WholeBundle {
     fn of(name: &str) -> Option<Self> {
         let (stem, extension) = name.rsplit_once('.')?;
         let (rest, count) = stem.rsplit_once("-of-")?;
@@ -218,7 +217,7 @@ impl Groups {
 /// what may belong to them, and the weights that may share it.
 pub fn surroundings(weights: &str) -> (String, String) {
     let key = match_key(weights);
-    let whole = Whole::of(&key);
+    let whole = WholeBundle::of(&key);
     let base = whole.as_ref().map(|whole| whole.stem.as_str()).or_else(|| stem(&key)).unwrap_or(&key);
     // Parts of the model have a hyphen where others have their dot, and that comes just before it.
     (format!("{base}-"), format!("{base}/"))
@@ -229,7 +228,7 @@ pub fn surroundings(weights: &str) -> (String, String) {
 /// would be too long for a file system is cut at the same place in all.
 pub fn numbered(names: &[&str], number: u32) -> Vec<String> {
     let Some(first) = names.first() else { return Vec::new() };
-    let base = match Whole::of(first) {
+    let base = match WholeBundle::of(first) {
         Some(whole) => whole.stem,
         None => stem(first).unwrap_or(first).to_owned(),
     };

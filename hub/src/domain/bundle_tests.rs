@@ -120,7 +120,7 @@ proptest! {
                 let mut chosen = 0;
                 for owner in &sidecar.owners {
                     let owner_key = match_key(names[*owner]);
-                    let base = Whole::of(&owner_key).map_or_else(|| stem(&owner_key).unwrap().to_owned(), |w| w.stem);
+                    let base = WholeBundle::of(&owner_key).map_or_else(|| stem(&owner_key).unwrap().to_owned(), |w| w.stem);
                     prop_assert!(key.starts_with(&base), "{key} of {owner_key}");
                     prop_assert!(!picks[*owner] || bundle.weights.contains(owner), "all chosen owners are in its bundle");
                     chosen += usize::from(picks[*owner]);

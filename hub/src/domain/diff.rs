@@ -13,9 +13,7 @@ use super::ticks::Ticks;
 #[serde(rename_all = "snake_case")]
 #[repr(i64)]
 pub enum DiffStatus {
-    /// Only Local has it.
     LocalOnly = 0,
-    /// Only the Lake has it.
     LakeOnly = 1,
     /// Both have it, verified by hash or shown by size and time.
     Same = 2,

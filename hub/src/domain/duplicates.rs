@@ -9,7 +9,7 @@ mod search;
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
-pub use search::{ENDS_BYTES, Found, Node, Search, WHOLE_BYTES};
+pub use search::{ENDS_BYTES, FoundName, Node, Search, WHOLE_BYTES};
 
 use super::root::Root;
 use super::ticks::Ticks;
@@ -125,7 +125,6 @@ impl KeepRule {
 /// A file of a group, as far as the choice goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate<'a> {
-    /// Where it lies.
     pub root: Root,
     /// Its path there.
     pub path: &'a RelPath,
@@ -139,7 +138,7 @@ pub struct Candidate<'a> {
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 #[schema(as = DuplicateAction)]
-pub enum Action {
+pub enum DuplicateAction {
     /// Their names go.
     Delete,
     /// Their names lead to the file that stays.
@@ -148,7 +147,7 @@ pub enum Action {
     Reflink,
 }
 
-impl Action {
+impl DuplicateAction {
     /// Every action.
     pub const ALL: [Self; 3] = [Self::Delete, Self::Hardlink, Self::Reflink];
 

@@ -30,7 +30,7 @@ pub const PART_ENDING: &str = ".part";
 /// What kind of place or file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ExclusionKind {
     /// Deleted files, or old versions of files, which someone will empty.
     Trash,
     /// The same files at an earlier time.
@@ -47,7 +47,7 @@ pub enum Kind {
 
 /// Whether a name is that of a file or of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
+pub enum NameKind {
     File,
     Folder,
     /// Nobody has looked.
@@ -57,7 +57,7 @@ pub enum Entry {
 /// Why something is no part of the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exclusion {
-    pub kind: Kind,
+    pub kind: ExclusionKind,
     /// The reason for people, as in "it is …".
     pub why: &'static str,
 }
@@ -84,11 +84,11 @@ impl fmt::Display for Excluded {
 }
 
 /// The hub's own data folder, wherever it lies.
-pub const DATA_FOLDER: Exclusion = Exclusion { kind: Kind::System, why: "it is the hub's own data folder" };
+pub const DATA_FOLDER: Exclusion = Exclusion { kind: ExclusionKind::System, why: "it is the hub's own data folder" };
 
 /// A file or folder that a download works on, as the control file beside it says.
 pub const BESIDE_CONTROL_FILE: Exclusion = Exclusion {
-    kind: Kind::HalfDownload,
+    kind: ExclusionKind::HalfDownload,
     why: "its download has not ended: the control file of the downloading program lies beside it",
 };
 
@@ -98,23 +98,23 @@ pub const CONTROL_ENDINGS: [&str; 3] = [".aria2", ".lftp-pget-status", ".st"];
 
 /// Why an entry of this name is no part of the library, wherever it lies. `parent` is the name of the
 /// folder around it, if that is not the root.
-pub fn of_entry(parent: Option<&str>, name: &str, entry: Entry) -> Option<Exclusion> {
+pub fn of_entry(parent: Option<&str>, name: &str, entry: NameKind) -> Option<Exclusion> {
     table::find(parent, name, entry)
 }
 
 /// Why a path is no part of the library: its own name or that of a folder around it.
-pub fn of_path(path: &RelPath, entry: Entry) -> Option<Excluded> {
+pub fn of_path(path: &RelPath, entry: NameKind) -> Option<Excluded> {
     find_on_the_way(path.as_str(), entry)
 }
 
 /// The same for a path that has not been parsed: as the index keeps it.
-pub fn find_on_the_way(path: &str, entry: Entry) -> Option<Excluded> {
+pub fn find_on_the_way(path: &str, entry: NameKind) -> Option<Excluded> {
     let (mut parent, mut at) = (None, 0);
     loop {
         let rest = path.get(at..)?;
         let end = rest.find('/');
         let name = rest.get(..end.unwrap_or(rest.len()))?;
-        let this = if end.is_some() { Entry::Folder } else { entry };
+        let this = if end.is_some() { NameKind::Folder } else { entry };
         if let Some(exclusion) = of_entry(parent, name, this) {
             return Some(Excluded { place: path.get(..at + name.len())?.to_owned(), exclusion });
         }

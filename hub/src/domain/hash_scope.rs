@@ -32,7 +32,6 @@ pub enum HashKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HashRequest {
     pub root: Root,
-    /// Where.
     pub scope: HashScope,
     /// Which of the files there.
     pub kind: HashKind,

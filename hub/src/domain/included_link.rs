@@ -18,14 +18,12 @@ impl FolderIdentity {
     }
 }
 
-/// An included link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncludedLink {
     /// Its path below the root.
     pub path: RelPath,
     /// The real path of the folder that it leads to.
     pub target: String,
-    /// That folder.
     pub identity: FolderIdentity,
 }
 

@@ -11,7 +11,6 @@ const PICKLE_EXTENSIONS: [&str; 6] = ["ckpt", "pt", "pt2", "pth", "bin", "pkl"];
 
 const PREVIEW_EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "avif", "mp4", "webm"];
 
-/// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[derive(strum::IntoStaticStr, strum::FromRepr)]
 #[strum(serialize_all = "snake_case")]

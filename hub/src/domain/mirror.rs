@@ -61,7 +61,7 @@ pub struct Rules {
 #[serde(rename_all = "snake_case")]
 #[schema(as = PlanAction)]
 #[repr(i64)]
-pub enum Action {
+pub enum PlanAction {
     /// It gets another name on the destination, which needs no copy.
     Move = 0,
     /// It is copied to a free name.
@@ -78,7 +78,7 @@ pub enum Action {
     LeftOut = 6,
 }
 
-impl Action {
+impl PlanAction {
     /// Every action.
     pub const ALL: [Self; 7] =
         [Self::Move, Self::Copy, Self::Overwrite, Self::Delete, Self::Unverified, Self::Conflict, Self::LeftOut];
@@ -117,49 +117,49 @@ pub struct PlanFile {
 
 /// What has to happen with one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PairVerdict {
     /// The sides agree, or it is none of the plan's business.
     Nothing,
-    Do(Action),
+    Do(PlanAction),
     /// The file stays as it is.
     Leave(Why),
 }
 
 /// Says what has to happen with the file that both sides have under one name, or one of them only.
-pub fn judge(source: Option<&PlanFile>, dest: Option<&PlanFile>, rules: Rules) -> Verdict {
+pub fn judge(source: Option<&PlanFile>, dest: Option<&PlanFile>, rules: Rules) -> PairVerdict {
     match (source, dest) {
-        (Some(source), None) if source.placeholder => Verdict::Leave(Why::InCloud),
-        (Some(source), None) if source.rotted => Verdict::Leave(Why::Rotted),
-        (Some(_), None) => Verdict::Do(Action::Copy),
-        (None, Some(_)) if rules.deletes => Verdict::Do(Action::Delete),
-        (None, _) => Verdict::Nothing,
+        (Some(source), None) if source.placeholder => PairVerdict::Leave(Why::InCloud),
+        (Some(source), None) if source.rotted => PairVerdict::Leave(Why::Rotted),
+        (Some(_), None) => PairVerdict::Do(PlanAction::Copy),
+        (None, Some(_)) if rules.deletes => PairVerdict::Do(PlanAction::Delete),
+        (None, _) => PairVerdict::Nothing,
         (Some(source), Some(dest)) => judge_pair(source, dest, rules),
     }
 }
 
-fn judge_pair(source: &PlanFile, dest: &PlanFile, rules: Rules) -> Verdict {
+fn judge_pair(source: &PlanFile, dest: &PlanFile, rules: Rules) -> PairVerdict {
     let differs = match (compare(&source.content, &dest.content), rules.compare) {
         (DiffStatus::Different, _) => true,
         (DiffStatus::Same, Compare::SizeMtime) => false,
         // A clock change shifts all times by an hour: that asks for a hash, not for a copy.
         (_, Compare::SizeMtime) => {
             if source.content.modified.hour_apart(dest.content.modified) {
-                return Verdict::Leave(unhashed(source, dest));
+                return PairVerdict::Leave(unhashed(source, dest));
             }
             true
         }
         (status, Compare::Hash) => match (source.content.hash, dest.content.hash) {
             (Some(_), Some(_)) => status != DiffStatus::Same,
-            _ => return Verdict::Leave(unhashed(source, dest)),
+            _ => return PairVerdict::Leave(unhashed(source, dest)),
         },
     };
     match differs {
-        false => Verdict::Nothing,
-        true if source.placeholder => Verdict::Leave(Why::InCloud),
-        true if rules.overwrites && source.rotted => Verdict::Leave(Why::Rotted),
-        true if rules.overwrites && source.damaged && !rules.damaged => Verdict::Leave(Why::Damaged),
-        true if rules.overwrites => Verdict::Do(Action::Overwrite),
-        true => Verdict::Leave(Why::Differs),
+        false => PairVerdict::Nothing,
+        true if source.placeholder => PairVerdict::Leave(Why::InCloud),
+        true if rules.overwrites && source.rotted => PairVerdict::Leave(Why::Rotted),
+        true if rules.overwrites && source.damaged && !rules.damaged => PairVerdict::Leave(Why::Damaged),
+        true if rules.overwrites => PairVerdict::Do(PlanAction::Overwrite),
+        true => PairVerdict::Leave(Why::Differs),
     }
 }
 
@@ -185,11 +185,9 @@ impl Stamp {
     }
 }
 
-/// One row of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanRow {
-    /// What happens.
-    pub action: Action,
+    pub action: PlanAction,
     /// Renames come first, by their own phases, then copies, then deletes. 0 where nothing happens.
     pub phase: u32,
     /// The file that is read, moved or deleted.
@@ -200,7 +198,6 @@ pub struct PlanRow {
     pub to_path: Option<RelPath>,
     /// What lies there and makes way.
     pub there: Option<Stamp>,
-    /// The source's file.
     pub source: Option<FileId>,
     /// The destination's file.
     pub dest: Option<FileId>,
@@ -220,20 +217,20 @@ pub const DELETE_PHASE: u32 = COPY_PHASE + 1;
 
 impl PlanRow {
     /// The row for what was judged; none where there is nothing to show.
-    pub fn of(source: Option<&PlanFile>, dest: Option<&PlanFile>, verdict: Verdict) -> Option<Self> {
+    pub fn of(source: Option<&PlanFile>, dest: Option<&PlanFile>, verdict: PairVerdict) -> Option<Self> {
         let (action, why) = match verdict {
-            Verdict::Nothing => return None,
-            Verdict::Do(action) => (action, None),
-            Verdict::Leave(why) => (why.action(), Some(why)),
+            PairVerdict::Nothing => return None,
+            PairVerdict::Do(action) => (action, None),
+            PairVerdict::Leave(why) => (why.action(), Some(why)),
         };
         let shown = source.or(dest)?;
-        let goes = matches!(action, Action::Delete | Action::Overwrite);
+        let goes = matches!(action, PlanAction::Delete | PlanAction::Overwrite);
         let elsewhere = source.and(dest).filter(|dest| dest.path != shown.path);
         Some(Self {
             action,
             phase: match action {
-                Action::Copy | Action::Overwrite => COPY_PHASE,
-                Action::Delete => DELETE_PHASE,
+                PlanAction::Copy | PlanAction::Overwrite => COPY_PHASE,
+                PlanAction::Delete => DELETE_PHASE,
                 _ => 0,
             },
             path: shown.path.clone(),
@@ -263,7 +260,7 @@ impl PlanRow {
     #[must_use]
     pub fn moved_from(&self, offer: &Self, phase: u32) -> Self {
         Self {
-            action: Action::Move,
+            action: PlanAction::Move,
             phase,
             path: offer.dest_path().clone(),
             stamp: offer.dest_stamp(),
@@ -282,7 +279,7 @@ impl PlanRow {
     #[must_use]
     pub fn vacated(self) -> Option<Self> {
         match self.action {
-            Action::Delete => None,
+            PlanAction::Delete => None,
             _ => Some(Self { gone: None, ..self }),
         }
     }

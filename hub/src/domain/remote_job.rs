@@ -113,7 +113,7 @@ pub enum Back {
 
 /// What happens to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+pub enum JobEvent {
     /// Its agent has room.
     Assign,
     /// The agent wrote it down.
@@ -140,7 +140,7 @@ pub enum Event {
 
 /// What the hub has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum JobEffect {
     /// Send the order of the newest try.
     SendOrder,
     /// Tell the agent to stop the newest try.
@@ -163,51 +163,51 @@ pub enum Dropped {
 }
 
 /// What follows from an event.
-pub fn step(from: Life, event: Event) -> Result<(Life, Vec<Effect>), Dropped> {
+pub fn step(from: Life, event: JobEvent) -> Result<(Life, Vec<JobEffect>), Dropped> {
     let to = |state| Life { state, ..from };
     let ended = |state| Life { state, cancel: false, ..from };
     let (state, attempt) = (from.state, from.attempt);
     let is_open = state.is_with_agent();
     let next = match event {
-        Event::Assign if state == JobState::Queued => {
-            (Life { state: JobState::Assigned, attempt: attempt + 1, cancel: false }, vec![Effect::SendOrder])
+        JobEvent::Assign if state == JobState::Queued => {
+            (Life { state: JobState::Assigned, attempt: attempt + 1, cancel: false }, vec![JobEffect::SendOrder])
         }
-        Event::Accepted(of) if of == attempt && is_open => match state {
+        JobEvent::Accepted(of) if of == attempt && is_open => match state {
             JobState::Unknown => (to(JobState::Assigned), vec![]),
             _ => (from, vec![]),
         },
-        Event::Rejected(of, reason) if of == attempt && is_open => rejected(from, reason),
-        Event::Progress(of, phase) if of == attempt && is_open => (to(state_of(phase, state)), vec![]),
+        JobEvent::Rejected(of, reason) if of == attempt && is_open => rejected(from, reason),
+        JobEvent::Progress(of, phase) if of == attempt && is_open => (to(state_of(phase, state)), vec![]),
         // The agent keeps a result until it hears that it is safe: also of a try that no longer counts.
-        Event::Result(of, ending) if of == attempt && is_open => {
+        JobEvent::Result(of, ending) if of == attempt && is_open => {
             let state = match ending {
                 Ending::Succeeded => JobState::Succeeded,
                 Ending::Failed if !from.cancel => JobState::Failed,
                 Ending::Failed | Ending::Cancelled => JobState::Cancelled,
             };
-            (ended(state), vec![Effect::AckResult(of)])
+            (ended(state), vec![JobEffect::AckResult(of)])
         }
-        Event::Result(of, _) => (from, vec![Effect::AckResult(of)]),
-        Event::LeaseOver | Event::CancelOverdue if is_open && from.cancel => (ended(JobState::Cancelled), vec![]),
-        Event::LeaseOver if is_open => (to(JobState::Unknown), vec![]),
-        Event::Back(back) if is_open => returned(from, back),
-        Event::Impossible if state == JobState::Queued => (ended(JobState::Failed), vec![]),
-        Event::Cancel if matches!(state, JobState::Queued | JobState::Unknown) => {
-            (ended(JobState::Cancelled), vec![Effect::SendCancel])
+        JobEvent::Result(of, _) => (from, vec![JobEffect::AckResult(of)]),
+        JobEvent::LeaseOver | JobEvent::CancelOverdue if is_open && from.cancel => (ended(JobState::Cancelled), vec![]),
+        JobEvent::LeaseOver if is_open => (to(JobState::Unknown), vec![]),
+        JobEvent::Back(back) if is_open => returned(from, back),
+        JobEvent::Impossible if state == JobState::Queued => (ended(JobState::Failed), vec![]),
+        JobEvent::Cancel if matches!(state, JobState::Queued | JobState::Unknown) => {
+            (ended(JobState::Cancelled), vec![JobEffect::SendCancel])
         }
-        Event::Cancel if is_open => (Life { cancel: true, ..from }, vec![Effect::SendCancel]),
-        Event::Retry if matches!(state, JobState::Failed | JobState::Cancelled) => (ended(JobState::Queued), vec![]),
-        Event::Cancel | Event::Retry => return Err(Dropped::Refused(state)),
+        JobEvent::Cancel if is_open => (Life { cancel: true, ..from }, vec![JobEffect::SendCancel]),
+        JobEvent::Retry if matches!(state, JobState::Failed | JobState::Cancelled) => (ended(JobState::Queued), vec![]),
+        JobEvent::Cancel | JobEvent::Retry => return Err(Dropped::Refused(state)),
         _ => return Err(Dropped::Stale),
     };
     Ok(next)
 }
 
-fn rejected(from: Life, reason: RejectReason) -> (Life, Vec<Effect>) {
+fn rejected(from: Life, reason: RejectReason) -> (Life, Vec<JobEffect>) {
     let ended = |state| Life { state, cancel: false, ..from };
     match reason {
         _ if from.cancel => (ended(JobState::Cancelled), vec![]),
-        RejectReason::Busy => (ended(JobState::Queued), vec![Effect::Wait]),
+        RejectReason::Busy => (ended(JobState::Queued), vec![JobEffect::Wait]),
         _ => (ended(JobState::Failed), vec![]),
     }
 }
@@ -226,11 +226,11 @@ const fn state_of(phase: JobPhase, before: JobState) -> JobState {
     }
 }
 
-fn returned(from: Life, back: Back) -> (Life, Vec<Effect>) {
+fn returned(from: Life, back: Back) -> (Life, Vec<JobEffect>) {
     let ended = Life { state: JobState::Cancelled, cancel: false, ..from };
     match back {
         Back::Has(of, phase) if of == from.attempt => {
-            let effect = if from.cancel { Effect::SendCancel } else { Effect::SendOrder };
+            let effect = if from.cancel { JobEffect::SendCancel } else { JobEffect::SendOrder };
             (Life { state: state_of(phase, from.state), ..from }, vec![effect])
         }
         Back::HasResult(of) if of == from.attempt => match from.state {
@@ -239,7 +239,7 @@ fn returned(from: Life, back: Back) -> (Life, Vec<Effect>) {
         },
         // What it has of an older try is replaced by the order, or nothing at all is there.
         _ if from.cancel => (ended, vec![]),
-        _ => (Life { state: JobState::Assigned, ..from }, vec![Effect::SendOrder]),
+        _ => (Life { state: JobState::Assigned, ..from }, vec![JobEffect::SendOrder]),
     }
 }
 

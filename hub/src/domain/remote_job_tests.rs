@@ -20,24 +20,24 @@ fn reason() -> impl Strategy<Value = RejectReason> {
     prop_oneof![Just(RejectReason::Busy), Just(RejectReason::Disk), Just(RejectReason::Policy)]
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> impl Strategy<Value = JobEvent> {
     let attempt = 0_u32..5;
     prop_oneof![
-        6 => Just(Event::Assign),
-        3 => attempt.clone().prop_map(Event::Accepted),
-        2 => (attempt.clone(), reason()).prop_map(|(of, reason)| Event::Rejected(of, reason)),
-        4 => (attempt.clone(), phase()).prop_map(|(of, phase)| Event::Progress(of, phase)),
-        4 => (attempt.clone(), ending()).prop_map(|(of, ending)| Event::Result(of, ending)),
-        2 => Just(Event::LeaseOver),
+        6 => Just(JobEvent::Assign),
+        3 => attempt.clone().prop_map(JobEvent::Accepted),
+        2 => (attempt.clone(), reason()).prop_map(|(of, reason)| JobEvent::Rejected(of, reason)),
+        4 => (attempt.clone(), phase()).prop_map(|(of, phase)| JobEvent::Progress(of, phase)),
+        4 => (attempt.clone(), ending()).prop_map(|(of, ending)| JobEvent::Result(of, ending)),
+        2 => Just(JobEvent::LeaseOver),
         3 => prop_oneof![
             (attempt.clone(), phase()).prop_map(|(of, phase)| Back::Has(of, phase)),
             attempt.prop_map(Back::HasResult),
             Just(Back::Nothing)
-        ].prop_map(Event::Back),
-        1 => Just(Event::Impossible),
-        2 => Just(Event::Cancel),
-        1 => Just(Event::CancelOverdue),
-        2 => Just(Event::Retry),
+        ].prop_map(JobEvent::Back),
+        1 => Just(JobEvent::Impossible),
+        2 => Just(JobEvent::Cancel),
+        1 => Just(JobEvent::CancelOverdue),
+        2 => Just(JobEvent::Retry),
     ]
 }
 
@@ -51,11 +51,11 @@ proptest! {
             let Ok((next, effects)) = step(now, event) else { continue };
             prop_assert!(next.attempt >= now.attempt, "tries are never numbered back");
             if next.attempt > now.attempt {
-                prop_assert_eq!(event, Event::Assign, "only an order begins a try");
-                prop_assert!(effects.contains(&Effect::SendOrder));
+                prop_assert_eq!(event, JobEvent::Assign, "only an order begins a try");
+                prop_assert!(effects.contains(&JobEffect::SendOrder));
             }
             if now.state.is_final() && next.state != now.state {
-                prop_assert_eq!(event, Event::Retry, "what has ended stays ended until a person asks");
+                prop_assert_eq!(event, JobEvent::Retry, "what has ended stays ended until a person asks");
                 prop_assert!(now.state != JobState::Succeeded, "nothing is done twice");
                 starts += 1;
             }
@@ -63,11 +63,11 @@ proptest! {
                 endings += 1;
                 prop_assert!(endings <= starts, "one start, one ending");
             }
-            if let Event::Result(of, _) = event {
-                prop_assert_eq!(&effects, &vec![Effect::AckResult(of)], "the agent may always forget");
+            if let JobEvent::Result(of, _) = event {
+                prop_assert_eq!(&effects, &vec![JobEffect::AckResult(of)], "the agent may always forget");
                 prop_assert!(of == now.attempt || next == now, "a stale result changes nothing");
             }
-            if let Event::Progress(of, _) = event {
+            if let JobEvent::Progress(of, _) = event {
                 prop_assert_eq!(of, now.attempt);
             }
             prop_assert!(!next.cancel || next.state.is_with_agent(), "only an agent can be asked to stop");
@@ -81,7 +81,7 @@ proptest! {
     #[test]
     fn every_event_may_come_twice(events in proptest::collection::vec(event(), 0..60)) {
         // What a person does is not repeated by a network, and an order is the hub's own.
-        let is_the_hubs = |event| matches!(event, Event::Assign | Event::Cancel | Event::Retry | Event::Impossible);
+        let is_the_hubs = |event| matches!(event, JobEvent::Assign | JobEvent::Cancel | JobEvent::Retry | JobEvent::Impossible);
         let (mut once, mut twice) = (Life::NEW, Life::NEW);
         for event in events {
             once = step(once, event).map_or(once, |(next, _)| next);
@@ -99,63 +99,63 @@ proptest! {
         for event in events {
             now = step(now, event).map_or(now, |(next, _)| next);
         }
-        for event in [Event::Cancel, Event::CancelOverdue] {
+        for event in [JobEvent::Cancel, JobEvent::CancelOverdue] {
             now = step(now, event).map_or(now, |(next, _)| next);
         }
         prop_assert!(now.state.is_final());
     }
 }
 
-fn run(events: &[Event]) -> Life {
+fn run(events: &[JobEvent]) -> Life {
     events.iter().fold(Life::NEW, |now, event| step(now, *event).unwrap().0)
 }
 
 #[test]
 fn the_usual_way() {
     let life = run(&[
-        Event::Assign,
-        Event::Accepted(1),
-        Event::Progress(1, JobPhase::Running),
-        Event::Progress(1, JobPhase::Verifying),
-        Event::Result(1, Ending::Succeeded),
+        JobEvent::Assign,
+        JobEvent::Accepted(1),
+        JobEvent::Progress(1, JobPhase::Running),
+        JobEvent::Progress(1, JobPhase::Verifying),
+        JobEvent::Result(1, Ending::Succeeded),
     ]);
     assert_eq!(life, Life { state: JobState::Succeeded, attempt: 1, cancel: false });
-    let (again, effects) = step(life, Event::Result(1, Ending::Succeeded)).unwrap();
-    assert_eq!((again, effects), (life, vec![Effect::AckResult(1)]));
+    let (again, effects) = step(life, JobEvent::Result(1, Ending::Succeeded)).unwrap();
+    assert_eq!((again, effects), (life, vec![JobEffect::AckResult(1)]));
 }
 
 #[test]
 fn an_agent_that_comes_back_goes_on_and_gets_fresh_tokens() {
-    let unknown = run(&[Event::Assign, Event::Progress(1, JobPhase::Running), Event::LeaseOver]);
+    let unknown = run(&[JobEvent::Assign, JobEvent::Progress(1, JobPhase::Running), JobEvent::LeaseOver]);
     assert_eq!(unknown.state, JobState::Unknown);
-    let (back, effects) = step(unknown, Event::Back(Back::Has(1, JobPhase::Verifying))).unwrap();
-    assert_eq!((back.state, back.attempt, effects), (JobState::Verifying, 1, vec![Effect::SendOrder]));
+    let (back, effects) = step(unknown, JobEvent::Back(Back::Has(1, JobPhase::Verifying))).unwrap();
+    assert_eq!((back.state, back.attempt, effects), (JobState::Verifying, 1, vec![JobEffect::SendOrder]));
 }
 
 #[test]
 fn an_order_that_never_arrived_is_sent_again_as_the_same_try() {
-    let assigned = run(&[Event::Assign]);
-    let (again, effects) = step(assigned, Event::Back(Back::Nothing)).unwrap();
-    assert_eq!((again, effects), (assigned, vec![Effect::SendOrder]));
+    let assigned = run(&[JobEvent::Assign]);
+    let (again, effects) = step(assigned, JobEvent::Back(Back::Nothing)).unwrap();
+    assert_eq!((again, effects), (assigned, vec![JobEffect::SendOrder]));
 }
 
 #[test]
 fn a_cancel_survives_the_way_and_success_wins_over_it() {
-    let asked = run(&[Event::Assign, Event::Accepted(1), Event::Cancel]);
+    let asked = run(&[JobEvent::Assign, JobEvent::Accepted(1), JobEvent::Cancel]);
     assert!(asked.cancel && asked.state == JobState::Assigned);
-    assert_eq!(step(asked, Event::Back(Back::Has(1, JobPhase::Running))).unwrap().1, [Effect::SendCancel]);
-    assert_eq!(step(asked, Event::Back(Back::Nothing)).unwrap().0.state, JobState::Cancelled);
-    assert_eq!(step(asked, Event::LeaseOver).unwrap().0.state, JobState::Cancelled);
-    assert_eq!(step(asked, Event::Result(1, Ending::Succeeded)).unwrap().0.state, JobState::Succeeded);
-    assert_eq!(step(asked, Event::Result(1, Ending::Failed)).unwrap().0.state, JobState::Cancelled);
+    assert_eq!(step(asked, JobEvent::Back(Back::Has(1, JobPhase::Running))).unwrap().1, [JobEffect::SendCancel]);
+    assert_eq!(step(asked, JobEvent::Back(Back::Nothing)).unwrap().0.state, JobState::Cancelled);
+    assert_eq!(step(asked, JobEvent::LeaseOver).unwrap().0.state, JobState::Cancelled);
+    assert_eq!(step(asked, JobEvent::Result(1, Ending::Succeeded)).unwrap().0.state, JobState::Succeeded);
+    assert_eq!(step(asked, JobEvent::Result(1, Ending::Failed)).unwrap().0.state, JobState::Cancelled);
 }
 
 #[test]
 fn a_busy_agent_is_asked_again_later_and_with_another_try() {
-    let assigned = run(&[Event::Assign]);
-    let (queued, effects) = step(assigned, Event::Rejected(1, RejectReason::Busy)).unwrap();
-    assert_eq!((queued.state, effects), (JobState::Queued, vec![Effect::Wait]));
-    assert_eq!(step(queued, Event::Assign).unwrap().0.attempt, 2);
-    assert_eq!(step(queued, Event::Progress(1, JobPhase::Running)), Err(Dropped::Stale));
-    assert_eq!(step(assigned, Event::Rejected(1, RejectReason::Disk)).unwrap().0.state, JobState::Failed);
+    let assigned = run(&[JobEvent::Assign]);
+    let (queued, effects) = step(assigned, JobEvent::Rejected(1, RejectReason::Busy)).unwrap();
+    assert_eq!((queued.state, effects), (JobState::Queued, vec![JobEffect::Wait]));
+    assert_eq!(step(queued, JobEvent::Assign).unwrap().0.attempt, 2);
+    assert_eq!(step(queued, JobEvent::Progress(1, JobPhase::Running)), Err(Dropped::Stale));
+    assert_eq!(step(assigned, JobEvent::Rejected(1, RejectReason::Disk)).unwrap().0.state, JobState::Failed);
 }

@@ -70,9 +70,7 @@ impl fmt::Display for Root {
 /// A value for each root.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PerRoot<T> {
-    /// For Local.
     pub local: T,
-    /// For the Lake.
     pub lake: T,
 }
 

@@ -28,7 +28,6 @@ const MAX_DTYPES: usize = 32;
 /// What a header tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct SafetensorsSummary {
-    /// Tensors.
     pub n_tensors: u64,
     /// Numbers in all tensors.
     pub n_parameters: u64,

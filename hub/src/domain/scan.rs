@@ -55,7 +55,6 @@ impl Default for RootScan {
 /// Something that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ScanError {
-    /// Where.
     pub root: Root,
     /// The folder or file, `""` for the root's own folder.
     pub path: String,

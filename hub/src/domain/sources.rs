@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use shared_protocol::Blake3;
 
 pub use record::{Address, Facts, Record, Unusable};
-pub use verdict::{CheckStatus, Standing, Verdict};
+pub use verdict::{CheckStatus, SourceVerdict, Standing};
 
 /// The version of the file's form.
 const VERSION: u64 = 1;

@@ -72,9 +72,7 @@ pub struct Base {
     pub name: String,
     /// The folders, the largest first.
     pub folders: Vec<String>,
-    /// Files.
     pub n_files: u64,
-    /// Bytes.
     pub size_bytes: u64,
 }
 

@@ -92,7 +92,7 @@ fn shortened(text: &str, max_bytes: usize) -> &str {
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
     use super::*;
-    use crate::domain::exclusion::{Entry, of_entry};
+    use crate::domain::exclusion::{NameKind, of_entry};
 
     #[test]
     fn every_name_leads_to_its_owner_and_is_no_part_of_the_library() {
@@ -107,14 +107,14 @@ mod tests {
             ];
             for (made, owner) in cases {
                 assert_eq!(owner_of(&made), Some(owner), "{made}");
-                assert!(made.len() <= MAX_PART && of_entry(None, &made, Entry::File).is_some(), "{made}");
+                assert!(made.len() <= MAX_PART && of_entry(None, &made, NameKind::File).is_some(), "{made}");
             }
         }
         for own in OWN_FILES {
             for file in [own.to_owned(), format!("{own}.bak")] {
                 let made = new_name(&file);
                 assert_eq!(owner_of(&made), Some(Owner::Hub), "{made}");
-                assert!(of_entry(None, &made, Entry::File).is_some(), "{made}");
+                assert!(of_entry(None, &made, NameKind::File).is_some(), "{made}");
             }
         }
     }

@@ -18,7 +18,6 @@ use super::retry::RetryPolicy;
 pub enum TransferState {
     /// Its turn has not come.
     Queued,
-    /// A worker has it.
     Running,
     /// Held by a person; what was copied is kept.
     Paused,
@@ -59,7 +58,7 @@ pub enum Stop {
 
 /// Everything that decides what may happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct TransferProgress {
     pub state: TransferState,
     /// A request to the worker; only while running.
     pub stop: Option<Stop>,
@@ -68,7 +67,7 @@ pub struct Progress {
 }
 
 #[cfg(test)]
-impl Progress {
+impl TransferProgress {
     /// A transfer that was just made.
     pub const NEW: Self = Self { state: TransferState::Queued, stop: None, attempts: 0 };
 }
@@ -92,7 +91,7 @@ pub enum Failure {
 
 /// What happens to a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+pub enum TransferEvent {
     /// A worker takes it.
     Claim,
     /// The worker has finished and the result is on the disk.
@@ -115,7 +114,7 @@ pub enum Event {
 
 /// What the queue has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum TransferEffect {
     /// Tell the worker to stop.
     StopWorker,
     /// Remove what was written so far.
@@ -131,55 +130,72 @@ pub enum Effect {
 /// The event does not fit the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a transfer that is {} can't do that", .0.as_str())]
-pub struct Refused(pub TransferState);
+pub struct TransferRefused(pub TransferState);
 
 /// What follows from an event.
-pub fn step(from: Progress, event: Event, policy: &RetryPolicy) -> Result<(Progress, Vec<Effect>), Refused> {
+pub fn step(
+    from: TransferProgress,
+    event: TransferEvent,
+    policy: &RetryPolicy,
+) -> Result<(TransferProgress, Vec<TransferEffect>), TransferRefused> {
     use TransferState as S;
-    let to = |state| Progress { state, stop: None, ..from };
+    let to = |state| TransferProgress { state, stop: None, ..from };
     let next = match (from.state, event) {
-        (S::Queued, Event::Claim) => (to(S::Running), vec![]),
+        (S::Queued, TransferEvent::Claim) => (to(S::Running), vec![]),
 
-        (S::Running, Event::Succeeded) => (to(S::Completed), vec![]),
-        (S::Running, Event::Stopped | Event::Interrupted) => stopped(from),
-        (S::Running, Event::Failed(_)) if from.stop.is_some() => stopped(from),
-        (S::Running, Event::Failed(failure)) => failed(from, failure, policy),
-        (S::Running, Event::Pause) if from.stop == Some(Stop::Cancel) => return Err(Refused(from.state)),
-        (S::Running, Event::Pause) => (Progress { stop: Some(Stop::Pause), ..from }, vec![Effect::StopWorker]),
-        (S::Running, Event::Cancel) => (Progress { stop: Some(Stop::Cancel), ..from }, vec![Effect::StopWorker]),
-
-        (S::Queued | S::Waiting, Event::Pause) => (to(S::Paused), vec![]),
-        (S::Waiting, Event::Resume | Event::Retry) | (S::Paused, Event::Resume) => (to(S::Queued), vec![]),
-        (S::Queued | S::Waiting | S::Paused, Event::Cancel) => (to(S::Cancelled), vec![Effect::RemovePart]),
-        (S::Failed | S::Cancelled, Event::Retry) => {
-            (Progress { attempts: 0, ..to(S::Queued) }, vec![Effect::StartOver])
+        (S::Running, TransferEvent::Succeeded) => (to(S::Completed), vec![]),
+        (S::Running, TransferEvent::Stopped | TransferEvent::Interrupted) => stopped(from),
+        (S::Running, TransferEvent::Failed(_)) if from.stop.is_some() => stopped(from),
+        (S::Running, TransferEvent::Failed(failure)) => failed(from, failure, policy),
+        (S::Running, TransferEvent::Pause) if from.stop == Some(Stop::Cancel) => {
+            return Err(TransferRefused(from.state));
         }
-        (state, _) => return Err(Refused(state)),
+        (S::Running, TransferEvent::Pause) => {
+            (TransferProgress { stop: Some(Stop::Pause), ..from }, vec![TransferEffect::StopWorker])
+        }
+        (S::Running, TransferEvent::Cancel) => {
+            (TransferProgress { stop: Some(Stop::Cancel), ..from }, vec![TransferEffect::StopWorker])
+        }
+
+        (S::Queued | S::Waiting, TransferEvent::Pause) => (to(S::Paused), vec![]),
+        (S::Waiting, TransferEvent::Resume | TransferEvent::Retry) | (S::Paused, TransferEvent::Resume) => {
+            (to(S::Queued), vec![])
+        }
+        (S::Queued | S::Waiting | S::Paused, TransferEvent::Cancel) => {
+            (to(S::Cancelled), vec![TransferEffect::RemovePart])
+        }
+        (S::Failed | S::Cancelled, TransferEvent::Retry) => {
+            (TransferProgress { attempts: 0, ..to(S::Queued) }, vec![TransferEffect::StartOver])
+        }
+        (state, _) => return Err(TransferRefused(state)),
     };
     Ok(next)
 }
 
 /// The worker is gone: what it was asked for is done now; without a request it takes its turn again.
-fn stopped(from: Progress) -> (Progress, Vec<Effect>) {
-    let to = |state| Progress { state, stop: None, ..from };
+fn stopped(from: TransferProgress) -> (TransferProgress, Vec<TransferEffect>) {
+    let to = |state| TransferProgress { state, stop: None, ..from };
     match from.stop {
         Some(Stop::Pause) => (to(TransferState::Paused), vec![]),
-        Some(Stop::Cancel) => (to(TransferState::Cancelled), vec![Effect::RemovePart]),
+        Some(Stop::Cancel) => (to(TransferState::Cancelled), vec![TransferEffect::RemovePart]),
         None => (to(TransferState::Queued), vec![]),
     }
 }
 
-fn failed(from: Progress, failure: Failure, policy: &RetryPolicy) -> (Progress, Vec<Effect>) {
-    let to = |state| Progress { state, stop: None, ..from };
+fn failed(from: TransferProgress, failure: Failure, policy: &RetryPolicy) -> (TransferProgress, Vec<TransferEffect>) {
+    let to = |state| TransferProgress { state, stop: None, ..from };
     match failure {
-        Failure::InUse | Failure::MountFull => (to(TransferState::Waiting), vec![Effect::WakeAfter(policy.in_use)]),
-        Failure::Offline => (to(TransferState::Waiting), vec![Effect::WakeAfter(policy.offline)]),
-        Failure::DiskFull => (to(TransferState::Queued), vec![Effect::PauseQueue]),
-        Failure::Final => (to(TransferState::Failed), vec![Effect::RemovePart]),
+        Failure::InUse | Failure::MountFull => {
+            (to(TransferState::Waiting), vec![TransferEffect::WakeAfter(policy.in_use)])
+        }
+        Failure::Offline => (to(TransferState::Waiting), vec![TransferEffect::WakeAfter(policy.offline)]),
+        Failure::DiskFull => (to(TransferState::Queued), vec![TransferEffect::PauseQueue]),
+        Failure::Final => (to(TransferState::Failed), vec![TransferEffect::RemovePart]),
         Failure::Transient => match policy.delay_after(from.attempts) {
-            Some(delay) => {
-                (Progress { attempts: from.attempts + 1, ..to(TransferState::Waiting) }, vec![Effect::WakeAfter(delay)])
-            }
+            Some(delay) => (
+                TransferProgress { attempts: from.attempts + 1, ..to(TransferState::Waiting) },
+                vec![TransferEffect::WakeAfter(delay)],
+            ),
             None => (to(TransferState::Failed), vec![]),
         },
     }
@@ -192,17 +208,17 @@ mod tests {
 
     use super::*;
 
-    fn event() -> impl Strategy<Value = Event> {
+    fn event() -> impl Strategy<Value = TransferEvent> {
         prop_oneof![
-            4 => Just(Event::Claim),
-            1 => Just(Event::Succeeded),
+            4 => Just(TransferEvent::Claim),
+            1 => Just(TransferEvent::Succeeded),
             3 => prop_oneof![
                 Just(Failure::InUse), Just(Failure::DiskFull), Just(Failure::MountFull), Just(Failure::Offline),
                 Just(Failure::Transient), Just(Failure::Final)
-            ].prop_map(Event::Failed),
-            2 => Just(Event::Stopped),
-            2 => Just(Event::Interrupted),
-            2 => prop_oneof![Just(Event::Pause), Just(Event::Resume), Just(Event::Cancel), Just(Event::Retry)],
+            ].prop_map(TransferEvent::Failed),
+            2 => Just(TransferEvent::Stopped),
+            2 => Just(TransferEvent::Interrupted),
+            2 => prop_oneof![Just(TransferEvent::Pause), Just(TransferEvent::Resume), Just(TransferEvent::Cancel), Just(TransferEvent::Retry)],
         ]
     }
 
@@ -211,21 +227,21 @@ mod tests {
     proptest! {
         #[test]
         fn every_history_keeps_the_promises(events in proptest::collection::vec(event(), 0..60)) {
-            let mut now = Progress::NEW;
+            let mut now = TransferProgress::NEW;
             for event in events {
                 let Ok((next, effects)) = step(now, event, &POLICY) else { continue };
                 prop_assert!(next.stop.is_none() || next.state == TransferState::Running, "only a worker can be asked");
                 prop_assert!(next.attempts <= POLICY.tries, "no try beyond the limit");
                 prop_assert_eq!(
                     next.state == TransferState::Waiting && now.state == TransferState::Running,
-                    effects.iter().any(|e| matches!(e, Effect::WakeAfter(_))),
+                    effects.iter().any(|e| matches!(e, TransferEffect::WakeAfter(_))),
                     "whoever waits is woken"
                 );
                 if next.state == TransferState::Cancelled {
-                    prop_assert!(effects.contains(&Effect::RemovePart), "a cancelled transfer leaves nothing");
+                    prop_assert!(effects.contains(&TransferEffect::RemovePart), "a cancelled transfer leaves nothing");
                 }
                 if now.state.is_final() {
-                    prop_assert_eq!(event, Event::Retry, "what has ended stays ended until someone asks");
+                    prop_assert_eq!(event, TransferEvent::Retry, "what has ended stays ended until someone asks");
                     prop_assert!(now.state != TransferState::Completed, "nothing is done twice");
                 }
                 if next.state == TransferState::Running && now.state != TransferState::Running {
@@ -237,11 +253,11 @@ mod tests {
 
         #[test]
         fn every_transfer_can_end(events in proptest::collection::vec(event(), 0..40)) {
-            let mut now = Progress::NEW;
+            let mut now = TransferProgress::NEW;
             for event in events {
                 if let Ok((next, _)) = step(now, event, &POLICY) { now = next; }
             }
-            for event in [Event::Cancel, Event::Stopped] {
+            for event in [TransferEvent::Cancel, TransferEvent::Stopped] {
                 if let Ok((next, _)) = step(now, event, &POLICY) { now = next; }
             }
             prop_assert!(now.state.is_final());
@@ -250,30 +266,30 @@ mod tests {
 
     #[test]
     fn success_wins_over_a_late_cancel() {
-        let (running, _) = step(Progress::NEW, Event::Claim, &POLICY).unwrap();
-        let (asked, effects) = step(running, Event::Cancel, &POLICY).unwrap();
-        assert_eq!(effects, [Effect::StopWorker]);
-        let (done, _) = step(asked, Event::Succeeded, &POLICY).unwrap();
+        let (running, _) = step(TransferProgress::NEW, TransferEvent::Claim, &POLICY).unwrap();
+        let (asked, effects) = step(running, TransferEvent::Cancel, &POLICY).unwrap();
+        assert_eq!(effects, [TransferEffect::StopWorker]);
+        let (done, _) = step(asked, TransferEvent::Succeeded, &POLICY).unwrap();
         assert_eq!(done.state, TransferState::Completed, "the file is there: saying otherwise would be a lie");
     }
 
     #[test]
     fn a_kill_in_the_middle_queues_again_without_costing_a_try() {
-        let (running, _) = step(Progress::NEW, Event::Claim, &POLICY).unwrap();
-        assert_eq!(step(running, Event::Interrupted, &POLICY).unwrap(), (Progress::NEW, vec![]));
+        let (running, _) = step(TransferProgress::NEW, TransferEvent::Claim, &POLICY).unwrap();
+        assert_eq!(step(running, TransferEvent::Interrupted, &POLICY).unwrap(), (TransferProgress::NEW, vec![]));
     }
 
     #[test]
     fn transient_failures_use_up_the_tries() {
-        let mut now = Progress::NEW;
+        let mut now = TransferProgress::NEW;
         for _ in 0..POLICY.tries {
-            now = step(now, Event::Claim, &POLICY).unwrap().0;
-            now = step(now, Event::Failed(Failure::Transient), &POLICY).unwrap().0;
+            now = step(now, TransferEvent::Claim, &POLICY).unwrap().0;
+            now = step(now, TransferEvent::Failed(Failure::Transient), &POLICY).unwrap().0;
             assert_eq!(now.state, TransferState::Waiting);
-            now = step(now, Event::Resume, &POLICY).unwrap().0;
+            now = step(now, TransferEvent::Resume, &POLICY).unwrap().0;
         }
-        now = step(now, Event::Claim, &POLICY).unwrap().0;
-        now = step(now, Event::Failed(Failure::Transient), &POLICY).unwrap().0;
+        now = step(now, TransferEvent::Claim, &POLICY).unwrap().0;
+        now = step(now, TransferEvent::Failed(Failure::Transient), &POLICY).unwrap().0;
         assert_eq!(now.state, TransferState::Failed);
     }
 }

@@ -65,7 +65,6 @@ impl TypedFolder {
         Ok(Self { typed: text.to_owned(), below, absolute })
     }
 
-    /// What was typed.
     pub fn typed(&self) -> &str {
         &self.typed
     }

@@ -17,7 +17,6 @@ pub enum At<'a> {
 }
 
 impl<'a> At<'a> {
-    /// For messages.
     pub fn path(self) -> &'a Path {
         match self {
             Self::Path(path) => path,

@@ -9,7 +9,7 @@
 use shared_protocol::Blake3;
 
 use crate::fs::content::{self, Buffers, ContentHash, Source};
-use crate::fs::entry::{Entry, Identity, several_names};
+use crate::fs::entry::{Entry, FileIdentity, several_names};
 use crate::fs::rename::TouchError;
 use crate::fs::{FileStamp, Flow, FsError};
 
@@ -24,7 +24,6 @@ mod reserve;
 
 use part::Part;
 
-/// What to copy and how.
 #[derive(Debug, Clone, Copy)]
 pub struct CopyRequest<'a> {
     /// The file to copy.
@@ -75,7 +74,7 @@ pub struct CopiedPart {
     /// The part file's stamp, which the final file keeps.
     pub stamp: FileStamp,
     /// Which file it is: no other is given the final name.
-    pub identity: Identity,
+    pub identity: FileIdentity,
 }
 
 /// Why there is no complete part file.
@@ -174,7 +173,7 @@ pub fn sync_part(part: &Entry) -> Result<(), FsError> {
 
 /// Gives a complete part file its final name, unless that is taken; it has to be the file that was written.
 /// The folder's sync is the caller's, so that one serves many files.
-pub fn finish_part(part: &Entry, identity: &Identity, dest: &Entry) -> Result<(), FsError> {
+pub fn finish_part(part: &Entry, identity: &FileIdentity, dest: &Entry) -> Result<(), FsError> {
     let now = part.identity()?;
     if !now.is(identity) || now.n_links != 1 {
         return Err(several_names(part.path()));

@@ -45,7 +45,7 @@ pub use root::OpenRoot;
 
 /// What kind of thing has a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A regular file.
     File,
     Folder,
@@ -55,25 +55,23 @@ pub enum Kind {
     Other,
 }
 
-/// What has a name.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Found {
-    pub kind: Kind,
+pub struct FoundEntry {
+    pub kind: EntryKind,
     /// Its size and time.
     pub stamp: FileStamp,
 }
 
 /// Which file or folder it is, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct FileIdentity {
     pub device: u64,
-    /// The number on it.
     pub file: u64,
     /// Names that it has.
     pub n_links: u64,
 }
 
-impl Identity {
+impl FileIdentity {
     /// Whether both are one file, however many names it has.
     pub const fn is(&self, other: &Self) -> bool {
         self.device == other.device && self.file == other.file
@@ -108,7 +106,6 @@ impl Entry {
         &self.folder
     }
 
-    /// The name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -123,7 +120,7 @@ impl Entry {
     }
 
     /// What has the name; none if nothing has.
-    pub fn look(&self) -> Result<Option<Found>, FsError> {
+    pub fn look(&self) -> Result<Option<FoundEntry>, FsError> {
         self.folder.look(&self.name).map_err(self.at("look at"))
     }
 
@@ -131,8 +128,8 @@ impl Entry {
     pub fn stamp_if_there(&self) -> Result<Option<FileStamp>, FsError> {
         match self.look()? {
             None => Ok(None),
-            Some(Found { kind: Kind::File, stamp }) => Ok(Some(stamp)),
-            Some(Found { kind: Kind::Link, .. }) => Err(is_link(&self.path)),
+            Some(FoundEntry { kind: EntryKind::File, stamp }) => Ok(Some(stamp)),
+            Some(FoundEntry { kind: EntryKind::Link, .. }) => Err(is_link(&self.path)),
             Some(_) => Err(not_a_file(&self.path)),
         }
     }
@@ -142,8 +139,7 @@ impl Entry {
         self.stamp_if_there()?.ok_or_else(|| FsError::new("look at", &self.path, ErrorKind::NotFound.into()))
     }
 
-    /// Which file it is.
-    pub fn identity(&self) -> Result<Identity, FsError> {
+    pub fn identity(&self) -> Result<FileIdentity, FsError> {
         system::identity_of(self.folder.handle(), &self.name).map_err(self.at("look at"))
     }
 
@@ -230,7 +226,7 @@ impl Entry {
 }
 
 /// Which file a handle leads to.
-pub(in crate::fs) fn identity(file: &File, path: &Path) -> Result<Identity, FsError> {
+pub(in crate::fs) fn identity(file: &File, path: &Path) -> Result<FileIdentity, FsError> {
     system::identity(file).map_err(FsError::at("look at", path))
 }
 

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use shared_protocol::RelPath;
 
-use crate::domain::exclusion::{self, Entry, Exclusion};
+use crate::domain::exclusion::{self, Exclusion, NameKind};
 use crate::domain::included_link::IncludedLink;
 use crate::fs::confine::ensure_no_links;
 use crate::fs::entry::link::follow;
@@ -15,7 +15,7 @@ use crate::fs::{RootDir, verbatim};
 
 /// Why a link can't be included.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum LinkRefusal {
     /// Nothing has this name.
     #[error("There is nothing at \"{0}\".")]
     NotThere(RelPath),
@@ -24,15 +24,10 @@ pub enum Refusal {
     NoLink(RelPath),
     /// It can't be looked at, or lies behind a link itself.
     #[error("\"{path}\" can't be included: {why}. Only links that lie in the root itself can be.")]
-    Behind {
-        /// The link.
-        path: RelPath,
-        why: String,
-    },
+    Behind { path: RelPath, why: String },
     /// What it leads to is not there.
     #[error("The folder that \"{path}\" leads to can't be reached: {cause}. Is its disk mounted?")]
     Unreachable {
-        /// The link.
         path: RelPath,
         /// What the system said.
         cause: io::Error,
@@ -42,18 +37,11 @@ pub enum Refusal {
     NoFolder(RelPath),
     /// A name that is left alone by rule.
     #[error("\"{path}\" leads into {place}, and that is no part of a library: {why}.")]
-    Excluded {
-        /// The link.
-        path: RelPath,
-        place: String,
-        why: Exclusion,
-    },
+    Excluded { path: RelPath, place: String, why: Exclusion },
     /// It is, holds, or lies in another folder of the hub's.
     #[error("\"{path}\" leads to {target}, and that {overlap}.")]
     Overlap {
-        /// The link.
         path: RelPath,
-        /// Where it leads.
         target: String,
         /// What is in its way.
         overlap: String,
@@ -77,9 +65,9 @@ pub struct Neighbour {
 
 /// The link of this path with the folder that it leads to now, if that can be included beside all `neighbours`. Follows
 /// the link, which may take as long as its disk does.
-pub fn find(root: &RootDir, path: &RelPath, neighbours: &[Neighbour]) -> Result<IncludedLink, Refusal> {
+pub fn find(root: &RootDir, path: &RelPath, neighbours: &[Neighbour]) -> Result<IncludedLink, LinkRefusal> {
     if let Some(around) = path.parent() {
-        let behind = |why: String| Refusal::Behind { path: path.clone(), why };
+        let behind = |why: String| LinkRefusal::Behind { path: path.clone(), why };
         ensure_no_links(root, &around).map_err(|error| behind(error.to_string()))?;
         if let Some(link) = root.links().above(around.as_str()) {
             return Err(behind(format!("it lies behind the link {}", link.path())));
@@ -88,27 +76,27 @@ pub fn find(root: &RootDir, path: &RelPath, neighbours: &[Neighbour]) -> Result<
     let full = root.resolve(path);
     match fs::symlink_metadata(&full) {
         Ok(found) if found.file_type().is_symlink() => {}
-        Ok(_) => return Err(Refusal::NoLink(path.clone())),
-        Err(_) => return Err(Refusal::NotThere(path.clone())),
+        Ok(_) => return Err(LinkRefusal::NoLink(path.clone())),
+        Err(_) => return Err(LinkRefusal::NotThere(path.clone())),
     }
-    if let Some(excluded) = exclusion::of_path(path, Entry::Folder) {
-        return Err(Refusal::Excluded { path: path.clone(), place: excluded.place, why: excluded.exclusion });
+    if let Some(excluded) = exclusion::of_path(path, NameKind::Folder) {
+        return Err(LinkRefusal::Excluded { path: path.clone(), place: excluded.place, why: excluded.exclusion });
     }
-    let leads_to = fs::metadata(&full).map_err(|cause| Refusal::Unreachable { path: path.clone(), cause })?;
+    let leads_to = fs::metadata(&full).map_err(|cause| LinkRefusal::Unreachable { path: path.clone(), cause })?;
     if !leads_to.is_dir() {
-        return Err(Refusal::NoFolder(path.clone()));
+        return Err(LinkRefusal::NoFolder(path.clone()));
     }
-    let (target, identity) = follow(&full).map_err(|cause| Refusal::Unreachable { path: path.clone(), cause })?;
+    let (target, identity) = follow(&full).map_err(|cause| LinkRefusal::Unreachable { path: path.clone(), cause })?;
     if let Some((place, why)) = excluded_on_the_way(&target) {
-        return Err(Refusal::Excluded { path: path.clone(), place, why });
+        return Err(LinkRefusal::Excluded { path: path.clone(), place, why });
     }
     for other in neighbours {
         if let Some(overlap) = overlap(&target, other) {
             let (target, with_link) = (verbatim::shown(&target), other.is_link);
-            return Err(Refusal::Overlap { path: path.clone(), target, overlap, with_link });
+            return Err(LinkRefusal::Overlap { path: path.clone(), target, overlap, with_link });
         }
     }
-    let target = target.to_str().ok_or_else(|| Refusal::NotUnicode(path.clone()))?.to_owned();
+    let target = target.to_str().ok_or_else(|| LinkRefusal::NotUnicode(path.clone()))?.to_owned();
     Ok(IncludedLink { path: path.clone(), target, identity })
 }
 
@@ -120,7 +108,7 @@ fn excluded_on_the_way(target: &Path) -> Option<(String, Exclusion)> {
         so_far.push(part);
         let Component::Normal(name) = part else { continue };
         let name = name.to_string_lossy().into_owned();
-        if let Some(why) = exclusion::of_entry(parent.as_deref(), &name, Entry::Folder) {
+        if let Some(why) = exclusion::of_entry(parent.as_deref(), &name, NameKind::Folder) {
             return Some((verbatim::shown(&so_far), why));
         }
         parent = Some(name);

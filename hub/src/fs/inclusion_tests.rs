@@ -23,7 +23,7 @@ fn neighbours(folder: &Path) -> Vec<Neighbour> {
     vec![of("Local", "local", false), of("Lake", "lake", false), of("the data", "data", false), of("b", "taken", true)]
 }
 
-fn try_link(link: &str, target: &str) -> Result<IncludedLink, Refusal> {
+fn try_link(link: &str, target: &str) -> Result<IncludedLink, LinkRefusal> {
     let places = places();
     let (at, local) = (places.path().join("local").join(link), places.path().join("local"));
     symlink(places.path().join(target), &at).unwrap();
@@ -58,24 +58,27 @@ fn a_link_that_leads_to_what_the_hub_knows_already_is_refused() {
         ("taken/x", "lies in b"),
     ] {
         let refused = try_link("a", target).unwrap_err();
-        assert!(matches!(refused, Refusal::Overlap { .. }) && refused.to_string().contains(why), "{target}: {refused}");
-        assert_eq!(matches!(refused, Refusal::Overlap { with_link: true, .. }), why.ends_with(" b"), "{target}");
+        assert!(
+            matches!(refused, LinkRefusal::Overlap { .. }) && refused.to_string().contains(why),
+            "{target}: {refused}"
+        );
+        assert_eq!(matches!(refused, LinkRefusal::Overlap { with_link: true, .. }), why.ends_with(" b"), "{target}");
     }
 }
 
 #[test]
 fn only_a_link_to_a_folder_of_a_library_is_taken() {
-    assert!(matches!(try_link("a", "disk/model.pt"), Err(Refusal::NoFolder(_))));
-    assert!(matches!(try_link("a", "no/such"), Err(Refusal::Unreachable { .. })));
+    assert!(matches!(try_link("a", "disk/model.pt"), Err(LinkRefusal::NoFolder(_))));
+    assert!(matches!(try_link("a", "no/such"), Err(LinkRefusal::Unreachable { .. })));
     for (link, target) in [("a", "disk/.Trash-1000"), ("a", "disk/.Trash-1000/files"), (".Trash-7", "disk/sd")] {
         let refused = try_link(link, target).unwrap_err();
-        assert!(matches!(refused, Refusal::Excluded { .. }) && refused.to_string().contains("trash"), "{refused}");
+        assert!(matches!(refused, LinkRefusal::Excluded { .. }) && refused.to_string().contains("trash"), "{refused}");
     }
     let places = places();
     let root = RootDir::open(&places.path().join("local")).unwrap();
     let try_path = |path: &str| find(&root, &RelPath::parse(path).unwrap(), &[]);
-    assert!(matches!(try_path("loras"), Err(Refusal::NoLink(_))));
-    assert!(matches!(try_path("no-such"), Err(Refusal::NotThere(_))));
+    assert!(matches!(try_path("loras"), Err(LinkRefusal::NoLink(_))));
+    assert!(matches!(try_path("no-such"), Err(LinkRefusal::NotThere(_))));
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn a_link_behind_a_link_is_refused() {
     symlink(places.path().join("disk/more"), places.path().join("disk/sd/b")).unwrap();
     let path = RelPath::parse("a/b").unwrap();
     for root in [RootDir::open(&local).unwrap(), including(&local, &["a"])] {
-        assert!(matches!(find(&root, &path, &[]), Err(Refusal::Behind { .. })));
+        assert!(matches!(find(&root, &path, &[]), Err(LinkRefusal::Behind { .. })));
     }
     assert!(!leads_to_folder(&including(&local, &["a"]), &path));
 }

@@ -26,12 +26,10 @@ impl Link {
         Self { key: included.path.match_key(), included, barred }
     }
 
-    /// Where it lies.
     pub const fn path(&self) -> &RelPath {
         &self.included.path
     }
 
-    /// What was included.
     pub const fn included(&self) -> &IncludedLink {
         &self.included
     }

@@ -76,7 +76,7 @@ pub fn damage(root: &RootDir) -> Result<Option<Damage>, FsError> {
     }
     let text = String::from_utf8_lossy(&bytes);
     let beginning = text.chars().take(60).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    let is_ours_or_no_model = |name: &str| exclusion::of_entry(None, name, exclusion::Entry::Either).is_some();
+    let is_ours_or_no_model = |name: &str| exclusion::of_entry(None, name, exclusion::NameKind::Either).is_some();
     let n_entries = folder.names()?.iter().filter(|name| !is_ours_or_no_model(&name.text)).count();
     Ok(Some(Damage { size_bytes, beginning, n_entries }))
 }

@@ -15,14 +15,14 @@ mod system;
 #[path = "own_folder/windows.rs"]
 mod system;
 
-pub use system::Identity;
+pub use system::FolderNumber;
 
 /// The data folder.
 #[derive(Debug, Clone)]
 pub struct OwnFolder {
     path: PathBuf,
     /// Looked up once it is there: it stays as long as the hub runs.
-    identity: OnceLock<Identity>,
+    identity: OnceLock<FolderNumber>,
 }
 
 impl PartialEq for OwnFolder {
@@ -50,7 +50,7 @@ impl OwnFolder {
     }
 
     /// What it is told apart by; none as long as it does not exist.
-    pub fn identity(&self) -> Option<&Identity> {
+    pub fn identity(&self) -> Option<&FolderNumber> {
         if self.identity.get().is_none()
             && let Ok(found) = system::identity(&self.path)
         {

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::domain::temporary::{Owner, owner_of};
-use crate::fs::entry::{Folder, Kind, OpenRoot};
+use crate::fs::entry::{EntryKind, Folder, OpenRoot};
 use crate::fs::{FsError, RootDir};
 
 /// Removes the temporary files that a hub which was killed left of its own files in the root's folder: of the
@@ -13,7 +13,7 @@ pub fn remove_old_own(root: &RootDir, older_than: Duration) -> Result<usize, FsE
     let folder = Folder::open(&OpenRoot::open(root)?, None)?;
     let mut removed = 0;
     for name in folder.names()? {
-        if name.kind != Kind::File || owner_of(&name.text) != Some(Owner::Hub) {
+        if name.kind != EntryKind::File || owner_of(&name.text) != Some(Owner::Hub) {
             continue;
         }
         let entry = folder.entry(&name.text);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use shared_protocol::ids::RootId;
 
 use crate::fs::entry::OpenRoot;
-use crate::fs::volume::{self, Space};
+use crate::fs::volume::{self, VolumeSpace};
 use crate::fs::{FsError, RootDir, marker};
 
 #[cfg(unix)]
@@ -22,21 +22,18 @@ use windows as system;
 
 /// What a look at a root found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RootStatus {
+pub enum ProbedRoot {
     /// It is there and is the one that was adopted, or none was adopted yet.
     Online {
         /// Room on its volume; none where the system does not know.
-        space: Option<Space>,
+        space: Option<VolumeSpace>,
         /// Whether files can be made in it.
         writable: bool,
         /// Its identity, if it has one.
         id: Option<RootId>,
     },
     /// It can't be reached.
-    Offline {
-        /// For people.
-        why: String,
-    },
+    Offline { why: String },
     /// Another root is in its place.
     Swapped {
         /// The identity found.
@@ -49,48 +46,45 @@ pub enum RootStatus {
         writable: bool,
     },
     /// The mark is there and can't be understood.
-    MarkerDamaged {
-        /// For people.
-        why: String,
-    },
+    MarkerDamaged { why: String },
 }
 
 /// Opens a root to work in it, if it is the expected one. What is opened is what was verified.
-pub fn open(root: &RootDir, expected: Option<RootId>) -> Result<Arc<OpenRoot>, RootStatus> {
+pub fn open(root: &RootDir, expected: Option<RootId>) -> Result<Arc<OpenRoot>, ProbedRoot> {
     let opened = OpenRoot::open(root).and_then(|opened| {
         let id = if expected.is_some() { marker::read_in(&opened)? } else { None };
         Ok((opened, id))
     });
     match opened {
         Ok((opened, id)) if id == expected => Ok(opened),
-        Ok((_, Some(found))) => Err(RootStatus::Swapped { found }),
-        Ok((_, None)) => Err(RootStatus::MarkerMissing { writable: system::is_writable(root.path()) }),
+        Ok((_, Some(found))) => Err(ProbedRoot::Swapped { found }),
+        Ok((_, None)) => Err(ProbedRoot::MarkerMissing { writable: system::is_writable(root.path()) }),
         Err(error) => Err(not_usable(&error)),
     }
 }
 
 /// Looks at a root. `expected` is the identity in the index, if the root was adopted.
-pub fn probe(root: &RootDir, expected: Option<RootId>) -> RootStatus {
+pub fn probe(root: &RootDir, expected: Option<RootId>) -> ProbedRoot {
     look(root, expected).unwrap_or_else(|error| not_usable(&error))
 }
 
-fn not_usable(error: &FsError) -> RootStatus {
+fn not_usable(error: &FsError) -> ProbedRoot {
     let why = error.to_string();
     if error.cause.kind() == ErrorKind::InvalidData {
-        RootStatus::MarkerDamaged { why }
+        ProbedRoot::MarkerDamaged { why }
     } else {
-        RootStatus::Offline { why }
+        ProbedRoot::Offline { why }
     }
 }
 
-fn look(root: &RootDir, expected: Option<RootId>) -> Result<RootStatus, FsError> {
+fn look(root: &RootDir, expected: Option<RootId>) -> Result<ProbedRoot, FsError> {
     root.check_present()?;
     let space = volume::space(root.path())?;
     let writable = system::is_writable(root.path());
     Ok(match marker::read(root)? {
-        id if expected.is_none() || id == expected => RootStatus::Online { space, writable, id },
-        Some(found) => RootStatus::Swapped { found },
-        None => RootStatus::MarkerMissing { writable },
+        id if expected.is_none() || id == expected => ProbedRoot::Online { space, writable, id },
+        Some(found) => ProbedRoot::Swapped { found },
+        None => ProbedRoot::MarkerMissing { writable },
     })
 }
 
@@ -107,21 +101,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("models");
         let root = RootDir::open(&path).unwrap();
-        assert!(matches!(probe(&root, None), RootStatus::Offline { .. }), "not there");
+        assert!(matches!(probe(&root, None), ProbedRoot::Offline { .. }), "not there");
 
         fs::create_dir(&path).unwrap();
-        assert!(matches!(probe(&root, None), RootStatus::Online { writable: true, id: None, .. }));
+        assert!(matches!(probe(&root, None), ProbedRoot::Online { writable: true, id: None, .. }));
         let id = marker::adopt(&root).unwrap();
-        assert!(matches!(probe(&root, Some(id)), RootStatus::Online { id: Some(found), .. } if found == id));
+        assert!(matches!(probe(&root, Some(id)), ProbedRoot::Online { id: Some(found), .. } if found == id));
 
         let other = RootId::new();
-        assert_eq!(probe(&root, Some(other)), RootStatus::Swapped { found: id });
+        assert_eq!(probe(&root, Some(other)), ProbedRoot::Swapped { found: id });
 
         fs::write(path.join(ROOT_MARKER), "{").unwrap();
-        assert!(matches!(probe(&root, Some(id)), RootStatus::MarkerDamaged { .. }));
+        assert!(matches!(probe(&root, Some(id)), ProbedRoot::MarkerDamaged { .. }));
 
         fs::remove_file(path.join(ROOT_MARKER)).unwrap();
-        assert_eq!(probe(&root, Some(id)), RootStatus::MarkerMissing { writable: true });
+        assert_eq!(probe(&root, Some(id)), ProbedRoot::MarkerMissing { writable: true });
     }
 
     #[test]
@@ -130,7 +124,7 @@ mod tests {
         let path = folder.path().join("models");
         fs::write(&path, b"").unwrap();
         let status = probe(&RootDir::open(&path).unwrap(), None);
-        assert!(matches!(status, RootStatus::Offline { why } if why.contains("not a folder")));
+        assert!(matches!(status, ProbedRoot::Offline { why } if why.contains("not a folder")));
     }
 
     #[cfg(target_os = "linux")]
@@ -141,10 +135,10 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let root = RootDir::open(folder.path()).unwrap();
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o500)).unwrap();
-            assert!(matches!(probe(&root, None), RootStatus::Online { writable: false, .. }));
+            assert!(matches!(probe(&root, None), ProbedRoot::Online { writable: false, .. }));
             assert!(marker::adopt(&root).is_err());
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-            assert!(matches!(probe(&root, None), RootStatus::Online { writable: true, .. }));
+            assert!(matches!(probe(&root, None), ProbedRoot::Online { writable: true, .. }));
         });
     }
 }

@@ -12,7 +12,6 @@ use crate::fs::{FileStamp, FsError, head};
 /// A small file as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenFile {
-    /// Its content.
     pub bytes: Vec<u8>,
     /// By which a change is noticed.
     pub stamp: FileStamp,

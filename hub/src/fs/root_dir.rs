@@ -50,19 +50,13 @@ pub enum RootDirError {
     /// The folder is the hub's data folder or lies in it.
     #[error("the hub keeps its database in {data}, and {root} is that folder or lies in it")]
     InDataFolder {
-        /// The folder.
         root: String,
         /// The data folder.
         data: String,
     },
     /// One root lies in the other.
     #[error("one root lies inside the other: {inner} in {outer}")]
-    Nested {
-        /// The one inside.
-        inner: String,
-        /// The one around it.
-        outer: String,
-    },
+    Nested { inner: String, outer: String },
 }
 
 impl RootDir {

@@ -49,7 +49,6 @@ pub struct Bin {
 pub struct Put {
     /// Where it lies; see the top of this file.
     pub trashed: String,
-    /// What it is there.
     pub stamp: FileStamp,
     /// The folder that it left.
     pub from: Arc<Folder>,

@@ -1,6 +1,7 @@
 //! Whether a file is still being downloaded, and whether one is whole: what decides whether it may be
 //! worked on, and take the place of another.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,19 +13,38 @@ use crate::domain::safetensors::{self, MAX_HEADER_BYTES};
 use crate::fs::head::{HeadError, read_head};
 use crate::fs::{FileStamp, FsError, RootDir};
 
-/// Whether a program is still downloading the file, or a folder around it, by what lies beside it.
-pub fn has_control_file(root: &RootDir, path: &RelPath) -> bool {
-    let beside = |full: &PathBuf, ending: &str| {
-        let mut name = full.as_os_str().to_owned();
-        name.push(ending);
-        fs::symlink_metadata(PathBuf::from(name)).is_ok()
-    };
-    let [most, others @ ..] = CONTROL_ENDINGS;
-    let file = root.resolve(path);
-    // Only one program downloads whole folders.
-    let above = std::iter::successors(path.parent(), RelPath::parent).map(|folder| root.resolve(&folder));
-    std::iter::once(file.clone()).chain(above).any(|full| beside(&full, most))
-        || others.iter().any(|ending| beside(&file, ending))
+/// Looks for the control files of programs that are still downloading. What it found of a folder holds for the next
+/// file in it.
+#[derive(Debug, Default)]
+pub struct ControlFiles {
+    folders: HashMap<PathBuf, bool>,
+}
+
+impl ControlFiles {
+    /// Whether a program is still downloading the file, or a folder around it, by what lies beside it.
+    pub fn are_beside(&mut self, root: &RootDir, path: &RelPath) -> bool {
+        let file = root.resolve(path);
+        CONTROL_ENDINGS.iter().any(|ending| is_beside(&file, ending)) || self.are_above(root, path)
+    }
+
+    fn are_above(&mut self, root: &RootDir, path: &RelPath) -> bool {
+        let Some(folder) = path.parent() else { return false };
+        let full = root.resolve(&folder);
+        if let Some(known) = self.folders.get(&full) {
+            return *known;
+        }
+        // Only one program downloads whole folders.
+        let [of_folders, ..] = CONTROL_ENDINGS;
+        let found = is_beside(&full, of_folders) || self.are_above(root, &folder);
+        self.folders.insert(full, found);
+        found
+    }
+}
+
+fn is_beside(full: &Path, ending: &str) -> bool {
+    let mut name = full.as_os_str().to_owned();
+    name.push(ending);
+    fs::symlink_metadata(PathBuf::from(name)).is_ok()
 }
 
 /// Whether a safetensors file is not as its header says: cut off, grown, empty, or only reserved and
@@ -58,7 +78,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = RootDir::open(folder.path()).unwrap();
         fs::create_dir_all(folder.path().join("torrent/deep")).unwrap();
-        let has = |path: &str| has_control_file(&root, &RelPath::parse(path).unwrap());
+        let has = |path: &str| ControlFiles::default().are_beside(&root, &RelPath::parse(path).unwrap());
         assert!(!has("x") && !has("torrent/deep/y"));
         fs::write(folder.path().join("x.aria2"), b"").unwrap();
         fs::write(folder.path().join("torrent.aria2"), b"").unwrap();

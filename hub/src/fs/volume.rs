@@ -20,14 +20,14 @@ use windows as system;
 
 /// Room on a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Space {
+pub struct VolumeSpace {
     /// Bytes that this user may still write.
     pub free_bytes: u64,
     /// Bytes of the whole volume.
     pub total_bytes: u64,
 }
 
-impl Space {
+impl VolumeSpace {
     /// What the system said of a volume, if that means anything: of some network and FUSE mounts it says 0
     /// of 0, which is no full disk.
     pub(super) const fn known(free_bytes: u64, total_bytes: u64) -> Option<Self> {
@@ -51,7 +51,7 @@ pub enum VolumeKind {
 }
 
 /// Room on the volume of a folder; none where the system does not know.
-pub fn space(folder: &Path) -> Result<Option<Space>, FsError> {
+pub fn space(folder: &Path) -> Result<Option<VolumeSpace>, FsError> {
     system::space(folder).map_err(FsError::at("measure", folder))
 }
 
@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn nothing_of_nothing_is_unknown_and_nothing_of_something_is_full() {
-        assert_eq!(Space::known(0, 0), None);
-        assert_eq!(Space::known(0, 9), Some(Space { free_bytes: 0, total_bytes: 9 }));
+        assert_eq!(VolumeSpace::known(0, 0), None);
+        assert_eq!(VolumeSpace::known(0, 9), Some(VolumeSpace { free_bytes: 0, total_bytes: 9 }));
     }
 
     #[cfg(target_os = "linux")]

@@ -30,7 +30,6 @@ mod identities;
 
 use stack::Stack;
 
-/// How to walk.
 #[derive(Debug, Clone, Copy)]
 pub struct WalkOptions {
     /// Folders listed at the same time, at least one. A rotating disk is read fastest by one.
@@ -89,7 +88,6 @@ pub struct FileIdentity {
     pub n_links: u64,
 }
 
-/// How a walk ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalkEnd {
     /// Every folder was listed, though perhaps with errors.

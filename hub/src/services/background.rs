@@ -21,7 +21,7 @@ use super::{ErrorKind, Event, ServiceError};
 use crate::domain::background::{Counts, WorkState};
 use crate::domain::ids::BackgroundJobId;
 use crate::fs::CancelFlag;
-use crate::storage::background::{self, Kind, RowOf};
+use crate::storage::background::{self, BackgroundKind, RowOf};
 use crate::storage::history::{self, NewLine};
 use crate::storage::views::{Page, PageRequest};
 use crate::storage::{Connection, StorageError};
@@ -30,10 +30,9 @@ use crate::storage::{Connection, StorageError};
 const RETRY: Duration = Duration::from_secs(2);
 
 /// How a kind of job is done.
-pub(super) trait JobWork: Kind + Clone + Send + Sync {
+pub(super) trait JobWork: BackgroundKind + Clone + Send + Sync {
     /// What people call such a job.
     const NAME: &'static str;
-    /// Its queues.
     const QUEUES: &'static [&'static str];
     /// Why a job counts as failed that was running when the hub was stopped; none for those that go on by themselves.
     const INTERRUPTED: Option<&'static str> = None;
@@ -76,22 +75,21 @@ pub(super) trait JobWork: Kind + Clone + Send + Sync {
 }
 
 /// The job that a queue works on.
-pub(super) struct Job<K: Kind> {
+pub(super) struct Job<K: BackgroundKind> {
     /// What was asked for, as it was stored.
     pub(super) row: RowOf<K>,
     /// What came of it so far.
     pub(super) report: Arc<Mutex<K::Report>>,
-    /// How far it is.
     pub(super) progress: Progress,
 }
 
-impl<K: Kind> Clone for Job<K> {
+impl<K: BackgroundKind> Clone for Job<K> {
     fn clone(&self) -> Self {
         Self { row: self.row.clone(), report: Arc::clone(&self.report), progress: self.progress.clone() }
     }
 }
 
-impl<K: Kind> Job<K> {
+impl<K: BackgroundKind> Job<K> {
     /// Its row, as it would be stored now.
     fn now(&self) -> RowOf<K> {
         let mut row = self.row.clone();
@@ -106,19 +104,19 @@ impl<K: Kind> Job<K> {
     }
 }
 
-struct JobQueue<K: Kind> {
+struct JobQueue<K: BackgroundKind> {
     name: &'static str,
     wake: Notify,
     running: Mutex<Option<Job<K>>>,
 }
 
 /// Runs the jobs of a kind; clones share them.
-pub(super) struct Runner<K: Kind> {
+pub(super) struct Runner<K: BackgroundKind> {
     context: ServiceContext,
     queues: Arc<[JobQueue<K>]>,
 }
 
-impl<K: Kind> Clone for Runner<K> {
+impl<K: BackgroundKind> Clone for Runner<K> {
     fn clone(&self) -> Self {
         Self { context: self.context.clone(), queues: Arc::clone(&self.queues) }
     }

@@ -1,7 +1,7 @@
 //! What most services need of their neighbours.
 
 use super::busy::Busy;
-use super::{Comparer, Ends, Events, History, Roots, Settings, Tasks};
+use super::{Comparer, EndStore, Events, History, Roots, Settings, Tasks};
 use crate::storage::Database;
 
 /// The neighbours of one hub; clones share them.
@@ -13,7 +13,7 @@ pub(super) struct ServiceContext {
     pub(super) events: Events,
     pub(super) history: History,
     pub(super) comparer: Comparer,
-    pub(super) ends: Ends,
+    pub(super) ends: EndStore,
     pub(super) tasks: Tasks,
     /// Transfers at work.
     pub(super) busy: Busy,

@@ -27,13 +27,11 @@ use search::Searching;
 /// A search for duplicates as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct DuplicateScanView {
-    /// How far it is.
     #[serde(flatten)]
     pub job: BackgroundJobView,
     /// Where it searches, and for what.
     #[serde(flatten)]
     pub scope: SearchScope,
-    /// What it found.
     #[serde(flatten)]
     pub report: SearchReport,
 }

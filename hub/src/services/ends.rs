@@ -2,7 +2,7 @@
 //!
 //! What a job did is done, whether or not the database can be written at that moment: its disk may be
 //! full. So its end is kept in memory and tried again until it is stored, in the order in which ends
-//! came. Until then the job counts as running, and nothing new begins ([`Ends::until_writable`]):
+//! came. Until then the job counts as running, and nothing new begins ([`EndStore::until_writable`]):
 //! that bounds what is kept by what was running. A hub that ends first finds such jobs running at
 //! its next start and looks what became of them, as after a kill.
 
@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(2);
 
 /// Stores the ends of jobs; clones share the order.
 #[derive(Clone)]
-pub struct Ends {
+pub struct EndStore {
     database: Database,
     tasks: Tasks,
     runtime: Handle,
@@ -45,7 +45,7 @@ impl Drop for KeptEnd {
     }
 }
 
-impl Ends {
+impl EndStore {
     /// Nothing is kept yet. To be called on the runtime.
     pub(super) fn new(database: Database, tasks: Tasks) -> Self {
         Self { database, tasks, runtime: Handle::current(), turn: Arc::default(), n_kept: Arc::default() }
@@ -142,14 +142,14 @@ mod tests {
     use super::*;
     use crate::storage::facts;
 
-    fn ends() -> (tempfile::TempDir, Ends) {
+    fn ends() -> (tempfile::TempDir, EndStore) {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("hub.db")).unwrap().0;
-        (folder, Ends::new(database, Tasks::new()))
+        (folder, EndStore::new(database, Tasks::new()))
     }
 
     /// The database takes no more pages, as on a disk that is full; or takes them again.
-    fn set_full(ends: &Ends, full: bool) {
+    fn set_full(ends: &EndStore, full: bool) {
         ends.database.limit_pages_for_tests(full);
     }
 

@@ -27,12 +27,7 @@ pub enum ErrorKind {
 pub enum ServiceError {
     /// Said in words for the reader, with what to do.
     #[error("{text}")]
-    Said {
-        /// What kind of "no".
-        kind: ErrorKind,
-        /// For the reader.
-        text: String,
-    },
+    Said { kind: ErrorKind, text: String },
     /// Nothing of what was named is there.
     #[error("nothing of this {why}")]
     NothingThere {
@@ -58,7 +53,6 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// A "no" in words.
     pub fn said(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self::Said { kind, text: text.into() }
     }

@@ -24,7 +24,6 @@ const CAPACITY: usize = 1_024;
 pub enum Event {
     /// A scan went on or ended.
     ScanChanged(BackgroundJobId),
-    /// A root's index changed.
     IndexChanged(Root),
     /// A hash job went on or ended.
     HashChanged(BackgroundJobId),

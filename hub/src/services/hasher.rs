@@ -28,7 +28,6 @@ use work::Hashing;
 /// A hash job as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HashJobView {
-    /// How far it is.
     #[serde(flatten)]
     pub job: BackgroundJobView,
     /// The root it is about.

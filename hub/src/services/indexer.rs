@@ -39,7 +39,6 @@ use scanning::Scanning;
 /// A scan as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ScanView {
-    /// How far it is.
     #[serde(flatten)]
     pub job: BackgroundJobView,
     /// What it found out.

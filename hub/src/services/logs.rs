@@ -16,17 +16,14 @@ use crate::storage::views::{Page, PageRequest};
 /// Lines kept in memory.
 const KEPT: usize = 5_000;
 
-/// One log line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LogLine {
-    /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: jiff::Timestamp,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: String,
     /// Which part of the program.
     pub target: String,
-    /// What it says.
     pub message: String,
     /// Particulars, `name=value`.
     pub fields: String,

@@ -19,11 +19,11 @@ use parking_lot::Mutex;
 
 use super::busy::Busy;
 use super::context::ServiceContext;
-use super::{Comparer, Ends, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
+use super::{Comparer, EndStore, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::root::Root;
-use crate::domain::transfer::{self, Effect, TransferState};
+use crate::domain::transfer::{self, TransferEffect, TransferState};
 use crate::fs::Buffers;
 use crate::storage::queue::outcome::{self, Stepped};
 use crate::storage::queue::{batches, claim};
@@ -43,7 +43,7 @@ pub struct Queue {
     roots: Roots,
     events: Events,
     comparer: Comparer,
-    ends: Ends,
+    ends: EndStore,
     tasks: Tasks,
     busy: Busy,
     live: live::Live,
@@ -122,10 +122,10 @@ impl Queue {
     /// Does something with one transfer.
     pub async fn act(&self, id: TransferId, action: Action) -> Result<(), ServiceError> {
         let event = match action {
-            Action::Cancel => transfer::Event::Cancel,
-            Action::Retry => transfer::Event::Retry,
-            Action::Pause => transfer::Event::Pause,
-            Action::Resume => transfer::Event::Resume,
+            Action::Cancel => transfer::TransferEvent::Cancel,
+            Action::Retry => transfer::TransferEvent::Retry,
+            Action::Pause => transfer::TransferEvent::Pause,
+            Action::Resume => transfer::TransferEvent::Resume,
         };
         let this = self.clone();
         self.blocking(move || {
@@ -252,13 +252,13 @@ impl Queue {
     }
 
     /// Applies an event and stores what comes of it.
-    fn step_blocking(&self, id: TransferId, event: transfer::Event) -> Result<Stepped, ServiceError> {
+    fn step_blocking(&self, id: TransferId, event: transfer::TransferEvent) -> Result<Stepped, ServiceError> {
         let policy = self.policy();
         let stepped = self.database.write_blocking(|tx| {
             let stepped = outcome::apply(tx, id, event, None, &policy)?;
             if let Ok(one) = &stepped {
                 summary::tell(tx, std::slice::from_ref(one))?;
-                if event == transfer::Event::Retry && one.effects.contains(&Effect::StartOver) {
+                if event == transfer::TransferEvent::Retry && one.effects.contains(&TransferEffect::StartOver) {
                     summary::again(tx, one.transfer.batch_id, one.transfer.path.as_str())?;
                 }
             }
@@ -271,15 +271,15 @@ impl Queue {
     fn run_effects(&self, stepped: &Stepped) {
         for effect in &stepped.effects {
             match effect {
-                Effect::StopWorker => self.live.stop(stepped.transfer.id),
-                Effect::PauseQueue => {
+                TransferEffect::StopWorker => self.live.stop(stepped.transfer.id),
+                TransferEffect::PauseQueue => {
                     let why = stepped.why.as_deref().unwrap_or("The disk is full. Make room, then resume the queue.");
                     if let Err(error) = self.hold_blocking(why, Some(stepped.transfer.id)) {
                         tracing::error!(%error, "the queue could not be held");
                     }
                 }
                 // Stored with the row; the runner sees to it.
-                Effect::WakeAfter(_) | Effect::StartOver | Effect::RemovePart => {}
+                TransferEffect::WakeAfter(_) | TransferEffect::StartOver | TransferEffect::RemovePart => {}
             }
         }
     }

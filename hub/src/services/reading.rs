@@ -41,12 +41,11 @@ const COMMIT_FILES: usize = 2_048;
 const COMMIT_TIME: Duration = Duration::from_secs(1);
 
 /// What became of a file.
-pub(super) struct Found<T> {
+pub(super) struct ReadResult<T> {
     /// The root as it was when the file was read.
     pub(super) live: Arc<LiveRoot>,
     /// The file as the index had it.
     pub(super) file: FileRow,
-    /// What was found.
     pub(super) result: Result<T, HashError>,
 }
 
@@ -66,7 +65,7 @@ pub(super) struct Kit {
 pub(super) type Work<'a, T> = dyn Fn(&mut Kit, &mut OpenFile<'_>) -> Result<T, HashError> + Sync + 'a;
 
 /// Stores what came together.
-pub(super) type Store<'a, T> = dyn FnMut(Vec<Found<T>>) -> Result<(), StorageError> + 'a;
+pub(super) type Store<'a, T> = dyn FnMut(Vec<ReadResult<T>>) -> Result<(), StorageError> + 'a;
 
 /// Who reads, and for which job.
 #[derive(Clone, Copy)]
@@ -118,7 +117,7 @@ impl Reading<'_> {
     fn read_root<T: Send>(
         self,
         supply: &Mutex<Supply<'_>>,
-        results: &Sender<Found<T>>,
+        results: &Sender<ReadResult<T>>,
         work: &Work<'_, T>,
     ) -> Result<(), StorageError> {
         loop {
@@ -142,7 +141,7 @@ impl Reading<'_> {
         self,
         supply: &Mutex<Supply<'_>>,
         n_readers: usize,
-        results: &Sender<Found<T>>,
+        results: &Sender<ReadResult<T>>,
         work: &Work<'_, T>,
     ) -> Result<(), StorageError> {
         let mut kit = Kit::default();
@@ -155,7 +154,7 @@ impl Reading<'_> {
                 return Ok(());
             }
             let result = self.until_read(&mut kit, &live, &file, n_readers.min(n_left + 1), work);
-            if results.send(Found { live, file, result }).is_err() {
+            if results.send(ReadResult { live, file, result }).is_err() {
                 return Ok(());
             }
         }
@@ -216,10 +215,10 @@ fn check_way(kit: &mut Kit, live: &LiveRoot, file: &FileRow) -> Result<(), HashE
 
 fn write<T>(
     all_left: &Receiver<Infallible>,
-    found: &Receiver<Found<T>>,
+    found: &Receiver<ReadResult<T>>,
     store: &mut Store<'_, T>,
 ) -> Result<(), StorageError> {
-    let mut batch: Vec<Found<T>> = Vec::new();
+    let mut batch: Vec<ReadResult<T>> = Vec::new();
     let mut since = Instant::now();
     loop {
         let ended = matches!(all_left.recv_timeout(TAKE_EVERY), Err(RecvTimeoutError::Disconnected));

@@ -32,7 +32,6 @@ pub struct LiveRoot {
     pub root: Root,
     /// Its row in the index.
     pub row: RootRowId,
-    /// Its folder.
     pub dir: RootDir,
     /// Its marker; none where nothing can be written.
     pub marker: Option<RootId>,
@@ -54,7 +53,6 @@ pub struct RootStatus {
     pub online: bool,
     /// Why not.
     pub offline_reason: Option<String>,
-    /// Since when not.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub offline_since: Option<jiff::Timestamp>,
     /// The folder is there, but is not the one in the index: a person may adopt it anew.

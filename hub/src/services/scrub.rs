@@ -31,10 +31,8 @@ pub struct Scrub {
     hasher: Hasher,
 }
 
-/// How it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScrubStatus {
-    /// What is configured.
     pub config: ScrubConfig,
     /// Whether this is one of the hours.
     pub is_time: bool,

@@ -28,9 +28,7 @@ const MOST_PATHS: usize = 100_000;
 /// Rows that a list can be filtered to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    /// Of the library.
     Files(FileFilter),
-    /// Of the comparison.
     Pairs(PairFilter),
     /// Of the groups of duplicates; a row's name is its digest in hexadecimal digits.
     Groups(GroupFilter),
@@ -48,7 +46,6 @@ impl Filter {
     }
 }
 
-/// What is ticked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Picked {
     /// These rows.
@@ -57,12 +54,10 @@ pub enum Picked {
     AllBut(BTreeSet<RelPath>),
 }
 
-/// One selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// The list it belongs to; for [`Picked::AllBut`] also what is selected.
     pub filter: Filter,
-    /// What is ticked.
     pub picked: Picked,
 }
 

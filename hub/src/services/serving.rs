@@ -110,7 +110,6 @@ impl Serving {
         }
     }
 
-    /// The agent's program.
     pub fn agent(&self) -> &AgentProgram {
         &self.inner.agent
     }

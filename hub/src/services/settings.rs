@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use serde::Serialize;
 
-use crate::config::{Config, Key, Layers, Problem, Source, file};
+use crate::config::{Config, ConfigProblem, Key, Layers, ValueSource, file};
 
 /// One setting as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -16,10 +16,9 @@ pub struct SettingView {
     /// The value in force; hidden for secrets.
     pub value: Option<String>,
     /// Where it came from.
-    pub source: Source,
+    pub source: ValueSource,
     /// The value without any setting.
     pub default: Option<&'static str>,
-    /// What it means.
     pub help: &'static str,
     /// A change takes effect at the next start.
     pub needs_restart: bool,
@@ -39,7 +38,7 @@ pub struct SettingsView {
 pub enum SettingsError {
     /// Some are wrong; none was saved.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Wrong(Vec<Problem>),
+    Wrong(Vec<ConfigProblem>),
     /// The file can't be written.
     #[error("config.toml can't be written: {0}")]
     File(#[from] std::io::Error),
@@ -84,7 +83,7 @@ impl Settings {
         for (name, value) in changes {
             let value = value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
             match Key::from_name(&name) {
-                Some(Key::AppDataDir) => problems.push(Problem::new(
+                Some(Key::AppDataDir) => problems.push(ConfigProblem::new(
                     Key::AppDataDir,
                     value.as_deref().unwrap_or_default(),
                     "to be set by flag or environment: config.toml lies in the folder it names",
@@ -92,7 +91,7 @@ impl Settings {
                 Some(key) => {
                     known.insert(key, value);
                 }
-                None => problems.push(Problem::unknown(&name, value.as_deref().unwrap_or_default())),
+                None => problems.push(ConfigProblem::unknown(&name, value.as_deref().unwrap_or_default())),
             }
         }
         if !problems.is_empty() {
@@ -125,8 +124,8 @@ impl Settings {
 fn view(inner: &SettingsInner, key: Key) -> SettingView {
     let (value, source) = match inner.layers.get(key) {
         Some((text, source)) => (Some(text.to_owned()), source),
-        None if key == Key::AppDataDir => (Some(inner.config.app_data_dir.display().to_string()), Source::Default),
-        None => (None, Source::Default),
+        None if key == Key::AppDataDir => (Some(inner.config.app_data_dir.display().to_string()), ValueSource::Default),
+        None => (None, ValueSource::Default),
     };
     SettingView {
         key: key.name(),

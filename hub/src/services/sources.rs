@@ -20,7 +20,7 @@ use super::{ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Ta
 use crate::domain::sources::record::MANUAL;
 use crate::domain::sources::{Address, Record, SourcesError, Standing, Unusable};
 use crate::storage::history::{Level, NewLine};
-use crate::storage::views::contents::{self, Content};
+use crate::storage::views::contents::{self, ContentView};
 use crate::storage::views::{Page, PageRequest};
 use crate::storage::{Database, now_ms, timestamp};
 
@@ -35,7 +35,6 @@ pub const MOST_ADDRESSES: usize = 100;
 /// A content of the file with its addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceRecord {
-    /// The content.
     pub hash: Blake3,
     /// Its size, as written.
     pub size_bytes: Option<u64>,
@@ -208,7 +207,7 @@ impl Sources {
     }
 
     /// Where the files of a content lie, for pages that lead there.
-    pub async fn content(&self, hash: Blake3) -> Result<Option<Content>, ServiceError> {
+    pub async fn content(&self, hash: Blake3) -> Result<Option<ContentView>, ServiceError> {
         Ok(self.database.read(move |connection| contents::show(connection, &hash)).await?)
     }
 
@@ -257,7 +256,7 @@ fn view(hash: Blake3, record: &Record, allowed: Allowed) -> SourceRecord {
 }
 
 /// A record keeps what it has of a content that the index does not have; one of nothing is refused.
-fn with_facts(record: &mut Record, content: Option<&Content>) -> Result<(), ServiceError> {
+fn with_facts(record: &mut Record, content: Option<&ContentView>) -> Result<(), ServiceError> {
     match content {
         Some(content) => record.set_facts(&content.facts).map_err(|error| damaged(&error)),
         None if record.size_bytes().is_some() => Ok(()),

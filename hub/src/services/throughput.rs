@@ -22,7 +22,6 @@ const KEPT: usize = 400;
 /// How fast it went, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThroughputSample {
-    /// When it was taken.
     pub at: Instant,
     /// Bytes per second.
     pub rate: u64,

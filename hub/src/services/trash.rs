@@ -42,7 +42,6 @@ pub struct EmptyRequest {
     pub ids: Option<Vec<i64>>,
 }
 
-/// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Emptied {
     /// Files removed for good.

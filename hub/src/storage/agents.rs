@@ -19,12 +19,10 @@ pub struct AgentRow {
     pub id: AgentId,
     /// Random at each of its starts.
     pub boot_id: Uuid,
-    /// The one before.
     pub previous_boot_id: Option<Uuid>,
     pub version: String,
     /// Jobs that it will hold.
     pub slots: u32,
-    /// Its machine.
     pub facts: Facts,
     /// Its latest connection.
     pub generation: u64,
@@ -63,7 +61,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<AgentRow> {
     })
 }
 
-/// One agent.
 pub fn show(connection: &Connection, id: AgentId) -> Result<Option<AgentRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM agents WHERE id = ?1");
     Ok(connection.prepare_cached(&sql)?.query_row([id.to_string()], read).optional()?)

@@ -11,10 +11,9 @@ use crate::domain::background::{Counts, WorkState};
 use crate::domain::ids::BackgroundJobId;
 
 /// A kind of background job.
-pub trait Kind: 'static {
+pub trait BackgroundKind: 'static {
     /// Its name in the database.
     const KIND: &'static str;
-    /// What is asked for.
     type Payload: Serialize + DeserializeOwned + Clone + Send + Sync;
     /// What came of it, beside the counts.
     type Report: Serialize + DeserializeOwned + Clone + Default + Send + Sync;
@@ -27,12 +26,10 @@ pub trait Kind: 'static {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackgroundJobRow<P, R> {
     pub id: BackgroundJobId,
-    /// What was asked for.
     pub payload: P,
     pub state: WorkState,
     /// How much of it is done.
     pub counts: Counts,
-    /// What came of it.
     pub report: R,
     /// Why it ended as it did.
     pub detail: Option<String>,
@@ -40,8 +37,7 @@ pub struct BackgroundJobRow<P, R> {
     pub finished_at: Option<jiff::Timestamp>,
 }
 
-/// A job of this kind.
-pub type RowOf<K> = BackgroundJobRow<<K as Kind>::Payload, <K as Kind>::Report>;
+pub type RowOf<K> = BackgroundJobRow<<K as BackgroundKind>::Payload, <K as BackgroundKind>::Report>;
 
 impl<P, R> BackgroundJobRow<P, R> {
     /// Ends it now.
@@ -54,7 +50,7 @@ impl<P, R> BackgroundJobRow<P, R> {
 const COLUMNS: &str = "id, payload, state, n_total, n_done, n_failed, bytes_total, bytes_done, report, detail, \
      created_at, finished_at";
 
-fn read<K: Kind>(row: &Row<'_>) -> rusqlite::Result<RowOf<K>> {
+fn read<K: BackgroundKind>(row: &Row<'_>) -> rusqlite::Result<RowOf<K>> {
     let count = |name| Ok::<_, rusqlite::Error>(from_db(row.get(name)?));
     Ok(BackgroundJobRow {
         id: row.get("id")?,
@@ -75,7 +71,7 @@ fn read<K: Kind>(row: &Row<'_>) -> rusqlite::Result<RowOf<K>> {
 }
 
 /// Stores a new job at the end of its queue.
-pub fn insert<K: Kind>(connection: &Connection, payload: &K::Payload) -> Result<RowOf<K>, StorageError> {
+pub fn insert<K: BackgroundKind>(connection: &Connection, payload: &K::Payload) -> Result<RowOf<K>, StorageError> {
     connection
         .prepare_cached(
             "INSERT INTO background_jobs (kind, queue, payload, state, report, created_at)
@@ -92,15 +88,14 @@ pub fn insert<K: Kind>(connection: &Connection, payload: &K::Payload) -> Result<
     show::<K>(connection, BackgroundJobId(connection.last_insert_rowid()))?.ok_or(StorageError::Missing("job"))
 }
 
-/// One job.
-pub fn show<K: Kind>(connection: &Connection, id: BackgroundJobId) -> Result<Option<RowOf<K>>, StorageError> {
+pub fn show<K: BackgroundKind>(connection: &Connection, id: BackgroundJobId) -> Result<Option<RowOf<K>>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM background_jobs WHERE id = ?1 AND kind = ?2");
     Ok(connection.prepare_cached(&sql)?.query_row((id, K::KIND), read::<K>).optional()?)
 }
 
 /// One page of the jobs of a kind, the newest first. The cursor carries the kind, so that one of another list is
 /// noticed.
-pub fn list<K: Kind>(connection: &Connection, request: &PageRequest) -> Result<Page<RowOf<K>>, StorageError> {
+pub fn list<K: BackgroundKind>(connection: &Connection, request: &PageRequest) -> Result<Page<RowOf<K>>, StorageError> {
     let before = match request.after::<(String, i64)>()? {
         Some((of, id)) if of == K::KIND => id,
         Some(_) => return Err(StorageError::Cursor),
@@ -118,7 +113,7 @@ pub fn list<K: Kind>(connection: &Connection, request: &PageRequest) -> Result<P
 }
 
 /// The jobs of a queue that have not ended, in their order.
-pub fn open<K: Kind>(connection: &Connection, queue: &str) -> Result<Vec<RowOf<K>>, StorageError> {
+pub fn open<K: BackgroundKind>(connection: &Connection, queue: &str) -> Result<Vec<RowOf<K>>, StorageError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND queue = ?2 AND finished_at IS NULL ORDER BY id"
     );
@@ -126,7 +121,7 @@ pub fn open<K: Kind>(connection: &Connection, queue: &str) -> Result<Vec<RowOf<K
 }
 
 /// The oldest job of a queue that has not ended.
-pub fn next<K: Kind>(connection: &Connection, queue: &str) -> Result<Option<RowOf<K>>, StorageError> {
+pub fn next<K: BackgroundKind>(connection: &Connection, queue: &str) -> Result<Option<RowOf<K>>, StorageError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND queue = ?2 AND finished_at IS NULL ORDER BY id LIMIT 1"
     );
@@ -134,7 +129,7 @@ pub fn next<K: Kind>(connection: &Connection, queue: &str) -> Result<Option<RowO
 }
 
 /// The latest job of a kind that has ended with a result.
-pub fn latest<K: Kind>(connection: &Connection) -> Result<Option<RowOf<K>>, StorageError> {
+pub fn latest<K: BackgroundKind>(connection: &Connection) -> Result<Option<RowOf<K>>, StorageError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND state IN ('complete', 'partial')
          ORDER BY id DESC LIMIT 1"
@@ -143,7 +138,7 @@ pub fn latest<K: Kind>(connection: &Connection) -> Result<Option<RowOf<K>>, Stor
 }
 
 /// Stores how far a job is.
-pub fn save<K: Kind>(connection: &Connection, job: &RowOf<K>) -> Result<(), StorageError> {
+pub fn save<K: BackgroundKind>(connection: &Connection, job: &RowOf<K>) -> Result<(), StorageError> {
     let counts = &job.counts;
     connection
         .prepare_cached(

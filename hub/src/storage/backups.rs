@@ -24,17 +24,13 @@ const SPARE_BYTES: u64 = 256 << 20;
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 const NEW: &str = ".new";
 
-/// A copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Backup {
     /// The file's name in the folder "backups".
     pub name: String,
-    /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub made_at: Timestamp,
-    /// The schema that it has.
     pub schema: usize,
-    /// Its size.
     pub size_bytes: u64,
     /// It was made before a change of the schema.
     pub before_change: bool,

@@ -16,7 +16,6 @@ pub enum StorageError {
     /// A file of the database could not be made or moved.
     #[error("{verb} {path}: {source}")]
     File {
-        /// What was tried.
         verb: &'static str,
         /// With which file.
         path: String,
@@ -28,15 +27,12 @@ pub enum StorageError {
     Unopenable {
         /// The file, or its folder.
         path: String,
-        /// What is the matter.
         why: String,
-        /// What to do.
         todo: String,
     },
     /// A stored value that this version can't read.
     #[error("the database holds {what} that can't be read: {detail}")]
     Damaged {
-        /// Which value.
         what: &'static str,
         /// What is wrong with it.
         detail: String,

@@ -12,7 +12,6 @@ use crate::domain::ticks::Ticks;
 /// A file that left Local.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evicted<'a> {
-    /// Where it was.
     pub path: &'a RelPath,
     /// Where the copy lies that was verified.
     pub lake_path: &'a RelPath,
@@ -83,7 +82,6 @@ pub fn extent(connection: &Connection, root: RootRowId) -> Result<Extent, Storag
 /// An eviction as the list on the root has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedEviction {
-    /// Where the file was.
     pub path: RelPath,
     /// Where its content was verified to be.
     pub lake_path: RelPath,
@@ -139,7 +137,6 @@ pub fn take_back(connection: &Connection, root: RootRowId, one: &ListedEviction)
 /// An eviction as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvictedRow {
-    /// Where the file was.
     pub path: RelPath,
     /// Where its content was verified to be.
     pub lake_path: RelPath,

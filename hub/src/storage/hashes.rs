@@ -5,7 +5,7 @@ use shared_protocol::{Blake3, GroupList, RelPath, Sha256};
 
 use super::index::FileRow;
 use super::rot::RotNews;
-use super::stale::Marker;
+use super::stale::StaleMarker;
 use super::{StorageError, digest_column, folder_range, from_db, identity_column, now_ms, to_db};
 use crate::domain::content_hash::ContentHash;
 use crate::domain::identity::Identity;
@@ -36,7 +36,7 @@ pub(super) struct Recorder<'c> {
     known: CachedStatement<'c>,
     again: CachedStatement<'c>,
     unsettle: CachedStatement<'c>,
-    stale: Marker<'c>,
+    stale: StaleMarker<'c>,
 }
 
 impl<'c> Recorder<'c> {
@@ -73,7 +73,7 @@ impl<'c> Recorder<'c> {
         // Should that be the older one all the same, then the next scan looks at the file.
         let unsettle =
             connection.prepare_cached("UPDATE folders SET listing = NULL WHERE id = ?1 AND listing IS NOT NULL")?;
-        let stale = Marker::new(connection)?;
+        let stale = StaleMarker::new(connection)?;
         Ok(Self { connection, first_known, known_again, groups, first, known, again, unsettle, stale })
     }
 
@@ -279,7 +279,6 @@ pub struct CachedHash {
     pub modified: Ticks,
     /// What stood beside them, if it was recorded.
     pub identity: Option<Identity>,
-    /// The hash.
     pub blake3: Blake3,
 }
 

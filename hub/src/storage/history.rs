@@ -38,7 +38,6 @@ pub struct NewLine {
     pub kind: &'static str,
     /// How much attention it asks for.
     pub level: Level,
-    /// One sentence.
     pub summary: String,
     /// More, if there is more.
     pub detail: Option<String>,

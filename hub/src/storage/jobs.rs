@@ -70,9 +70,7 @@ pub struct JobRow {
     pub id: JobId,
     /// Whose it is.
     pub agent: AgentId,
-    /// What it does.
     pub task: JobTask,
-    /// Where it stands.
     pub life: Life,
     /// When a person dropped it, while its agent has not stopped.
     pub cancel_at_ms: Option<i64>,
@@ -82,7 +80,6 @@ pub struct JobRow {
     pub bytes_total: Option<u64>,
     /// Not assigned before this time.
     pub not_before_ms: Option<i64>,
-    /// How it ended.
     pub outcome: Option<Outcome>,
     pub created_at: jiff::Timestamp,
     /// When its agent got it first.
@@ -140,7 +137,6 @@ fn read_file(row: &Row<'_>) -> rusqlite::Result<JobFile> {
     })
 }
 
-/// One job.
 pub fn show(connection: &Connection, id: JobId) -> Result<Option<JobRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM remote_jobs WHERE id = ?1");
     Ok(connection.prepare_cached(&sql)?.query_row([id.to_string()], read).optional()?)
@@ -158,7 +154,6 @@ pub fn open(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<JobRo
 /// What a list of jobs is narrowed to.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct JobFilter {
-    /// One agent's.
     pub agent: Option<AgentId>,
     pub state: Option<JobState>,
     /// Only those that have not ended.

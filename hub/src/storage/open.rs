@@ -49,7 +49,6 @@ pub enum Opened {
     Restored {
         /// Where the broken one lies.
         aside: Option<PathBuf>,
-        /// The copy.
         backup: Backup,
     },
 }

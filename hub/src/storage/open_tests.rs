@@ -97,7 +97,7 @@ fn scans_hash_jobs_and_searches_of_before_are_background_jobs() {
 /// A kind of job of which only the row matters.
 struct Old<P, R, const KIND: usize>(std::marker::PhantomData<(P, R)>);
 
-impl<P, R, const KIND: usize> background::Kind for Old<P, R, KIND>
+impl<P, R, const KIND: usize> background::BackgroundKind for Old<P, R, KIND>
 where
     P: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + 'static,
     R: serde::Serialize + serde::de::DeserializeOwned + Clone + Default + Send + Sync + 'static,

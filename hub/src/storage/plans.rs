@@ -11,7 +11,7 @@ mod overwrites;
 mod renames;
 mod rows;
 
-pub use apply::{Refused, enqueue, refusal};
+pub use apply::{ApplyRefused, enqueue, refusal};
 pub use build::build;
 pub use overwrites::{OverwriteCandidate, candidates};
 
@@ -22,7 +22,7 @@ use super::StorageError;
 use super::skipped::{self, Cover};
 use crate::domain::ids::{BatchId, PlanId, RootRowId};
 use crate::domain::mirror::totals::PlanTotals;
-use crate::domain::mirror::{Action, DELETE_PHASE, Rules};
+use crate::domain::mirror::{DELETE_PHASE, PlanAction, Rules};
 use crate::domain::root::Root;
 
 /// Plans that were never carried out and are kept; older ones go.
@@ -45,11 +45,9 @@ pub struct NewPlan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanRecord {
     pub id: PlanId,
-    /// What it was asked for.
     pub asked: NewPlan,
     /// The generations of both indexes at that time, the source's first.
     pub generations: (i64, i64),
-    /// What it comes to.
     pub totals: PlanTotals,
     /// The batch that carries it out.
     pub batch: Option<BatchId>,
@@ -90,7 +88,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PlanRecord> {
     })
 }
 
-/// One plan.
 pub fn show(connection: &Connection, id: PlanId) -> Result<Option<PlanRecord>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM plans WHERE id = ?1");
     Ok(connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?)
@@ -215,6 +212,6 @@ pub fn holds(
 /// SQL in which actions go by their names, as in `action = $delete`.
 fn with_actions(sql: &str) -> String {
     let named =
-        |sql: String, action: &Action| sql.replace(&format!("${}", action.as_str()), &action.code().to_string());
-    Action::ALL.iter().fold(sql.to_owned(), named)
+        |sql: String, action: &PlanAction| sql.replace(&format!("${}", action.as_str()), &action.code().to_string());
+    PlanAction::ALL.iter().fold(sql.to_owned(), named)
 }

@@ -130,7 +130,6 @@ impl Database {
         &self.inner.troubles
     }
 
-    /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.inner.path
     }

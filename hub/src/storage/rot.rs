@@ -20,7 +20,6 @@ const MOST_LINES: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotNews {
     pub root: RootRowId,
-    /// Which file.
     pub path: RelPath,
     /// What it should hold, and what it holds; the same if it was only read wrongly before.
     pub expected: Blake3,
@@ -60,7 +59,6 @@ pub(super) fn tell(connection: &Connection, news: &[RotNews]) -> Result<(), Stor
 /// A file that rotted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotted {
-    /// Where it lies.
     pub root: Root,
     /// Its row in the index.
     pub file: FileRow,

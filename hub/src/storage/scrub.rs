@@ -15,7 +15,6 @@ const MOST_FILES: u32 = 2_000;
 /// Ended jobs that are kept for the list.
 const KEPT_JOBS: u32 = 20;
 
-/// What was read.
 pub fn spent(connection: &Connection) -> Result<Spent, StorageError> {
     let text = facts::get(connection, SPENT)?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())

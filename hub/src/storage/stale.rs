@@ -18,7 +18,7 @@ pub(super) const ALL: &str = "*";
 ///
 /// `diff_status` is the rule itself, see [`super::pairs`]. The row of a key that waits to be written anew may be wrong,
 /// but then it is marked already.
-pub(super) struct Marker<'c>(CachedStatement<'c>);
+pub(super) struct StaleMarker<'c>(CachedStatement<'c>);
 
 const UNKNOWN: i64 = DiffStatus::Unknown.code();
 
@@ -29,7 +29,7 @@ const MARK_UNLESS_RIGHT: &str = "
         WHERE p.match_key = ?1
               AND p.status = diff_status(l.size_bytes, l.modified, l.blake3, k.size_bytes, k.modified, k.blake3))";
 
-impl<'c> Marker<'c> {
+impl<'c> StaleMarker<'c> {
     /// Prepares it.
     pub(super) fn new(connection: &'c Connection) -> Result<Self, StorageError> {
         Ok(Self(connection.prepare_cached(&MARK_UNLESS_RIGHT.replace("$unknown", &UNKNOWN.to_string()))?))

@@ -12,9 +12,7 @@ use crate::domain::ticks::Ticks;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrashRow {
     pub id: i64,
-    /// In which root's.
     pub root: RootRowId,
-    /// Where it was.
     pub path: RelPath,
     /// Where it lies below the trash folder.
     pub trash_path: String,
@@ -170,9 +168,7 @@ const IN_TRASH: &str = "/.comfy-hub-trash/";
 /// A file that was found in the trash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundInTrash {
-    /// Where it was.
     pub path: RelPath,
-    /// Where it lies.
     pub trash_path: String,
     pub size_bytes: u64,
     pub modified: Ticks,

@@ -10,12 +10,9 @@ use super::StorageError;
 /// Why the database can't be written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Trouble {
-    /// Since when.
     #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
-    /// What is the matter.
     pub why: String,
-    /// What to do.
     pub todo: String,
     /// It was seen before a write failed.
     #[serde(skip)]

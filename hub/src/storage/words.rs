@@ -7,7 +7,6 @@ use rusqlite::ErrorCode;
 pub struct Words {
     /// What is the matter, as the end of "the database …".
     pub why: &'static str,
-    /// What to do.
     pub todo: &'static str,
     /// Whether it may go away by itself or by what a person does while the hub runs.
     pub is_passing: bool,

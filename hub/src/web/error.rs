@@ -36,11 +36,8 @@ pub struct Problem {
 /// What is wrong with one value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ValueProblem {
-    /// Which value.
     pub key: String,
-    /// What was given.
     pub value: Option<String>,
-    /// What is expected.
     pub message: String,
 }
 

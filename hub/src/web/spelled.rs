@@ -39,7 +39,6 @@ impl NamedPath {
     }
 }
 
-/// A folder of a root.
 pub(in crate::web) async fn folder(state: &WebState, root: Root, typed: Option<TypedFolder>) -> Answer<NamedPath> {
     let Some(typed) = typed else { return Ok(NamedPath::There(None)) };
     let wanted = typed.clone();

@@ -22,7 +22,6 @@ pub(super) struct TestHub {
     router: Router,
 }
 
-/// An answer.
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) status: StatusCode,

@@ -14,15 +14,13 @@ pub const WHOLE_BYTES: u64 = 2 * ENDS_BYTES;
 /// Which file a name leads to: two names with the same node are hard links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Node {
-    /// The volume.
     pub device: u64,
-    /// The file on it.
     pub file: u128,
 }
 
 /// A name that was found, and what is known of its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundName {
     /// The file's size.
     pub size_bytes: u64,
     /// The file it leads to; none where it is the only name.
@@ -56,7 +54,7 @@ pub struct Search {
 
 impl Search {
     /// Takes the names together that are one file, and leaves out sizes that occur once.
-    pub fn new(found: &[Found], whole_bytes: u64) -> Self {
+    pub fn new(found: &[FoundName], whole_bytes: u64) -> Self {
         let mut files: Vec<File> = Vec::with_capacity(found.len());
         let mut nodes: HashMap<Node, usize> = HashMap::new();
         for (name, one) in found.iter().enumerate().filter(|(_, one)| one.size_bytes > 0) {
@@ -224,9 +222,9 @@ mod tests {
         )
     }
 
-    fn found(file: &OnDisk, at: usize) -> Found {
+    fn found(file: &OnDisk, at: usize) -> FoundName {
         let is_long = file.content.len() > WHOLE;
-        Found {
+        FoundName {
             size_bytes: file.content.len() as u64,
             node: Some(Node { device: 1, file: at as u128 }),
             ends: (file.knows_ends && is_long).then(|| ends(&file.content)),
@@ -241,7 +239,7 @@ mod tests {
             names in proptest::collection::vec(0_usize..14, 0..24),
         ) {
             let names: Vec<usize> = names.into_iter().filter(|at| *at < disk.len()).collect();
-            let known: Vec<Found> = names.iter().map(|at| found(&disk[*at], *at)).collect();
+            let known: Vec<FoundName> = names.iter().map(|at| found(&disk[*at], *at)).collect();
             let mut search = Search::new(&known, WHOLE as u64);
             let mut read_whole = BTreeSet::new();
             for name in search.needs_ends() {
@@ -282,8 +280,8 @@ mod tests {
         }
     }
 
-    fn one(content: &[u8]) -> Found {
-        Found { size_bytes: content.len() as u64, node: None, ends: None, hash: None }
+    fn one(content: &[u8]) -> FoundName {
+        FoundName { size_bytes: content.len() as u64, node: None, ends: None, hash: None }
     }
 
     #[test]
@@ -305,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_size_that_is_hashed_already_is_not_read_at_all() {
-        let hashed = |content: &[u8]| Found { hash: Some(digest(content)), ..one(content) };
+        let hashed = |content: &[u8]| FoundName { hash: Some(digest(content)), ..one(content) };
         let search = Search::new(&[hashed(b"abcd"), hashed(b"abcd"), hashed(b"abce")], WHOLE as u64);
         assert_eq!((search.needs_ends(), search.needs_hash()), (vec![], vec![]));
         assert_eq!(search.groups(), [(digest(b"abcd"), vec![vec![0], vec![1]])]);
@@ -314,7 +312,7 @@ mod tests {
     #[test]
     fn names_of_one_file_are_no_duplicates() {
         let node = Some(Node { device: 1, file: 7 });
-        let linked = Found { node, ..one(b"abcd") };
+        let linked = FoundName { node, ..one(b"abcd") };
         let search = Search::new(&[linked, linked], WHOLE as u64);
         assert_eq!((search.needs_hash(), search.groups()), (vec![], vec![]));
     }

@@ -1,6 +1,6 @@
 //! How the table names files and folders.
 
-use super::Entry;
+use super::NameKind;
 
 /// What a name has to be. Case counts only where it says so: most of these names are written by
 /// programs, or lie on disks, that know no case.
@@ -10,7 +10,6 @@ pub(super) enum Pattern {
     Is(&'static str),
     /// The whole name, with its case.
     Exactly(&'static str),
-    /// Its beginning.
     Begins(&'static str),
     /// Its ending. A folder of such a name has to stand for a file: `x.safetensors.download`.
     Ends(&'static str),
@@ -21,13 +20,13 @@ pub(super) enum Pattern {
 }
 
 impl Pattern {
-    pub(super) fn matches(self, parent: Option<&str>, name: &str, entry: Entry) -> bool {
+    pub(super) fn matches(self, parent: Option<&str>, name: &str, entry: NameKind) -> bool {
         match self {
             Self::Is(known) => name.eq_ignore_ascii_case(known),
             Self::Exactly(known) => name == known,
             Self::Begins(known) => begins(name, known),
             Self::Ends(known) => {
-                stem_before(name, known).is_some_and(|stem| entry != Entry::Folder || stem.contains('.'))
+                stem_before(name, known).is_some_and(|stem| entry != NameKind::Folder || stem.contains('.'))
             }
             Self::Inside(folder, known) => {
                 name.eq_ignore_ascii_case(known) && parent.is_some_and(|parent| parent.eq_ignore_ascii_case(folder))

@@ -4,13 +4,13 @@ use super::pattern::Pattern::{self, Begins, Ends, Exactly, Inside, Is, Like};
 use super::pattern::{
     is_cloud_part, is_part_of_a_hub, is_python_temporary, is_rescued, is_rsync_part, is_thumbnail_cache,
 };
-use super::{Entry, Exclusion, Kind, ROOT_MARKER, SOURCES_FILE};
+use super::{Exclusion, ExclusionKind, NameKind, ROOT_MARKER, SOURCES_FILE};
 
 /// Names that are excluded for one reason.
 struct Rule {
-    kind: Kind,
+    kind: ExclusionKind,
     /// Files, folders or both.
-    on: Entry,
+    on: NameKind,
     why: &'static str,
     names: &'static [Pattern],
 }
@@ -18,15 +18,15 @@ struct Rule {
 /// The first that fits counts.
 const TABLE: &[Rule] = &[
     Rule {
-        kind: Kind::Own,
-        on: Entry::Either,
+        kind: ExclusionKind::Own,
+        on: NameKind::Either,
         why: "it is the hub's own",
         names: &[Begins(".comfy-hub-"), Begins(ROOT_MARKER), Begins(SOURCES_FILE)],
     },
     // Droppings.
     Rule {
-        kind: Kind::Dropping,
-        on: Entry::Either,
+        kind: ExclusionKind::Dropping,
+        on: NameKind::Either,
         why: "a file manager or a NAS has left it there",
         names: &[
             Is("thumbs.db"),
@@ -50,8 +50,8 @@ const TABLE: &[Rule] = &[
     },
     // Trashes.
     Rule {
-        kind: Kind::Trash,
-        on: Entry::Folder,
+        kind: ExclusionKind::Trash,
+        on: NameKind::Folder,
         why: "it is a trash: what lies there was deleted and goes when someone empties it",
         names: &[
             // Freedesktop, macOS.
@@ -77,15 +77,15 @@ const TABLE: &[Rule] = &[
         ],
     },
     Rule {
-        kind: Kind::Trash,
-        on: Entry::Folder,
+        kind: ExclusionKind::Trash,
+        on: NameKind::Folder,
         why: "a sync program keeps deleted files and old versions in it",
         names: &[Is(".stversions"), Is(".sync"), Is(".dropbox.cache")],
     },
     // Snapshots.
     Rule {
-        kind: Kind::Snapshots,
-        on: Entry::Folder,
+        kind: ExclusionKind::Snapshots,
+        on: NameKind::Folder,
         why: "it holds snapshots: the same files as they were earlier",
         names: &[
             Is(".snapshot"),
@@ -104,8 +104,8 @@ const TABLE: &[Rule] = &[
     },
     // Folders and files of systems.
     Rule {
-        kind: Kind::System,
-        on: Entry::Folder,
+        kind: ExclusionKind::System,
+        on: NameKind::Folder,
         why: "it is a folder of the operating system",
         names: &[
             Is("system volume information"),
@@ -131,14 +131,14 @@ const TABLE: &[Rule] = &[
         ],
     },
     Rule {
-        kind: Kind::System,
-        on: Entry::Folder,
+        kind: ExclusionKind::System,
+        on: NameKind::Folder,
         why: "a check of the disk puts what it rescues there",
         names: &[Exactly("lost+found"), Is("lost.dir"), Like(is_rescued)],
     },
     Rule {
-        kind: Kind::System,
-        on: Entry::File,
+        kind: ExclusionKind::System,
+        on: NameKind::File,
         why: "it is a file of the operating system",
         names: &[
             Is("pagefile.sys"),
@@ -152,14 +152,14 @@ const TABLE: &[Rule] = &[
         ],
     },
     Rule {
-        kind: Kind::System,
-        on: Entry::File,
+        kind: ExclusionKind::System,
+        on: NameKind::File,
         why: "the file system keeps this deleted file until the last program has closed it",
         names: &[Begins(".nfs"), Begins(".fuse_hidden"), Begins(".smbdelete"), Begins(".__smb")],
     },
     Rule {
-        kind: Kind::System,
-        on: Entry::Folder,
+        kind: ExclusionKind::System,
+        on: NameKind::Folder,
         why: "it is a folder of the NAS",
         names: &[
             Is("@tmp"),
@@ -185,14 +185,14 @@ const TABLE: &[Rule] = &[
         ],
     },
     Rule {
-        kind: Kind::System,
-        on: Entry::File,
+        kind: ExclusionKind::System,
+        on: NameKind::File,
         why: "it is a file of the NAS",
         names: &[Ends("@synoeastream"), Ends("@synoresource"), Begins("snapraid.content"), Begins("snapraid.parity")],
     },
     Rule {
-        kind: Kind::System,
-        on: Entry::Either,
+        kind: ExclusionKind::System,
+        on: NameKind::Either,
         why: "a sync program keeps its state in it",
         names: &[
             Is(".stfolder"),
@@ -215,33 +215,33 @@ const TABLE: &[Rule] = &[
         ],
     },
     Rule {
-        kind: Kind::System,
-        on: Entry::File,
+        kind: ExclusionKind::System,
+        on: NameKind::File,
         why: "its content is in iCloud and not on this disk",
         names: &[Ends(".icloud")],
     },
     Rule {
-        kind: Kind::System,
-        on: Entry::Either,
+        kind: ExclusionKind::System,
+        on: NameKind::Either,
         why: "it belongs to a version control system",
         names: &[Is(".git"), Is(".hg"), Is(".svn")],
     },
     Rule {
-        kind: Kind::System,
-        on: Entry::Folder,
+        kind: ExclusionKind::System,
+        on: NameKind::Folder,
         why: "it is the cache of a program",
         names: &[Inside(".cache", "huggingface"), Is(".huggingface"), Is("__pycache__"), Is(".ipynb_checkpoints")],
     },
     // Half downloads.
     Rule {
-        kind: Kind::HalfDownload,
-        on: Entry::File,
+        kind: ExclusionKind::HalfDownload,
+        on: NameKind::File,
         why: "a hub has not ended this copy",
         names: &[Like(is_part_of_a_hub)],
     },
     Rule {
-        kind: Kind::HalfDownload,
-        on: Entry::File,
+        kind: ExclusionKind::HalfDownload,
+        on: NameKind::File,
         why: "a sync program has not ended it",
         names: &[
             Begins("~syncthing~"),
@@ -254,8 +254,8 @@ const TABLE: &[Rule] = &[
         ],
     },
     Rule {
-        kind: Kind::HalfDownload,
-        on: Entry::Folder,
+        kind: ExclusionKind::HalfDownload,
+        on: NameKind::Folder,
         why: "it holds what has not been downloaded or copied whole",
         names: &[
             Ends(".download"),
@@ -267,8 +267,8 @@ const TABLE: &[Rule] = &[
         ],
     },
     Rule {
-        kind: Kind::HalfDownload,
-        on: Entry::File,
+        kind: ExclusionKind::HalfDownload,
+        on: NameKind::File,
         why: "its download has not ended",
         names: &[
             // Browsers.
@@ -305,15 +305,15 @@ const TABLE: &[Rule] = &[
         ],
     },
     Rule {
-        kind: Kind::HalfDownload,
-        on: Entry::File,
+        kind: ExclusionKind::HalfDownload,
+        on: NameKind::File,
         why: "it is a temporary file: the program that writes it has not ended, or broke off",
         names: &[Ends(".tmp"), Ends(".temp"), Ends(".~tmp"), Begins(".goutputstream-"), Like(is_python_temporary)],
     },
     // Last, because others begin like this, too.
     Rule {
-        kind: Kind::Dropping,
-        on: Entry::Either,
+        kind: ExclusionKind::Dropping,
+        on: NameKind::Either,
         why: "macOS keeps what another file system can't store in it",
         names: &[Begins("._")],
     },
@@ -334,8 +334,8 @@ pub fn fingerprint() -> String {
 }
 
 /// The first rule that fits.
-pub(super) fn find(parent: Option<&str>, name: &str, entry: Entry) -> Option<Exclusion> {
-    let applies = |rule: &&Rule| entry == Entry::Either || rule.on == Entry::Either || rule.on == entry;
+pub(super) fn find(parent: Option<&str>, name: &str, entry: NameKind) -> Option<Exclusion> {
+    let applies = |rule: &&Rule| entry == NameKind::Either || rule.on == NameKind::Either || rule.on == entry;
     TABLE
         .iter()
         .filter(applies)

@@ -3,10 +3,9 @@
 
 use super::*;
 
-/// Folders, with what they are.
-const FOLDERS: &[(Kind, &[&str])] = &[
+const FOLDERS: &[(ExclusionKind, &[&str])] = &[
     (
-        Kind::Trash,
+        ExclusionKind::Trash,
         &[
             ".Trash",
             ".Trash-1000",
@@ -28,7 +27,7 @@ const FOLDERS: &[(Kind, &[&str])] = &[
         ],
     ),
     (
-        Kind::Snapshots,
+        ExclusionKind::Snapshots,
         &[
             ".snapshot",
             ".snapshots",
@@ -41,7 +40,7 @@ const FOLDERS: &[(Kind, &[&str])] = &[
         ],
     ),
     (
-        Kind::System,
+        ExclusionKind::System,
         &[
             "System Volume Information",
             "lost+found",
@@ -62,15 +61,14 @@ const FOLDERS: &[(Kind, &[&str])] = &[
             ".huggingface",
         ],
     ),
-    (Kind::Dropping, &["@eaDir", ".@__thumb", ".thumbnails"]),
-    (Kind::HalfDownload, &["x.safetensors.download", ".rsync-partial", "._____temp"]),
-    (Kind::Own, &[TRASH_FOLDER, ".comfy-hub-anything"]),
+    (ExclusionKind::Dropping, &["@eaDir", ".@__thumb", ".thumbnails"]),
+    (ExclusionKind::HalfDownload, &["x.safetensors.download", ".rsync-partial", "._____temp"]),
+    (ExclusionKind::Own, &[TRASH_FOLDER, ".comfy-hub-anything"]),
 ];
 
-/// Files, with what they are.
-const FILES: &[(Kind, &[&str])] = &[
+const FILES: &[(ExclusionKind, &[&str])] = &[
     (
-        Kind::HalfDownload,
+        ExclusionKind::HalfDownload,
         &[
             "x.safetensors.incomplete",
             "x.tmp",
@@ -106,7 +104,7 @@ const FILES: &[(Kind, &[&str])] = &[
         ],
     ),
     (
-        Kind::System,
+        ExclusionKind::System,
         &[
             ".nfs000000000000e2a300000001",
             ".fuse_hidden0000002a00000001",
@@ -120,7 +118,7 @@ const FILES: &[(Kind, &[&str])] = &[
         ],
     ),
     (
-        Kind::Dropping,
+        ExclusionKind::Dropping,
         &[
             "Thumbs.db",
             "ehthumbs.db",
@@ -134,7 +132,7 @@ const FILES: &[(Kind, &[&str])] = &[
         ],
     ),
     (
-        Kind::Own,
+        ExclusionKind::Own,
         &[
             ROOT_MARKER,
             ".comfy-hub-root.json.1.part",
@@ -208,12 +206,12 @@ const MODELS: &[&str] = &[
 
 #[test]
 fn what_is_no_library_is_known_by_its_name() {
-    for (entry, table) in [(Entry::Folder, FOLDERS), (Entry::File, FILES)] {
+    for (entry, table) in [(NameKind::Folder, FOLDERS), (NameKind::File, FILES)] {
         for (kind, names) in table {
             for name in *names {
                 let found = of_entry(None, name, entry).map(|exclusion| exclusion.kind);
                 assert_eq!(found, Some(*kind), "{name}");
-                assert!(of_entry(Some("loras"), name, Entry::Either).is_some(), "{name}, not looked at");
+                assert!(of_entry(Some("loras"), name, NameKind::Either).is_some(), "{name}, not looked at");
             }
         }
     }
@@ -222,34 +220,37 @@ fn what_is_no_library_is_known_by_its_name() {
 #[test]
 fn models_stay_in_sight() {
     for name in MODELS {
-        for entry in [Entry::File, Entry::Folder, Entry::Either] {
+        for entry in [NameKind::File, NameKind::Folder, NameKind::Either] {
             assert_eq!(of_entry(None, name, entry), None, "{name}");
         }
         let path = RelPath::parse(&format!("{name}/{name}"));
-        assert!(path.is_err() || of_path(&path.unwrap(), Entry::Either).is_none(), "{name}");
+        assert!(path.is_err() || of_path(&path.unwrap(), NameKind::Either).is_none(), "{name}");
     }
     // A folder is not what only a file is, and the other way round.
     for name in ["x.part", "loras.tmp", "old.download", ".nfs1"] {
-        assert_eq!(of_entry(None, name, Entry::Folder), None, "{name}");
+        assert_eq!(of_entry(None, name, NameKind::Folder), None, "{name}");
     }
     for name in ["lost+found", ".trash", "#recycle", ".zfs", "@tmp"] {
-        assert_eq!(of_entry(None, name, Entry::File), None, "{name}");
+        assert_eq!(of_entry(None, name, NameKind::File), None, "{name}");
     }
 }
 
 #[test]
 fn a_path_is_what_the_folders_around_it_are() {
     let of = |path: &str| {
-        of_path(&RelPath::parse(path).unwrap(), Entry::File).map(|found| (found.place, found.exclusion.kind))
+        of_path(&RelPath::parse(path).unwrap(), NameKind::File).map(|found| (found.place, found.exclusion.kind))
     };
     assert_eq!(of("loras/x.safetensors"), None);
-    assert_eq!(of(".Trash-1000/files/x.safetensors"), Some((".Trash-1000".to_owned(), Kind::Trash)));
-    assert_eq!(of("loras/#recycle/a/x.safetensors"), Some(("loras/#recycle".to_owned(), Kind::Trash)));
-    assert_eq!(of("loras/x.part"), Some(("loras/x.part".to_owned(), Kind::HalfDownload)));
-    assert_eq!(of(".cache/huggingface/download/x.incomplete"), Some((".cache/huggingface".to_owned(), Kind::System)));
+    assert_eq!(of(".Trash-1000/files/x.safetensors"), Some((".Trash-1000".to_owned(), ExclusionKind::Trash)));
+    assert_eq!(of("loras/#recycle/a/x.safetensors"), Some(("loras/#recycle".to_owned(), ExclusionKind::Trash)));
+    assert_eq!(of("loras/x.part"), Some(("loras/x.part".to_owned(), ExclusionKind::HalfDownload)));
+    assert_eq!(
+        of(".cache/huggingface/download/x.incomplete"),
+        Some((".cache/huggingface".to_owned(), ExclusionKind::System))
+    );
     assert_eq!(of("huggingface/x.safetensors"), None);
-    assert_eq!(of(".local/share/Trash/files/x"), Some((".local/share/Trash".to_owned(), Kind::Trash)));
-    let said = of_path(&RelPath::parse("a/.zfs/snapshot/x").unwrap(), Entry::File).unwrap().to_string();
+    assert_eq!(of(".local/share/Trash/files/x"), Some((".local/share/Trash".to_owned(), ExclusionKind::Trash)));
+    let said = of_path(&RelPath::parse("a/.zfs/snapshot/x").unwrap(), NameKind::File).unwrap().to_string();
     assert_eq!(said, "a/.zfs is no part of the library: it holds snapshots: the same files as they were earlier");
 }
 

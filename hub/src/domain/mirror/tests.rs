@@ -64,8 +64,8 @@ fn plan(source: &Tree, dest: &Tree, rules: Rules, hashed: bool) -> Vec<PlanRow> 
         let mut verdict = judge(s, d, rules);
         let is_below = |other: &String, folder: &str| other.starts_with(&format!("{folder}/"));
         let blocked = dest.keys().any(|other| is_below(other, key) || is_below(key, other));
-        if verdict == Verdict::Do(Action::Copy) && blocked {
-            verdict = Verdict::Leave(Why::InTheWay);
+        if verdict == PairVerdict::Do(PlanAction::Copy) && blocked {
+            verdict = PairVerdict::Leave(Why::InTheWay);
         }
         rows.extend(PlanRow::of(s, d, verdict).map(|row| (i64::try_from(rows.len()).unwrap(), row)));
     }
@@ -75,7 +75,7 @@ fn plan(source: &Tree, dest: &Tree, rules: Rules, hashed: bool) -> Vec<PlanRow> 
     let mut groups: BTreeMap<Blake3, Group> = BTreeMap::new();
     for (n, row) in rows.iter().filter(|_| rules.deletes) {
         if let Some(hash) = hash(&dest, row.gone) {
-            groups.entry(hash).or_default().0.push((*n, IsDelete(row.action == Action::Delete)));
+            groups.entry(hash).or_default().0.push((*n, IsDelete(row.action == PlanAction::Delete)));
         }
         if let Some(hash) = hash(&source, row.source).filter(|_| row.phase == COPY_PHASE) {
             groups.entry(hash).or_default().1.push(*n);
@@ -109,11 +109,11 @@ fn carry_out(rows: &[PlanRow], source: &Tree, dest: &mut Tree) -> Vec<Done> {
     for row in rows {
         let path = row.path.as_str().to_owned();
         let to = row.to_path.as_ref().map_or(path.clone(), |to| to.as_str().to_owned());
-        if row.action == Action::Delete {
+        if row.action == PlanAction::Delete {
             done.push(Done::Trashed(path.clone(), dest.remove(&path).unwrap()));
             continue;
         }
-        let content = if row.action == Action::Move { dest.remove(&path).unwrap() } else { source[&path] };
+        let content = if row.action == PlanAction::Move { dest.remove(&path).unwrap() } else { source[&path] };
         if let Some(there) = row.there
             && let Some(old) = dest.remove(&to)
         {
@@ -123,7 +123,7 @@ fn carry_out(rows: &[PlanRow], source: &Tree, dest: &mut Tree) -> Vec<Done> {
         let clashes = |other: &String| other.starts_with(&format!("{to}/")) || to.starts_with(&format!("{other}/"));
         assert!(!dest.keys().any(clashes), "in the way: {row:?}");
         assert!(dest.insert(to.clone(), content).is_none(), "taken: {row:?}");
-        done.push(if row.action == Action::Move { Done::Renamed(path, to) } else { Done::Made(to) });
+        done.push(if row.action == PlanAction::Move { Done::Renamed(path, to) } else { Done::Made(to) });
     }
     done
 }
@@ -184,8 +184,8 @@ proptest! {
     #[test]
     fn without_hashes_nothing_of_equal_size_is_called_different(source in tree(), old in tree()) {
         for row in plan(&source, &old, ALL, false) {
-            prop_assert_ne!(row.action, Action::Move);
-            if row.action == Action::Overwrite {
+            prop_assert_ne!(row.action, PlanAction::Move);
+            if row.action == PlanAction::Overwrite {
                 prop_assert_ne!(row.stamp.size_bytes, row.there.unwrap().size_bytes);
             }
         }
@@ -207,7 +207,7 @@ proptest! {
 }
 
 fn moves(rows: &[PlanRow]) -> Vec<(&str, &str, u32, bool)> {
-    let moves = rows.iter().filter(|row| row.action == Action::Move);
+    let moves = rows.iter().filter(|row| row.action == PlanAction::Move);
     moves
         .map(|row| (row.path.as_str(), row.to_path.as_ref().unwrap().as_str(), row.phase, row.there.is_some()))
         .collect()
@@ -232,7 +232,7 @@ fn a_circle_of_renames_is_cut_open_by_one_copy() {
     let dest = of(&[("a", 1), ("b", 2), ("c", 3)]);
     let rows = plan(&source, &dest, ALL, true);
     assert_eq!(moves(&rows).len(), 2, "{rows:?}");
-    let copied: Vec<_> = rows.iter().filter(|row| row.action == Action::Overwrite).collect();
+    let copied: Vec<_> = rows.iter().filter(|row| row.action == PlanAction::Overwrite).collect();
     assert_eq!(copied.len(), 1, "{rows:?}");
     assert_eq!(moves(&rows).iter().filter(|(.., makes_way)| *makes_way).count(), 1, "{rows:?}");
 }
@@ -247,8 +247,8 @@ fn one_content_is_not_given_twice() {
 
 #[test]
 fn codes_and_names_lead_back() {
-    for action in Action::ALL {
-        assert_eq!(Action::from_repr(action.code()), Some(action));
+    for action in PlanAction::ALL {
+        assert_eq!(PlanAction::from_repr(action.code()), Some(action));
     }
     for why in Why::ALL.iter().copied() {
         assert_eq!(Why::from_repr(why.code()), Some(why));
@@ -265,13 +265,16 @@ fn a_damaged_file_replaces_another_one_only_if_that_was_said() {
     broken.content.size_bytes += 7;
     broken.damaged = true;
     let size = Rules { compare: Compare::SizeMtime, ..ALL };
-    assert_eq!(judge(Some(&broken), Some(&whole), size), Verdict::Leave(Why::Damaged));
-    assert_eq!(judge(Some(&broken), Some(&whole), Rules { damaged: true, ..size }), Verdict::Do(Action::Overwrite));
-    assert_eq!(judge(Some(&broken), None, size), Verdict::Do(Action::Copy), "there is nothing to lose");
+    assert_eq!(judge(Some(&broken), Some(&whole), size), PairVerdict::Leave(Why::Damaged));
+    assert_eq!(
+        judge(Some(&broken), Some(&whole), Rules { damaged: true, ..size }),
+        PairVerdict::Do(PlanAction::Overwrite)
+    );
+    assert_eq!(judge(Some(&broken), None, size), PairVerdict::Do(PlanAction::Copy), "there is nothing to lose");
     let none = Rules { overwrites: false, ..size };
-    assert_eq!(judge(Some(&broken), Some(&whole), none), Verdict::Leave(Why::Differs));
+    assert_eq!(judge(Some(&broken), Some(&whole), none), PairVerdict::Leave(Why::Differs));
     let rotted = PlanFile { rotted: true, damaged: false, ..broken };
-    assert_eq!(judge(Some(&rotted), Some(&whole), size), Verdict::Leave(Why::Rotted));
-    assert_eq!(judge(Some(&rotted), None, size), Verdict::Leave(Why::Rotted), "no copy is made of it");
-    assert_eq!(judge(Some(&rotted), Some(&whole), none), Verdict::Leave(Why::Differs));
+    assert_eq!(judge(Some(&rotted), Some(&whole), size), PairVerdict::Leave(Why::Rotted));
+    assert_eq!(judge(Some(&rotted), None, size), PairVerdict::Leave(Why::Rotted), "no copy is made of it");
+    assert_eq!(judge(Some(&rotted), Some(&whole), none), PairVerdict::Leave(Why::Differs));
 }

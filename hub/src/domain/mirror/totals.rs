@@ -2,15 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Action;
+use super::PlanAction;
 use crate::domain::confirmation::{self, is_over_a_fifth};
 
 /// So many files, and how large they are together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Count {
-    /// Files.
     pub n: u64,
-    /// Bytes.
     pub bytes: u64,
 }
 
@@ -53,15 +51,15 @@ pub struct PlanTotals {
 
 impl PlanTotals {
     /// The rows of one action.
-    pub const fn of(&mut self, action: Action) -> &mut Count {
+    pub const fn of(&mut self, action: PlanAction) -> &mut Count {
         match action {
-            Action::Move => &mut self.moves,
-            Action::Copy => &mut self.copies,
-            Action::Overwrite => &mut self.overwrites,
-            Action::Delete => &mut self.deletes,
-            Action::Unverified => &mut self.unverified,
-            Action::Conflict => &mut self.conflicts,
-            Action::LeftOut => &mut self.left_out,
+            PlanAction::Move => &mut self.moves,
+            PlanAction::Copy => &mut self.copies,
+            PlanAction::Overwrite => &mut self.overwrites,
+            PlanAction::Delete => &mut self.deletes,
+            PlanAction::Unverified => &mut self.unverified,
+            PlanAction::Conflict => &mut self.conflicts,
+            PlanAction::LeftOut => &mut self.left_out,
         }
     }
 

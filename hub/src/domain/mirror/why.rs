@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Action;
+use super::PlanAction;
 
 /// Why a file stays as it is though the sides don't agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,12 +52,12 @@ impl Why {
     }
 
     /// How a plan lists a file that is left for this reason.
-    pub const fn action(self) -> Action {
+    pub const fn action(self) -> PlanAction {
         match self {
-            Self::SourceUnhashed | Self::DestUnhashed | Self::BothUnhashed => Action::Unverified,
-            Self::CaseConflict | Self::InTheWay | Self::CaseTwin => Action::Conflict,
+            Self::SourceUnhashed | Self::DestUnhashed | Self::BothUnhashed => PlanAction::Unverified,
+            Self::CaseConflict | Self::InTheWay | Self::CaseTwin => PlanAction::Conflict,
             Self::InCloud | Self::Differs | Self::SourceUnknown | Self::DestUnknown | Self::Damaged | Self::Rotted => {
-                Action::LeftOut
+                PlanAction::LeftOut
             }
         }
     }

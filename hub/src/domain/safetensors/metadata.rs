@@ -40,7 +40,6 @@ pub struct Metadata {
 /// A tag of the training pictures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct TagCount {
-    /// The tag.
     pub tag: String,
     /// Pictures that had it.
     pub n: u64,
@@ -51,7 +50,6 @@ pub struct TagCount {
 pub struct SourceHint {
     /// `air`, `source_url`, `repo_id` and the like.
     pub name: String,
-    /// What it says.
     pub value: String,
 }
 

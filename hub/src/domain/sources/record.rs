@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use shared_protocol::source_url::UrlError;
 use shared_protocol::{Allowed, Sha256, SourceUrl, WebUrl};
 
-use super::verdict::{CheckStatus, Verdict};
+use super::verdict::{CheckStatus, SourceVerdict};
 use super::{Fields, SourcesError, fields_of, on_one_line, raw};
 
 /// Origin of an address that a person added.
@@ -19,7 +19,6 @@ pub const MANUAL: &str = "manual";
 /// An address that can be fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Where it is.
     pub url: SourceUrl,
     /// Who says so.
     pub origin: String,
@@ -48,7 +47,6 @@ impl Address {
 pub struct Unusable {
     /// Where it leads, without what stands behind its `?`.
     pub url: String,
-    /// Why not.
     pub why: UrlError,
 }
 
@@ -66,14 +64,14 @@ pub struct Facts {
 #[derive(Debug, Clone, Default)]
 pub struct Record {
     fields: Fields,
-    urls: Vec<Entry>,
+    urls: Vec<RecordEntry>,
     /// There is a list, if only an empty one.
     has_list: bool,
 }
 
 /// An entry of `urls`. What is no object is kept and passed over.
 #[derive(Debug, Clone)]
-enum Entry {
+enum RecordEntry {
     Known(Fields),
     Other(Box<RawValue>),
 }
@@ -89,8 +87,8 @@ impl Record {
             None => Vec::new(),
         };
         let entry = |value: Box<RawValue>| match fields_of(value.get().as_bytes()) {
-            Ok(fields) => Ok(Entry::Known(fields)),
-            Err(_) => on_one_line(value).map(Entry::Other),
+            Ok(fields) => Ok(RecordEntry::Known(fields)),
+            Err(_) => on_one_line(value).map(RecordEntry::Other),
         };
         let urls = urls.into_iter().map(entry).collect::<Result<_, _>>().map_err(damaged)?;
         Ok(Self { fields, urls, has_list: list.is_some() })
@@ -124,7 +122,7 @@ impl Record {
 
     /// The addresses that may not.
     pub fn unusable(&self, allowed: Allowed) -> Vec<Unusable> {
-        let judge = |entry: &Entry| {
+        let judge = |entry: &RecordEntry| {
             let url = entry.url()?;
             let why = SourceUrl::parse(&url, allowed).err()?;
             Some(Unusable { url: shown(&url), why })
@@ -145,14 +143,14 @@ impl Record {
     /// Makes the addresses be these, in this order. Those that are there already keep what is written
     /// of them; new ones are a person's.
     pub fn replace(&mut self, urls: &[SourceUrl], now: Timestamp) -> Result<(), SourcesError> {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<RecordEntry> = Vec::new();
         for (at, url) in urls.iter().enumerate() {
             if urls.iter().take(at).any(|before| before == url) {
                 continue;
             }
             match self.urls.iter().find(|entry| entry.is_at(url)) {
                 Some(known) => entries.push(known.clone()),
-                None => entries.push(Entry::new(url, MANUAL, now)?),
+                None => entries.push(RecordEntry::new(url, MANUAL, now)?),
             }
         }
         // What is no address was written by others and is none of ours to drop.
@@ -166,7 +164,7 @@ impl Record {
         if self.urls.iter().any(|entry| entry.is_at(url)) {
             return Ok(false);
         }
-        self.urls.push(Entry::new(url, origin, now)?);
+        self.urls.push(RecordEntry::new(url, origin, now)?);
         Ok(true)
     }
 
@@ -184,10 +182,10 @@ impl Record {
     }
 
     /// Writes what a look at an address found; one that is gone by now stays gone.
-    pub fn note(&mut self, url: &SourceUrl, verdict: &Verdict, at: Timestamp) -> Result<bool, SourcesError> {
+    pub fn note(&mut self, url: &SourceUrl, verdict: &SourceVerdict, at: Timestamp) -> Result<bool, SourcesError> {
         let mut noted = false;
         for entry in self.urls.iter_mut().filter(|entry| entry.is_at(url)) {
-            let Entry::Known(fields) = entry else { continue };
+            let RecordEntry::Known(fields) = entry else { continue };
             fields.insert("checked_at".into(), raw(&at)?);
             fields.insert("status".into(), raw(&verdict.status.as_str())?);
             match &verdict.detail {
@@ -218,7 +216,7 @@ impl Serialize for Record {
     }
 }
 
-impl Serialize for Entry {
+impl Serialize for RecordEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Known(fields) => fields.serialize(serializer),
@@ -227,7 +225,7 @@ impl Serialize for Entry {
     }
 }
 
-impl Entry {
+impl RecordEntry {
     fn new(url: &SourceUrl, origin: &str, now: Timestamp) -> Result<Self, SourcesError> {
         let fields = [("url", raw(&url.as_str())?), ("origin", raw(&origin)?), ("added_at", raw(&now)?)];
         Ok(Self::Known(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))

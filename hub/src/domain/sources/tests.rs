@@ -114,14 +114,16 @@ fn a_look_is_noted_and_what_it_does_not_say_goes() {
     let at = Timestamp::UNIX_EPOCH;
     assert!(record.add(&url("https://a.example/x"), record::MANUAL, at).unwrap());
     assert!(!record.add(&url("https://A.example/x"), "hf", at).unwrap(), "it is the same address");
-    assert!(record.note(&url("https://a.example/x"), &Verdict::new(CheckStatus::NotFound, "gone"), at).unwrap());
+    assert!(record.note(&url("https://a.example/x"), &SourceVerdict::new(CheckStatus::NotFound, "gone"), at).unwrap());
     assert_eq!(record.addresses(Allowed::PublicOnly)[0].detail.as_deref(), Some("gone"));
-    assert!(record.note(&url("https://a.example/x"), &Verdict { status: CheckStatus::Ok, detail: None }, at).unwrap());
+    assert!(
+        record.note(&url("https://a.example/x"), &SourceVerdict { status: CheckStatus::Ok, detail: None }, at).unwrap()
+    );
     let address = &record.addresses(Allowed::PublicOnly)[0];
     assert_eq!((address.status.as_deref(), address.detail.as_deref()), (Some("ok"), None));
     assert_eq!(address.checked_at, Some(at));
     let gone = url("https://gone.example/x");
-    assert!(!record.note(&gone, &Verdict { status: CheckStatus::Ok, detail: None }, at).unwrap());
+    assert!(!record.note(&gone, &SourceVerdict { status: CheckStatus::Ok, detail: None }, at).unwrap());
     assert_eq!(texts(&record).len(), 1, "a look adds nothing");
 }
 
@@ -190,7 +192,7 @@ proptest! {
             let mut record = whole.record(&hash(7)).unwrap().unwrap().clone();
             record.set_facts(&Facts { size_bytes: 1, names: vec![], sha256: None }).unwrap();
             record.add(&url("https://b.example/x"), record::MANUAL, Timestamp::UNIX_EPOCH).unwrap();
-            record.note(&url("https://a.example/x"), &Verdict::new(CheckStatus::Ok, "x"), Timestamp::UNIX_EPOCH).unwrap();
+            record.note(&url("https://a.example/x"), &SourceVerdict::new(CheckStatus::Ok, "x"), Timestamp::UNIX_EPOCH).unwrap();
             record.replace(&["https://b.example/x", "https://a.example/x"].map(url), Timestamp::UNIX_EPOCH).unwrap();
             whole.set(&hash(7), record);
             whole = SourcesFile::parse(&whole.to_bytes().unwrap()).unwrap();

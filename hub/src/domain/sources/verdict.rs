@@ -36,13 +36,11 @@ pub enum CheckStatus {
 }
 
 impl CheckStatus {
-    /// All of them.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Of an address that nobody has looked at.
     pub(super) const RANK_UNKNOWN: u8 = 1;
 
-    /// The word.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -80,7 +78,6 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Ok, Self::Trouble, Self::Unchecked];
 
     /// Its name in addresses.
@@ -109,14 +106,13 @@ impl Standing {
 
 /// What was found, and what there is to say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// The word.
+pub struct SourceVerdict {
     pub status: CheckStatus,
     /// For people, if the word does not say it all.
     pub detail: Option<String>,
 }
 
-impl Verdict {
+impl SourceVerdict {
     /// With something to say.
     pub fn new(status: CheckStatus, detail: impl Into<String>) -> Self {
         Self { status, detail: Some(detail.into()) }
@@ -144,7 +140,6 @@ pub struct ProbeAnswer {
     pub retry_after: Option<u64>,
 }
 
-/// What is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// The size, if it is known.
@@ -156,7 +151,7 @@ pub struct Wanted {
 }
 
 /// What an answer says.
-pub fn judge(answer: &ProbeAnswer, wanted: &Wanted) -> Verdict {
+pub fn judge(answer: &ProbeAnswer, wanted: &Wanted) -> SourceVerdict {
     if answer.is_login {
         return needs_token(answer);
     }
@@ -164,56 +159,58 @@ pub fn judge(answer: &ProbeAnswer, wanted: &Wanted) -> Verdict {
         // 416 comes with the size of a file that has no first byte.
         200 | 206 | 416 => judge_file(answer, wanted),
         401 => needs_token(answer),
-        403 => Verdict::new(
+        403 => SourceVerdict::new(
             CheckStatus::Forbidden,
             "The site refuses it (403): it may ask for its terms to be accepted there first, or be open to some only",
         ),
-        404 => Verdict::new(CheckStatus::NotFound, "There is nothing at this address (404)"),
-        410 => Verdict::new(CheckStatus::NotFound, "It was taken down (410)"),
+        404 => SourceVerdict::new(CheckStatus::NotFound, "There is nothing at this address (404)"),
+        410 => SourceVerdict::new(CheckStatus::NotFound, "It was taken down (410)"),
         429 => {
             let again =
                 answer.retry_after.map(|seconds| format!("; it wants {seconds} s of peace")).unwrap_or_default();
-            Verdict::new(CheckStatus::RateLimited, format!("The site was asked too often (429){again}"))
+            SourceVerdict::new(CheckStatus::RateLimited, format!("The site was asked too often (429){again}"))
         }
-        500..=599 => Verdict::new(CheckStatus::Unreachable, format!("The site is in trouble ({})", answer.status)),
-        other => Verdict::new(CheckStatus::Unreachable, format!("The site answered {other}")),
+        500..=599 => {
+            SourceVerdict::new(CheckStatus::Unreachable, format!("The site is in trouble ({})", answer.status))
+        }
+        other => SourceVerdict::new(CheckStatus::Unreachable, format!("The site answered {other}")),
     }
 }
 
-fn needs_token(answer: &ProbeAnswer) -> Verdict {
+fn needs_token(answer: &ProbeAnswer) -> SourceVerdict {
     let detail = if answer.sent_token {
         "The site did not take the token that is set"
     } else {
         "Only for who is logged in there: set HF_TOKEN or CIVITAI_TOKEN if it is one of theirs"
     };
-    Verdict::new(CheckStatus::NeedsToken, detail)
+    SourceVerdict::new(CheckStatus::NeedsToken, detail)
 }
 
-fn judge_file(answer: &ProbeAnswer, wanted: &Wanted) -> Verdict {
+fn judge_file(answer: &ProbeAnswer, wanted: &Wanted) -> SourceVerdict {
     let kind = answer.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
     let is_page = ["text/html", "application/xhtml", "application/json", "application/problem+json"]
         .iter()
         .any(|page| kind.starts_with(page));
     if is_page && !wanted.is_text {
-        return Verdict::new(CheckStatus::NotAFile, "A page comes instead of a file: it may be one to log in");
+        return SourceVerdict::new(CheckStatus::NotAFile, "A page comes instead of a file: it may be one to log in");
     }
     if let (Some(theirs), Some(ours)) = (answer.linked_sha256, wanted.sha256)
         && theirs != ours
     {
-        return Verdict::new(CheckStatus::ContentDiffers, "The site names another SHA-256: it is another file");
+        return SourceVerdict::new(CheckStatus::ContentDiffers, "The site names another SHA-256: it is another file");
     }
     let theirs = answer.linked_size.or(answer.total_bytes);
     match (theirs, wanted.size_bytes) {
         (Some(theirs), Some(ours)) if theirs != ours => {
             let detail = format!("It has {} bytes there, and {} here", spelled(theirs), spelled(ours));
-            Verdict::new(CheckStatus::SizeDiffers, detail)
+            SourceVerdict::new(CheckStatus::SizeDiffers, detail)
         }
-        (None, _) if answer.status == 416 => Verdict::new(CheckStatus::Unreachable, "The site answered 416"),
-        (None, _) => Verdict::new(CheckStatus::Ok, "The site does not tell the size"),
+        (None, _) if answer.status == 416 => SourceVerdict::new(CheckStatus::Unreachable, "The site answered 416"),
+        (None, _) => SourceVerdict::new(CheckStatus::Ok, "The site does not tell the size"),
         _ if answer.linked_sha256.is_some() && answer.linked_sha256 == wanted.sha256 => {
-            Verdict::new(CheckStatus::Ok, "Size and SHA-256 are the same")
+            SourceVerdict::new(CheckStatus::Ok, "Size and SHA-256 are the same")
         }
-        _ => Verdict { status: CheckStatus::Ok, detail: None },
+        _ => SourceVerdict { status: CheckStatus::Ok, detail: None },
     }
 }
 

@@ -12,13 +12,13 @@ use super::reserve;
 use crate::domain::failure::FailureClass;
 use crate::fs::FsError;
 use crate::fs::content::Source;
-use crate::fs::entry::{Entry, Found, Identity, Kind, identity, several_names};
+use crate::fs::entry::{Entry, EntryKind, FileIdentity, FoundEntry, identity, several_names};
 
 /// An open part file.
 pub(super) struct Part<'a> {
     entry: &'a Entry,
     file: File,
-    identity: Identity,
+    identity: FileIdentity,
 }
 
 impl<'a> Part<'a> {
@@ -37,7 +37,7 @@ impl<'a> Part<'a> {
     /// Opens one that has at least so many bytes; `None` if there is no such one that is only ours.
     pub(super) fn reopen(entry: &'a Entry, at_least: u64) -> Result<Option<Self>, FsError> {
         match entry.look()? {
-            Some(Found { kind: Kind::File, stamp }) if stamp.size_bytes >= at_least => {}
+            Some(FoundEntry { kind: EntryKind::File, stamp }) if stamp.size_bytes >= at_least => {}
             _ => return Ok(None),
         }
         match entry.reopen() {
@@ -89,7 +89,7 @@ impl<'a> Part<'a> {
     }
 
     /// Sets the time last, because every write sets it too, and closes the file.
-    pub(super) fn finish(self, modified: Option<SystemTime>, sync: bool) -> Result<Identity, FsError> {
+    pub(super) fn finish(self, modified: Option<SystemTime>, sync: bool) -> Result<FileIdentity, FsError> {
         if let Some(modified) = modified {
             // Both: some file systems drop a change of one alone.
             let times = FileTimes::new().set_modified(modified).set_accessed(SystemTime::now());

@@ -7,10 +7,10 @@ use std::sync::{Arc, OnceLock};
 use shared_protocol::RelPath;
 
 use super::root::elsewhere;
-use super::{Entry, Found, Identity, Kind, OpenRoot, absent, is_link, link, system};
+use super::{Entry, EntryKind, FileIdentity, FoundEntry, OpenRoot, absent, is_link, link, system};
 use crate::fs::FsError;
 use crate::fs::confine::ensure_not_own;
-use crate::fs::volume::Space;
+use crate::fs::volume::VolumeSpace;
 
 /// A folder that was reached through no link, opened.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Folder {
     root: Arc<OpenRoot>,
     below: Option<RelPath>,
     handle: system::Handle,
-    identity: Identity,
+    identity: FileIdentity,
     path: PathBuf,
     keeps_identities: OnceLock<bool>,
     mount: OnceLock<Mount>,
@@ -38,7 +38,7 @@ pub struct Mount {
 pub struct Listed {
     /// The name, as well as it can be written.
     pub text: String,
-    pub kind: Kind,
+    pub kind: EntryKind,
 }
 
 impl Folder {
@@ -85,7 +85,6 @@ impl Folder {
         }))
     }
 
-    /// A name in it.
     pub fn entry(self: &Arc<Self>, name: &str) -> Entry {
         Entry::new(self, name)
     }
@@ -104,8 +103,7 @@ impl Folder {
         &self.handle
     }
 
-    /// Which folder it is.
-    pub const fn identity(&self) -> Identity {
+    pub const fn identity(&self) -> FileIdentity {
         self.identity
     }
 
@@ -144,7 +142,7 @@ impl Folder {
             Some(handle) => handle,
             None => match system::look(&self.handle, name) {
                 // Someone made it just now.
-                Ok(Found { kind: Kind::Folder, .. }) => {
+                Ok(FoundEntry { kind: EntryKind::Folder, .. }) => {
                     enter()?.ok_or_else(|| FsError::new("open", &path, ErrorKind::NotFound.into()))?
                 }
                 Ok(found) => return Err(no_folder(&path, found)),
@@ -199,7 +197,7 @@ impl Folder {
     }
 
     /// Room on the volume that it lies on; none where the system does not know.
-    pub fn space(&self) -> Result<Option<Space>, FsError> {
+    pub fn space(&self) -> Result<Option<VolumeSpace>, FsError> {
         system::space(&self.handle).map_err(FsError::at("measure", &self.path))
     }
 
@@ -213,7 +211,7 @@ impl Folder {
     }
 
     /// What has a name in it.
-    pub(super) fn look(&self, name: &str) -> io::Result<Option<Found>> {
+    pub(super) fn look(&self, name: &str) -> io::Result<Option<FoundEntry>> {
         let Some(mut found) = absent(system::look(&self.handle, name))? else { return Ok(None) };
         if !*self.keeps_identities.get_or_init(|| system::keeps_identities(&self.handle)) {
             found.stamp.identity = None;
@@ -281,14 +279,14 @@ pub(super) fn step_by_step(root: &OpenRoot, from: &system::Handle, below: &RelPa
 /// Why a folder could not be entered: what the system says of links differs.
 fn why_not(around: &system::Handle, name: &str, path: &Path, error: io::Error) -> FsError {
     match system::look(around, name) {
-        Ok(Found { kind: Kind::Link, .. }) => is_link(path),
+        Ok(FoundEntry { kind: EntryKind::Link, .. }) => is_link(path),
         _ => FsError::new("open", path, error),
     }
 }
 
-fn no_folder(path: &Path, found: Found) -> FsError {
+fn no_folder(path: &Path, found: FoundEntry) -> FsError {
     match found.kind {
-        Kind::Link => is_link(path),
+        EntryKind::Link => is_link(path),
         _ => FsError::refused("create", path, ErrorKind::AlreadyExists, "a file has this name"),
     }
 }

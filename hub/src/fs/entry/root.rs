@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Identity, system};
+use super::{FileIdentity, system};
 use crate::fs::{FsError, RootDir};
 
 /// A root's folder, opened. The root itself may be a link: it was named by a person.
@@ -12,7 +12,7 @@ use crate::fs::{FsError, RootDir};
 pub struct OpenRoot {
     dir: RootDir,
     handle: system::Handle,
-    identity: Identity,
+    identity: FileIdentity,
 }
 
 impl OpenRoot {
@@ -22,7 +22,6 @@ impl OpenRoot {
         Ok(Arc::new(Self { dir: dir.clone(), handle: system::keep(handle), identity }))
     }
 
-    /// The root.
     pub const fn dir(&self) -> &RootDir {
         &self.dir
     }
@@ -43,7 +42,7 @@ impl OpenRoot {
     }
 }
 
-fn open(dir: &RootDir) -> Result<(system::Handle, Identity), FsError> {
+fn open(dir: &RootDir) -> Result<(system::Handle, FileIdentity), FsError> {
     let handle = system::open_root(dir.path()).map_err(FsError::at("find", dir.path()))?;
     let identity = system::folder_identity(&handle).map_err(FsError::at("look at", dir.path()))?;
     Ok((handle, identity))

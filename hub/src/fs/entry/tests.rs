@@ -24,7 +24,7 @@ fn a_name_is_looked_at_and_opened() {
     assert!(file.stamp().unwrap_err().is_not_found());
     fs::write(file.path(), b"12345").unwrap();
     assert_eq!(file.stamp().unwrap().size_bytes, 5);
-    assert_eq!(file.look().unwrap().unwrap().kind, Kind::File);
+    assert_eq!(file.look().unwrap().unwrap().kind, EntryKind::File);
     assert_eq!(file.open_for_reading().unwrap().1.len(), 5);
     assert!(entry(folder.path(), "loras").stamp().is_err(), "a folder is no file");
     assert!(Entry::find(&root(folder.path()), &path("no/such")).unwrap().is_none());

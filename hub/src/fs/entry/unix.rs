@@ -11,12 +11,12 @@ use rustix::fs::{
 use rustix::io::{Errno, retry_on_intr};
 
 use super::folder::{Listed, Mount};
-use super::{Found, Identity, Kind};
+use super::{EntryKind, FileIdentity, FoundEntry};
 use crate::domain::included_link::FolderIdentity;
 use crate::domain::ticks::Ticks;
 use crate::fs::identity::of_inode;
 use crate::fs::open::FileStamp;
-use crate::fs::volume::{self, Space};
+use crate::fs::volume::{self, VolumeSpace};
 
 /// An open folder.
 pub(super) type Handle = File;
@@ -67,21 +67,21 @@ pub(super) fn lasting(folder: &Handle, path: &Path) -> io::Result<FolderIdentity
     Ok(FolderIdentity { disk: volume::disk_of(folder, path)?, file: volume::numbers_folders(folder).then_some(number) })
 }
 
-pub(super) fn folder_identity(folder: &Handle) -> io::Result<Identity> {
+pub(super) fn folder_identity(folder: &Handle) -> io::Result<FileIdentity> {
     identity(folder)
 }
 
-pub(super) fn identity(file: &File) -> io::Result<Identity> {
+pub(super) fn identity(file: &File) -> io::Result<FileIdentity> {
     Ok(identity_in(&fstat(file)?))
 }
 
-pub(super) fn identity_of(folder: &Handle, name: &str) -> io::Result<Identity> {
+pub(super) fn identity_of(folder: &Handle, name: &str) -> io::Result<FileIdentity> {
     Ok(identity_in(&statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?))
 }
 
 #[allow(clippy::useless_conversion, reason = "the fields' widths differ by architecture")]
-fn identity_in(stat: &Stat) -> Identity {
-    Identity { device: stat.st_dev, file: stat.st_ino, n_links: stat.st_nlink.into() }
+fn identity_in(stat: &Stat) -> FileIdentity {
+    FileIdentity { device: stat.st_dev, file: stat.st_ino, n_links: stat.st_nlink.into() }
 }
 
 /// Whether the identities that [`look`] tells last on the folder's disk.
@@ -89,22 +89,22 @@ pub(super) fn keeps_identities(folder: &Handle) -> bool {
     volume::keeps_identities(folder)
 }
 
-pub(super) fn look(folder: &Handle, name: &str) -> io::Result<Found> {
+pub(super) fn look(folder: &Handle, name: &str) -> io::Result<FoundEntry> {
     let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let modified = Ticks::from_unix(stat.st_mtime, stat.st_mtime_nsec.cast_signed());
     let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
     let kind = kind(FileType::from_raw_mode(stat.st_mode));
     let of_inode = || of_inode(stat.st_ino, stat.st_ctime, stat.st_ctime_nsec.cast_signed());
-    let identity = (kind == Kind::File).then(of_inode);
-    Ok(Found { kind, stamp: FileStamp { size_bytes, modified, identity } })
+    let identity = (kind == EntryKind::File).then(of_inode);
+    Ok(FoundEntry { kind, stamp: FileStamp { size_bytes, modified, identity } })
 }
 
-const fn kind(file_type: FileType) -> Kind {
+const fn kind(file_type: FileType) -> EntryKind {
     match file_type {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Folder,
-        FileType::Symlink => Kind::Link,
-        _ => Kind::Other,
+        FileType::RegularFile => EntryKind::File,
+        FileType::Directory => EntryKind::Folder,
+        FileType::Symlink => EntryKind::Link,
+        _ => EntryKind::Other,
     }
 }
 
@@ -119,7 +119,7 @@ pub(super) fn names(folder: &Handle) -> io::Result<Vec<Listed>> {
         let told = entry.file_type();
         let kind = if told == FileType::Unknown {
             statat(folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
-                .map_or(Kind::Other, |stat| kind(FileType::from_raw_mode(stat.st_mode)))
+                .map_or(EntryKind::Other, |stat| kind(FileType::from_raw_mode(stat.st_mode)))
         } else {
             kind(told)
         };
@@ -181,7 +181,7 @@ fn unlink_or_undo(
 /// Whether both names are there and lead to one file.
 fn are_names_of_one(a: Name<'_>, b: Name<'_>) -> bool {
     let of = |name: Name<'_>| {
-        let found = look(name.0, name.1).ok().filter(|found| found.kind == Kind::File);
+        let found = look(name.0, name.1).ok().filter(|found| found.kind == EntryKind::File);
         found.and_then(|_| identity_of(name.0, name.1).ok()).filter(|identity| identity.n_links > 1)
     };
     of(a).zip(of(b)).is_some_and(|(a, b)| (a.device, a.file) == (b.device, b.file))
@@ -235,14 +235,14 @@ pub(super) fn sync_folder(folder: &Handle) -> io::Result<()> {
     }
 }
 
-pub(super) fn space(folder: &Handle) -> io::Result<Option<Space>> {
+pub(super) fn space(folder: &Handle) -> io::Result<Option<VolumeSpace>> {
     let facts = fstatvfs(folder)?;
-    Ok(Space::known(facts.f_bavail.saturating_mul(facts.f_frsize), facts.f_blocks.saturating_mul(facts.f_frsize)))
+    Ok(VolumeSpace::known(facts.f_bavail.saturating_mul(facts.f_frsize), facts.f_blocks.saturating_mul(facts.f_frsize)))
 }
 
 /// Two mounts of one disk share the device's number, parts of one Btrfs share the mount's.
 #[allow(clippy::unnecessary_wraps, reason = "the other system's can fail")]
-pub(super) fn mount(folder: &Handle, identity: &Identity) -> io::Result<Mount> {
+pub(super) fn mount(folder: &Handle, identity: &FileIdentity) -> io::Result<Mount> {
     let mount = statx(folder, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
         .ok()
         .filter(|facts| StatxFlags::from_bits_retain(facts.stx_mask).contains(StatxFlags::MNT_ID))

@@ -19,11 +19,11 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::folder::{Listed, Mount};
-use super::{Found, Identity, Kind};
+use super::{EntryKind, FileIdentity, FoundEntry};
 use crate::domain::failure::FailureClass;
 use crate::domain::included_link::FolderIdentity;
 use crate::fs::open::{self, FileStamp};
-use crate::fs::volume::{self, Space};
+use crate::fs::volume::{self, VolumeSpace};
 
 /// How often a folder is tried that somebody else has alone, and between two tries: a fifth of a second in all.
 const MOST_TRIES: usize = 40;
@@ -106,30 +106,30 @@ pub(super) fn follow(path: &Path) -> io::Result<(Handle, PathBuf)> {
 
 /// What tells a folder from others also after a restart.
 pub(super) fn lasting(folder: &Handle, _path: &Path) -> io::Result<FolderIdentity> {
-    let Identity { device, file, .. } = folder_identity(folder)?;
+    let FileIdentity { device, file, .. } = folder_identity(folder)?;
     Ok(FolderIdentity { disk: format!("serial:{device:x}"), file: Some(file) })
 }
 
-pub(super) fn folder_identity(folder: &Handle) -> io::Result<Identity> {
+pub(super) fn folder_identity(folder: &Handle) -> io::Result<FileIdentity> {
     folder.held.last().map_or_else(|| Err(ErrorKind::NotFound.into()), |file| identity(file))
 }
 
 #[allow(unsafe_code, reason = "std has no stable form of it")]
-pub(super) fn identity(file: &File) -> io::Result<Identity> {
+pub(super) fn identity(file: &File) -> io::Result<FileIdentity> {
     let mut facts = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the handle is open, and the structure lives through the call.
     let done = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut facts) };
     if done == 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(Identity {
+    Ok(FileIdentity {
         device: facts.dwVolumeSerialNumber.into(),
         file: u64::from(facts.nFileIndexHigh) << 32 | u64::from(facts.nFileIndexLow),
         n_links: facts.nNumberOfLinks.into(),
     })
 }
 
-pub(super) fn identity_of(folder: &Handle, name: &str) -> io::Result<Identity> {
+pub(super) fn identity_of(folder: &Handle, name: &str) -> io::Result<FileIdentity> {
     let file = OpenOptions::new()
         .access_mode(FILE_READ_ATTRIBUTES)
         .share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
@@ -143,18 +143,18 @@ pub(super) const fn keeps_identities(_: &Handle) -> bool {
     true
 }
 
-pub(super) fn look(folder: &Handle, name: &str) -> io::Result<Found> {
+pub(super) fn look(folder: &Handle, name: &str) -> io::Result<FoundEntry> {
     let metadata = fs::symlink_metadata(folder.join(name))?;
-    Ok(Found { kind: kind(metadata.file_type()), stamp: FileStamp::of(&metadata) })
+    Ok(FoundEntry { kind: kind(metadata.file_type()), stamp: FileStamp::of(&metadata) })
 }
 
 /// A symlink to std is every name surrogate: junctions too, and not deduplicated or compressed files.
-fn kind(file_type: fs::FileType) -> Kind {
+fn kind(file_type: fs::FileType) -> EntryKind {
     match () {
-        () if file_type.is_symlink() => Kind::Link,
-        () if file_type.is_dir() => Kind::Folder,
-        () if file_type.is_file() => Kind::File,
-        () => Kind::Other,
+        () if file_type.is_symlink() => EntryKind::Link,
+        () if file_type.is_dir() => EntryKind::Folder,
+        () if file_type.is_file() => EntryKind::File,
+        () => EntryKind::Other,
     }
 }
 
@@ -163,7 +163,7 @@ pub(super) fn names(folder: &Handle) -> io::Result<Vec<Listed>> {
     for entry in fs::read_dir(&folder.path)? {
         let entry = entry?;
         let text = entry.file_name().to_string_lossy().into_owned();
-        found.push(Listed { text, kind: entry.file_type().map_or(Kind::Other, kind) });
+        found.push(Listed { text, kind: entry.file_type().map_or(EntryKind::Other, kind) });
     }
     Ok(found)
 }
@@ -253,12 +253,12 @@ pub(super) const fn sync_folder(_: &Handle) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn space(folder: &Handle) -> io::Result<Option<Space>> {
+pub(super) fn space(folder: &Handle) -> io::Result<Option<VolumeSpace>> {
     volume::space(&folder.path).map_err(|error| error.cause)
 }
 
 /// What is mounted in a folder is a junction to Windows, and not followed.
 #[allow(clippy::unnecessary_wraps, reason = "the other system's can fail")]
-pub(super) const fn mount(_: &Handle, identity: &Identity) -> io::Result<Mount> {
+pub(super) const fn mount(_: &Handle, identity: &FileIdentity) -> io::Result<Mount> {
     Ok(Mount { device: identity.device, mount: 0 })
 }

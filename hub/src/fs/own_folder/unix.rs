@@ -7,17 +7,16 @@ use std::path::Path;
 
 /// Device and number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct FolderNumber {
     pub device: u64,
-    /// The number on it.
     pub file: u64,
 }
 
-pub(super) fn identity(path: &Path) -> io::Result<Identity> {
+pub(super) fn identity(path: &Path) -> io::Result<FolderNumber> {
     let metadata = fs::metadata(path)?;
-    Ok(Identity { device: metadata.dev(), file: metadata.ino() })
+    Ok(FolderNumber { device: metadata.dev(), file: metadata.ino() })
 }
 
-pub(super) fn is(own: &Identity, _own_path: &Path, _path: &Path, metadata: &Metadata) -> bool {
+pub(super) fn is(own: &FolderNumber, _own_path: &Path, _path: &Path, metadata: &Metadata) -> bool {
     own.device == metadata.dev() && own.file == metadata.ino()
 }

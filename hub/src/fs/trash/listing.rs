@@ -11,7 +11,7 @@ use shared_protocol::RelPath;
 
 use crate::domain::exclusion::TRASH_FOLDER;
 use crate::domain::temporary::owner_of;
-use crate::fs::entry::{Entry, Folder, Kind, OpenRoot};
+use crate::fs::entry::{Entry, EntryKind, Folder, OpenRoot};
 use crate::fs::{FileStamp, FsError, volume};
 
 /// The folder of one batch in a trash.
@@ -30,7 +30,6 @@ pub struct BatchFolder {
 pub struct Lying {
     /// Where it lies below the trash folder.
     pub trashed: String,
-    /// Where it was.
     pub path: RelPath,
     pub stamp: FileStamp,
 }
@@ -91,9 +90,9 @@ pub fn files_in(root: &Arc<OpenRoot>, folder: &BatchFolder) -> Result<(Vec<Lying
         for name in open.names()? {
             let Ok(below) = RelPath::in_folder(within.as_ref(), &name.text) else { continue };
             match name.kind {
-                Kind::Folder => waiting.extend(open.child(&name.text)?.map(|folder| (Some(below), folder))),
-                Kind::File if owner_of(&name.text).is_some() => parts.push(open.entry(&name.text)),
-                Kind::File => {
+                EntryKind::Folder => waiting.extend(open.child(&name.text)?.map(|folder| (Some(below), folder))),
+                EntryKind::File if owner_of(&name.text).is_some() => parts.push(open.entry(&name.text)),
+                EntryKind::File => {
                     // Put back or removed since its folder was listed.
                     let Some(stamp) = open.entry(&name.text).stamp_if_there()? else { continue };
                     let trashed = format!("{}/{below}", folder.name);
@@ -118,7 +117,7 @@ fn relative(path: &Path) -> Option<RelPath> {
 
 fn folders_in(folder: &Folder) -> Result<Vec<String>, FsError> {
     let names = folder.names()?.into_iter();
-    Ok(names.filter(|name| name.kind == Kind::Folder).map(|name| name.text).collect())
+    Ok(names.filter(|name| name.kind == EntryKind::Folder).map(|name| name.text).collect())
 }
 
 #[cfg(test)]

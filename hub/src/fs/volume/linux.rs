@@ -8,11 +8,11 @@ use std::path::Path;
 use rustix::fs::{StatFs, fstat, fstatvfs, major, minor, statfs, statvfs};
 
 use super::mounts::{MountEntry, mount_of};
-use super::{Space, VolumeKind};
+use super::{VolumeKind, VolumeSpace};
 
-pub(super) fn space(folder: &Path) -> io::Result<Option<Space>> {
+pub(super) fn space(folder: &Path) -> io::Result<Option<VolumeSpace>> {
     let facts = statvfs(folder)?;
-    Ok(Space::known(facts.f_bavail.saturating_mul(facts.f_frsize), facts.f_blocks.saturating_mul(facts.f_frsize)))
+    Ok(VolumeSpace::known(facts.f_bavail.saturating_mul(facts.f_frsize), facts.f_blocks.saturating_mul(facts.f_frsize)))
 }
 
 /// The file system's own number, which survives a restart where the device's does not.

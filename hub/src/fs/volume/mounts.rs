@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// One mount.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MountEntry {
     /// `ext4`, `fuse.sshfs` …

@@ -17,7 +17,7 @@ use windows_sys::Win32::System::Ioctl::{
     StorageDeviceSeekPenaltyProperty,
 };
 
-use super::{Space, VolumeKind};
+use super::{VolumeKind, VolumeSpace};
 use crate::fs::verbatim;
 
 /// `DRIVE_REMOTE` and `DRIVE_RAMDISK` of `GetDriveTypeW`, which windows-sys keeps with the shell.
@@ -27,13 +27,13 @@ const RAM_DISK: u32 = 6;
 /// Longest path that Windows handles, in UTF-16 units.
 const MAX_PATH_UNITS: u32 = 32_768;
 
-pub(super) fn space(folder: &Path) -> io::Result<Option<Space>> {
+pub(super) fn space(folder: &Path) -> io::Result<Option<VolumeSpace>> {
     let folder = wide(folder);
     let (mut free_bytes, mut total_bytes) = (0, 0);
     // SAFETY: the path is NUL-terminated; both numbers live through the call; the third may be null.
     let done =
         unsafe { GetDiskFreeSpaceExW(folder.as_ptr(), &raw mut free_bytes, &raw mut total_bytes, ptr::null_mut()) };
-    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(Space::known(free_bytes, total_bytes)) }
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(VolumeSpace::known(free_bytes, total_bytes)) }
 }
 
 /// The volume's serial number, which `file_id` reads, lasts already.

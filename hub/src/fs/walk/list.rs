@@ -12,7 +12,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::facts::Folder;
 use super::{FolderListing, FoundFile, NO_MOUNT, unfinished};
-use crate::domain::exclusion::{Entry, Exclusion, Kind, of_entry};
+use crate::domain::exclusion::{Exclusion, ExclusionKind, NameKind, of_entry};
 use crate::domain::skipped::{Skip, SkipReason};
 use crate::domain::skipped_names::other_names;
 use crate::fs::entry::link::check;
@@ -123,9 +123,9 @@ fn add(listing: &mut FolderListing, root: &RootDir, folder: &Folder, entry: &Dir
     let is_folder = file_type.is_dir();
     // What is neither, a link for one, is left alone if either of that name is.
     let kind = match (is_folder, file_type.is_file()) {
-        (true, _) => Entry::Folder,
-        (false, true) => Entry::File,
-        (false, false) => Entry::Either,
+        (true, _) => NameKind::Folder,
+        (false, true) => NameKind::File,
+        (false, false) => NameKind::Either,
     };
     if let Some(exclusion) = of_entry(listing.folder.as_ref().map(RelPath::name), name, kind) {
         exclude(listing, os_name, exclusion);
@@ -193,7 +193,7 @@ fn skip(listing: &mut FolderListing, name: &OsStr, reason: SkipReason, detail: O
 
 /// Leaves alone what is no part of the library. The hub's own is in every root: nobody has to hear of it.
 fn exclude(listing: &mut FolderListing, name: &OsStr, exclusion: Exclusion) {
-    if exclusion.kind != Kind::Own {
+    if exclusion.kind != ExclusionKind::Own {
         skip(listing, name, SkipReason::Excluded, Some(exclusion.why.to_owned()));
     }
 }

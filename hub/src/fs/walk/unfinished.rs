@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::FolderListing;
-use crate::domain::exclusion::{CONTROL_ENDINGS, Entry, Kind, is_held_for, of_entry};
+use crate::domain::exclusion::{CONTROL_ENDINGS, ExclusionKind, NameKind, is_held_for, of_entry};
 use crate::domain::skipped::{Skip, SkipReason};
 
 /// What lies in the data folder of every hub that has run.
@@ -58,8 +58,8 @@ pub(super) fn take_out(listing: &mut FolderListing) {
 }
 
 fn is_half_download(skip: &Skip) -> bool {
-    let kind = of_entry(None, &skip.name, Entry::File).map(|exclusion| exclusion.kind);
-    skip.reason == SkipReason::Excluded && kind == Some(Kind::HalfDownload)
+    let kind = of_entry(None, &skip.name, NameKind::File).map(|exclusion| exclusion.kind);
+    skip.reason == SkipReason::Excluded && kind == Some(ExclusionKind::HalfDownload)
 }
 
 fn left_out(name: String, reason: SkipReason, detail: Option<&str>) -> Skip {

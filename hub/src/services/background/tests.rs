@@ -20,7 +20,7 @@ enum Asked {
 #[derive(Clone)]
 struct Trial;
 
-impl Kind for Trial {
+impl BackgroundKind for Trial {
     const KIND: &'static str = "trial";
     type Payload = Asked;
     type Report = ();

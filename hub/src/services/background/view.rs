@@ -12,9 +12,7 @@ use crate::storage::background::RowOf;
 /// How far a background job is: what all kinds show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct BackgroundJobView {
-    /// Its id.
     pub id: BackgroundJobId,
-    /// How far it is.
     pub state: WorkState,
     /// How much there is, and how much of it is done.
     #[serde(flatten)]
@@ -32,7 +30,6 @@ pub struct BackgroundJobView {
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: jiff::Timestamp,
-    /// When it ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<jiff::Timestamp>,
 }

@@ -11,7 +11,7 @@ use crate::fs::ends::hash_ends;
 use crate::fs::hash::HashError;
 use crate::fs::{ContentHash, node};
 use crate::services::hasher::store_contents;
-use crate::services::reading::{Found, Kit, OpenFile, Reading, Supply, Work, n_readers};
+use crate::services::reading::{Kit, OpenFile, ReadResult, Reading, Supply, Work, n_readers};
 use crate::services::roots::LiveRoot;
 use crate::storage::duplicates::{self, CandidateRow};
 use crate::storage::index::Edits;
@@ -21,7 +21,7 @@ use crate::storage::{Connection, StorageError};
 pub(super) type Results<T> = Vec<(usize, Option<T>)>;
 
 /// Stores what was found of some files, in a commit of their own.
-type StoreFound<'a, T> = dyn Fn(&Connection, &[Found<T>]) -> Result<(), StorageError> + 'a;
+type StoreFound<'a, T> = dyn Fn(&Connection, &[ReadResult<T>]) -> Result<(), StorageError> + 'a;
 
 /// Where a search reads.
 #[derive(Clone, Copy)]
@@ -44,8 +44,7 @@ impl<'a> Files<'a> {
         Self { places, rows, positions }
     }
 
-    /// One of them.
-    pub(super) fn of(&self, found: &Found<impl Sized>) -> Option<(usize, &CandidateRow)> {
+    pub(super) fn of(&self, found: &ReadResult<impl Sized>) -> Option<(usize, &CandidateRow)> {
         let at = *self.positions.get(&found.file.id)?;
         Some((at, self.rows.get(at)?))
     }
@@ -72,7 +71,7 @@ impl<'a> Files<'a> {
             Supply::of_files(live.clone(), files, n_readers(&reading.context.settings, live))
         };
         let mut results: Results<T> = Vec::with_capacity(wanted.len());
-        let mut take = |found: Vec<Found<T>>| {
+        let mut take = |found: Vec<ReadResult<T>>| {
             reading.context.ends.store_blocking("what was compared", || {}, |tx| store(tx, &found))?;
             results.extend(found.into_iter().filter_map(|found| Some((self.of(&found)?.0, found.result.ok()))));
             Ok(())

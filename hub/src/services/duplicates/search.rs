@@ -7,7 +7,7 @@ use shared_protocol::Blake3;
 use super::files::{Files, Places};
 use super::{DuplicateScanView, weights};
 use crate::domain::background::WorkState;
-use crate::domain::duplicates::{Found, GroupKind, Search, SearchReport, SearchScope, WHOLE_BYTES};
+use crate::domain::duplicates::{FoundName, GroupKind, Search, SearchReport, SearchScope, WHOLE_BYTES};
 use crate::domain::ids::{BackgroundJobId, RootRowId};
 use crate::domain::root::Root;
 use crate::domain::size;
@@ -15,7 +15,7 @@ use crate::services::background::{BackgroundJobView, Job, JobWork};
 use crate::services::context::ServiceContext;
 use crate::services::reading::Reading;
 use crate::services::{Event, ServiceError};
-use crate::storage::background::{Kind, RowOf};
+use crate::storage::background::{BackgroundKind, RowOf};
 use crate::storage::duplicates::{self, NewGroup};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::{Connection, StorageError};
@@ -26,7 +26,7 @@ pub(super) struct Searching {
     pub(super) context: ServiceContext,
 }
 
-impl Kind for Searching {
+impl BackgroundKind for Searching {
     const KIND: &'static str = "duplicates";
     type Payload = SearchScope;
     type Report = SearchReport;
@@ -125,12 +125,12 @@ impl JobWork for Searching {
 
 /// Looks at every name: which file is it. One that is not as the index has it is left out, as empty
 /// files are.
-fn look(files: &Files<'_>) -> Result<Vec<Found>, ServiceError> {
+fn look(files: &Files<'_>) -> Result<Vec<FoundName>, ServiceError> {
     let all: Vec<usize> = (0..files.rows.len()).collect();
-    let mut found = vec![Found { size_bytes: 0, node: None, ends: None, hash: None }; all.len()];
+    let mut found = vec![FoundName { size_bytes: 0, node: None, ends: None, hash: None }; all.len()];
     for (at, looked) in files.looks(&all)? {
         if let (Some(place), Some(row), Some(node)) = (found.get_mut(at), files.rows.get(at), looked) {
-            *place = Found { size_bytes: row.file.size_bytes, node, ends: row.ends, hash: row.file.hash };
+            *place = FoundName { size_bytes: row.file.size_bytes, node, ends: row.ends, hash: row.file.hash };
         }
     }
     Ok(found)

@@ -15,7 +15,7 @@ use crate::fs::hash::HashError;
 use crate::fs::head::{HeadError, read_head};
 use crate::fs::weights::hash_from;
 use crate::services::ServiceError;
-use crate::services::reading::{Found, Kit, OpenFile};
+use crate::services::reading::{Kit, OpenFile, ReadResult};
 use crate::storage::duplicates::{self, CandidateRow, KnownWeights, ModelRow, NewGroup};
 use crate::storage::{Connection, StorageError};
 
@@ -35,7 +35,7 @@ pub(super) fn groups(places: Places<'_>, rows: &[RootRowId], min_size: u64) -> R
     let (rows, mut known): (Vec<CandidateRow>, Vec<Option<KnownWeights>>) =
         models.into_iter().map(|ModelRow { file, known }| (file, known)).unzip();
     let files = Files::new(places, rows);
-    let store = |tx: &Connection, found: &[Found<KnownWeights>]| store(&files, tx, found);
+    let store = |tx: &Connection, found: &[ReadResult<KnownWeights>]| store(&files, tx, found);
 
     let unread: Vec<usize> = (0..known.len()).filter(|at| known.get(*at).is_some_and(Option::is_none)).collect();
     note(&mut known, files.read((Stage::Weights, 0), &unread, &|_, file| table(file), &store)?);
@@ -95,7 +95,7 @@ fn note(known: &mut [Option<KnownWeights>], read: Results<KnownWeights>) {
     }
 }
 
-fn store(files: &Files<'_>, tx: &Connection, found: &[Found<KnownWeights>]) -> Result<(), StorageError> {
+fn store(files: &Files<'_>, tx: &Connection, found: &[ReadResult<KnownWeights>]) -> Result<(), StorageError> {
     found.iter().try_for_each(|found| match (files.of(found), &found.result) {
         (Some((_, row)), Ok(known)) => duplicates::put_weights(tx, row, known),
         _ => Ok(()),

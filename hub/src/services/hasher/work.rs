@@ -9,10 +9,10 @@ use crate::domain::size::counted;
 use crate::fs::ContentHash;
 use crate::services::background::{BackgroundJobView, Job, JobWork};
 use crate::services::context::ServiceContext;
-use crate::services::reading::{FilePage, Found, Kit, OpenFile, Reading, Supply, n_readers};
+use crate::services::reading::{FilePage, Kit, OpenFile, ReadResult, Reading, Supply, n_readers};
 use crate::services::scrub::day;
 use crate::services::{Event, ServiceError};
-use crate::storage::background::{Kind, RowOf};
+use crate::storage::background::{BackgroundKind, RowOf};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::index::{After, Edits, Left, Portion, extent, unhashed};
 use crate::storage::{Connection, StorageError, roots, scrub};
@@ -26,7 +26,7 @@ pub(super) struct Hashing {
     pub(super) context: ServiceContext,
 }
 
-impl Kind for Hashing {
+impl BackgroundKind for Hashing {
     const KIND: &'static str = "hash";
     type Payload = HashRequest;
     type Report = ();
@@ -82,7 +82,7 @@ impl JobWork for Hashing {
             // A setting that is changed meanwhile counts from the next file on.
             file.hash(&mut kit.buffers, context.settings.current().hash_sha256)
         };
-        let mut store = |found: Vec<Found<ContentHash>>| self.store(*kind, &found);
+        let mut store = |found: Vec<ReadResult<ContentHash>>| self.store(*kind, &found);
         Reading { context, progress }.read(vec![supply], &hash, &mut store)?;
         Ok(())
     }
@@ -124,7 +124,7 @@ impl JobWork for Hashing {
 
 impl Hashing {
     /// Stores hashes; what was read is not read again because the disk was full.
-    fn store(&self, kind: HashKind, found: &[Found<ContentHash>]) -> Result<(), StorageError> {
+    fn store(&self, kind: HashKind, found: &[ReadResult<ContentHash>]) -> Result<(), StorageError> {
         let is_scrub = kind == HashKind::Scrub;
         self.context.ends.store_blocking(
             "hashes",
@@ -139,7 +139,7 @@ impl Hashing {
     }
 
     /// Counts what was read of the day's share, in the commit that stores what was found.
-    fn count_scrubbed(&self, connection: &Connection, found: &[Found<ContentHash>]) -> Result<(), StorageError> {
+    fn count_scrubbed(&self, connection: &Connection, found: &[ReadResult<ContentHash>]) -> Result<(), StorageError> {
         let now = jiff::Zoned::now();
         let share = self.context.settings.current().scrub.bytes_per_day;
         let mut spent = scrub::spent(connection)?.on(day(&now), now.timestamp().as_millisecond(), share);
@@ -158,9 +158,12 @@ fn left(job: &RowOf<Hashing>) -> Left {
 }
 
 /// Stores what files hold, as it was read.
-pub(in crate::services) fn store_contents(tx: &Connection, found: &[Found<ContentHash>]) -> Result<(), StorageError> {
+pub(in crate::services) fn store_contents(
+    tx: &Connection,
+    found: &[ReadResult<ContentHash>],
+) -> Result<(), StorageError> {
     let mut edits = Edits::new(tx);
-    for Found { live, file, result } in found {
+    for ReadResult { live, file, result } in found {
         if let Ok(content) = result {
             edits.know(live.row, Some(file.id), &file.path, file.modified, file.identity, content)?;
         }

@@ -12,7 +12,7 @@ use super::Indexer;
 use crate::domain::ids::BackgroundJobId;
 use crate::domain::included_link::IncludedLink;
 use crate::domain::root::Root;
-use crate::fs::inclusion::{Neighbour, Refusal, find, leads_to_folder, shown};
+use crate::fs::inclusion::{LinkRefusal, Neighbour, find, leads_to_folder, shown};
 use crate::services::{ErrorKind, ServiceError};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::included_links;
@@ -23,7 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// The same where a page is only to know whether to offer something.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
-/// One at a time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Turns {
     /// Two links must not be included beside each other that lead into each other.
@@ -116,10 +115,10 @@ impl Indexer {
     }
 }
 
-fn refused(refusal: &Refusal) -> ServiceError {
+fn refused(refusal: &LinkRefusal) -> ServiceError {
     let kind = match refusal {
-        Refusal::NotThere(_) => ErrorKind::NotFound,
-        Refusal::Overlap { with_link: true, .. } => ErrorKind::Conflict,
+        LinkRefusal::NotThere(_) => ErrorKind::NotFound,
+        LinkRefusal::Overlap { with_link: true, .. } => ErrorKind::Conflict,
         _ => ErrorKind::Impossible,
     };
     ServiceError::said(kind, refusal.to_string())

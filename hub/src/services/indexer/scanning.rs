@@ -13,7 +13,7 @@ use crate::domain::size::counted;
 use crate::services::background::{BackgroundJobView, Job, JobWork};
 use crate::services::context::ServiceContext;
 use crate::services::{Event, ServiceError};
-use crate::storage::background::{Kind, RowOf};
+use crate::storage::background::{BackgroundKind, RowOf};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::{Connection, StorageError, roots};
 
@@ -24,7 +24,7 @@ pub(super) struct Scanning {
     pub(super) reconcile: Arc<Notify>,
 }
 
-impl Kind for Scanning {
+impl BackgroundKind for Scanning {
     const KIND: &'static str = "scan";
     type Payload = ScanRequest;
     type Report = ScanReport;

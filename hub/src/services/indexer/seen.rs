@@ -13,7 +13,6 @@ use crate::storage::skipped::UnseenFolder;
 /// What the walk says of one folder.
 pub(super) struct Seen {
     pub(super) path: String,
-    /// What is mounted on it.
     pub(super) mount: Option<String>,
     /// It holds neither files nor folders.
     pub(super) is_empty: bool,

@@ -1,10 +1,10 @@
 //! What has to hold before a plan is made, and before it is carried out.
 
 use super::PlanConfirmation;
-use crate::domain::exclusion::{self, Entry};
+use crate::domain::exclusion::{self, NameKind};
 use crate::domain::mirror::totals::PlanTotals;
 use crate::services::{ErrorKind, ServiceError};
-use crate::storage::plans::{self, NewPlan, Refused};
+use crate::storage::plans::{self, ApplyRefused, NewPlan};
 use crate::storage::{Connection, StorageError, roots};
 
 /// Refuses a plan that the indexes are not good enough for.
@@ -16,7 +16,7 @@ pub(super) fn check_index(connection: &Connection, new: &NewPlan) -> Result<Resu
         }
     }
     if let Some(folder) = &new.folder {
-        if let Some(found) = exclusion::of_path(folder, Entry::Folder) {
+        if let Some(found) = exclusion::of_path(folder, NameKind::Folder) {
             return Ok(Err(ServiceError::said(ErrorKind::Impossible, format!("{found}."))));
         }
         let source = plans::holds(connection, new.from.1, Some(folder))?;
@@ -29,7 +29,7 @@ pub(super) fn check_index(connection: &Connection, new: &NewPlan) -> Result<Resu
         return Ok(Ok(()));
     }
     if let Some(root) = plans::unverified(connection, new)? {
-        return Ok(Err(refused(Refused::Inconclusive(root))));
+        return Ok(Err(refused(ApplyRefused::Inconclusive(root))));
     }
     let n_files = plans::holds(connection, new.from.1, None)?.map_or(0, |(n, _)| n);
     if n_files == 0 {
@@ -43,20 +43,20 @@ pub(super) fn check_index(connection: &Connection, new: &NewPlan) -> Result<Resu
 }
 
 /// Why a plan is not carried out, in words.
-pub(super) fn refused(why: Refused) -> ServiceError {
+pub(super) fn refused(why: ApplyRefused) -> ServiceError {
     let text = match why {
-        Refused::Applied(batch) => format!("This plan was carried out already, by batch {batch}."),
-        Refused::Stale => {
+        ApplyRefused::Applied(batch) => format!("This plan was carried out already, by batch {batch}."),
+        ApplyRefused::Stale => {
             "The folders have changed since this plan was made, so it was not carried out. Make the plan again and \
              look at it."
                 .to_owned()
         }
-        Refused::Inconclusive(root) => format!(
+        ApplyRefused::Inconclusive(root) => format!(
             "The last scan of {} was stopped or failed, so nothing can be deleted on the strength of it. Scan it \
              again.",
             root.label()
         ),
-        Refused::Busy => {
+        ApplyRefused::Busy => {
             "Transfers that have not ended work on some of these files. Wait for them or cancel them, then make the \
              plan again."
                 .to_owned()

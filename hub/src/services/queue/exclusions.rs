@@ -6,9 +6,9 @@ use shared_protocol::rel_path::match_key;
 
 use super::Queue;
 use super::execution::AttemptError;
-use crate::domain::exclusion::{self, BESIDE_CONTROL_FILE, DATA_FOLDER, Entry, Excluded, Kind};
+use crate::domain::exclusion::{self, BESIDE_CONTROL_FILE, DATA_FOLDER, Excluded, ExclusionKind, NameKind};
 use crate::domain::operation::Operation;
-use crate::fs::unfinished::has_control_file;
+use crate::fs::unfinished::ControlFiles;
 use crate::services::roots::LiveRoot;
 use crate::storage::queue::TransferRow;
 
@@ -16,27 +16,31 @@ use crate::storage::queue::TransferRow;
 const CODE: &str = "excluded";
 
 /// Refuses a transfer from or to a place that is no part of the library, as it is now.
-pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), AttemptError> {
+pub(super) fn check(
+    queue: &Queue,
+    transfer: &TransferRow,
+    control_files: &mut ControlFiles,
+) -> Result<(), AttemptError> {
     let from = queue.roots.live(transfer.from)?;
     if transfer.operation == Operation::Restore {
         // It goes back to where a person had it: a half download is no worse there than in the trash.
-        return match exclusion::of_path(&transfer.path, Entry::File) {
-            Some(found) if found.exclusion.kind != Kind::HalfDownload => refused(&from, &found),
+        return match exclusion::of_path(&transfer.path, NameKind::File) {
+            Some(found) if found.exclusion.kind != ExclusionKind::HalfDownload => refused(&from, &found),
             _ => Ok(()),
         };
     }
-    check_file(&from, &transfer.path)?;
+    check_file(&from, &transfer.path, control_files)?;
     match transfer.to {
-        Some(to) => check_file(&queue.roots.live(to)?, &transfer.to_path),
+        Some(to) => check_file(&queue.roots.live(to)?, &transfer.to_path, control_files),
         None => Ok(()),
     }
 }
 
-fn check_file(root: &LiveRoot, path: &RelPath) -> Result<(), AttemptError> {
-    if let Some(found) = exclusion::of_path(path, Entry::File) {
+fn check_file(root: &LiveRoot, path: &RelPath, control_files: &mut ControlFiles) -> Result<(), AttemptError> {
+    if let Some(found) = exclusion::of_path(path, NameKind::File) {
         return refused(root, &found);
     }
-    if has_control_file(&root.dir, path) {
+    if control_files.are_beside(&root.dir, path) {
         let place = path.to_string();
         return refused(root, &Excluded { place, exclusion: BESIDE_CONTROL_FILE });
     }
@@ -50,7 +54,7 @@ fn refused(root: &LiveRoot, found: &Excluded) -> Result<(), AttemptError> {
 /// Why nothing can be taken from or brought to a path that the index does not have, if that is because
 /// it is no part of the library. `data` is where the hub's data folder lies below the root.
 pub(super) fn reason(path: &RelPath, data: Option<&str>) -> Option<String> {
-    let found = exclusion::of_path(path, Entry::Either).or_else(|| in_data_folder(path, data));
+    let found = exclusion::of_path(path, NameKind::Either).or_else(|| in_data_folder(path, data));
     found.map(|found| found.to_string())
 }
 

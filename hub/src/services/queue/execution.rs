@@ -1,6 +1,7 @@
 //! A transfer whose turn has come: its steps on the disk, and what the index learns of them. Everything that was known
 //! when it was asked for is looked at again, at the moment of the act.
 
+mod allowed;
 mod attempt;
 mod copy;
 mod damage;

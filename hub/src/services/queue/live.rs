@@ -22,7 +22,6 @@ use crate::services::throughput_meter::ThroughputMeter;
 /// How a running transfer is going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct LiveView {
-    /// Bytes done.
     pub bytes_done: u64,
     /// Of a copy that was interrupted: bytes that were read again so far, while it checks what is there.
     pub bytes_checked: Option<u64>,
@@ -134,7 +133,6 @@ impl Live {
         Some(GroupView { n: ids.len() as u64, n_done, size_bytes, bytes_done })
     }
 
-    /// A transfer begins.
     pub(super) fn begin(&self, id: TransferId, size_bytes: u64, bytes_stored: u64) {
         let mut all = self.running.lock();
         if all.is_empty() {

@@ -26,9 +26,7 @@ pub struct TransferRequest {
 /// Something that was asked for and not queued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct SkippedPath {
-    /// What.
     pub path: String,
-    /// Why.
     pub why: String,
 }
 
@@ -39,7 +37,6 @@ pub struct BatchReceipt {
     pub batch_id: BatchId,
     /// Transfers queued.
     pub n_transfers: u64,
-    /// Their bytes.
     pub size_bytes: u64,
     /// What was not queued, with reasons.
     pub skipped: Vec<SkippedPath>,

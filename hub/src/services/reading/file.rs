@@ -27,12 +27,10 @@ impl<'a> OpenFile<'a> {
         Self { reading, live, file, n_at_once, bytes_done: 0 }
     }
 
-    /// Where it is.
     pub(in crate::services) fn path(&self) -> PathBuf {
         self.live.dir.resolve(&self.file.path)
     }
 
-    /// What it should be.
     pub(in crate::services) const fn stamp(&self) -> FileStamp {
         FileStamp::known(self.file.size_bytes, self.file.modified, self.file.identity)
     }

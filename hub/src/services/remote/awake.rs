@@ -45,22 +45,22 @@ mod system {
     use std::process::{Child, Command, Stdio};
 
     /// A program that holds the wish.
-    pub(super) struct Held(Child);
+    pub(super) struct KeptAwake(Child);
 
     /// `systemd-inhibit` holds its lock for as long as the program it runs. That one reads from a pipe of
     /// ours, so it ends with the hub, however the hub ends. No library talks to the bus: the crate that
     /// does would bring an asynchronous runtime of its own.
-    pub(super) fn hold() -> std::io::Result<Held> {
+    pub(super) fn hold() -> std::io::Result<KeptAwake> {
         Command::new("systemd-inhibit")
             .args(["--what=idle:sleep", "--who=ComfyUI Model Library", "--why=Agents fetch models from here", "cat"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .map(Held)
+            .map(KeptAwake)
     }
 
-    impl Drop for Held {
+    impl Drop for KeptAwake {
         fn drop(&mut self) {
             // Without its pipe it ends by itself; the wait takes it out of the system's list.
             drop(self.0.stdin.take());

@@ -14,7 +14,7 @@ use shared_protocol::{Blake3, JobId};
 use super::Remote;
 use super::connection::Connection;
 use crate::config::RemoteConfig;
-use crate::domain::remote_job::Event as JobEvent;
+use crate::domain::remote_job::JobEvent;
 use crate::domain::root::Root;
 use crate::services::hasher::{HashKind, HashScope};
 use crate::services::{ErrorKind, Event, ServiceError};

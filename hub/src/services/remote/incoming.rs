@@ -16,7 +16,7 @@ use shared_protocol::refusal::Refusal;
 use super::Remote;
 use super::connection::{Connection, protocol, trouble};
 use super::job_view::Moment;
-use crate::domain::remote_job::{Effect, Ending, Event as JobEvent, JobState};
+use crate::domain::remote_job::{Ending, JobEffect, JobEvent, JobState};
 use crate::services::{Event, ServiceError};
 use crate::storage::agents;
 use crate::storage::history::{Level, NewLine};
@@ -209,17 +209,17 @@ impl Remote {
     }
 
     /// Does what a step asks for, towards the job's agent.
-    pub(super) async fn carry_out(&self, connection: &Connection, job: &JobRow, effect: Effect) {
+    pub(super) async fn carry_out(&self, connection: &Connection, job: &JobRow, effect: JobEffect) {
         let which = JobRef { job: job.id, attempt: job.life.attempt };
         match effect {
-            Effect::SendOrder => match self.order(job).await {
+            JobEffect::SendOrder => match self.order(job).await {
                 Ok(order) => connection.say(HubToAgent::JobAssign(order)),
                 // It stays assigned: the next connection asks again.
                 Err(error) => tracing::error!(%error, job = %job.id, "an order can't be made"),
             },
-            Effect::SendCancel => connection.say(HubToAgent::JobCancel(which)),
-            Effect::AckResult(attempt) => connection.say(HubToAgent::ResultAck(JobRef { job: job.id, attempt })),
-            Effect::Wait => {}
+            JobEffect::SendCancel => connection.say(HubToAgent::JobCancel(which)),
+            JobEffect::AckResult(attempt) => connection.say(HubToAgent::ResultAck(JobRef { job: job.id, attempt })),
+            JobEffect::Wait => {}
         }
     }
 }

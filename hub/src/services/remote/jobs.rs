@@ -10,8 +10,8 @@ use shared_protocol::{AgentId, Allowed, JobId, RelPath};
 use super::Remote;
 use super::job_view::JobView;
 use crate::domain::described::UuidText;
-use crate::domain::exclusion::{self, Entry};
-use crate::domain::remote_job::{Dropped, Event as JobEvent, JobState, step};
+use crate::domain::exclusion::{self, NameKind};
+use crate::domain::remote_job::{Dropped, JobEvent, JobState, step};
 use crate::domain::root::Root;
 use crate::services::hasher::{HashKind, HashScope};
 use crate::services::{ErrorKind, Event, ServiceError};
@@ -192,7 +192,7 @@ impl Remote {
                 }
                 if named.files.len() + named.skipped.len() == before {
                     let is_folder = index::has_folder(connection, live.row, path)?;
-                    let excluded = exclusion::of_path(path, Entry::Either).map(|found| found.to_string());
+                    let excluded = exclusion::of_path(path, NameKind::Either).map(|found| found.to_string());
                     let why = match &excluded {
                         Some(why) => why,
                         None if is_folder => "nothing new is in the folder",

@@ -10,7 +10,7 @@ use shared_protocol::{AgentId, JobId, hub_to_agent, version};
 
 use super::Remote;
 use super::connection::protocol;
-use crate::domain::remote_job::{Effect, Event as JobEvent, JobState, step};
+use crate::domain::remote_job::{JobEffect, JobEvent, JobState, step};
 use crate::services::{Event, ServiceError};
 use crate::storage::jobs::{self, JobRow};
 use crate::storage::now_ms;
@@ -27,7 +27,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// An event that a job took.
 pub(super) struct Happened {
     pub(super) job: JobRow,
-    pub(super) effects: Vec<Effect>,
+    pub(super) effects: Vec<JobEffect>,
 }
 
 impl Remote {
@@ -55,7 +55,7 @@ impl Remote {
                 job.bytes_total = moment.bytes_total.or(job.bytes_total);
             }
             job.not_before_ms =
-                effects.contains(&Effect::Wait).then(|| now_ms() + i64::try_from(BUSY.as_millis()).unwrap_or(0));
+                effects.contains(&JobEffect::Wait).then(|| now_ms() + i64::try_from(BUSY.as_millis()).unwrap_or(0));
             job.cancel_at_ms = if life.cancel { job.cancel_at_ms.or_else(|| Some(now_ms())) } else { None };
             if life.state.is_final() && !before.state.is_final() {
                 job.outcome = match life.state {

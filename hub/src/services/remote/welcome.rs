@@ -20,7 +20,7 @@ use super::Remote;
 use super::connection::{Connection, busy, protocol, trouble};
 use super::conversation::Conversation;
 use super::live::{LiveSession, over};
-use crate::domain::remote_job::{Back, Effect, Event as JobEvent, step};
+use crate::domain::remote_job::{Back, JobEffect, JobEvent, step};
 use crate::services::Event;
 use crate::storage::agents::{self, AgentRow};
 use crate::storage::jobs::{self, JobRow};
@@ -36,7 +36,7 @@ const MOST_SLOTS: u32 = 64;
 struct Greeted {
     agent: AgentRow,
     answers: Vec<Reconciled>,
-    follow: Vec<(JobRow, Effect)>,
+    follow: Vec<(JobRow, JobEffect)>,
 }
 
 enum Judged {
@@ -204,7 +204,7 @@ fn reconcile(
     agent: AgentId,
     has: &HashMap<JobId, (u32, JobPhase)>,
     results: &HashMap<JobId, u32>,
-) -> Result<Vec<(JobRow, Effect)>, StorageError> {
+) -> Result<Vec<(JobRow, JobEffect)>, StorageError> {
     let mut follow = Vec::new();
     for mut job in jobs::open(tx, Some(agent))? {
         let back = match (has.get(&job.id), results.get(&job.id)) {

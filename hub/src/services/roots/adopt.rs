@@ -3,7 +3,7 @@
 use crate::domain::exclusion::ROOT_MARKER;
 use crate::domain::root::Root;
 use crate::fs::folders::case_sensitive;
-use crate::fs::probe::{RootStatus as Found, probe};
+use crate::fs::probe::{ProbedRoot, probe};
 use crate::fs::{RootDir, marker, volume};
 use crate::services::{ErrorKind, ServiceError, Tasks};
 use crate::storage::history::{Level, NewLine};
@@ -117,10 +117,12 @@ pub(super) async fn anew(roots: &Roots, root: Root, tasks: &Tasks) -> Result<(),
     let database = roots.database.clone();
     let adopted = tasks
         .blocking(move || match probe(&dir, None) {
-            Found::Online { writable, id, .. } => row_of(&database, root, &dir, writable, id),
-            Found::Offline { why } => Err(why),
-            Found::MarkerDamaged { why } => in_place_of_damaged(&database, root, &dir, why),
-            Found::Swapped { .. } | Found::MarkerMissing { .. } => Err("it changed just now: try again".to_owned()),
+            ProbedRoot::Online { writable, id, .. } => row_of(&database, root, &dir, writable, id),
+            ProbedRoot::Offline { why } => Err(why),
+            ProbedRoot::MarkerDamaged { why } => in_place_of_damaged(&database, root, &dir, why),
+            ProbedRoot::Swapped { .. } | ProbedRoot::MarkerMissing { .. } => {
+                Err("it changed just now: try again".to_owned())
+            }
         })
         .await
         .ok_or(ServiceError::ShuttingDown)?;

@@ -7,15 +7,15 @@ use super::belonging::Belonging;
 use crate::config::Config;
 use crate::domain::root::Root;
 use crate::fs::RootDir;
-use crate::fs::probe::{RootStatus as Found, probe};
-use crate::fs::volume::Space;
+use crate::fs::probe::{ProbedRoot, probe};
+use crate::fs::volume::VolumeSpace;
 use crate::storage::{Connection, StorageError};
 
 /// A folder that can be worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usable {
     /// Room on its volume; none where the system does not know.
-    pub space: Option<Space>,
+    pub space: Option<VolumeSpace>,
     /// Whether files can be made in it.
     pub writable: bool,
     /// Its identity, if it was adopted.
@@ -24,8 +24,7 @@ pub struct Usable {
 
 /// Why a folder can't be worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// For people.
+pub struct RootRefusal {
     pub why: String,
     /// Whether a person may decide that it is meant.
     pub can_adopt: bool,
@@ -36,18 +35,20 @@ pub(super) fn judge(
     dir: &RootDir,
     belonging: &Belonging,
     ask: impl FnOnce(Option<RootId>) -> Result<Option<String>, StorageError>,
-) -> Result<Result<Usable, Refusal>, StorageError> {
-    let refused = |why, can_adopt| Ok(Err(Refusal { why, can_adopt }));
+) -> Result<Result<Usable, RootRefusal>, StorageError> {
+    let refused = |why, can_adopt| Ok(Err(RootRefusal { why, can_adopt }));
     match probe(dir, belonging.row.as_ref().and_then(adopt::marker_of)) {
-        Found::Online { space, writable, id } => match ask(id)? {
+        ProbedRoot::Online { space, writable, id } => match ask(id)? {
             Some(question) => refused(question, true),
             None => Ok(Ok(Usable { space, writable, id })),
         },
-        Found::MarkerDamaged { why } => match adopt::told_of_damage(belonging.row.as_ref(), dir, &why) {
+        ProbedRoot::MarkerDamaged { why } => match adopt::told_of_damage(belonging.row.as_ref(), dir, &why) {
             Some(told) => refused(told, true),
             None => refused(why, false),
         },
-        other => refused(reason(&other), matches!(other, Found::Swapped { .. } | Found::MarkerMissing { .. })),
+        other => {
+            refused(reason(&other), matches!(other, ProbedRoot::Swapped { .. } | ProbedRoot::MarkerMissing { .. }))
+        }
     }
 }
 
@@ -57,7 +58,7 @@ pub fn examine(
     config: &Config,
     root: Root,
     dir: &RootDir,
-) -> Result<Result<Usable, Refusal>, StorageError> {
+) -> Result<Result<Usable, RootRefusal>, StorageError> {
     let belonging = connection.map(|connection| Belonging::find(connection, root, Some(dir))).transpose()?;
     let belonging = belonging.unwrap_or_default();
     judge(dir, &belonging, |found| {
@@ -66,15 +67,15 @@ pub fn examine(
 }
 
 /// Why a folder is not the one that is meant, or not there.
-pub(super) fn reason(found: &Found) -> String {
+pub(super) fn reason(found: &ProbedRoot) -> String {
     match found {
-        Found::Online { .. } => String::new(),
-        Found::Offline { why } | Found::MarkerDamaged { why } => why.clone(),
-        Found::Swapped { .. } => {
+        ProbedRoot::Online { .. } => String::new(),
+        ProbedRoot::Offline { why } | ProbedRoot::MarkerDamaged { why } => why.clone(),
+        ProbedRoot::Swapped { .. } => {
             "another models folder is in its place: is the right disk mounted? To use this folder instead, adopt it"
                 .to_owned()
         }
-        Found::MarkerMissing { .. } => {
+        ProbedRoot::MarkerMissing { .. } => {
             "the folder is there without the mark of the indexed one: is its disk mounted? To use it anyway, with an index \
              that is begun anew, adopt it"
                 .to_owned()

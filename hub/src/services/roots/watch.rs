@@ -6,13 +6,13 @@ use std::time::Duration;
 use shared_protocol::ids::RootId;
 
 use super::belonging::{self, Belonging};
-use super::verdict::{self, Refusal, Usable, reason};
+use super::verdict::{self, RootRefusal, Usable, reason};
 use super::{KnownRoot, LiveRoot, RootStatus, Roots, adopt, links};
 use crate::domain::root::Root;
 use crate::fs::RootDir;
 use crate::fs::entry::OpenRoot;
-use crate::fs::probe::{self, RootStatus as Found, probe};
-use crate::fs::volume::Space;
+use crate::fs::probe::{self, ProbedRoot, probe};
+use crate::fs::volume::VolumeSpace;
 use crate::services::{Event, Tasks};
 use crate::storage::StorageError;
 use crate::storage::history::{Level, NewLine};
@@ -53,7 +53,7 @@ pub(super) async fn start(roots: &Roots, tasks: &Tasks) {
 /// Whether the root is still the one it was.
 pub(super) fn check(live: &LiveRoot) -> Result<(), String> {
     match probe(&live.dir, live.marker) {
-        Found::Online { .. } => Ok(()),
+        ProbedRoot::Online { .. } => Ok(()),
         other => Err(reason(&other)),
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn open(live: &LiveRoot) -> Result<Arc<OpenRoot>, String> {
 #[derive(Default)]
 struct Look {
     live: Option<LiveRoot>,
-    space: Option<Space>,
+    space: Option<VolumeSpace>,
     writable: bool,
     why: Option<String>,
     can_adopt: bool,
@@ -119,7 +119,7 @@ fn look_at(roots: &Roots, root: Root, dir: &RootDir, found: &Belonging) -> Resul
     let ask = |id| roots.database.read_blocking(|connection| found.question(connection, root, id, &config));
     let Usable { space, writable, id } = match verdict::judge(dir, found, ask)? {
         Ok(usable) => usable,
-        Err(Refusal { why, can_adopt }) => return Ok(Look::failed(why, can_adopt, found)),
+        Err(RootRefusal { why, can_adopt }) => return Ok(Look::failed(why, can_adopt, found)),
     };
     let live = known(roots, root, dir, writable, id)
         .map_or_else(|| adopt::row_of(&roots.database, root, dir, writable, id), Ok)

@@ -38,7 +38,6 @@ pub enum AgentOrigin {
 #[derive(Debug, Clone, PartialEq)]
 pub enum AgentProgramState {
     Ready {
-        /// Where it lies.
         origin: AgentOrigin,
         size_bytes: u64,
         /// Its digest, which the bootstrapper compares.
@@ -65,7 +64,6 @@ impl AgentProgram {
         Self { settings, carried, known: Arc::default() }
     }
 
-    /// Looks at it. Blocks.
     pub fn look_blocking(&self) -> AgentProgramState {
         let mut known = self.known.lock();
         let settings = self.settings.current();

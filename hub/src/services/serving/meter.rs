@@ -27,10 +27,8 @@ pub struct UplinkView {
     pub contents: Vec<ContentServed>,
 }
 
-/// One content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ContentServed {
-    /// Its name.
     #[schema(value_type = Blake3Text)]
     pub hash: Blake3,
     /// Since the hub started.

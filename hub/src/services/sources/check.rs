@@ -22,7 +22,7 @@ use super::store::unusable;
 use crate::domain::background::WorkState;
 use crate::domain::size::count;
 use crate::domain::sources::verdict::Wanted;
-use crate::domain::sources::{CheckStatus, Record, Verdict};
+use crate::domain::sources::{CheckStatus, Record, SourceVerdict};
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::views::contents;
@@ -37,7 +37,6 @@ const UNWRITTEN: Duration = Duration::from_secs(3);
 /// The latest round of checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct CheckView {
-    /// How far it is.
     pub state: WorkState,
     /// Addresses that were looked at.
     pub n_done: u64,
@@ -49,10 +48,8 @@ pub struct CheckView {
     pub n_skipped: u64,
     /// Why it ended as it did.
     pub detail: Option<String>,
-    /// When it began.
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
-    /// When it ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Timestamp>,
 }
@@ -80,7 +77,7 @@ struct AddressToCheck {
 
 struct CheckedAddress {
     target: AddressToCheck,
-    verdict: Verdict,
+    verdict: SourceVerdict,
     at: Timestamp,
 }
 

@@ -11,7 +11,7 @@ use shared_protocol::{SourceUrl, WebUrl};
 
 use crate::config::Config;
 use crate::domain::sources::verdict::{ProbeAnswer, Wanted, judge, sha256_of_tag, total_of_range};
-use crate::domain::sources::{CheckStatus, Verdict};
+use crate::domain::sources::{CheckStatus, SourceVerdict};
 use crate::services::outbound::{Outbound, allowed, token_for};
 
 /// Redirects that are followed; a download takes two or three.
@@ -21,15 +21,15 @@ const MOST_HOPS: usize = 10;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Looks at an address.
-pub(super) async fn probe(outbound: &Outbound, config: &Config, url: &SourceUrl, wanted: &Wanted) -> Verdict {
+pub(super) async fn probe(outbound: &Outbound, config: &Config, url: &SourceUrl, wanted: &Wanted) -> SourceVerdict {
     match tokio::time::timeout(PATIENCE, follow(outbound, config, url.web().clone())).await {
         Ok(Ok(answer)) => judge(&answer, wanted),
         Ok(Err(verdict)) => verdict,
-        Err(_) => Verdict::new(CheckStatus::Unreachable, "The site does not answer in time"),
+        Err(_) => SourceVerdict::new(CheckStatus::Unreachable, "The site does not answer in time"),
     }
 }
 
-async fn follow(outbound: &Outbound, config: &Config, mut url: WebUrl) -> Result<ProbeAnswer, Verdict> {
+async fn follow(outbound: &Outbound, config: &Config, mut url: WebUrl) -> Result<ProbeAnswer, SourceVerdict> {
     let mut answer = ProbeAnswer::default();
     for hop in 0..MOST_HOPS {
         answer.sent_token |= token_for(config, &url).is_some();
@@ -50,7 +50,7 @@ async fn follow(outbound: &Outbound, config: &Config, mut url: WebUrl) -> Result
         }
         url = next;
     }
-    Err(Verdict::new(CheckStatus::BadRedirect, format!("More than {MOST_HOPS} redirects, one after the other")))
+    Err(SourceVerdict::new(CheckStatus::BadRedirect, format!("More than {MOST_HOPS} redirects, one after the other")))
 }
 
 fn read(answer: &mut ProbeAnswer, response: &Response) {
@@ -70,20 +70,20 @@ fn is_login(url: &WebUrl) -> bool {
         .is_some_and(|last| ["login", "signin", "sign-in", "log-in"].iter().any(|name| last.eq_ignore_ascii_case(name)))
 }
 
-fn failed(error: &HttpFailure, url: &WebUrl) -> Verdict {
+fn failed(error: &HttpFailure, url: &WebUrl) -> SourceVerdict {
     let why = match error {
         HttpFailure::Address(why) => return refused(*why, url),
         HttpFailure::TimedOut => "does not answer in time".to_owned(),
         _ => format!("can't be reached: {}", error.cause()),
     };
-    Verdict::new(CheckStatus::Unreachable, format!("{} {why}", url.host()))
+    SourceVerdict::new(CheckStatus::Unreachable, format!("{} {why}", url.host()))
 }
 
 /// The place that a redirect or a name leads to may not be asked.
-fn refused(why: UrlError, url: &WebUrl) -> Verdict {
+fn refused(why: UrlError, url: &WebUrl) -> SourceVerdict {
     let status = match why {
         UrlError::Private | UrlError::Never | UrlError::PlainToPublic => CheckStatus::PrivateAddress,
         _ => CheckStatus::BadRedirect,
     };
-    Verdict::new(status, format!("{} leads to where nothing is fetched from: {why}", url.host()))
+    SourceVerdict::new(status, format!("{} leads to where nothing is fetched from: {why}", url.host()))
 }

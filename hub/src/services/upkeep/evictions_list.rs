@@ -60,11 +60,9 @@ pub struct Lost {
 /// What the list on a folder names and the database does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct LostRoot {
-    /// The folder.
     pub path: String,
     /// How many files.
     pub n_files: u64,
-    /// Their bytes.
     pub size_bytes: u64,
 }
 

@@ -15,7 +15,6 @@ use crate::storage::{StorageError, index, to_db};
 pub struct NewGroup {
     /// What the files have in common.
     pub kind: GroupKind,
-    /// The digest of that.
     pub digest: Blake3,
     /// The size of the smallest.
     pub size_bytes: u64,

@@ -11,7 +11,6 @@ use super::single::files_at_key;
 use crate::domain::ids::RootRowId;
 use crate::storage::StorageError;
 
-/// What is in the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InTheWay {
     /// A file has the name of a folder.

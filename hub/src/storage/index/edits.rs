@@ -11,7 +11,7 @@ use shared_protocol::{Blake3, RelPath};
 use super::single::file_at;
 use super::{folders, listing, totals};
 use crate::domain::content_hash::ContentHash;
-use crate::domain::exclusion::{self, Entry};
+use crate::domain::exclusion::{self, NameKind};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::kind::FileKind;
@@ -48,7 +48,7 @@ impl<'a> Edits<'a> {
         identity: Option<Identity>,
         hash: Option<Blake3>,
     ) -> Result<(), StorageError> {
-        if exclusion::of_path(path, Entry::File).is_some() {
+        if exclusion::of_path(path, NameKind::File).is_some() {
             return Ok(());
         }
         self.put_unchecked(root, path, size_bytes, modified, identity, hash)

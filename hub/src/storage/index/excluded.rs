@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use super::totals::{reconcile, remove_files, remove_folder};
-use crate::domain::exclusion::{self, Entry};
+use crate::domain::exclusion::{self, NameKind};
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::storage::{StorageError, facts};
 
@@ -38,7 +38,7 @@ fn leave_out_of(connection: &Connection, root: RootRowId) -> Result<u64, Storage
     let mut statement = connection.prepare("SELECT id, path FROM folders WHERE root_id = ?1")?;
     let mut rows = statement.query([root.0])?;
     while let Some(row) = rows.next()? {
-        if is_out(row.get_ref(1)?.as_str().unwrap_or_default(), Entry::Folder) {
+        if is_out(row.get_ref(1)?.as_str().unwrap_or_default(), NameKind::Folder) {
             folders.push(FolderId(row.get(0)?));
         }
     }
@@ -46,7 +46,7 @@ fn leave_out_of(connection: &Connection, root: RootRowId) -> Result<u64, Storage
     let mut statement = connection.prepare("SELECT id, folder_id, path FROM files WHERE root_id = ?1")?;
     let mut rows = statement.query([root.0])?;
     while let Some(row) = rows.next()? {
-        if is_out(row.get_ref(2)?.as_str().unwrap_or_default(), Entry::File) {
+        if is_out(row.get_ref(2)?.as_str().unwrap_or_default(), NameKind::File) {
             files.push(FileId(row.get(0)?));
             left.insert(row.get::<_, i64>(1)?);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::Connection;
 
 use super::Changes;
-use crate::domain::exclusion::{self, Entry};
+use crate::domain::exclusion::{self, NameKind};
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::storage::{StorageError, pairs, roots, search, skipped};
 
@@ -80,7 +80,7 @@ pub(super) fn remove_files(
         if let Some((key, path)) = found {
             pairs::mark_stale(connection, &key)?;
             search::forget(connection, file, indexed_to)?;
-            let is_excluded = exclusion::find_on_the_way(&path, Entry::File).is_some();
+            let is_excluded = exclusion::find_on_the_way(&path, NameKind::File).is_some();
             n += u64::from(!is_excluded && skipped::cover(connection, root, &key)?.is_none());
         }
     }

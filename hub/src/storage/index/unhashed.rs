@@ -22,7 +22,6 @@ impl FileRow {
 /// What is left to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
-    /// What has no hash.
     Unhashed,
     /// What was not read whole since this time, in milliseconds, whatever is known of it.
     VerifiedBefore(i64),

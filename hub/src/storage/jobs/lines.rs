@@ -15,12 +15,10 @@ const LONGEST: usize = 1_000;
 /// A line for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct JobLine {
-    /// When it came.
     #[schema(value_type = String, format = DateTime)]
     pub at: jiff::Timestamp,
     /// `info`, `warning` or `error`.
     pub level: String,
-    /// What happened.
     pub text: String,
 }
 

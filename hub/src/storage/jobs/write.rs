@@ -17,7 +17,6 @@ pub struct NewJob {
     pub task: JobTask,
 }
 
-/// Stores a new job.
 pub fn insert(connection: &Connection, job: &NewJob) -> Result<JobRow, StorageError> {
     let id = JobId::new();
     let (file, order) = match &job.task {

@@ -11,7 +11,7 @@ use crate::storage::{StorageError, now_ms};
 
 /// Why a plan is not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum ApplyRefused {
     /// A batch carries it out already.
     Applied(BatchId),
     /// An index has changed since.
@@ -23,19 +23,19 @@ pub enum Refused {
 }
 
 /// What stands against carrying a plan out now. Asked in the transaction that queues it.
-pub fn refusal(transaction: &Transaction<'_>, plan: &PlanRecord) -> Result<Option<Refused>, StorageError> {
+pub fn refusal(transaction: &Transaction<'_>, plan: &PlanRecord) -> Result<Option<ApplyRefused>, StorageError> {
     if let Some(batch) = plan.batch {
-        return Ok(Some(Refused::Applied(batch)));
+        return Ok(Some(ApplyRefused::Applied(batch)));
     }
     if !is_current(transaction, plan)? {
-        return Ok(Some(Refused::Stale));
+        return Ok(Some(ApplyRefused::Stale));
     }
     if plan.asked.rules.deletes
         && let Some(root) = unverified(transaction, &plan.asked)?
     {
-        return Ok(Some(Refused::Inconclusive(root)));
+        return Ok(Some(ApplyRefused::Inconclusive(root)));
     }
-    Ok(is_busy(transaction, plan)?.then_some(Refused::Busy))
+    Ok(is_busy(transaction, plan)?.then_some(ApplyRefused::Busy))
 }
 
 /// Queues what a plan says, as one batch.

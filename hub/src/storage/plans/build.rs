@@ -13,7 +13,7 @@ use super::{NewPlan, holds, last_copies, renames, rows};
 use crate::domain::diff::{Content, DiffStatus};
 use crate::domain::ids::{FileId, PlanId, RootRowId};
 use crate::domain::mirror::totals::{Count, PlanTotals};
-use crate::domain::mirror::{Action, Compare, PlanFile, PlanRow, Verdict, Why, judge};
+use crate::domain::mirror::{Compare, PairVerdict, PlanAction, PlanFile, PlanRow, Why, judge};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 use crate::storage::index::destination::{DestinationFolders, InTheWay};
@@ -157,7 +157,7 @@ impl<'a> Draft<'a> {
             let (source, dest) = (source.filter(|file| self.is_meant(file)), dest.filter(|file| self.is_meant(file)));
             match status {
                 DiffStatus::Conflict => {
-                    let verdict = Verdict::Leave(Why::CaseConflict);
+                    let verdict = PairVerdict::Leave(Why::CaseConflict);
                     self.write(PlanRow::of(source.as_ref(), dest.as_ref(), verdict))?;
                 }
                 DiffStatus::Unknown => self.unknown(source.as_ref(), dest.as_ref())?,
@@ -183,17 +183,17 @@ impl<'a> Draft<'a> {
         let at_source = skipped::cover(self.connection, self.new.from.1, &key)?;
         let why = if at_dest.is_some() { Why::DestUnknown } else { Why::SourceUnknown };
         let place = at_dest.or(at_source).map(|cover| cover.text());
-        self.write(PlanRow::of(source, dest, Verdict::Leave(why)).map(|row| PlanRow { place, ..row }))
+        self.write(PlanRow::of(source, dest, PairVerdict::Leave(why)).map(|row| PlanRow { place, ..row }))
     }
 
     /// A file that only the source has.
     fn alone(&mut self, source: Option<&PlanFile>) -> Result<(), StorageError> {
         let Some(file) = source else { return Ok(()) };
         let (mut verdict, mut place) = (judge(source, None, self.new.rules), None);
-        if verdict == Verdict::Do(Action::Copy)
+        if verdict == PairVerdict::Do(PlanAction::Copy)
             && let Some((why, there)) = self.in_the_way(file)?
         {
-            (verdict, place) = (Verdict::Leave(why), there);
+            (verdict, place) = (PairVerdict::Leave(why), there);
         }
         self.write(PlanRow::of(source, None, verdict).map(|row| PlanRow { place, ..row }))
     }
@@ -203,11 +203,11 @@ impl<'a> Draft<'a> {
     fn too_many(&mut self, dest: Option<&PlanFile>) -> Result<(), StorageError> {
         let Some(file) = dest else { return Ok(()) };
         let (mut verdict, mut place) = (judge(None, dest, self.new.rules), None);
-        if verdict == Verdict::Do(Action::Delete)
+        if verdict == PairVerdict::Do(PlanAction::Delete)
             && let Some(twin) = self.twin(self.new.from.1, &file.path)?
             && !self.is_renamed(&content(&twin), &twin.path, &file.content, &file.path)?
         {
-            (verdict, place) = (Verdict::Leave(Why::CaseTwin), Some(twin.path.to_string()));
+            (verdict, place) = (PairVerdict::Leave(Why::CaseTwin), Some(twin.path.to_string()));
         }
         self.write(PlanRow::of(None, dest, verdict).map(|row| PlanRow { place, ..row }))
     }

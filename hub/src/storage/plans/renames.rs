@@ -6,7 +6,7 @@ use super::{NewPlan, rows, with_actions};
 use crate::domain::ids::PlanId;
 use crate::domain::mirror::moves::{Edge, IsDelete, order, pair};
 use crate::domain::mirror::totals::PlanTotals;
-use crate::domain::mirror::{Action, PlanRow};
+use crate::domain::mirror::{PlanAction, PlanRow};
 use crate::storage::StorageError;
 
 /// Rows that give a content away, and rows that want one: only contents that both sides have can be
@@ -31,8 +31,8 @@ pub(super) fn find(
     totals: &mut PlanTotals,
 ) -> Result<(), StorageError> {
     for (edge, phase) in order(edges(connection, plan, new)?) {
-        let offer = rows::find(connection, plan, edge.offer, [Action::Delete, Action::Overwrite])?;
-        let want = rows::find(connection, plan, edge.want, [Action::Copy, Action::Overwrite])?;
+        let offer = rows::find(connection, plan, edge.offer, [PlanAction::Delete, PlanAction::Overwrite])?;
+        let want = rows::find(connection, plan, edge.want, [PlanAction::Copy, PlanAction::Overwrite])?;
         let (Some(offer), Some(want)) = (offer, want) else { continue };
         let moved = want.moved_from(&offer, phase);
         replace(connection, plan, edge.want, &want, Some(&moved), totals)?;

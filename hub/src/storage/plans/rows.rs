@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::RelPath;
 
 use crate::domain::ids::{FileId, PlanId};
-use crate::domain::mirror::{Action, PlanRow, Stamp, Why};
+use crate::domain::mirror::{PlanAction, PlanRow, Stamp, Why};
 use crate::domain::ticks::Ticks;
 use crate::storage::{StorageError, from_db, to_db};
 
@@ -45,15 +45,15 @@ pub(super) fn find(
     connection: &Connection,
     plan: PlanId,
     n: i64,
-    actions: [Action; 2],
+    actions: [PlanAction; 2],
 ) -> Result<Option<PlanRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM plan_items WHERE plan_id = ?1 AND action IN (?2, ?3) AND n = ?4");
-    let [one, other] = actions.map(Action::code);
+    let [one, other] = actions.map(PlanAction::code);
     Ok(connection.prepare_cached(&sql)?.query_row((plan.0, one, other, n), read).optional()?)
 }
 
 /// Takes a row out.
-pub(super) fn remove(connection: &Connection, plan: PlanId, action: Action, n: i64) -> Result<(), StorageError> {
+pub(super) fn remove(connection: &Connection, plan: PlanId, action: PlanAction, n: i64) -> Result<(), StorageError> {
     connection.prepare_cached("DELETE FROM plan_items WHERE plan_id = ?1 AND action = ?2 AND n = ?3")?.execute((
         plan.0,
         action.code(),
@@ -76,7 +76,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PlanRow> {
     };
     let code: i64 = row.get(0)?;
     Ok(PlanRow {
-        action: Action::from_repr(code).ok_or_else(|| wrong(0, format!("action {code}")))?,
+        action: PlanAction::from_repr(code).ok_or_else(|| wrong(0, format!("action {code}")))?,
         phase: row.get(1)?,
         path: path(2)?.ok_or_else(|| wrong(2, "no path".to_owned()))?,
         stamp: stamp(3)?.ok_or_else(|| wrong(3, "no size".to_owned()))?,

@@ -15,7 +15,6 @@ use crate::storage::{StorageError, now_ms, to_db};
 /// A request, before it has an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewBatch {
-    /// What was asked for.
     pub operation: Operation,
     pub from: Root,
     pub to: Option<Root>,
@@ -30,11 +29,8 @@ pub struct NewBatch {
 /// A transfer, before it has an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTransfer {
-    /// What to do.
     pub operation: Operation,
-    /// Where the file is.
     pub from: (Root, RootRowId),
-    /// Where it goes.
     pub to: Option<(Root, RootRowId)>,
     pub path: RelPath,
     /// Its path on the other side, if it differs.

@@ -38,7 +38,6 @@ pub fn members(connection: &Connection, bundle: TransferId) -> Result<Vec<Transf
 /// Weights of a follower's bundle that did not go, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotGone {
-    /// The weights.
     pub path: RelPath,
     /// The word for why they failed, if they did.
     pub code: Option<String>,

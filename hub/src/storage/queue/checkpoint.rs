@@ -41,9 +41,7 @@ pub fn renamed(connection: &Connection, id: TransferId, to_path: &RelPath) -> Re
 /// A file that lies in the trash now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trashed<'a> {
-    /// In which root's.
     pub root: RootRowId,
-    /// Where it was.
     pub path: &'a RelPath,
     /// Where it lies below the trash folder.
     pub trash_path: &'a str,

@@ -6,7 +6,7 @@ use super::lanes;
 use super::row::TransferRow;
 use crate::domain::ids::RootRowId;
 use crate::domain::retry::RetryPolicy;
-use crate::domain::transfer::{Event, TransferState, step};
+use crate::domain::transfer::{TransferEvent, TransferState, step};
 use crate::storage::{StorageError, now_ms};
 
 /// How much one worker takes at once. Small files are taken together, so that a thousand of them
@@ -51,7 +51,7 @@ pub fn next(
     })?;
     let now = now_ms();
     for transfer in &mut taken {
-        if let Ok((progress, _)) = step(transfer.progress, Event::Claim, policy) {
+        if let Ok((progress, _)) = step(transfer.progress, TransferEvent::Claim, policy) {
             transfer.progress = progress;
         }
         connection
@@ -181,7 +181,7 @@ mod tests {
         });
         check("done", &|tx| outcome::complete(tx, crate::domain::ids::TransferId(1), None, &policy).map(drop));
         check("dropped", &|tx| {
-            outcome::apply(tx, crate::domain::ids::TransferId(9), Event::Cancel, None, &policy).map(drop)
+            outcome::apply(tx, crate::domain::ids::TransferId(9), TransferEvent::Cancel, None, &policy).map(drop)
         });
         check("cleared", &|tx| batches::clear_finished(tx).map(|n| assert_eq!(n, 2)));
         check("forgotten", &|tx| Ok(tx.execute("DELETE FROM batches", []).map(drop)?));

@@ -8,7 +8,9 @@ use super::row;
 use crate::domain::ids::{RootRowId, TransferId};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::ticks::Ticks;
-use crate::domain::transfer::{Effect, Event, Progress, Refused, Stop, TransferState, step};
+use crate::domain::transfer::{
+    Stop, TransferEffect, TransferEvent, TransferProgress, TransferRefused, TransferState, step,
+};
 use crate::storage::{StorageError, now_ms, to_db};
 
 /// What came out of an event.
@@ -17,7 +19,7 @@ pub struct Stepped {
     /// The transfer as it is now.
     pub transfer: TransferRow,
     /// What has to be done.
-    pub effects: Vec<Effect>,
+    pub effects: Vec<TransferEffect>,
     /// Why, if something failed.
     pub why: Option<String>,
 }
@@ -35,10 +37,10 @@ pub struct Reason {
 pub fn apply(
     connection: &Connection,
     id: TransferId,
-    event: Event,
+    event: TransferEvent,
     reason: Option<&Reason>,
     policy: &RetryPolicy,
-) -> Result<Result<Stepped, Refused>, StorageError> {
+) -> Result<Result<Stepped, TransferRefused>, StorageError> {
     apply_with(connection, id, event, (reason, None), policy)
 }
 
@@ -48,10 +50,10 @@ type Came<'a> = (Option<&'a Reason>, Option<Made>);
 fn apply_with(
     connection: &Connection,
     id: TransferId,
-    event: Event,
+    event: TransferEvent,
     came: Came<'_>,
     policy: &RetryPolicy,
-) -> Result<Result<Stepped, Refused>, StorageError> {
+) -> Result<Result<Stepped, TransferRefused>, StorageError> {
     let mut transfer = row::show(connection, id)?.ok_or(StorageError::Missing("transfer"))?;
     let (progress, effects) = match step(transfer.progress, event, policy) {
         Ok(next) => next,
@@ -66,12 +68,12 @@ fn save(
     connection: &Connection,
     transfer: &TransferRow,
     (reason, made): Came<'_>,
-    effects: &[Effect],
+    effects: &[TransferEffect],
 ) -> Result<(), StorageError> {
-    let Progress { state, stop, attempts } = transfer.progress;
+    let TransferProgress { state, stop, attempts } = transfer.progress;
     let now = now_ms();
     let wake = effects.iter().find_map(|effect| match effect {
-        Effect::WakeAfter(pause) => Some(now + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2)),
+        TransferEffect::WakeAfter(pause) => Some(now + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2)),
         _ => None,
     });
     connection
@@ -100,14 +102,14 @@ fn save(
             made.map(|made| to_db(made.size_bytes)),
             made.map(|made| made.modified.0),
         ))?;
-    if effects.contains(&Effect::StartOver) {
+    if effects.contains(&TransferEffect::StartOver) {
         connection
             .prepare_cached(
                 "UPDATE transfers SET bytes_done = synced_bytes, finished_at = NULL, cleared = 0 WHERE id = ?1",
             )?
             .execute([transfer.id.0])?;
     }
-    if effects.contains(&Effect::RemovePart) {
+    if effects.contains(&TransferEffect::RemovePart) {
         connection
             .prepare_cached(
                 "UPDATE transfers SET bytes_done = 0, synced_bytes = 0, synced_proof = NULL, part_blake3 = NULL,
@@ -165,15 +167,15 @@ pub fn complete(
     id: TransferId,
     made: Option<Made>,
     policy: &RetryPolicy,
-) -> Result<Result<Stepped, Refused>, StorageError> {
-    apply_with(connection, id, Event::Succeeded, (None, made), policy)
+) -> Result<Result<Stepped, TransferRefused>, StorageError> {
+    apply_with(connection, id, TransferEvent::Succeeded, (None, made), policy)
 }
 
 /// Treats everything that a killed hub left running. The answers tell what is left to do.
 pub fn recover(connection: &Connection, policy: &RetryPolicy) -> Result<Vec<Stepped>, StorageError> {
     let mut stepped = Vec::new();
     for transfer in row::in_state(connection, TransferState::Running)? {
-        if let Ok(one) = apply(connection, transfer.id, Event::Interrupted, None, policy)? {
+        if let Ok(one) = apply(connection, transfer.id, TransferEvent::Interrupted, None, policy)? {
             stepped.push(one);
         }
     }
@@ -230,7 +232,7 @@ mod tests {
                 may_have_left_part(tx, TransferId(1))?;
                 complete(tx, TransferId(2), None, &policy)?.unwrap();
                 let reason = Reason { code: "changed", detail: String::new() };
-                let failed = Event::Failed(crate::domain::transfer::Failure::Transient);
+                let failed = TransferEvent::Failed(crate::domain::transfer::Failure::Transient);
                 apply(tx, TransferId(3), failed, Some(&reason), &policy)?.unwrap();
                 Ok(())
             })

@@ -8,7 +8,7 @@ use crate::domain::ids::{BatchId, RootRowId, TransferId};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
-use crate::domain::transfer::{Progress, Stop, TransferState};
+use crate::domain::transfer::{Stop, TransferProgress, TransferState};
 use crate::storage::{StorageError, digest_column, from_db, identity_column};
 
 /// Everything a worker has to know.
@@ -17,9 +17,7 @@ pub struct TransferRow {
     pub id: TransferId,
     /// The request it came from.
     pub batch_id: BatchId,
-    /// What to do.
     pub operation: Operation,
-    /// Where the file is.
     pub from: Root,
     /// Which adopted folder that was.
     pub from_row: RootRowId,
@@ -32,8 +30,7 @@ pub struct TransferRow {
     pub to_path: RelPath,
     /// What to do where that is taken.
     pub on_conflict: OnConflict,
-    /// Where it stands.
-    pub progress: Progress,
+    pub progress: TransferProgress,
     /// The file's size when the transfer was made.
     pub size_bytes: u64,
     /// The file's time when the transfer was made.
@@ -98,7 +95,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
         path,
         to_path,
         on_conflict: text(9)?.parse().unwrap_or_default(),
-        progress: Progress {
+        progress: TransferProgress {
             state: row.get(10)?,
             stop: match stop.as_deref() {
                 Some("pause") => Some(Stop::Pause),
@@ -124,7 +121,6 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
     })
 }
 
-/// One transfer.
 pub fn show(connection: &Connection, id: TransferId) -> Result<Option<TransferRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM transfers WHERE id = ?1");
     Ok(connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?)
@@ -137,7 +133,6 @@ pub enum Of {
     Done,
     /// The same, the last one first.
     DoneBackwards,
-    /// What has not ended.
     Open,
 }
 

@@ -8,7 +8,7 @@ use shared_protocol::{Blake3, RelPath};
 
 use super::*;
 use crate::domain::diff::DiffStatus;
-use crate::domain::mirror::{Action, Compare, Rules};
+use crate::domain::mirror::{Compare, PlanAction, Rules};
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::ticks::Ticks;
 use crate::storage::plans::{self, NewPlan};
@@ -106,7 +106,7 @@ fn a_hash_does_not_write_over_what_is_unknown() {
         library.put(root, "vae/c", 3);
     }
     library.unsee(Root::Local, &["vae"]);
-    library.write(|tx| crate::storage::stale::Marker::new(tx)?.mark_unless_right("vae/c"));
+    library.write(|tx| crate::storage::stale::StaleMarker::new(tx)?.mark_unless_right("vae/c"));
     assert!(!library.database.read_blocking(pairs::is_stale).unwrap(), "it is right as it is");
     library.put(Root::Lake, "vae/c", 9);
     assert_eq!(statuses(&library), [DiffStatus::Unknown]);
@@ -233,7 +233,7 @@ proptest! {
                 "SELECT i.action, i.path, coalesce(i.to_path, i.path), i.last_copy, f.blake3, i.place FROM plan_items i
                  LEFT JOIN files f ON f.id = i.gone_id WHERE i.plan_id = ?1")?;
             let read = |row: &rusqlite::Row<'_>| Ok((
-                Action::from_repr(row.get(0)?).unwrap(), row.get::<_, String>(1)?, row.get::<_, String>(2)?,
+                PlanAction::from_repr(row.get(0)?).unwrap(), row.get::<_, String>(1)?, row.get::<_, String>(2)?,
                 row.get::<_, bool>(3)?, row.get::<_, Option<Vec<u8>>>(4)?, row.get::<_, Option<String>>(5)?,
             ));
             Ok(statement.query_map([id.0], read)?.collect::<Result<Vec<_>, _>>()?)
@@ -241,12 +241,12 @@ proptest! {
         let is_unknown = |path: &str| unseen.iter().any(|(_, places)| places.iter().any(|p| is_at_or_below(path, p)));
         let is_seen = |root: Root, path: &str| !unseen.get(root).iter().any(|place| is_at_or_below(path, place));
         let gone: BTreeSet<&str> = rows.iter()
-            .filter(|row| matches!(row.0, Action::Delete | Action::Overwrite | Action::Move))
-            .map(|row| if row.0 == Action::Overwrite { row.2.as_str() } else { row.1.as_str() }).collect();
+            .filter(|row| matches!(row.0, PlanAction::Delete | PlanAction::Overwrite | PlanAction::Move))
+            .map(|row| if row.0 == PlanAction::Overwrite { row.2.as_str() } else { row.1.as_str() }).collect();
         for (action, path, to_path, last_copy, content, place) in &rows {
             prop_assert_eq!(action.is_done() && (is_unknown(path) || is_unknown(to_path)), false, "{:?} {}", action, path);
             prop_assert_eq!(place.is_some(), is_unknown(path), "what is left alone says where and why: {}", path);
-            if *action == Action::Delete && !last_copy {
+            if *action == PlanAction::Delete && !last_copy {
                 let content = content.as_ref().and_then(|bytes| bytes.first()).copied();
                 let holds = |root: Root, files: &std::collections::BTreeMap<String, u8>| files.iter().any(|(at, c)| {
                     Some(*c) == content && is_seen(root, at) && (root != to || !gone.contains(at.as_str()))

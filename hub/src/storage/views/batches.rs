@@ -16,13 +16,11 @@ use crate::storage::{StorageError, from_db, timestamp};
 /// A request with what became of its files. The files themselves: `/api/transfers?batch=`.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct BatchView {
-    /// Its number.
     pub id: BatchId,
     /// `copy`, `move`, `delete`, `restore` and the like.
     pub operation: String,
     /// Where the files are taken from.
     pub from: Root,
-    /// Where they go.
     pub to: Option<Root>,
     /// What was to happen with names that are taken: `skip`, `replace` or `keep_both`.
     pub on_conflict: String,
@@ -34,7 +32,6 @@ pub struct BatchView {
     pub undone_by: Option<BatchId>,
     /// When it was asked for.
     pub created_at: jiff::Timestamp,
-    /// Its transfers.
     pub n_transfers: u64,
     /// That will still happen.
     pub n_open: u64,
@@ -87,7 +84,6 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<BatchView> {
     })
 }
 
-/// One batch.
 pub fn show(connection: &Connection, id: BatchId) -> Result<Option<BatchView>, StorageError> {
     let sql = format!("SELECT {COLUMNS}, skipped FROM batches b WHERE id = ?1");
     let read = |row: &Row<'_>| {

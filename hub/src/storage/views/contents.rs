@@ -13,7 +13,7 @@ const MOST: i64 = 200;
 
 /// A content with its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Content {
+pub struct ContentView {
     /// Size, names and SHA-256.
     pub facts: Facts,
     /// Where its files lie, those on Local first.
@@ -21,7 +21,7 @@ pub struct Content {
 }
 
 /// What is known of a content; none if no file of either root has it.
-pub fn show(connection: &Connection, hash: &Blake3) -> Result<Option<Content>, StorageError> {
+pub fn show(connection: &Connection, hash: &Blake3) -> Result<Option<ContentView>, StorageError> {
     let mut statement = connection.prepare_cached(
         "SELECT f.path, f.size_bytes, r.root FROM files f JOIN roots r ON r.id = f.root_id AND r.active = 1
          WHERE f.blake3 = ?1 ORDER BY r.root DESC, f.match_key, f.id LIMIT ?2",
@@ -37,7 +37,7 @@ pub fn show(connection: &Connection, hash: &Blake3) -> Result<Option<Content>, S
     names.sort_unstable();
     names.dedup();
     let facts = Facts { size_bytes, names, sha256: sha256(connection, hash)? };
-    Ok(Some(Content { facts, files: rows.into_iter().map(|(root, path, _)| (root, path)).collect() }))
+    Ok(Some(ContentView { facts, files: rows.into_iter().map(|(root, path, _)| (root, path)).collect() }))
 }
 
 fn sha256(connection: &Connection, hash: &Blake3) -> Result<Option<Sha256>, StorageError> {

@@ -31,9 +31,7 @@ pub struct PairView {
     pub status: DiffStatus,
     /// The larger side's size.
     pub size_bytes: u64,
-    /// Local's file.
     pub local: Option<FileView>,
-    /// The Lake's file.
     pub lake: Option<FileView>,
     /// Of `unknown`: which place of which side was not seen, and why.
     pub why: Option<String>,

@@ -31,7 +31,6 @@ pub struct GroupFilter {
 /// Files that hold the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DuplicateGroupView {
-    /// Its row.
     #[serde(skip)]
     pub id: DuplicateGroupId,
     /// `content`: every byte is the same; `weights`: every tensor is, what the headers say differs.
@@ -45,7 +44,6 @@ pub struct DuplicateGroupView {
     pub n_files: u64,
     /// What one copy instead of all would free.
     pub reclaimable_bytes: u64,
-    /// Their names.
     pub files: Vec<DuplicateFileView>,
 }
 
@@ -55,18 +53,14 @@ pub struct DuplicateFileView {
     /// The file's row.
     #[serde(skip)]
     pub id: FileId,
-    /// In which root.
     pub root: Root,
-    /// Its path.
     #[schema(value_type = RelPathText)]
     pub path: RelPath,
-    /// Its size.
     pub size_bytes: u64,
     /// When it was modified last.
     #[serde(rename = "modified_at")]
     #[schema(value_type = String, format = DateTime)]
     pub modified: Ticks,
-    /// Its hash.
     #[schema(value_type = Option<Blake3Text>)]
     pub hash: Option<Blake3>,
     /// The path above that is the same file, where this is another name of it.
@@ -82,9 +76,7 @@ pub struct DuplicateFileView {
 /// Groups taken together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct GroupTotals {
-    /// Groups.
     pub n_groups: u64,
-    /// Their files.
     pub n_files: u64,
     /// What one copy of each instead of all would free.
     pub reclaimable_bytes: u64,

@@ -18,12 +18,10 @@ use crate::storage::{digest_column, from_db};
 pub struct FileView {
     /// Its number in this index.
     pub id: FileId,
-    /// Where it lies.
     pub root: Root,
     /// Its path below the root, as it is spelled on the disk.
     #[schema(value_type = RelPathText)]
     pub path: RelPath,
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     #[serde(rename = "modified_at")]
@@ -36,7 +34,6 @@ pub struct FileView {
     /// healed.
     #[schema(value_type = Option<String>)]
     pub rotted: Option<Blake3>,
-    /// What it is.
     pub kind: FileKind,
     /// Another name of the same root differs from this one in case only: left out of copies and deletes.
     pub conflict: bool,
@@ -48,9 +45,7 @@ pub struct FileView {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = SpaceTotals)]
 pub struct Totals {
-    /// Files.
     pub n_files: u64,
-    /// Bytes.
     pub size_bytes: u64,
 }
 

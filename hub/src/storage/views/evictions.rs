@@ -25,13 +25,10 @@ pub const MOST: u32 = 1_000;
 /// A file that may leave Local.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CandidateView {
-    /// Its row.
     #[serde(skip)]
     pub id: FileId,
-    /// Where it is.
     #[schema(value_type = RelPathText)]
     pub path: RelPath,
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     #[serde(rename = "modified_at")]
@@ -119,16 +116,13 @@ pub struct EvictedView {
     /// Where the Lake has its content; none where the index knows no such file any more.
     #[schema(value_type = Option<RelPathText>)]
     pub lake_path: Option<RelPath>,
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     #[serde(rename = "modified_at")]
     #[schema(value_type = String, format = DateTime)]
     pub modified: Ticks,
-    /// Its hash.
     #[schema(value_type = Option<Blake3Text>)]
     pub hash: Option<Blake3>,
-    /// When it left.
     pub evicted_at: jiff::Timestamp,
     /// The request it left with.
     pub batch_id: BatchId,

@@ -18,16 +18,13 @@ use crate::storage::roots::{self, RootRow};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FileSort {
-    /// The path.
     #[default]
     Name,
-    /// The size.
     Size,
     /// The time of the last modification.
     Modified,
 }
 
-/// In which direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FileOrder {

@@ -19,9 +19,7 @@ use crate::storage::{StorageError, from_db};
 /// A folder inside another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FolderView {
-    /// Its name.
     pub name: String,
-    /// Its path.
     #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Files in it and below it.

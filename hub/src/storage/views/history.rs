@@ -14,15 +14,12 @@ use crate::storage::{StorageError, from_db, timestamp};
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct HistoryView {
-    /// Its number.
     pub id: i64,
-    /// When.
     pub at: jiff::Timestamp,
     /// `scan`, `hash`, `batch`, `queue`, `root`, `settings` or `database`.
     pub kind: String,
     /// How much attention it asks for.
     pub level: Level,
-    /// One sentence.
     pub summary: String,
     /// More, if there is more.
     pub detail: Option<String>,
@@ -59,7 +56,6 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<HistoryView> {
     })
 }
 
-/// The level of this name.
 pub fn level_of(name: &str) -> Option<Level> {
     [Level::Info, Level::Warning, Level::Error].into_iter().find(|level| level.as_str() == name)
 }

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use shared_protocol::RelPath;
 
 use super::statement::{Statement, text};
-use crate::domain::exclusion::{self, Entry};
+use crate::domain::exclusion::{self, NameKind};
 use crate::domain::ids::RootRowId;
 use crate::storage::{StorageError, folder_range, skipped};
 
@@ -19,7 +19,7 @@ pub fn not_indexed(connection: &Connection, root: RootRowId, paths: &[RelPath]) 
     missing(paths, |path| {
         let key = path.match_key();
         // Of what was not seen or is no library nobody knows whether it is there: it is told one by one.
-        let is_left_alone = exclusion::of_path(path, Entry::Either).is_some();
+        let is_left_alone = exclusion::of_path(path, NameKind::Either).is_some();
         if is_left_alone || skipped::cover(connection, root, &key)?.is_some() {
             return Ok(true);
         }

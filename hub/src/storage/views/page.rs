@@ -30,7 +30,6 @@ pub struct LimitError(pub u32);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ListView)]
 pub struct Page<T> {
-    /// The rows.
     pub items: Vec<T>,
     /// Asks for the next page; `null` on the last one.
     pub next_cursor: Option<String>,

@@ -11,7 +11,7 @@ use super::page::{Page, PageRequest};
 use super::statement::Statement;
 use crate::domain::ids::PlanId;
 use crate::domain::mirror::totals::PlanTotals;
-use crate::domain::mirror::{Action, Why};
+use crate::domain::mirror::{PlanAction, Why};
 use crate::domain::ticks::Ticks;
 use crate::storage::plans::{self, PlanRecord};
 use crate::storage::{StorageError, from_db};
@@ -22,14 +22,12 @@ pub struct MirrorItemView {
     /// Its number within the plan.
     #[serde(skip)]
     pub n: i64,
-    /// What happens.
-    pub action: Action,
+    pub action: PlanAction,
     /// The file that is copied, renamed or deleted.
     #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Where it goes, if that is another path.
     pub to_path: Option<String>,
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     #[serde(rename = "modified_at")]
@@ -52,7 +50,6 @@ pub struct MirrorItemView {
 /// The destination's file where a plan's file goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MirrorThereView {
-    /// Its size.
     pub size_bytes: u64,
     /// When it was last modified.
     #[serde(rename = "modified_at")]
@@ -76,7 +73,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<MirrorItemView> {
     let place: Option<String> = row.get(10)?;
     Ok(MirrorItemView {
         n: row.get(0)?,
-        action: Action::from_repr(row.get(1)?).unwrap_or(Action::LeftOut),
+        action: PlanAction::from_repr(row.get(1)?).unwrap_or(PlanAction::LeftOut),
         path: path(row, 2)?,
         size_bytes: from_db(row.get(3)?),
         modified: Ticks(row.get(4)?),
@@ -103,7 +100,7 @@ pub fn list(
     connection: &Connection,
     plan: PlanId,
     totals: &PlanTotals,
-    action: Option<Action>,
+    action: Option<PlanAction>,
     request: &PageRequest,
 ) -> Result<Page<MirrorItemView>, StorageError> {
     let after = request.after::<PlanItemKey>()?;
@@ -114,14 +111,14 @@ pub fn list(
     let mut totals = *totals;
     let total = match action {
         Some(action) => totals.of(action).n,
-        None => Action::ALL.into_iter().map(|action| totals.of(action).n).sum(),
+        None => PlanAction::ALL.into_iter().map(|action| totals.of(action).n).sum(),
     };
     Ok(request.page(rows, total, |row| PlanItemKey { action: row.action.code(), n: row.n }))
 }
 
 fn list_statement(
     plan: PlanId,
-    action: Option<Action>,
+    action: Option<PlanAction>,
     after: Option<PlanItemKey>,
     request: &PageRequest,
 ) -> Statement {
@@ -151,7 +148,7 @@ mod tests {
         let request = PageRequest::first();
         let key = PlanItemKey { action: 3, n: 7 };
         for (action, after) in
-            [(None, None), (None, Some(key)), (Some(Action::Delete), None), (Some(Action::Delete), Some(key))]
+            [(None, None), (None, Some(key)), (Some(PlanAction::Delete), None), (Some(PlanAction::Delete), Some(key))]
         {
             let plan = library.read(|c| Ok(list_statement(PlanId(1), action, after, &request).plan(c)));
             assert!(plan.iter().all(|step| step.starts_with("SEARCH plan_items USING PRIMARY KEY")), "{plan:?}");
@@ -176,8 +173,8 @@ mod tests {
         let first = page(None, None).unwrap();
         let second = page(None, first.next_cursor.clone()).unwrap();
         let third = page(None, second.next_cursor).unwrap();
-        assert_eq!(third.items.first().map(|item| (item.action, item.n)), Some((Action::Delete, 3)));
+        assert_eq!(third.items.first().map(|item| (item.action, item.n)), Some((PlanAction::Delete, 3)));
         assert_eq!(third.next_cursor, None);
-        assert!(matches!(page(Some(Action::Delete), first.next_cursor), Err(StorageError::Cursor)));
+        assert!(matches!(page(Some(PlanAction::Delete), first.next_cursor), Err(StorageError::Cursor)));
     }
 }

@@ -13,7 +13,6 @@ use crate::storage::{StorageError, from_db, roots};
 /// Something that is not in the index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SkippedView {
-    /// Its number.
     #[serde(skip)]
     pub id: i64,
     /// Its path; a name that is no text is shown as well as it can be.

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use shared_protocol::RelPath;
 
 use super::folders;
-use crate::domain::exclusion::{self, Entry};
+use crate::domain::exclusion::{self, NameKind};
 use crate::domain::root::Root;
 use crate::domain::typed_path::{TypedFolder, TypedPath};
 use crate::storage::evictions;
@@ -89,7 +89,7 @@ fn find(
         Some(row) => skipped::cover(connection, row.id, &first.match_key())?.is_some(),
         None => false,
     };
-    let is_unseen = is_covered || exclusion::of_path(first, Entry::Either).is_some();
+    let is_unseen = is_covered || exclusion::of_path(first, NameKind::Either).is_some();
     Ok(if is_unseen { Spelled::Unseen(first.clone()) } else { Spelled::Missing(first.clone()) })
 }
 

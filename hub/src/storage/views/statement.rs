@@ -64,7 +64,6 @@ impl Statement {
     }
 }
 
-/// A text as a value.
 pub(super) fn text(text: impl Into<String>) -> Value {
     Value::Text(text.into())
 }

@@ -17,7 +17,6 @@ use crate::storage::{StorageError, digest_column, from_db, timestamp};
 /// One file's copy, move, delete or the like.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct TransferView {
-    /// Its number.
     pub id: TransferId,
     /// The request it came from.
     pub batch_id: BatchId,
@@ -32,11 +31,9 @@ pub struct TransferView {
     pub path: RelPath,
     /// Its path where it goes, if that is another; of a duplicate that goes, the copy that stays.
     pub to_path: Option<String>,
-    /// Where it stands.
     pub state: TransferState,
     /// It was asked to pause or to end and is about to.
     pub stopping: bool,
-    /// Bytes done.
     pub bytes_done: u64,
     /// Bytes that were read again so far, while a copy that was interrupted checks what it has.
     pub bytes_checked: Option<u64>,
@@ -59,7 +56,6 @@ pub struct TransferView {
     pub created_at: jiff::Timestamp,
     /// When it was first begun.
     pub started_at: Option<jiff::Timestamp>,
-    /// When it ended.
     pub finished_at: Option<jiff::Timestamp>,
     /// Its place in the queue.
     #[serde(skip)]
@@ -71,7 +67,6 @@ pub struct TransferView {
 pub struct TransferErrorView {
     /// For programs: `changed`, `exists`, `disk_full`, `in_use`, `offline` and the like.
     pub code: String,
-    /// For people.
     pub detail: String,
 }
 

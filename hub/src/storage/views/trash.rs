@@ -17,11 +17,9 @@ use crate::storage::{StorageError, from_db, roots, timestamp};
 /// A file in the trash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TrashView {
-    /// Its number.
     pub id: i64,
     /// In which root's trash it lies.
     pub root: Root,
-    /// Where it was.
     #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// Its size. The trash lies on the same disk, so this much is not free.

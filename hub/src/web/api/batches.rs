@@ -33,7 +33,6 @@ pub(super) async fn list_batches(
 /// A batch with what was done to which file.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BatchDetailView {
-    /// The batch.
     #[serde(flatten)]
     pub batch: BatchView,
     /// What was asked for and not queued, with the reason; at most the first thousand.

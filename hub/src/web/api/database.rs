@@ -12,12 +12,9 @@ use crate::web::WebState;
 use crate::web::error::Answer;
 use crate::web::extract::Body;
 
-/// The database.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DatabaseView {
-    /// Where it lies.
     pub path: String,
-    /// The schema that it has.
     pub schema: usize,
     /// Its copies, the newest first. The newest that is whole takes the place of a database that is
     /// broken or gone.
@@ -36,14 +33,12 @@ pub enum LostAction {
     BeginAnew,
 }
 
-/// What to do.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LostRequest {
     action: LostAction,
 }
 
-/// What was done.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LostReceipt {
     /// Evicted files that are known again.

@@ -28,9 +28,7 @@ pub struct CountView {
 /// Rows and bytes of every status, in the folder that was asked for.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DiffSummaryView {
-    /// Only Local has it.
     pub local_only: CountView,
-    /// Only the Lake has it.
     pub lake_only: CountView,
     /// Both have it.
     pub same: CountView,
@@ -69,14 +67,12 @@ impl FromIterator<StatusTotals> for DiffSummaryView {
 /// One page of the comparison, with the totals of all statuses.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DiffView {
-    /// The rows.
     #[serde(flatten)]
     pub rows: ListView<PairView>,
     /// Rows and bytes by status, for the folder, whatever the other filters.
     pub summary: DiffSummaryView,
 }
 
-/// Which rows.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
@@ -84,7 +80,6 @@ pub struct DiffQuery {
     /// With `path` in this folder or below it.
     #[param(value_type = Option<FolderText>, inline)]
     folder: Option<TypedFolder>,
-    /// Of this status.
     #[serde(deserialize_with = "optional")]
     #[param(inline)]
     status: Option<DiffStatus>,

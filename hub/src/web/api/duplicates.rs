@@ -18,7 +18,6 @@ use crate::web::WebState;
 use crate::web::error::Answer;
 use crate::web::extract::{Body, InPath, Params, distinct, optional};
 
-/// Where to search.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DuplicateScanRequest {
@@ -89,7 +88,6 @@ pub(super) async fn cancel_duplicate_scan(
     Ok((StatusCode::ACCEPTED, Json(state.services.duplicates.show(id).await?)))
 }
 
-/// Which groups.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]

@@ -40,9 +40,7 @@ pub struct CandidatesView {
     /// The files, in their order.
     #[serde(flatten)]
     pub files: ListView<CandidateView>,
-    /// How many they are.
     pub n_files: u64,
-    /// What they free.
     pub size_bytes: u64,
     /// Whether they free as much as was asked for.
     pub enough: bool,
@@ -94,7 +92,6 @@ fn place(file: &CandidateView, by: EvictBy) -> (EvictBy, i128, i64) {
     }
 }
 
-/// Which files.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvictionRequest {

@@ -64,7 +64,6 @@ pub struct FileDetailView {
     pub rename_to: Option<RelPath>,
     /// The file on the other root that it is compared with.
     pub twin: Option<FileView>,
-    /// Who uses it.
     pub usage: UsageView,
 }
 
@@ -157,14 +156,11 @@ fn sources(kept: Vec<Address>, header: Option<&SafetensorsSummary>) -> Vec<Sourc
     found
 }
 
-/// Which file.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FileDetailQuery {
-    /// Of which root.
     #[param(inline)]
     root: Root,
-    /// Its path.
     #[param(value_type = TypedPathText, inline)]
     path: TypedPath,
 }

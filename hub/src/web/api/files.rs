@@ -20,7 +20,6 @@ use crate::web::spelled;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FilesQuery {
-    /// Of which root.
     #[param(inline)]
     root: Root,
     /// In this folder and below it.
@@ -31,15 +30,12 @@ pub struct FilesQuery {
     #[serde(default, deserialize_with = "search")]
     #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
     q: Option<String>,
-    /// Of this kind.
     #[serde(default, deserialize_with = "optional")]
     #[param(inline)]
     kind: Option<FileKind>,
-    /// Sorted by what.
     #[serde(default, deserialize_with = "optional")]
     #[param(inline)]
     sort: Option<FileSort>,
-    /// In which direction.
     #[serde(default, deserialize_with = "optional")]
     #[param(inline)]
     order: Option<FileOrder>,

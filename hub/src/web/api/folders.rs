@@ -44,11 +44,9 @@ impl From<FolderLevel> for FolderLevelView {
     }
 }
 
-/// Which folder.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FolderQuery {
-    /// Of which root.
     #[param(inline)]
     root: Root,
     /// Its path; none for the root's own folder.

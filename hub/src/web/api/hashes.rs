@@ -23,7 +23,6 @@ use crate::web::spelled;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HashBody {
-    /// In which root.
     root: Root,
     /// Everything in this folder and below it.
     #[schema(value_type = Option<TypedPathText>)]

@@ -10,7 +10,6 @@ use crate::services::roots::RootStatus;
 use crate::storage::{backups, search};
 use crate::web::WebState;
 
-/// How the hub is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthView {
     /// `ok`, or `degraded` when the database or a configured root fails.
@@ -43,7 +42,6 @@ pub struct DatabaseState {
     pub todo: Option<String>,
     /// Ends of jobs that are kept until it can be written.
     pub n_kept: usize,
-    /// Where it lies.
     pub path: String,
     /// The newest copy of it.
     pub last_backup_at: Option<jiff::Timestamp>,

@@ -14,15 +14,12 @@ use crate::web::WebState;
 use crate::web::error::Answer;
 use crate::web::extract::{Params, optional, search};
 
-/// Which lines.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
-    /// Of this kind.
     #[serde(deserialize_with = "optional")]
     kind: Option<String>,
-    /// Of this level.
     #[serde(deserialize_with = "optional")]
     #[param(inline)]
     level: Option<Level>,

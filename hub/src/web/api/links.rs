@@ -20,7 +20,6 @@ use crate::web::extract::{Body, InPath, Params};
 /// A link whose folder is a part of the root.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LinkView {
-    /// Its path.
     #[schema(value_type = RelPathText)]
     pub path: RelPath,
     /// The real path of the folder that was included.
@@ -69,7 +68,6 @@ pub struct LinkBody {
     include: bool,
 }
 
-/// What was begun.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LinkStartedView {
     /// The scan that takes it over.

@@ -25,7 +25,6 @@ pub enum LogLevel {
     Warn,
     /// Something happened.
     Info,
-    /// How it happened.
     Debug,
     /// All.
     Trace,
@@ -37,7 +36,6 @@ impl LogLevel {
     }
 }
 
-/// Which lines.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]

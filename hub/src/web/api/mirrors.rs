@@ -13,7 +13,7 @@ use super::list::{ListView, PageQuery};
 use crate::domain::described::{RelPathText, TypedPathText};
 use crate::domain::ids::{BatchId, PlanId};
 use crate::domain::mirror::totals::Count;
-use crate::domain::mirror::{Action, Compare, Rules};
+use crate::domain::mirror::{Compare, PlanAction, Rules};
 use crate::domain::root::Root;
 use crate::domain::skipped::SkipReason;
 use crate::domain::typed_path::TypedPath;
@@ -60,7 +60,6 @@ const fn yes() -> bool {
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own that the API tells")]
 pub struct MirrorView {
-    /// Its number.
     id: PlanId,
     /// Whether it can be carried out.
     state: PlanState,
@@ -83,7 +82,6 @@ pub struct MirrorView {
     copies: Count,
     /// Copies in place of other files.
     overwrites: Count,
-    /// Deletes.
     deletes: Count,
     /// Renames on the destination, each in place of a copy and a delete.
     moves: Count,
@@ -110,14 +108,12 @@ pub struct MirrorView {
     unknown: Vec<UnknownPlaceView>,
     /// The batch that carries it out.
     batch_id: Option<BatchId>,
-    /// When it was made.
     created_at: Timestamp,
 }
 
 /// A place that one side was not seen at.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnknownPlaceView {
-    /// Of which root.
     root: Root,
     /// Its path there.
     path: String,
@@ -217,7 +213,7 @@ pub struct MirrorItemsQuery {
     /// Only what does this.
     #[serde(deserialize_with = "optional")]
     #[param(inline)]
-    action: Option<Action>,
+    action: Option<PlanAction>,
 }
 
 /// Lists what a plan does with which file: renames, copies, overwrites, deletes, then what is left
@@ -249,7 +245,6 @@ pub struct ApplyBody {
     confirm_last_copies: bool,
 }
 
-/// What was queued.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AppliedView {
     /// The batch that was made.

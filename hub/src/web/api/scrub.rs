@@ -43,17 +43,13 @@ pub struct ScrubView {
 /// A file whose bytes changed though nothing wrote to it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RottedView {
-    /// Where it lies.
     pub root: Root,
-    /// Its path.
     #[schema(value_type = String)]
     pub path: RelPath,
-    /// Its size.
     pub size_bytes: u64,
     /// What it should hold.
     #[schema(value_type = String)]
     pub expected: Blake3,
-    /// What it holds.
     #[schema(value_type = Option<String>)]
     pub found: Option<Blake3>,
     /// A file that holds what it should: it can be healed.
@@ -63,9 +59,7 @@ pub struct RottedView {
 /// Where the right content lies.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GoodView {
-    /// In which root.
     pub root: Root,
-    /// Its path.
     #[schema(value_type = String)]
     pub path: RelPath,
 }
@@ -110,9 +104,7 @@ pub(in crate::web) async fn view(state: &WebState) -> Answer<ScrubView> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RottedName {
-    /// Of which root.
     root: Root,
-    /// Its path.
     #[schema(value_type = TypedPathText)]
     path: TypedPath,
 }

@@ -97,7 +97,6 @@ impl From<Unusable> for UnusableView {
     }
 }
 
-/// Which contents.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]

@@ -20,7 +20,6 @@ use crate::web::extract::Params;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct SpaceQuery {
-    /// Which root's.
     #[param(inline)]
     root: Root,
 }
@@ -28,9 +27,7 @@ pub struct SpaceQuery {
 /// A type of models: a folder directly in the root.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SpaceType {
-    /// The folder.
     pub name: String,
-    /// What it holds.
     #[serde(flatten)]
     pub totals: Totals,
 }
@@ -48,7 +45,6 @@ pub struct SpaceAge {
 /// The room at one time.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SpaceSample {
-    /// When.
     pub at: Timestamp,
     /// Bytes that could still be written.
     pub free_bytes: u64,
@@ -56,14 +52,12 @@ pub struct SpaceSample {
     pub total_bytes: u64,
     /// Bytes of the models.
     pub size_bytes: u64,
-    /// Bytes in the trash.
     pub trash_bytes: u64,
 }
 
 /// What takes space on a root's disk.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SpaceView {
-    /// Which root.
     pub root: Root,
     /// All files of the index.
     #[serde(flatten)]

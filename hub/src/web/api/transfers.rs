@@ -17,7 +17,6 @@ use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{InPath, Params, optional, optional_parsed};
 
-/// Which transfers.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]

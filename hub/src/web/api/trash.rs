@@ -16,7 +16,6 @@ use crate::web::WebState;
 use crate::web::error::Answer;
 use crate::web::extract::{Body, Params, distinct, distinct_if_any, optional, search};
 
-/// Which files.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
@@ -64,7 +63,6 @@ pub(super) async fn list_trash(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RestoreTrashRequest {
-    /// Their numbers.
     #[serde(deserialize_with = "distinct")]
     #[schema(min_items = 1)]
     ids: Vec<i64>,

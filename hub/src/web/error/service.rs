@@ -60,8 +60,8 @@ impl From<SettingsError> for Problem {
     }
 }
 
-impl From<config::Problem> for ValueProblem {
-    fn from(problem: config::Problem) -> Self {
+impl From<config::ConfigProblem> for ValueProblem {
+    fn from(problem: config::ConfigProblem) -> Self {
         Self { key: problem.key, value: Some(problem.value), message: format!("expected {}", problem.expected) }
     }
 }

@@ -30,11 +30,9 @@ use crate::web::error::{Answer, Problem};
 /// Hash jobs that are looked through for open ones.
 const LATEST_HASH_JOBS: u32 = 200;
 
-/// One message.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EventMessage)]
 pub(super) struct Message {
-    /// When it was made.
     at: Timestamp,
     #[serde(flatten)]
     news: News,
@@ -58,7 +56,6 @@ struct Snapshot {
     transfers: Vec<TransferView>,
     /// The remote session.
     session: SessionView,
-    /// The agents.
     agents: Vec<AgentView>,
     /// The jobs of agents that have not ended.
     jobs: Vec<JobView>,

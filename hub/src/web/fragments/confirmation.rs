@@ -24,7 +24,6 @@ pub(super) struct Confirmation {
     pub is_danger: bool,
     pub n: u64,
     pub size_bytes: u64,
-    /// What has to be typed.
     pub typed: Option<String>,
     /// Why it can't be done now.
     pub reason: Option<String>,

@@ -14,7 +14,7 @@ use shared_protocol::{Blake3, RelPath};
 use super::confirmation::{Confirmation, check_shown, check_typed, in_dialog};
 use super::toast::{Toast, partial, respond};
 use crate::domain::confirmation::{is_over_a_fifth, words};
-use crate::domain::duplicates::Action;
+use crate::domain::duplicates::DuplicateAction;
 use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::Root;
 use crate::services::duplicates::{Keep, keeper, resolution};
@@ -120,11 +120,11 @@ impl Planned {
     }
 
     /// What has to be typed before it happens.
-    fn typed(&self, action: Action) -> Option<String> {
+    fn typed(&self, action: DuplicateAction) -> Option<String> {
         let word = match action {
-            Action::Delete => "DELETE",
-            Action::Hardlink => "LINK",
-            Action::Reflink => "SHARE",
+            DuplicateAction::Delete => "DELETE",
+            DuplicateAction::Hardlink => "LINK",
+            DuplicateAction::Reflink => "SHARE",
         };
         words(word, self.n_files, self.touches_lake || self.is_large)
     }
@@ -207,7 +207,7 @@ pub(super) async fn confirm(State(state): State<WebState>, Params(target): Param
     let again = ResolveTarget { fingerprint: planned.fingerprint(), ..target };
     let confirm = Confirmation {
         title,
-        is_danger: action == Action::Delete,
+        is_danger: action == DuplicateAction::Delete,
         n: planned.n_files,
         size_bytes: planned.size_bytes,
         typed: planned.typed(action),
@@ -219,7 +219,7 @@ pub(super) async fn confirm(State(state): State<WebState>, Params(target): Param
 }
 
 /// Why it can't be done now.
-async fn refusal(state: &WebState, action: Action, planned: &Planned, view: DuplicatesView) -> Option<String> {
+async fn refusal(state: &WebState, action: DuplicateAction, planned: &Planned, view: DuplicatesView) -> Option<String> {
     if view == DuplicatesView::Both && !action.works_across() {
         return Some("Links and shared bytes need one volume: look within Local or within the Lake.".to_owned());
     }
@@ -233,12 +233,12 @@ async fn refusal(state: &WebState, action: Action, planned: &Planned, view: Dupl
     None
 }
 
-fn title_and_button(action: Action, n: u64) -> (String, String) {
+fn title_and_button(action: DuplicateAction, n: u64) -> (String, String) {
     let copies = n_copies(n);
     match action {
-        Action::Delete => (format!("Delete {copies}?"), format!("Delete {copies}")),
-        Action::Hardlink => (format!("Replace {copies} by hard links?"), format!("Link {copies}")),
-        Action::Reflink => (format!("Let {copies} share bytes?"), format!("Share {copies}")),
+        DuplicateAction::Delete => (format!("Delete {copies}?"), format!("Delete {copies}")),
+        DuplicateAction::Hardlink => (format!("Replace {copies} by hard links?"), format!("Link {copies}")),
+        DuplicateAction::Reflink => (format!("Let {copies} share bytes?"), format!("Share {copies}")),
     }
 }
 
@@ -268,12 +268,12 @@ async fn resolve_confirmed(state: &WebState, target: ResolveTarget) -> Answer<Re
     Ok(respond(html))
 }
 
-fn told(action: Action, receipt: &BatchReceipt) -> Toast {
+fn told(action: DuplicateAction, receipt: &BatchReceipt) -> Toast {
     let copies = n_copies(receipt.n_transfers);
     let text = match action {
-        Action::Delete => format!("Deleting {copies}"),
-        Action::Hardlink => format!("Replacing {copies} by hard links"),
-        Action::Reflink => format!("Letting {copies} share bytes"),
+        DuplicateAction::Delete => format!("Deleting {copies}"),
+        DuplicateAction::Hardlink => format!("Replacing {copies} by hard links"),
+        DuplicateAction::Reflink => format!("Letting {copies} share bytes"),
     };
     let toast = match receipt.skipped.len() {
         0 => Toast::done(text),

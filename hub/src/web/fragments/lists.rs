@@ -35,7 +35,6 @@ const REPLACE_URL: HeaderName = HeaderName::from_static("hx-replace-url");
 pub(in crate::web) struct TreeQuery {
     root: Root,
     path: RelPath,
-    /// It is to be folded.
     #[serde(default)]
     fold: String,
     /// The list beside the tree, as the part of its address behind the `?`.
@@ -43,7 +42,6 @@ pub(in crate::web) struct TreeQuery {
     state: String,
 }
 
-/// A file.
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct DrawerQuery {
     root: Root,
@@ -153,7 +151,6 @@ pub(super) async fn show_batch(
     fragment("fragments/_batch.html", context! { page => batch::content(&state, id, &query).await? })
 }
 
-/// The history.
 pub(super) async fn show_history(
     State(state): State<WebState>,
     headers: HeaderMap,
@@ -163,7 +160,6 @@ pub(super) async fn show_history(
     Ok(followed(response, &headers, "filter", || format!("/history{}", query.address(None))))
 }
 
-/// The log.
 pub(super) async fn show_logs(
     State(state): State<WebState>,
     headers: HeaderMap,

@@ -23,7 +23,6 @@ const MAX_BYTES: u64 = 24 << 20;
 
 const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "gif", "avif"];
 
-/// Which picture.
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct PreviewQuery {
     root: Root,

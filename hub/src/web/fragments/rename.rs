@@ -17,7 +17,6 @@ use crate::web::extract::{FormBody, Params};
 use crate::web::pages::library::drawer::reason;
 use crate::web::state::WebState;
 
-/// Which file.
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct RenameQuery {
     root: Root,

@@ -43,7 +43,6 @@ pub(in crate::web) struct TickRequest {
 /// A list whose rows can be ticked.
 pub(in crate::web) enum TickedList {
     Library(LibraryQuery),
-    /// Of the comparison.
     Diff(DiffPageQuery),
     /// Of the groups of duplicates.
     Duplicates(DuplicatesPageQuery),

@@ -22,7 +22,6 @@ pub(super) async fn show_skipped(
     fragment("fragments/_skipped.html", context! { page => skipped::list(&state, query).await? })
 }
 
-/// Which place.
 #[derive(Debug, Deserialize)]
 pub(super) struct AcceptForm {
     path: String,

@@ -19,7 +19,6 @@ use crate::web::pages::diff::query::DiffPageQuery;
 use crate::web::state::WebState;
 use crate::web::templates::format;
 
-/// What is to be hashed.
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct HashForm {
     /// `local`, `lake` or `both`.
@@ -110,7 +109,6 @@ pub(in crate::web) struct RottedRequest {
     path: RelPath,
 }
 
-/// Heals a file.
 pub(super) async fn heal(State(state): State<WebState>, FormBody(file): FormBody<RottedRequest>) -> Answer<Response> {
     let receipt = state.services.queue.heal(Some(vec![(file.root, file.path)])).await?;
     let batch = format!("/batches/{}", receipt.batch_id);

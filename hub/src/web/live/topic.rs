@@ -61,7 +61,6 @@ pub(in crate::web) enum Topic {
 /// One place of a page with what fills it.
 #[derive(Debug)]
 pub(in crate::web) struct Piece {
-    /// The place.
     pub id: &'static str,
     /// What fills it, addressed to the place.
     pub html: String,

@@ -41,7 +41,6 @@ pub(in crate::web) struct BatchQuery {
     cursor: Option<String>,
 }
 
-/// Shows a batch.
 pub(super) async fn show_batch(
     State(state): State<WebState>,
     InPath(id): InPath<BatchId>,

@@ -45,7 +45,6 @@ struct GroupRow {
     is_exact: bool,
 }
 
-/// Shows the duplicates.
 pub(super) async fn show_duplicates(
     State(state): State<WebState>,
     Params(query): Params<DuplicatesPageQuery>,

@@ -36,7 +36,6 @@ pub(in crate::web) enum EvictTab {
     /// What may leave Local.
     #[default]
     Choose,
-    /// What has left it.
     Evicted,
 }
 

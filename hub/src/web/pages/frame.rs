@@ -13,7 +13,6 @@ use crate::web::error::{Answer, Problem};
 use crate::web::state::WebState;
 use crate::web::templates::{self, format};
 
-/// Which page it is.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Frame {
     /// Its name in the bar on top.

@@ -32,7 +32,6 @@ pub(in crate::web) struct HistoryPageQuery {
     cursor: Option<String>,
 }
 
-/// Shows the history.
 pub(super) async fn show_history(
     State(state): State<WebState>,
     Params(query): Params<HistoryPageQuery>,

@@ -47,7 +47,6 @@ pub(in crate::web) fn crumbs(folder: Option<&shared_protocol::RelPath>) -> Vec<C
     folder.map(|folder| folder.parts().map(step).collect()).unwrap_or_default()
 }
 
-/// Shows the library.
 pub(super) async fn show_library(
     State(state): State<WebState>,
     Params(query): Params<LibraryQuery>,

@@ -28,7 +28,6 @@ pub(in crate::web) struct LogsPageQuery {
     q: Option<String>,
 }
 
-/// Shows the log.
 pub(super) async fn show_logs(State(state): State<WebState>, Params(query): Params<LogsPageQuery>) -> Answer<Response> {
     let folder = state.services.settings.current().app_data_dir.join("logs");
     let content = context! { page => context! { folder => folder.display().to_string(), ..list(&state, &query)? } };

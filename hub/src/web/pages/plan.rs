@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::{Frame, page};
 use super::library::drawer::reason;
 use crate::domain::ids::PlanId;
-use crate::domain::mirror::Action;
+use crate::domain::mirror::PlanAction;
 use crate::domain::mirror::totals::PlanTotals;
 use crate::domain::root::Root;
 use crate::services::mirror::{PlanState, PlanStatus};
@@ -33,26 +33,28 @@ const ROWS: u32 = 200;
 #[serde(default)]
 pub(in crate::web) struct PlanQuery {
     #[serde(deserialize_with = "optional")]
-    action: Option<Action>,
+    action: Option<PlanAction>,
     #[serde(deserialize_with = "optional")]
     cursor: Option<String>,
 }
 
 impl PlanQuery {
     fn address(&self, cursor: Option<&String>) -> String {
-        QueryString::new().with_some("action", self.action.map(Action::as_str)).with_some("cursor", cursor).into_text()
+        QueryString::new()
+            .with_some("action", self.action.map(PlanAction::as_str))
+            .with_some("cursor", cursor)
+            .into_text()
     }
 }
 
 /// The rows of one action, as a tab.
 #[derive(Debug, Serialize)]
 struct PlanTab {
-    action: Action,
+    action: PlanAction,
     n: u64,
     bytes: u64,
 }
 
-/// One row.
 #[derive(Debug, Serialize)]
 struct PlanItemRow {
     #[serde(flatten)]
@@ -68,7 +70,6 @@ impl PlanItemRow {
     }
 }
 
-/// Shows a plan.
 pub(super) async fn show_plan(
     State(state): State<WebState>,
     InPath(id): InPath<PlanId>,
@@ -139,5 +140,5 @@ fn tabs(mut totals: PlanTotals) -> Vec<PlanTab> {
         let count = *totals.of(action);
         PlanTab { action, n: count.n, bytes: count.bytes }
     };
-    Action::ALL.into_iter().map(tab).filter(|tab| tab.n > 0).collect()
+    PlanAction::ALL.into_iter().map(tab).filter(|tab| tab.n > 0).collect()
 }

@@ -45,9 +45,7 @@ pub(in crate::web) enum QueueTab {
     /// What was given up.
     Failed,
     Done,
-    /// What was dropped.
     Cancelled,
-    /// The requests.
     Batches,
 }
 
@@ -76,7 +74,6 @@ pub(in crate::web) struct QueueRow {
     told: Option<String>,
 }
 
-/// Shows the queue.
 pub(super) async fn show_queue(State(state): State<WebState>, Params(query): Params<QueueQuery>) -> Answer<Response> {
     let content = context! { page => list(&state, &query).await?, ..overall(&state).await? };
     page(&state, FRAME, "pages/queue.html", content).await
@@ -112,7 +109,6 @@ pub(in crate::web) async fn overall(state: &WebState) -> Answer<Value> {
     })
 }
 
-/// One list of the queue.
 pub(in crate::web) async fn list(state: &WebState, query: &QueueQuery) -> Answer<Value> {
     let tab = query.tab.unwrap_or_default();
     let request = PageRequest::new(ROWS, query.cursor.clone())?;

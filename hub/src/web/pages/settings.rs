@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::frame::{Frame, page};
 use crate::config::keys::KeyKind;
-use crate::config::{Key, Source};
+use crate::config::{Key, ValueSource};
 use crate::services::settings::SettingView;
 use crate::web::error::Answer;
 use crate::web::state::WebState;
@@ -46,11 +46,9 @@ pub(in crate::web) struct TriedSettings {
     pub values: BTreeMap<String, String>,
     /// What is wrong, by key.
     pub problems: BTreeMap<String, String>,
-    /// What was done.
     pub note: Option<&'static str>,
 }
 
-/// Shows the settings.
 pub(super) async fn show_settings(State(state): State<WebState>) -> Answer<Response> {
     let file = state.services.settings.current().app_data_dir.join(crate::config::file::NAME);
     let form = form(&state, &TriedSettings::default());
@@ -84,7 +82,7 @@ pub(in crate::web) fn shown_values(state: &WebState) -> BTreeMap<&'static str, S
 
 fn shown_value(view: &SettingView) -> String {
     let own = match view.source {
-        Source::Default if view.key != "APP_DATA_DIR" => String::new(),
+        ValueSource::Default if view.key != "APP_DATA_DIR" => String::new(),
         _ if view.secret => String::new(),
         _ => view.value.clone().unwrap_or_default(),
     };
@@ -94,7 +92,7 @@ fn shown_value(view: &SettingView) -> String {
 }
 
 fn item(view: &SettingView, key: Key, label: &'static str, tried: &TriedSettings) -> Item {
-    let is_fixed = matches!(view.source, Source::Flag | Source::Environment) || view.key == "APP_DATA_DIR";
+    let is_fixed = matches!(view.source, ValueSource::Flag | ValueSource::Environment) || view.key == "APP_DATA_DIR";
     let own = shown_value(view);
     let default = view.default.unwrap_or_default();
     Item {
@@ -112,11 +110,11 @@ fn item(view: &SettingView, key: Key, label: &'static str, tried: &TriedSettings
         is_fixed,
         needs_restart: view.needs_restart && !is_fixed,
         source_text: match view.source {
-            Source::Default if default.is_empty() => "Not set".to_owned(),
-            Source::Default => "The default".to_owned(),
-            Source::File => "From config.toml".to_owned(),
-            Source::Environment => format!("Set by the environment variable {}", view.key),
-            Source::Flag => "Set on the command line".to_owned(),
+            ValueSource::Default if default.is_empty() => "Not set".to_owned(),
+            ValueSource::Default => "The default".to_owned(),
+            ValueSource::File => "From config.toml".to_owned(),
+            ValueSource::Environment => format!("Set by the environment variable {}", view.key),
+            ValueSource::Flag => "Set on the command line".to_owned(),
         },
         problem: tried.problems.get(view.key).cloned(),
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::frame::{Frame, page};
 use super::settings::TriedSettings;
-use crate::config::Source;
+use crate::config::ValueSource;
 use crate::domain::root::Root;
 use crate::web::error::Answer;
 use crate::web::state::WebState;
@@ -31,7 +31,6 @@ struct Field {
     is_fixed: Option<&'static str>,
 }
 
-/// Shows the setup.
 pub(super) async fn show_setup(State(state): State<WebState>) -> Answer<Response> {
     let content = context! {
         page => context! {
@@ -62,15 +61,15 @@ pub(in crate::web) fn form(state: &WebState, tried: &TriedSettings) -> Value {
 fn field(state: &WebState, root: Root, tried: &TriedSettings) -> Field {
     let views = state.services.settings.view().items;
     let view = views.iter().find(|view| view.key == key(root));
-    let source = view.map_or(Source::Default, |view| view.source);
+    let source = view.map_or(ValueSource::Default, |view| view.source);
     // The demo's folders are nobody's choice: the fields begin empty.
     let own = view.and_then(|view| view.value.clone()).filter(|_| !state.services.is_demo()).unwrap_or_default();
     let is_fixed = match source {
-        Source::Environment => Some("Set by an environment variable: change it there."),
-        Source::Flag if state.services.demo => {
+        ValueSource::Environment => Some("Set by an environment variable: change it there."),
+        ValueSource::Flag if state.services.demo => {
             Some("“hub demo” shows its own folders only. Start “hub” without “demo” to choose yours.")
         }
-        Source::Flag => Some("Set on the command line: change it there."),
+        ValueSource::Flag => Some("Set on the command line: change it there."),
         _ => None,
     };
     let (local, lake) = examples();

@@ -88,7 +88,6 @@ impl From<SkippedView> for SkippedPlaceRow {
     }
 }
 
-/// Shows what was skipped.
 pub(super) async fn show_skipped(
     State(state): State<WebState>,
     Params(query): Params<SkippedQuery>,

@@ -43,7 +43,6 @@ struct TrashSide {
     size_bytes: u64,
 }
 
-/// Shows the trash.
 pub(super) async fn show_trash(
     State(state): State<WebState>,
     Params(query): Params<TrashPageQuery>,

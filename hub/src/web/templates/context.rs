@@ -6,7 +6,6 @@
 
 use super::names::{FOR_PROGRAMS, IN_LABEL, IN_TEXT};
 
-/// Where the reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ShownPlace {
     /// Between tags.

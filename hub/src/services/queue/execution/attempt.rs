@@ -93,11 +93,15 @@ fn store(queue: &Queue, tried: &[Tried<'_>], followed: &[Change]) {
                         outcome::complete(tx, transfer.id, success.made, &policy)?
                     }
                     Err(AttemptError::Stopped) => {
-                        outcome::apply(tx, transfer.id, transfer::Event::Stopped, None, &policy)?
+                        outcome::apply(tx, transfer.id, transfer::TransferEvent::Stopped, None, &policy)?
                     }
-                    Err(AttemptError::Failed(failure, reason)) => {
-                        outcome::apply(tx, transfer.id, transfer::Event::Failed(*failure), Some(reason), &policy)?
-                    }
+                    Err(AttemptError::Failed(failure, reason)) => outcome::apply(
+                        tx,
+                        transfer.id,
+                        transfer::TransferEvent::Failed(*failure),
+                        Some(reason),
+                        &policy,
+                    )?,
                 };
                 stepped.extend(next);
             }
@@ -142,7 +146,7 @@ fn not_stored(queue: &Queue, tried: &[Tried<'_>], error: &StorageError) {
     let policy = queue.policy();
     for (transfer, _) in tried {
         let back: Result<Option<Stepped>, StorageError> = queue.database.write_blocking(|tx| {
-            Ok(outcome::apply(tx, transfer.id, transfer::Event::Interrupted, None, &policy)?.ok())
+            Ok(outcome::apply(tx, transfer.id, transfer::TransferEvent::Interrupted, None, &policy)?.ok())
         });
         if let Err(error) = back {
             tracing::error!(%error, id = transfer.id.0, "a transfer stays as it is until the next start");
@@ -156,7 +160,7 @@ pub(in crate::services::queue) fn broke_off(queue: &Queue, group: &[TransferRow]
     tracing::error!(n = group.len(), "a worker broke off");
     let policy = queue.policy();
     let reason = Reason { code: "broke_off", detail: "The hub stumbled over this file. Its log says why.".to_owned() };
-    let event = transfer::Event::Failed(Failure::Transient);
+    let event = transfer::TransferEvent::Failed(Failure::Transient);
     let stored = queue.ends.store_blocking(
         "transfers that broke off",
         || {},

@@ -31,11 +31,12 @@ const SYNC_EVERY: u64 = 128 << 20;
 const WORTH_A_COMMIT: u64 = 256 << 20;
 
 pub(super) fn run(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, AttemptError> {
-    place::check_allowed(queue, transfer)?;
+    let mut cache = place::GroupCache::new(std::slice::from_ref(transfer));
+    cache.checks.check(queue, transfer)?;
     if let Some(success) = recovery::find(queue, transfer, ends)? {
         return Ok(success);
     }
-    let place = place::prepare(queue, transfer, ends, &mut place::Trodden::default())?;
+    let place = place::prepare(queue, transfer, ends, &mut cache)?;
     let stage = if renamed(queue, transfer, ends, &place)? {
         LandingStage::Renamed(place)
     } else {

@@ -7,32 +7,24 @@ use std::sync::Arc;
 use super::Queue;
 use super::failure::{AttemptError, explain};
 use super::landing::{self, Syncs};
-use super::place::{self, expected};
+use super::place::{self, GroupCache, expected};
 use super::result::{Change, Ends, Success, Tried};
 use crate::domain::ids::BatchId;
 use crate::fs::FileStamp;
 use crate::fs::entry::{Entry, Folder};
-use crate::fs::folders::Folders;
 use crate::fs::hash::{HashOptions, hash_file};
 use crate::fs::rename::{finish_rename, remove_source};
 use crate::fs::trash::{self, Bin, Put};
 use crate::storage::queue::TransferRow;
 
-/// What a group has in common.
-#[derive(Default)]
-struct Common {
-    folders: Folders,
-    bins: BTreeMap<BatchId, Bin>,
-}
-
 pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
-    let (mut common, mut syncs) = (Common::default(), Syncs::default());
+    let (mut cache, mut bins, mut syncs) = (GroupCache::new(group), BTreeMap::new(), Syncs::default());
     let mut put = Vec::with_capacity(group.len());
     for transfer in group {
         let done = if queue.live.flag(transfer.id).is_cancelled() {
             Err(AttemptError::Stopped)
         } else {
-            put_away(queue, transfer, ends, &mut common)
+            put_away(queue, transfer, ends, &mut cache, &mut bins)
         };
         if let Ok(put) = &done {
             syncs.came(&put.to);
@@ -64,15 +56,20 @@ fn told(transfer: &TransferRow, ends: &Ends, put: Put) -> Success {
     Success { changes, made: None }
 }
 
-fn put_away(queue: &Queue, transfer: &TransferRow, ends: &Ends, common: &mut Common) -> Result<Put, AttemptError> {
-    place::check_allowed(queue, transfer)?;
-    let Common { folders, bins } = common;
+fn put_away(
+    queue: &Queue,
+    transfer: &TransferRow,
+    ends: &Ends,
+    cache: &mut GroupCache<'_>,
+    bins: &mut BTreeMap<BatchId, Bin>,
+) -> Result<Put, AttemptError> {
+    cache.checks.check(queue, transfer)?;
     let bin = match bins.entry(transfer.batch_id) {
         std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
         std::collections::btree_map::Entry::Vacant(new) => new.insert(place::bin(queue, transfer, &ends.from)?),
     };
     let stamp = expected(transfer);
-    let folder = folders.find(&ends.from.open, transfer.path.parent())?;
+    let folder = cache.sources.find(&ends.from.open, transfer.path.parent())?;
     let source = folder.as_ref().map(|folder| folder.entry(transfer.path.name()));
     let there = source.as_ref().map_or(Ok(None), Entry::stamp_if_there)?;
     if transfer.begun

@@ -1,10 +1,10 @@
 //! Removing a duplicate outright. The transfer's other end is the copy that stays.
 
-use super::Queue;
 use super::failure::{AttemptError, explain};
 use super::place::{self, expected};
 use super::result::{self, Change, Ends, Success, Tried};
 use super::verified::{self, Placed};
+use super::{Queue, allowed};
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::{Made, Reason};
 
@@ -19,7 +19,7 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
 }
 
 fn remove(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, AttemptError> {
-    place::check_allowed(queue, transfer)?;
+    allowed::check(queue, transfer)?;
     let (from, to) = (&ends.from, ends.to()?);
     let file = Placed { root: from, path: &transfer.path };
     let stays = Placed { root: to, path: &transfer.to_path };

@@ -4,12 +4,12 @@
 //! only then the one on Local goes: not to the trash, so that it frees space at once. Killed at any
 //! point, the transfer begins with a look at what is there.
 
-use super::Queue;
 use super::copy;
 use super::failure::{AttemptError, explain};
 use super::place::{self, expected};
 use super::result::{self, Change, Ends, Success, Tried};
 use super::verified::{self, Placed, Verified};
+use super::{Queue, allowed};
 use crate::storage::StorageError;
 use crate::storage::queue::outcome::Made;
 use crate::storage::queue::{TransferRow, row};
@@ -25,7 +25,7 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
 }
 
 fn evict(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, AttemptError> {
-    place::check_allowed(queue, transfer)?;
+    allowed::check(queue, transfer)?;
     let to = ends.to()?;
     let stays = Placed { root: to, path: &transfer.to_path };
     if place::stamp_at(&ends.from, &transfer.path)?.is_none() {

@@ -27,7 +27,6 @@ pub(super) enum LandingStage {
     Written(CopyTarget, CopiedPart),
     /// It has its new name already, as a move on one volume gives it.
     Renamed(CopyTarget),
-    /// It has ended.
     Ended(Result<Success, AttemptError>),
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use backon::BlockingRetryable as _;
 use shared_protocol::RelPath;
 
+use super::allowed::Checks;
 use super::failure::AttemptError;
 use super::result::{Change, End, Ends};
-use super::{Queue, damage, exclusions, together, unknown};
+use super::{Queue, damage, together};
 use crate::domain::failure::FailureClass;
-use crate::domain::operation::{OnConflict, Operation};
+use crate::domain::operation::OnConflict;
 use crate::domain::retry::in_use_backoff;
 use crate::domain::temporary::{part_name, token_of};
 use crate::fs::copy::CopyError;
@@ -32,33 +33,24 @@ pub(super) struct CopyTarget {
     pub(super) part: Entry,
 }
 
-/// Folders that were opened for one of the transfers claimed together. The next file in them needs no
-/// second look: the group takes no longer than a big file does.
-#[derive(Debug, Default)]
-pub(super) struct Trodden {
+/// What was found for one of the transfers claimed together and holds for the next: the group takes no longer than a
+/// big file does.
+#[derive(Debug)]
+pub(super) struct GroupCache<'a> {
+    pub(super) checks: Checks<'a>,
     pub(super) sources: Folders,
     pub(super) dests: Folders,
+}
+
+impl<'a> GroupCache<'a> {
+    pub(super) fn new(group: &'a [TransferRow]) -> Self {
+        Self { checks: Checks::new(group), sources: Folders::default(), dests: Folders::default() }
+    }
 }
 
 /// The name of a transfer's part file, without the file's own.
 pub(super) fn token(queue: &Queue, transfer: &TransferRow) -> String {
     token_of(&queue.token, transfer.id.0)
-}
-
-/// Refuses what the configuration of this moment forbids, and what is no part of the library.
-pub(super) fn check_allowed(queue: &Queue, transfer: &TransferRow) -> Result<(), AttemptError> {
-    exclusions::check(queue, transfer)?;
-    unknown::check(queue, transfer)?;
-    together::check(queue, transfer)?;
-    if transfer.operation.takes_away() {
-        queue.roots.check_delete(transfer.from)?;
-    }
-    if transfer.on_conflict == OnConflict::Replace
-        && let Some(to) = transfer.to.or((transfer.operation == Operation::Restore).then_some(transfer.from))
-    {
-        queue.roots.check_delete(to)?;
-    }
-    Ok(())
 }
 
 /// The source as the transfer expects it.
@@ -79,16 +71,16 @@ pub(super) fn prepare(
     queue: &Queue,
     transfer: &TransferRow,
     ends: &Ends,
-    trodden: &mut Trodden,
+    cache: &mut GroupCache<'_>,
 ) -> Result<CopyTarget, AttemptError> {
     let to = ends.to()?;
-    let source = trodden.sources.open(&ends.from.open, transfer.path.parent())?.entry(transfer.path.name());
+    let source = cache.sources.open(&ends.from.open, transfer.path.parent())?.entry(transfer.path.name());
     check_sound(queue, transfer, ends)?;
     // Of a link this is an error, too.
     if source.stamp()? != expected(transfer) {
         return Err(AttemptError::changed());
     }
-    let folder = trodden.dests.ensure(&to.open, transfer.to_path.parent())?;
+    let folder = cache.dests.ensure(&to.open, transfer.to_path.parent())?;
     let to_path = free_name(queue, transfer, &folder)?;
     let dest = folder.entry(to_path.name());
     if transfer.on_conflict == OnConflict::Replace {

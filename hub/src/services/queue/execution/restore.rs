@@ -9,7 +9,7 @@ use shared_protocol::Blake3;
 use super::Queue;
 use super::failure::{AttemptError, explain};
 use super::landing::Syncs;
-use super::place::{self, Trodden, expected};
+use super::place::{self, GroupCache, expected};
 use super::result::{Change, Ends, Success, Tried};
 use crate::domain::identity::Identity;
 use crate::fs::FileStamp;
@@ -35,13 +35,13 @@ struct PutBack {
 }
 
 pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> Vec<Tried<'a>> {
-    let (mut trodden, mut syncs) = (Trodden::default(), Syncs::default());
+    let (mut cache, mut syncs) = (GroupCache::new(group), Syncs::default());
     let mut back = Vec::with_capacity(group.len());
     for transfer in group {
         let done = if queue.live.flag(transfer.id).is_cancelled() {
             Err(AttemptError::Stopped)
         } else {
-            bring_back(queue, transfer, ends, &mut trodden)
+            bring_back(queue, transfer, ends, &mut cache)
         };
         if let Ok(back) = &done {
             syncs.came(&back.to);
@@ -69,14 +69,14 @@ fn bring_back(
     queue: &Queue,
     transfer: &TransferRow,
     ends: &Ends,
-    trodden: &mut Trodden,
+    cache: &mut GroupCache<'_>,
 ) -> Result<PutBack, AttemptError> {
-    place::check_allowed(queue, transfer)?;
+    cache.checks.check(queue, transfer)?;
     let root = &ends.from;
     let Some(trash_path) = transfer.trash_path.clone() else {
         return Err(AttemptError::last("missing", "It is not known where in the trash the file lies."));
     };
-    let in_trash = trash::entry_in(&mut trodden.sources, &root.open, &trash_path)?;
+    let in_trash = trash::entry_in(&mut cache.sources, &root.open, &trash_path)?;
     if transfer.begun
         && let (Some(lying), Some(dest)) = (&in_trash, Entry::find(&root.open, &transfer.path)?)
     {
@@ -113,7 +113,7 @@ fn bring_back(
         }
         (_, None) => return Err(AttemptError::last("missing", "The file is not in the trash any more.")),
     };
-    let dest = trodden.dests.ensure(&root.open, transfer.path.parent())?.entry(transfer.path.name());
+    let dest = cache.dests.ensure(&root.open, transfer.path.parent())?.entry(transfer.path.name());
     place::make_way(queue, transfer, root, &dest, &transfer.path)?;
     let token = place::token(queue, transfer);
     let stamp = place::relocate_while_in_use(|| {

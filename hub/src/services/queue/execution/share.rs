@@ -4,13 +4,13 @@
 //! What takes the file's place is made under a temporary name beside it and then renamed over it, so
 //! that the name leads to the right content at every moment.
 
-use super::Queue;
 use super::duplicate::changed;
 use super::failure::{AttemptError, explain};
 use super::place::{self, expected};
 use super::result::{Change, Ends, Success, Tried};
 use super::room;
-use super::verified::{self, Pair, Placed};
+use super::verified::{self, Placed, VerifiedPair};
+use super::{Queue, allowed};
 use crate::domain::content_hash::ContentHash;
 use crate::domain::operation::Operation;
 use crate::domain::transfer::Failure;
@@ -38,7 +38,7 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
 
 /// Puts a link to the copy that stays, or a file that shares its bytes, in the place of the duplicate.
 fn join(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<Success, AttemptError> {
-    place::check_allowed(queue, transfer)?;
+    allowed::check(queue, transfer)?;
     let (from, to) = (&ends.from, ends.to()?);
     if from.row != to.row {
         return Err(AttemptError::last(
@@ -83,7 +83,7 @@ fn is_linked(name: &Entry, keeper: &Entry) -> Result<bool, AttemptError> {
 }
 
 /// Makes what takes the file's place.
-fn make(queue: &Queue, transfer: &TransferRow, pair: &Pair, part: &Entry) -> Result<(), AttemptError> {
+fn make(queue: &Queue, transfer: &TransferRow, pair: &VerifiedPair, part: &Entry) -> Result<(), AttemptError> {
     part.discard()?;
     let cannot = |trouble: AttemptError| match trouble {
         // What the file system can't do at all it will not do at the next try.

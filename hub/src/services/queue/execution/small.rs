@@ -3,7 +3,7 @@
 
 use super::failure::{AttemptError, explain};
 use super::landing::{self, LandingStage, Staged};
-use super::place::{self, Trodden};
+use super::place::{self, GroupCache};
 use super::result::{Ends, Tried};
 use super::{Queue, copy, recovery, room};
 use crate::domain::transfer::Failure;
@@ -34,13 +34,13 @@ pub(super) fn run<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends) -> V
 }
 
 fn write_all<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends, buffers: &mut Buffers) -> Vec<Staged<'a>> {
-    let mut trodden = Trodden::default();
+    let mut cache = GroupCache::new(group);
     let mut full = false;
     let mut staged = Vec::with_capacity(group.len());
     for transfer in group {
         let stopped = full || queue.live.flag(transfer.id).is_cancelled();
         let stage =
-            if stopped { Err(AttemptError::Stopped) } else { write(queue, transfer, ends, &mut trodden, buffers) };
+            if stopped { Err(AttemptError::Stopped) } else { write(queue, transfer, ends, &mut cache, buffers) };
         let stage = stage.unwrap_or_else(|trouble| {
             LandingStage::Ended(Err(room::explain(queue, transfer, explain(queue, &ends.all(), trouble))))
         });
@@ -82,14 +82,14 @@ fn write(
     queue: &Queue,
     transfer: &TransferRow,
     ends: &Ends,
-    trodden: &mut Trodden,
+    cache: &mut GroupCache<'_>,
     buffers: &mut Buffers,
 ) -> Result<LandingStage, AttemptError> {
-    place::check_allowed(queue, transfer)?;
+    cache.checks.check(queue, transfer)?;
     if let Some(success) = recovery::find(queue, transfer, ends)? {
         return Ok(LandingStage::Ended(Ok(success)));
     }
-    let place = place::prepare(queue, transfer, ends, trodden)?;
+    let place = place::prepare(queue, transfer, ends, cache)?;
     if copy::renamed(queue, transfer, ends, &place)? {
         return Ok(LandingStage::Renamed(place));
     }

@@ -7,7 +7,7 @@ use super::Queue;
 use super::failure::AttemptError;
 use crate::domain::bundle::numbered;
 use crate::domain::operation::{OnConflict, Operation};
-use crate::domain::transfer::Event;
+use crate::domain::transfer::TransferEvent;
 use crate::services::ServiceError;
 use crate::storage::queue::bundles::{self, LEFT_BEHIND, NotGone};
 use crate::storage::queue::{TransferRow, checkpoint, row};
@@ -38,13 +38,15 @@ pub(super) fn check(queue: &Queue, transfer: &TransferRow) -> Result<(), Attempt
 pub(in crate::services::queue) fn follow(
     queue: &Queue,
     transfer: &TransferRow,
-    event: Event,
+    event: TransferEvent,
 ) -> Result<(), ServiceError> {
     let followers = match event {
-        Event::Cancel if transfer.operation != Operation::Copy => {
+        TransferEvent::Cancel if transfer.operation != Operation::Copy => {
             queue.database.read_blocking(|connection| bundles::followers(connection, transfer))?
         }
-        Event::Retry => queue.database.read_blocking(|connection| bundles::left_behind(connection, transfer))?,
+        TransferEvent::Retry => {
+            queue.database.read_blocking(|connection| bundles::left_behind(connection, transfer))?
+        }
         _ => Vec::new(),
     };
     for id in followers {

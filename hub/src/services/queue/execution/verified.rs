@@ -9,10 +9,10 @@
 
 use shared_protocol::{Blake3, RelPath};
 
-use super::Queue;
 use super::failure::AttemptError;
 use super::place;
 use super::result::{self, Change, End};
+use super::{Queue, allowed};
 use crate::domain::temporary::aside_name;
 use crate::fs::at::forget_cached;
 use crate::fs::entry::Entry;
@@ -38,7 +38,7 @@ pub(super) struct Verified {
 
 /// Two files that hold the same, as they were read in this run.
 #[derive(Debug)]
-pub(super) struct Pair {
+pub(super) struct VerifiedPair {
     pub(super) file: Entry,
     pub(super) survivor: Entry,
     pub(super) verified: Verified,
@@ -73,7 +73,7 @@ pub(super) fn prove(
     file: Placed<'_>,
     expected: FileStamp,
     stays: Placed<'_>,
-) -> Result<Pair, AttemptError> {
+) -> Result<VerifiedPair, AttemptError> {
     let (source, survivor) = (resolve(file)?, resolve(stays)?);
     let Some(stamp) = survivor.stamp_if_there()? else { return Err(no_copy(stays)) };
     check_unchanged(&source, expected)?;
@@ -93,17 +93,17 @@ pub(super) fn prove(
     }
     queue.database.write_blocking(|tx| checkpoint::part_complete(tx, transfer.id, &found.blake3, None))?;
     learn(queue, transfer, [(file, expected, &found), (stays, stamp, &copy)])?;
-    Ok(Pair { file: source, survivor, verified: Verified { stamp, blake3: found.blake3 } })
+    Ok(VerifiedPair { file: source, survivor, verified: Verified { stamp, blake3: found.blake3 } })
 }
 
 /// Last looks: nothing was allowed to change while the other file was read.
 pub(super) fn check_still(
     queue: &Queue,
     transfer: &TransferRow,
-    pair: &Pair,
+    pair: &VerifiedPair,
     stays: Placed<'_>,
 ) -> Result<(), AttemptError> {
-    place::check_allowed(queue, transfer)?;
+    allowed::check(queue, transfer)?;
     queue.roots.check_blocking(stays.root)?;
     Ok(check_unchanged(&pair.survivor, pair.verified.stamp)?)
 }

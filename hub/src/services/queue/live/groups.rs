@@ -6,7 +6,6 @@ use crate::domain::ids::TransferId;
 /// A group as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct GroupView {
-    /// Its files.
     pub n: u64,
     /// Of these, done but not written down.
     pub n_done: u64,
@@ -15,7 +14,6 @@ pub struct GroupView {
     pub bytes_done: u64,
 }
 
-/// How far a group is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GroupStage {
     /// It waits for its place.

@@ -78,7 +78,7 @@ fn cancel(queue: &Queue, batch: BatchId) -> Result<u64, ServiceError> {
             let open = row::of_batch(tx, batch, Of::Open, behind, GROUP)?;
             let mut stepped = Vec::new();
             for row in &open {
-                stepped.extend(outcome::apply(tx, row.id, transfer::Event::Cancel, None, &policy)?);
+                stepped.extend(outcome::apply(tx, row.id, transfer::TransferEvent::Cancel, None, &policy)?);
             }
             summary::tell(tx, &stepped)?;
             Ok((stepped, open.last().map(|row| row.id)))
@@ -112,7 +112,7 @@ fn retry(queue: &Queue, batch: Option<BatchId>) -> Result<(u64, Vec<BatchId>), S
             let page = failures::page(tx, &filter, behind, GROUP)?;
             let mut done = 0;
             for id in &page {
-                done += u64::from(outcome::apply(tx, *id, transfer::Event::Retry, None, &policy)?.is_ok());
+                done += u64::from(outcome::apply(tx, *id, transfer::TransferEvent::Retry, None, &policy)?.is_ok());
             }
             Ok((done, page.last().copied()))
         })?;

@@ -12,7 +12,7 @@ use super::enqueue::{MOST_SKIPPED, content};
 use super::{Queue, SkippedPath, exclusions, summary};
 use crate::domain::bundle::{self, Fate};
 use crate::domain::eviction::{LakeCopy, lake_copy};
-use crate::domain::exclusion::{self, Entry};
+use crate::domain::exclusion::{self, NameKind};
 use crate::domain::ids::{BatchId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::operation::{OnConflict, Operation};
@@ -33,7 +33,6 @@ pub struct EvictionReceipt {
     pub batch_id: BatchId,
     /// Files queued.
     pub n_transfers: u64,
-    /// Their bytes.
     pub size_bytes: u64,
     /// What was not queued, with reasons.
     pub refused: Vec<SkippedPath>,
@@ -340,7 +339,7 @@ impl AskedEviction<'_> {
                 self.refuse(&evicted.path, format!("{}. {}", cover.text(), cover.reason.way_out()));
                 return Ok(None);
             }
-            if let Some(found) = exclusion::of_path(&evicted.lake_path, Entry::File) {
+            if let Some(found) = exclusion::of_path(&evicted.lake_path, NameKind::File) {
                 let why = format!("on the Lake, {found}: put {} elsewhere on the Lake, then scan", evicted.lake_path);
                 self.refuse(&evicted.path, why);
                 return Ok(None);

@@ -8,7 +8,7 @@ use shared_protocol::{Blake3, RelPath};
 
 use super::enqueue::MOST_SKIPPED;
 use super::{BatchReceipt, Queue, SkippedPath, summary};
-use crate::domain::duplicates::Action;
+use crate::domain::duplicates::DuplicateAction;
 use crate::domain::ids::RootRowId;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
@@ -40,7 +40,11 @@ pub struct Resolution {
 
 impl Queue {
     /// Queues what becomes of duplicates. What is no longer as it was found is left out and told.
-    pub async fn resolve(&self, action: Action, groups: Vec<Resolution>) -> Result<BatchReceipt, ServiceError> {
+    pub async fn resolve(
+        &self,
+        action: DuplicateAction,
+        groups: Vec<Resolution>,
+    ) -> Result<BatchReceipt, ServiceError> {
         let this = self.clone();
         let receipt = self.blocking(move || resolve(&this, action, &groups)).await?;
         self.changed(receipt.batch_id);
@@ -49,34 +53,36 @@ impl Queue {
     }
 
     /// Why an action can't be taken in a root now, whichever files it is about.
-    pub async fn refuses(&self, action: Action, root: Root) -> Option<ServiceError> {
+    pub async fn refuses(&self, action: DuplicateAction, root: Root) -> Option<ServiceError> {
         let this = self.clone();
         self.blocking(move || able(&this, action, root).map(drop)).await.err()
     }
 }
 
 /// The root, if the action can be taken there.
-fn able(queue: &Queue, action: Action, root: Root) -> Result<LiveRoot, ServiceError> {
+fn able(queue: &Queue, action: DuplicateAction, root: Root) -> Result<LiveRoot, ServiceError> {
     queue.roots.check_delete(root)?;
     let live = queue.roots.live_writable(root)?;
     let cannot = |what: &str| {
         let text = format!("The disk of {} {what}.", root.label());
         Err(ServiceError::said(ErrorKind::Impossible, text))
     };
-    if action == Action::Delete {
+    if action == DuplicateAction::Delete {
         return Ok(live);
     }
     let opened = queue.roots.open_blocking(&live)?;
     let able = share::abilities(&opened).map_err(|error| ServiceError::Offline { root, why: error.to_string() })?;
     match action {
-        Action::Hardlink if !able.hardlink => cannot("has no hard links"),
-        Action::Reflink if !able.reflink => cannot("can't let files share their bytes: Btrfs, XFS and ReFS can"),
+        DuplicateAction::Hardlink if !able.hardlink => cannot("has no hard links"),
+        DuplicateAction::Reflink if !able.reflink => {
+            cannot("can't let files share their bytes: Btrfs, XFS and ReFS can")
+        }
         _ => Ok(live),
     }
 }
 
 /// Refuses what makes no sense whatever the files hold, and finds the roots that are touched.
-fn check(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Vec<LiveRoot>, ServiceError> {
+fn check(queue: &Queue, action: DuplicateAction, groups: &[Resolution]) -> Result<Vec<LiveRoot>, ServiceError> {
     if groups.is_empty() || groups.iter().any(|group| group.others.is_empty()) {
         return Err(ServiceError::said(ErrorKind::Malformed, "Name at least one file in \"others\"."));
     }
@@ -100,7 +106,7 @@ fn check(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Vec<Liv
     Ok(lives)
 }
 
-fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<BatchReceipt, ServiceError> {
+fn resolve(queue: &Queue, action: DuplicateAction, groups: &[Resolution]) -> Result<BatchReceipt, ServiceError> {
     let lives = check(queue, action, groups)?;
     let made = queue.database.write_blocking(|tx| {
         let open = batches::open_paths(tx)?;
@@ -139,11 +145,11 @@ fn resolve(queue: &Queue, action: Action, groups: &[Resolution]) -> Result<Batch
     })
 }
 
-const fn operation(action: Action) -> Operation {
+const fn operation(action: DuplicateAction) -> Operation {
     match action {
-        Action::Delete => Operation::RemoveDuplicate,
-        Action::Hardlink => Operation::Hardlink,
-        Action::Reflink => Operation::Reflink,
+        DuplicateAction::Delete => Operation::RemoveDuplicate,
+        DuplicateAction::Hardlink => Operation::Hardlink,
+        DuplicateAction::Reflink => Operation::Reflink,
     }
 }
 
@@ -153,7 +159,7 @@ const UNKNOWN: &str = "it lies in a place that the last scan did not see: the ov
 /// Collects transfers.
 struct ResolvePlan<'a> {
     connection: &'a Connection,
-    action: Action,
+    action: DuplicateAction,
     lives: &'a [LiveRoot],
     /// Paths that unfinished transfers already read or write.
     open: HashSet<(RootRowId, String)>,
@@ -240,7 +246,7 @@ impl<'a> ResolvePlan<'a> {
     }
 
     fn push(&mut self, file: FileRow, live: &LiveRoot, keeper: &FileRow, keeps: &LiveRoot) {
-        if self.action == Action::Delete {
+        if self.action == DuplicateAction::Delete {
             self.removed.push(Removed {
                 root: (live.root, live.row),
                 file: file.clone(),

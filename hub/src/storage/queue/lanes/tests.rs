@@ -9,7 +9,7 @@ use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
-use crate::domain::transfer::{Event, Failure};
+use crate::domain::transfer::{Failure, TransferEvent};
 use crate::storage::Database;
 use crate::storage::queue::batches::{BatchPlace, GrowingBatch, NewBatch, NewTransfer, place};
 use crate::storage::queue::claim::{ClaimLimits, next};
@@ -75,7 +75,7 @@ impl Queue {
         self.claim(live).into_iter().map(|row| row.path.to_string()).collect()
     }
 
-    fn end(&self, rows: &[TransferRow], event: Event) {
+    fn end(&self, rows: &[TransferRow], event: TransferEvent) {
         let policy = RetryPolicy::with_tries(0);
         let reason = Reason { code: "changed", detail: "It changed.".into() };
         self.database
@@ -109,14 +109,14 @@ fn phases_begin_one_after_the_other_whatever_became_of_those_before() {
     queue.add([copy("e", 3)]);
     let first = queue.claim(&BOTH);
     assert_eq!(first.len(), 2);
-    queue.end(&first[..1], Event::Succeeded);
+    queue.end(&first[..1], TransferEvent::Succeeded);
     assert_eq!(queue.paths(&BOTH), ["e"], "the first batch waits, the other does not");
-    queue.end(&first[1..], Event::Failed(Failure::Final));
+    queue.end(&first[1..], TransferEvent::Failed(Failure::Final));
     let second = queue.claim(&BOTH);
     assert_eq!((second.len(), second[0].phase), (1, 7));
-    queue.end(&second, Event::Failed(Failure::Offline));
+    queue.end(&second, TransferEvent::Failed(Failure::Offline));
     assert!(queue.claim(&BOTH).is_empty(), "one that will be tried again has not ended");
-    queue.end(&second, Event::Cancel);
+    queue.end(&second, TransferEvent::Cancel);
     assert_eq!(queue.paths(&BOTH), ["d"]);
 }
 
@@ -143,7 +143,7 @@ fn a_path_that_is_worked_on_and_a_root_that_is_away_are_left() {
     let first = queue.claim(&BOTH);
     assert_eq!(first.len(), 1);
     assert_eq!(queue.paths(&BOTH), ["other"]);
-    queue.end(&first, Event::Succeeded);
+    queue.end(&first, TransferEvent::Succeeded);
     assert!(queue.claim(&[LOCAL]).is_empty() && queue.claim(&[]).is_empty(), "the Lake is away");
     assert_eq!(queue.paths(&BOTH), ["same"]);
 }
@@ -156,13 +156,13 @@ fn a_claim_costs_the_same_whatever_waits_behind_it() {
         // is held up by a Lake that is away, another one by a file that is tried again later.
         let name = |kind: &str, i: usize| format!("{kind}/{i}");
         queue.add((0..n / 10).map(|i| copy(&name("failed", i), 4)));
-        queue.end(&queue.claim_all(), Event::Failed(Failure::Final));
+        queue.end(&queue.claim_all(), TransferEvent::Failed(Failure::Final));
         queue.add((0..5).map(|i| copy(&name("copy", i), 4)).chain((0..n).map(|i| delete(&name("gone", i), 5))));
         let (at_the_end, with_lake) = (queue.steps(&BOTH), queue.claim(&BOTH));
         assert_eq!(with_lake.len(), 5);
         queue.add((0..n).map(|i| copy(&name("later", i), 0)));
         let (held, away) = (queue.steps(&[]), queue.steps(&[LOCAL]));
-        queue.end(&with_lake[..4], Event::Failed(Failure::Final));
+        queue.end(&with_lake[..4], TransferEvent::Failed(Failure::Final));
         (at_the_end, held, away, queue.steps(&[LOCAL]))
     };
     let (few, many) = (steps(100), steps(20_000));

@@ -8,7 +8,7 @@ use shared_protocol::Blake3;
 use utoipa::ToSchema;
 
 use crate::domain::described::{Blake3Text, TypedPathText};
-use crate::domain::duplicates::Action;
+use crate::domain::duplicates::DuplicateAction;
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedPath;
 use crate::services::queue::{BatchReceipt, Named, Resolution};
@@ -21,9 +21,7 @@ use crate::web::spelled;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamedFile {
-    /// In which root.
     root: Root,
-    /// Its path.
     #[schema(value_type = TypedPathText)]
     path: TypedPath,
 }
@@ -46,7 +44,7 @@ pub struct ResolveRequest {
     /// The files that don't.
     others: Vec<NamedFile>,
     /// `delete` removes them outright; `hardlink` and `reflink` keep their names without their room.
-    action: Action,
+    action: DuplicateAction,
 }
 
 /// Queues what becomes of duplicates. Each file and the one that stays are read whole just before it is

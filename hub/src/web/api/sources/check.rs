@@ -13,7 +13,6 @@ use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Body, distinct_if_any};
 
-/// Which contents.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {

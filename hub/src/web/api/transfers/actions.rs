@@ -22,9 +22,7 @@ use crate::web::spelled;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateTransfersRequest {
-    /// What to do.
     operation: OperationAsked,
-    /// Where the files are.
     from: Root,
     /// Where they go: the other root, for `copy` and `move`.
     to: Option<Root>,

@@ -19,9 +19,7 @@ use crate::web::spelled;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenameBody {
-    /// In which root.
     root: Root,
-    /// The file.
     #[schema(value_type = TypedPathText)]
     path: TypedPath,
     /// Its new path below the root; a free name beside it, such as `x (2).safetensors`, if it is missing. Folders that

@@ -5,7 +5,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::query::DuplicatesPageQuery;
-use crate::domain::duplicates::Action;
+use crate::domain::duplicates::DuplicateAction;
 use crate::services::selection::{Filter, Picked, Selection};
 use crate::storage::Connection;
 use crate::storage::views::duplicates as views;
@@ -52,18 +52,18 @@ pub(in crate::web) async fn bar(state: &WebState, query: &DuplicatesPageQuery, a
         n_matching,
         offer_all: !is_all && n < n_matching,
         button: button(query.action()),
-        danger: query.action() == Action::Delete,
+        danger: query.action() == DuplicateAction::Delete,
         confirm: format!("/ui/duplicates/confirm{}", query.state()),
         vals,
     };
     Ok(context! { bulk => Serde(bar) })
 }
 
-const fn button(action: Action) -> &'static str {
+const fn button(action: DuplicateAction) -> &'static str {
     match action {
-        Action::Delete => "Plan removal…",
-        Action::Hardlink => "Plan hard links…",
-        Action::Reflink => "Plan sharing…",
+        DuplicateAction::Delete => "Plan removal…",
+        DuplicateAction::Hardlink => "Plan hard links…",
+        DuplicateAction::Reflink => "Plan sharing…",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::duplicates::{Action, GroupKind, KeepRule};
+use crate::domain::duplicates::{DuplicateAction, GroupKind, KeepRule};
 use crate::domain::root::Root;
 use crate::storage::views::duplicates::GroupFilter;
 use crate::storage::views::page::PageRequest;
@@ -56,7 +56,7 @@ pub(in crate::web) struct DuplicatesPageQuery {
     #[serde(deserialize_with = "optional")]
     pub keep: Option<KeepRule>,
     #[serde(deserialize_with = "optional")]
-    pub action: Option<Action>,
+    pub action: Option<DuplicateAction>,
     /// The selection's id.
     #[serde(deserialize_with = "optional")]
     pub s: Option<String>,
@@ -77,8 +77,8 @@ impl DuplicatesPageQuery {
         self.keep.unwrap_or_default()
     }
 
-    pub(in crate::web) fn action(&self) -> Action {
-        self.action.unwrap_or(Action::Delete)
+    pub(in crate::web) fn action(&self) -> DuplicateAction {
+        self.action.unwrap_or(DuplicateAction::Delete)
     }
 
     pub(in crate::web) fn request(&self) -> Answer<PageRequest> {

@@ -72,7 +72,6 @@ impl LibraryQuery {
         FileFilter { root: self.root(), folder: self.folder.clone(), search: self.q.clone(), kind: self.kind() }
     }
 
-    /// In which order.
     pub(in crate::web) fn by(&self) -> (FileSort, FileOrder) {
         (self.sort.unwrap_or_default(), self.order.unwrap_or_default())
     }

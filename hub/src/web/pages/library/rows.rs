@@ -26,7 +26,6 @@ pub(in crate::web) struct LibraryRow {
 #[derive(Debug)]
 pub(in crate::web) struct LibraryListing {
     pub rows: Vec<LibraryRow>,
-    /// What follows.
     pub pager: Option<Pager>,
     /// Rows that the page holds with these.
     pub shown: u32,

@@ -7,7 +7,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 use shared_protocol::JobId;
 
-use super::jobs::{JobLine, how, names};
+use super::jobs::{JobListLine, how, names};
 use crate::domain::remote_job::JobKind;
 use crate::services::remote::job_view::JobView;
 use crate::web::error::Answer;
@@ -36,7 +36,7 @@ pub(in crate::web) async fn show_job(State(state): State<WebState>, InPath(id): 
 pub(in crate::web) async fn content(state: &WebState, id: JobId) -> Answer<Value> {
     let view = state.services.remote.show_job(id).await?;
     let facts = facts(&view);
-    let job = JobLine::of(view, &names(state).await?);
+    let job = JobListLine::of(view, &names(state).await?);
     Ok(context! {
         id => id.to_string(),
         title => format!("{} {}", verb(job.view.kind), job.title),

@@ -90,7 +90,7 @@ struct TabView {
 
 /// A job with what only pages say of it.
 #[derive(Debug, Serialize)]
-pub(in crate::web) struct JobLine {
+pub(in crate::web) struct JobListLine {
     #[serde(flatten)]
     pub view: JobView,
     pub agent_name: String,
@@ -122,7 +122,7 @@ async fn list(state: &WebState, query: &JobsQuery) -> Answer<Value> {
     let filter = JobFilter { agent: query.agent, state: tab.state(), open: tab == JobsTab::Open };
     let found = state.services.remote.list_jobs(filter, request).await?;
     let names = names(state).await?;
-    let rows: Vec<JobLine> = found.items.into_iter().map(|job| JobLine::of(job, &names)).collect();
+    let rows: Vec<JobListLine> = found.items.into_iter().map(|job| JobListLine::of(job, &names)).collect();
     Ok(context! {
         tab => Serde(tab),
         agent => query.agent.map(|agent| agent.to_string()),
@@ -138,7 +138,7 @@ pub(in crate::web) async fn names(state: &WebState) -> Answer<HashMap<AgentId, S
     Ok(agents.into_iter().map(|agent| (agent.id, agent.name)).collect())
 }
 
-impl JobLine {
+impl JobListLine {
     /// A job as the pages show it.
     pub(in crate::web) fn of(view: JobView, names: &HashMap<AgentId, String>) -> Self {
         let repository = || view.url.as_deref().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();

@@ -5,7 +5,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 use shared_protocol::facts::{Facts, GpuFacts};
 
-use super::jobs::{JobLine, names};
+use super::jobs::{JobListLine, names};
 use crate::services::remote::agents::AgentView;
 use crate::storage::jobs::JobFilter;
 use crate::storage::views::page::PageRequest;
@@ -41,7 +41,7 @@ pub(in crate::web) async fn under_way(state: &WebState) -> Answer<Value> {
         let filter = JobFilter { open: true, ..JobFilter::default() };
         let found = remote.list_jobs(filter, PageRequest::latest(FEW)).await?;
         let names = names(state).await?;
-        found.items.into_iter().map(|job| JobLine::of(job, &names)).collect()
+        found.items.into_iter().map(|job| JobListLine::of(job, &names)).collect()
     } else {
         Vec::new()
     };

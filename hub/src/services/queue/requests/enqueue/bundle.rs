@@ -18,7 +18,6 @@ const MOST_NUMBERS: u32 = 1_000;
 
 /// What becomes of one file.
 enum BundleVerdict {
-    /// It goes to this path.
     Go(RelPath),
     /// It goes to the path of this file, which makes way.
     Replace(FileRow, Differs),
