@@ -18,6 +18,8 @@ pub mod identities;
 pub mod included_links;
 pub mod index;
 mod inspect;
+#[cfg(test)]
+pub(crate) mod invariants;
 pub mod jobs;
 pub mod open;
 pub mod pairs;

@@ -1,6 +1,7 @@
 //! A hub in this process for the tests of its routes: real services, real folders, no listener.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +13,7 @@ use tower::ServiceExt;
 
 use super::{LaunchToken, WebState, router};
 use crate::domain::root::{PerRoot, Root};
+use crate::storage::invariants;
 
 pub(super) const PORT: u16 = 8420;
 
@@ -20,6 +22,45 @@ pub(super) struct TestHub {
     pub(super) state: WebState,
     pub(super) folders: PerRoot<TempDir>,
     router: Router,
+}
+
+/// What holds whatever a test did: the comparison is what a full one would be, and of completed transfers no part file
+/// lies about.
+impl Drop for TestHub {
+    fn drop(&mut self) {
+        let database = &self.state.services.database;
+        // A database that the test closed or broke tells nothing.
+        let (Ok(differing), Ok(token)) =
+            (invariants::differing_pairs(database), invariants::token_of_no_part(database))
+        else {
+            return;
+        };
+        if std::thread::panicking() {
+            return;
+        }
+        assert!(
+            differing.is_empty(),
+            "rows of the comparison that a full one has not, or has otherwise: {differing:?}"
+        );
+        if let Some(token) = token {
+            for root in Root::ALL {
+                let parts = names_with(self.folders.get(root).path(), &token);
+                assert!(parts.is_empty(), "part files of completed transfers: {parts:?}");
+            }
+        }
+    }
+}
+
+fn names_with(folder: &Path, token: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let below = |entry: std::fs::DirEntry| {
+        let path = entry.path();
+        let is_one = entry.file_name().to_string_lossy().contains(token);
+        let inside =
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) { names_with(&path, token) } else { Vec::new() };
+        inside.into_iter().chain(is_one.then_some(path))
+    };
+    entries.flatten().flat_map(below).collect()
 }
 
 #[derive(Debug)]
