@@ -116,24 +116,19 @@ const WRAPPERS: [&str; 9] =
 
 /// The views in which small models are looked for.
 fn wrapped(table: &Table) -> impl Iterator<Item = View<'_>> {
-    let is_used = |prefix: &&&str| {
-        prefix.is_empty() || table.rows().first().is_some_and(|row| table.name(row).starts_with(prefix.as_bytes()))
-            || View::new(table, prefix).names().next().is_some()
-    };
-    WRAPPERS.iter().filter(is_used).map(|prefix| View::new(table, prefix))
+    WRAPPERS.iter().filter(|prefix| prefix.is_empty() || table.begins(prefix)).map(|prefix| View::new(table, prefix))
 }
 
 /// A denoiser, alone or with a VAE or text encoders beside it.
 fn denoising(table: &Table, tally: &Tally) -> Option<Verdict> {
     // ComfyUI takes a prefix that more than five names have.
-    let candidates = DENOISER_PREFIXES.iter().zip(tally.prefixes).filter(|(_, n)| *n > 5).map(|(prefix, _)| *prefix);
+    let candidates = DENOISER_PREFIXES.iter().copied().filter(|prefix| table.has_more_than(5, prefix));
     let found = candidates.chain(std::iter::once("")).find_map(|prefix| {
         let view = View::new(table, prefix);
         denoiser::denoiser(&view).map(|found| (prefix, found))
     });
     let (prefix, mut verdict) = found?;
-    let has_more = tally.n_vae > 0 || tally.n_text_encoder > 0;
-    if verdict.kind == Kind::DiffusionModel && has_more && !prefix.is_empty() {
+    if verdict.kind == Kind::DiffusionModel && tally.has_beside && !prefix.is_empty() {
         verdict.kind = Kind::Checkpoint;
     }
     Some(verdict)

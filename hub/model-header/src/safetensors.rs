@@ -5,6 +5,7 @@
 mod broken;
 mod json;
 mod layout;
+mod plain;
 
 use std::io::{self, Read, Seek};
 

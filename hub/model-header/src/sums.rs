@@ -1,7 +1,7 @@
 //! Tensors summed up by where they stand, for people who look into a model. Only the largest sums are
 //! told, whatever the order in which the header lists them.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::description::TensorSum;
 use crate::dtype::Dtype;

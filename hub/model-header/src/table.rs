@@ -13,6 +13,9 @@ pub(crate) const MAX_TENSORS: usize = 2_000_000;
 /// Dimensions of a shape that are kept; real ones have at most five.
 const MAX_DIMS: usize = 8;
 
+/// Beginnings of names that are kept; a model has a few dozen.
+const MAX_TOPS: usize = 64;
+
 /// Longest name that rules look for, with its prefix.
 const MAX_SOUGHT: usize = 256;
 
@@ -49,6 +52,10 @@ pub(crate) struct Table {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     others: Vec<String>,
+    /// What names begin with, up to their first dot: each once, as places in `names`.
+    tops: Vec<(u32, u32)>,
+    /// There are more of them than are kept.
+    has_more_tops: bool,
 }
 
 /// Whether a name was new.
@@ -126,10 +133,50 @@ impl Table {
             return Pushed::Full;
         };
         self.names.extend_from_slice(new.name);
+        self.add_top(start, new.name);
         self.rows.push(row((start, length)));
         let (names, rows, hasher) = (&self.names, &self.rows, &self.hasher);
         self.index.insert_unique(hash, at, |&at| hasher.hash_one(name_at(names, rows, at)));
         Pushed::New
+    }
+
+    fn add_top(&mut self, start: u32, name: &[u8]) {
+        let top = memchr::memchr(b'.', name).and_then(|at| name.get(..=at)).unwrap_or_default();
+        let is = |place: &(u32, u32)| slice(&self.names, *place) == top;
+        // Names of one beginning mostly stand together.
+        if self.tops.last().is_some_and(is) || self.tops.iter().any(is) {
+            return;
+        }
+        if self.tops.len() < MAX_TOPS {
+            self.tops.push((start, u32::try_from(top.len()).unwrap_or(0)));
+        } else {
+            self.has_more_tops = true;
+        }
+    }
+
+    /// Whether some name may begin with this, which ends with its first dot.
+    fn may_begin(&self, top: &[u8]) -> bool {
+        self.has_more_tops || self.tops.iter().any(|place| slice(&self.names, *place) == top)
+    }
+
+    /// Some name begins so.
+    pub(crate) fn begins(&self, start: &str) -> bool {
+        let start = start.as_bytes();
+        let top = memchr::memchr(b'.', start).and_then(|at| start.get(..=at));
+        if let Some(top) = top {
+            if !self.may_begin(top) {
+                return false;
+            }
+            if top.len() == start.len() && !self.has_more_tops {
+                return true;
+            }
+        }
+        self.rows.iter().any(|row| self.name(row).starts_with(start))
+    }
+
+    /// More names than this begin so.
+    pub(crate) fn has_more_than(&self, n: usize, start: &str) -> bool {
+        self.begins(start) && self.rows.iter().filter(|row| self.name(row).starts_with(start.as_bytes())).nth(n).is_some()
     }
 
     pub(crate) fn rows(&self) -> &[Row] {
@@ -226,7 +273,10 @@ impl<'t> View<'t> {
 
     /// Some name begins so.
     pub(crate) fn begins(&self, start: &str) -> bool {
-        self.names().any(|name| name.starts_with(start.as_bytes()))
+        if self.prefix.is_empty() {
+            return self.table.begins(start);
+        }
+        self.table.begins(self.prefix) && self.names().any(|name| name.starts_with(start.as_bytes()))
     }
 
     /// One more than the greatest number that stands behind this.

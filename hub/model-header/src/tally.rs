@@ -1,8 +1,6 @@
 //! One pass over the tensors: numbers, bytes by type, and how many names stand where. Rules ask
 //! this before they look for single names.
 
-use std::collections::BTreeMap;
-
 use crate::dtype::Dtype;
 use crate::table::{Row, Table};
 
@@ -11,18 +9,26 @@ use crate::table::{Row, Table};
 pub(crate) const DENOISER_PREFIXES: [&str; 6] =
     ["model.diffusion_model.", "model.model.", "net.", "diffusion_model.", "transformer.", "model."];
 
+/// Names in front of a VAE or a text encoder in one file with a denoiser.
+const BESIDE: [&str; 7] = [
+    "first_stage_model.",
+    "vae.",
+    "pretransform.",
+    "cond_stage_model.",
+    "conditioner.",
+    "text_encoder.",
+    "text_encoders.",
+];
+
 /// What one pass over all tensors tells.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) n_parameters: u64,
     pub(crate) n_elements: u64,
-    pub(crate) bytes: BTreeMap<Dtype, u64>,
-    /// Names behind each of [`DENOISER_PREFIXES`].
-    pub(crate) prefixes: [u64; DENOISER_PREFIXES.len()],
-    /// Names of a VAE beside a denoiser.
-    pub(crate) n_vae: u64,
-    /// Names of a text encoder beside a denoiser.
-    pub(crate) n_text_encoder: u64,
+    /// Bytes by type, in the order of types.
+    pub(crate) bytes: Vec<(Dtype, u64)>,
+    /// A VAE or a text encoder stands beside what else there is.
+    pub(crate) has_beside: bool,
     /// Names as only adapters of low rank have them.
     pub(crate) n_lora: u64,
     /// Scales of the sorts that tell a quantized model.
@@ -50,6 +56,8 @@ impl Tally {
         for (name, row) in table.iter() {
             tally.add(table, name, row);
         }
+        tally.has_beside = BESIDE.iter().any(|start| table.begins(start));
+        tally.bytes.sort_unstable();
         tally
     }
 
@@ -57,20 +65,17 @@ impl Tally {
         let (stem, last) = split_last(name);
         self.n_elements = self.n_elements.saturating_add(row.elements);
         self.n_parameters = self.n_parameters.saturating_add(parameters(table, name, stem, last, row));
-        let bytes = self.bytes.entry(row.dtype).or_default();
-        *bytes = bytes.saturating_add(row.bytes);
-        for (prefix, n) in DENOISER_PREFIXES.iter().zip(&mut self.prefixes) {
-            *n += u64::from(name.starts_with(prefix.as_bytes()));
+        match self.bytes.iter_mut().find(|(dtype, _)| *dtype == row.dtype) {
+            Some((_, bytes)) => *bytes = bytes.saturating_add(row.bytes),
+            None => self.bytes.push((row.dtype, row.bytes)),
         }
-        self.n_vae += u64::from(is_vae(name));
-        self.n_text_encoder += u64::from(is_text_encoder(name));
         self.n_lora += u64::from(is_lora(stem, last));
         self.scales.add(stem, last, row.dtype);
     }
 
     /// The type with most bytes. Where two have as many, that of more bits a number.
     pub(crate) fn main_dtype(&self) -> Option<Dtype> {
-        let by_bytes = |(dtype, bytes): &(&Dtype, &u64)| (**bytes, std::cmp::Reverse(**dtype));
+        let by_bytes = |(dtype, bytes): &&(Dtype, u64)| (*bytes, std::cmp::Reverse(*dtype));
         self.bytes.iter().max_by_key(by_bytes).map(|(dtype, _)| *dtype)
     }
 }
@@ -125,16 +130,6 @@ fn parameters(table: &Table, name: &[u8], stem: &[u8], last: &[u8], row: &Row) -
         Dtype::I8 if is_weight && (beside("weight_scale") || beside("scale_weight")) => row.elements,
         _ => 0,
     }
-}
-
-fn is_vae(name: &[u8]) -> bool {
-    [&b"first_stage_model."[..], b"vae.", b"pretransform."].iter().any(|start| name.starts_with(start))
-}
-
-fn is_text_encoder(name: &[u8]) -> bool {
-    [&b"cond_stage_model."[..], b"conditioner.", b"text_encoder.", b"text_encoders."]
-        .iter()
-        .any(|start| name.starts_with(start))
 }
 
 /// Ends of names that only adapters have: kohya, PEFT, diffusers, LyCORIS.

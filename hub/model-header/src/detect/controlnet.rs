@@ -53,8 +53,8 @@ fn patch(table: &Table) -> Option<Verdict> {
 /// In the first names, a half U-Net behind `control_model.`.
 fn first_names(view: &View<'_>) -> Option<Verdict> {
     let prefixes = ["control_model.", "model.control_model.", ""];
-    let zero = ["zero_convs.0.0.weight", "input_hint_block.0.weight"];
-    let is_behind = |prefix: &&&str| zero.iter().any(|name| view.has(&format!("{prefix}{name}")));
+    let marks = ["input_blocks.0.0.weight", "zero_convs.0.0.weight"];
+    let is_behind = |prefix: &&&str| marks.iter().all(|name| view.has(&format!("{prefix}{name}")));
     let prefix = prefixes.iter().find(is_behind)?;
     if view.begins("model.diffusion_model.input_blocks.") && !view.begins("model.diffusion_model.project_modules.") {
         return None;

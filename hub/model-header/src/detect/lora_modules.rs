@@ -2,7 +2,7 @@
 //! what goes in and comes out is. Numbers in names stand for all blocks, so that a thousand
 //! modules become a few dozen.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::table::{Row, Table};
 use crate::tally::split_last;

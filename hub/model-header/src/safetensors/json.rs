@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::broken;
+use super::{broken, plain};
 use crate::description::Damage;
 use crate::dtype::Dtype;
 use crate::metadata::Metadata;
@@ -29,10 +29,18 @@ pub(crate) struct Entry {
 pub(crate) fn read_entries(header: &[u8]) -> Result<Entry, Damage> {
     let Ok(text) = std::str::from_utf8(header) else { return Err(broken::not_text(header)) };
     let mut building = Building::new(header.len());
+    if plain::read(text, &mut building).is_some() {
+        return Ok(building.entry);
+    }
+    let mut building = Building::new(header.len());
     let mut json = serde_json::Deserializer::from_str(text);
     let read = HeaderSeed(&mut building).deserialize(&mut json).and_then(|()| json.end());
     if let Err(error) = read {
-        return Err(building.fatal.take().unwrap_or_else(|| broken::not_json(text, &error)));
+        let is_over = building.fatal.is_none() && building.is_overwritten(text.len(), &error);
+        if !is_over {
+            return Err(building.fatal.take().unwrap_or_else(|| broken::not_json(text, &error)));
+        }
+        building.add_pending();
     }
     if !text.starts_with('{') {
         building.fault(DamageCode::LeadingSpace, || "There is space before its header.".to_owned());
@@ -72,36 +80,42 @@ impl<'de> Visitor<'de> for AnyMap {
     }
 }
 
-struct Building {
+pub(super) struct Building {
     entry: Entry,
     fatal: Option<Damage>,
     tensor: Tensor,
+    /// How many bytes of the header's end the data of a tensor with an offset below zero lie over.
+    over_header: u64,
+    /// The name of the tensor that is being read, if its end may be such data.
+    pending: Option<Vec<u8>>,
 }
 
 /// One tensor as its entry says it; used again for the next, to save the allocations.
 #[derive(Default)]
-struct Tensor {
+pub(super) struct Tensor {
     dtype: Option<Dtype>,
     is_known: bool,
-    shape: Numbers,
-    offsets: Numbers,
+    pub(super) shape: Numbers,
+    pub(super) offsets: Numbers,
 }
 
 /// Numbers of which some may be none.
 #[derive(Default)]
-struct Numbers {
-    values: Vec<u64>,
+pub(super) struct Numbers {
+    pub(super) values: Vec<u64>,
     is_given: bool,
     /// Negative, or with a fraction.
     has_odd: bool,
     /// Greater than fits.
     has_huge: bool,
+    /// How far below zero.
+    below: u64,
 }
 
 impl Numbers {
     fn clear(&mut self) {
         self.values.clear();
-        (self.is_given, self.has_odd, self.has_huge) = (false, false, false);
+        (self.is_given, self.has_odd, self.has_huge, self.below) = (false, false, false, 0);
     }
 }
 
@@ -110,7 +124,7 @@ impl Building {
         let table = Table::for_header(header_bytes);
         let spans = Vec::with_capacity((header_bytes / 128).min(65_536));
         let entry = Entry { table, metadata: Metadata::default(), faults: Vec::new(), spans };
-        Self { entry, fatal: None, tensor: Tensor::default() }
+        Self { entry, fatal: None, tensor: Tensor::default(), over_header: 0, pending: None }
     }
 
     /// Keeps the first of each sort.
@@ -124,8 +138,50 @@ impl Building {
         self.fault(code, || format!("The tensor {} {says}.", broken::shown(name)));
     }
 
-    fn add(&mut self, name: &[u8]) -> Result<(), &'static str> {
+    /// A tensor whose offset is below zero has its data where the header ends: what can't be read there is
+    /// no second fault.
+    fn is_overwritten(&self, header_bytes: usize, error: &serde_json::Error) -> bool {
+        let place = (error.column() as u64).saturating_sub(1);
+        self.over_header > 0 && error.line() == 1 && place >= (header_bytes as u64).saturating_sub(self.over_header)
+    }
+
+    fn add_pending(&mut self) {
+        let Some(name) = self.pending.take() else { return };
+        self.tensor.offsets.clear();
+        self.tensor.offsets.is_given = true;
+        if self.add(&name).is_err() {
+            // Of this tensor too little was read.
+            self.fatal = None;
+        }
+    }
+
+    /// The next tensor, of a known type, with its lists given but empty.
+    pub(super) fn next_tensor(&mut self, dtype: Dtype) -> &mut Tensor {
+        let tensor = &mut self.tensor;
+        (tensor.dtype, tensor.is_known) = (Some(dtype), true);
+        tensor.shape.clear();
+        tensor.offsets.clear();
+        (tensor.shape.is_given, tensor.offsets.is_given) = (true, true);
+        tensor
+    }
+
+    /// Reads the metadata; an error where the whole header is not to be read.
+    pub(super) fn take_metadata(&mut self, json: &str) -> Result<(), &'static str> {
+        let (metadata, faults) = Metadata::of_json(json);
+        self.entry.metadata = metadata;
+        for fault in faults {
+            if fault.code == DamageCode::DeepJson {
+                self.fatal = Some(fault);
+                return Err("too deep");
+            }
+            self.fault(fault.code, || fault.detail);
+        }
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, name: &[u8]) -> Result<(), &'static str> {
         let tensor = std::mem::take(&mut self.tensor);
+        self.over_header = self.over_header.max(tensor.offsets.below);
         let result = self.add_tensor(name, &tensor);
         self.tensor = tensor;
         result
@@ -234,21 +290,17 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
         while let Some(name) = map.next_key_seed(Bytes)? {
             if &*name == b"__metadata__" {
                 let value: &'de RawValue = map.next_value()?;
-                let (metadata, faults) = Metadata::of_json(value.get());
-                building.entry.metadata = metadata;
-                for fault in faults {
-                    if fault.code == DamageCode::DeepJson {
-                        building.fatal = Some(fault);
-                        return Err(A::Error::custom("too deep"));
-                    }
-                    building.fault(fault.code, || fault.detail);
-                }
+                building.take_metadata(value.get()).map_err(A::Error::custom)?;
                 continue;
             }
             if matches!(name, Cow::Owned(_)) && std::str::from_utf8(&name).is_err() {
                 building.tensor_fault(DamageCode::LoneSurrogate, &name, "has half a character in its name");
             }
+            if building.over_header > 0 {
+                building.pending = Some(name.to_vec());
+            }
             map.next_value_seed(TensorSeed(building))?;
+            building.pending = None;
             building.add(&name).map_err(A::Error::custom)?;
         }
         Ok(())
@@ -374,8 +426,9 @@ impl Visitor<'_> for NumberSeed<'_> {
         Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
         self.0.has_odd = true;
+        self.0.below = self.0.below.max(number.unsigned_abs());
         self.0.values.push(0);
         Ok(())
     }
