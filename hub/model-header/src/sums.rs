@@ -1,0 +1,84 @@
+//! Tensors summed up by where they stand, for people who look into a model. Only the largest sums are
+//! told, whatever the order in which the header lists them.
+
+use hashbrown::HashMap;
+
+use crate::description::TensorSum;
+use crate::dtype::Dtype;
+use crate::table::Table;
+
+/// Sums that are told, and bytes of what their names have in common.
+const MAX_SUMS: usize = 200;
+const MAX_PREFIX: usize = 200;
+
+/// Parts of a name that are told.
+const MAX_PARTS: usize = 3;
+
+/// The largest sums, and how many are left out.
+pub(crate) fn of(table: &Table) -> (Vec<TensorSum>, u64) {
+    let mut sums: HashMap<(&[u8], Dtype), (u64, u64)> = HashMap::new();
+    // Tensors of one place mostly stand together: they are added up before they are looked up.
+    let mut run: Option<((&[u8], Dtype), (u64, u64))> = None;
+    for (name, row) in table.iter() {
+        let key = (place(name), row.dtype);
+        match &mut run {
+            Some((last, (n, bytes))) if *last == key => {
+                *n += 1;
+                *bytes = bytes.saturating_add(row.bytes);
+            }
+            _ => {
+                if let Some((key, sum)) = run.replace((key, (1, row.bytes))) {
+                    add(&mut sums, key, sum);
+                }
+            }
+        }
+    }
+    if let Some((key, sum)) = run {
+        add(&mut sums, key, sum);
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_unstable_by(|(a, (_, a_bytes)), (b, (_, b_bytes))| b_bytes.cmp(a_bytes).then_with(|| a.cmp(b)));
+    let n_left_out = sums.len().saturating_sub(MAX_SUMS) as u64;
+    let told = sums.into_iter().take(MAX_SUMS).map(|((prefix, dtype), (n, bytes))| TensorSum {
+        prefix: String::from_utf8_lossy(prefix.get(..MAX_PREFIX).unwrap_or(prefix)).into_owned(),
+        dtype: table.dtype_name(dtype).to_owned(),
+        n,
+        bytes,
+    });
+    (told.collect(), n_left_out)
+}
+
+fn add<'t>(sums: &mut HashMap<(&'t [u8], Dtype), (u64, u64)>, key: (&'t [u8], Dtype), (n, bytes): (u64, u64)) {
+    let sum = sums.entry(key).or_default();
+    sum.0 += n;
+    sum.1 = sum.1.saturating_add(bytes);
+}
+
+/// The first parts of a name, up to a number, without the last part.
+fn place(name: &[u8]) -> &[u8] {
+    let mut end = 0;
+    let mut from = 0;
+    for at in memchr::memchr_iter(b'.', name).take(MAX_PARTS) {
+        let part = name.get(from..at).unwrap_or_default();
+        if part.first().is_some_and(u8::is_ascii_digit) {
+            break;
+        }
+        end = at;
+        from = at + 1;
+    }
+    name.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn a_place_ends_before_a_number() {
+        assert_eq!(place(b"model.diffusion_model.double_blocks.0.img_attn.qkv.weight"), b"model.diffusion_model.double_blocks");
+        assert_eq!(place(b"double_blocks.0.x"), b"double_blocks");
+        assert_eq!(place(b"a.b.c.d.e"), b"a.b.c");
+        assert_eq!(place(b"1.weight"), b"");
+        assert_eq!(place(b"weight"), b"");
+    }
+}
