@@ -17,6 +17,7 @@ pub mod error;
 pub mod folders;
 pub mod hash;
 pub mod head;
+pub mod header;
 pub mod held;
 pub mod identity;
 pub mod inclusion;

@@ -15,6 +15,7 @@ pub mod indexer;
 pub mod logs;
 pub mod mirror;
 pub mod model_header;
+pub mod models;
 pub mod outbound;
 pub mod queue;
 mod reading;
@@ -43,6 +44,7 @@ pub use history::History;
 pub use indexer::Indexer;
 pub use logs::Logs;
 pub use mirror::Mirror;
+pub use models::Models;
 pub use queue::Queue;
 pub use remote::Remote;
 pub use roots::Roots;
@@ -83,6 +85,8 @@ pub struct Services {
     pub scrub: Scrub,
     /// Searches for duplicates.
     pub duplicates: Duplicates,
+    /// What the model files are.
+    pub models: Models,
     /// Transfers.
     pub queue: Queue,
     pub trash: Trash,
@@ -145,6 +149,7 @@ impl Services {
         let hasher = Hasher::start_service(context.clone()).await?;
         let scrub = Scrub::start(&context, hasher.clone());
         let duplicates = Duplicates::start_service(context.clone()).await?;
+        let models = Models::start_service(context.clone()).await?;
         space::start(&context, indexer.clone());
         let sources = Sources::new(context.clone());
         let remote = Remote::start(context.clone(), hasher.clone(), sources.clone()).await?;
@@ -162,6 +167,7 @@ impl Services {
             hasher,
             scrub,
             duplicates,
+            models,
             queue,
             trash,
             sources,

@@ -21,6 +21,7 @@ mod inspect;
 #[cfg(test)]
 pub(crate) mod invariants;
 pub mod jobs;
+pub mod models;
 pub mod open;
 pub mod pairs;
 pub mod plans;

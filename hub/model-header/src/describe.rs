@@ -199,8 +199,10 @@ fn opens(contents: &Contents, format: Format, content: Option<Format>, verdict: 
     match format {
         Format::Safetensors => {
             let library = [DamageCode::DuplicateKey, DamageCode::LeadingSpace, DamageCode::HashMismatch];
-            let types = contents.table.iter().flat_map(|table| table.rows()).all(|row| precision::comfyui_knows(row.dtype));
-            let comfyui = contents.damage.iter().all(|damage| damage.code.is_odd() || damage.code == DamageCode::HashMismatch);
+            let types =
+                contents.table.iter().flat_map(|table| table.rows()).all(|row| precision::comfyui_knows(row.dtype));
+            let comfyui =
+                contents.damage.iter().all(|damage| damage.code.is_odd() || damage.code == DamageCode::HashMismatch);
             (only(&library), Some(comfyui && types && verdict.is_loadable))
         }
         // Read by custom nodes only.

@@ -187,7 +187,8 @@ impl Reading {
         let number = stream.u32()?.ok_or(Stop::End)?;
         let offset = stream.u64()?.ok_or(Stop::End)?;
         dims.reverse();
-        let known = TYPES.iter().find(|(known, _)| *known == number).and_then(|(_, name)| Dtype::named(name.as_bytes()));
+        let known =
+            TYPES.iter().find(|(known, _)| *known == number).and_then(|(_, name)| Dtype::named(name.as_bytes()));
         let dtype = known.unwrap_or_else(|| self.table.dtype(format!("type {number}").as_bytes()));
         if known.is_none() {
             self.fault(DamageCode::UnknownDtype, &name, &format!("is of the unknown type {number}"));

@@ -79,6 +79,7 @@ fn refused<R: Read + Seek>(source: &mut Source<'_, R>, length: u64) -> io::Resul
         let detail = format!("Its header is said to be {} long; more than 100 MB is refused.", size_words(length));
         return broken(DamageCode::HeaderTooLarge, detail);
     }
-    let detail = format!("Its header is said to be {} long, but the file has {}.", size_words(length), size_words(size));
+    let detail =
+        format!("Its header is said to be {} long, but the file has {}.", size_words(length), size_words(size));
     broken(DamageCode::HeaderLength, detail)
 }

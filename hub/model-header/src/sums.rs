@@ -75,7 +75,10 @@ mod tests {
 
     #[test]
     fn a_place_ends_before_a_number() {
-        assert_eq!(place(b"model.diffusion_model.double_blocks.0.img_attn.qkv.weight"), b"model.diffusion_model.double_blocks");
+        assert_eq!(
+            place(b"model.diffusion_model.double_blocks.0.img_attn.qkv.weight"),
+            b"model.diffusion_model.double_blocks"
+        );
         assert_eq!(place(b"double_blocks.0.x"), b"double_blocks");
         assert_eq!(place(b"a.b.c.d.e"), b"a.b.c");
         assert_eq!(place(b"1.weight"), b"");

@@ -43,12 +43,15 @@ fn differences(file: &str, expected: &Value, told: &Description) -> Vec<String> 
             lines.push(format!("{file}: {field} is {told}, not {expected}"));
         }
     };
-    for field in ["kind", "format", "precision", "n_parameters", "n_elements", "n_tensors", "lineage", "title", "variant"] {
+    for field in
+        ["kind", "format", "precision", "n_parameters", "n_elements", "n_tensors", "lineage", "title", "variant"]
+    {
         if let Some(expected) = expected.get(field) {
             compare(field, &told_json[field], expected);
         }
     }
-    for (field, told_field) in [("opens", "library_opens"), ("comfyui_opens", "comfyui_opens"), ("content", "content")] {
+    for (field, told_field) in [("opens", "library_opens"), ("comfyui_opens", "comfyui_opens"), ("content", "content")]
+    {
         if let Some(expected) = expected.get(field) {
             compare(field, &told_json[told_field], expected);
         }
@@ -72,7 +75,6 @@ fn differences(file: &str, expected: &Value, told: &Description) -> Vec<String> 
     compare("thumbnail", &Value::Bool(told.thumbnail.is_some()), &Value::Bool(expected.get("thumbnail").is_some()));
     lines
 }
-
 
 #[test]
 fn what_is_told_is_true() {

@@ -52,6 +52,10 @@ id!(
     DuplicateGroupId
 );
 id!(
+    /// A model: a content with its copies.
+    ModelId
+);
+id!(
     /// One file's copy, move or delete.
     TransferId
 );

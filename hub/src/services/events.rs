@@ -41,6 +41,10 @@ pub enum Event {
     DuplicateScanChanged(BackgroundJobId),
     /// The groups of duplicates are others.
     DuplicatesChanged,
+    /// Models came, went, or more is known of them.
+    ModelsChanged,
+    /// A job that reads headers went on or ended.
+    DescribeChanged(BackgroundJobId),
     /// The file of addresses is another.
     SourcesChanged,
     /// A round of looks at addresses went on or ended.

@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::background::WorkState;
-use crate::domain::ids::{BackgroundJobId, BatchId, DuplicateGroupId, FileId, FolderId, PlanId, RootRowId, TransferId};
+use crate::domain::ids::{
+    BackgroundJobId, BatchId, DuplicateGroupId, FileId, FolderId, ModelId, PlanId, RootRowId, TransferId,
+};
 use crate::domain::mirror::Compare;
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::remote_job::{JobKind, JobState};
@@ -47,7 +49,7 @@ macro_rules! names {
     )*};
 }
 
-numbers!(BackgroundJobId, BatchId, DuplicateGroupId, FileId, FolderId, PlanId, RootRowId, TransferId);
+numbers!(BackgroundJobId, BatchId, DuplicateGroupId, FileId, FolderId, ModelId, PlanId, RootRowId, TransferId);
 numbers!(Ticks);
 names!(Compare, JobKind, JobState, OnConflict, Operation, Root, TransferState, WorkState);
 

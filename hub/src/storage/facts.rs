@@ -6,6 +6,8 @@ use super::StorageError;
 
 /// The highest file id that the search index holds.
 pub const SEARCH_INDEXED_TO: &str = "search_indexed_to";
+/// The indexes that the models were brought in line with last.
+pub(super) const MODELS_AT: &str = "models_at";
 /// Why the queue is held, if it is.
 pub const QUEUE_PAUSED: &str = "queue_paused";
 /// The transfer that did not fit, if the queue is held for that.

@@ -33,6 +33,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0019_included_links.sql")),
     M::up(include_str!("../../migrations/0020_duplicates_removed.sql")),
     M::up(include_str!("../../migrations/0021_background_jobs.sql")),
+    M::up(include_str!("../../migrations/0022_models.sql")),
 ];
 
 /// What opening found out.

@@ -16,6 +16,7 @@ pub mod files;
 pub mod filter;
 pub mod folders;
 pub mod history;
+pub mod models;
 pub mod named;
 pub mod page;
 pub mod picked;

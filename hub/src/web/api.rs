@@ -19,6 +19,7 @@ pub mod links;
 pub mod list;
 pub mod logs;
 pub mod mirrors;
+pub mod models;
 pub mod queue;
 pub mod remote;
 mod responses;
@@ -58,6 +59,7 @@ use super::{WebState, events_socket};
         (name = "settings", description = "The configuration"),
         (name = "scans", description = "From the folders on disk to the index"),
         (name = "library", description = "The index and the comparison"),
+        (name = "models", description = "What the library's files are"),
         (name = "hashes", description = "What files hold, not what they are called"),
         (name = "duplicates", description = "Files that hold the same"),
         (name = "queue", description = "Transfers and the queue that they wait in"),
@@ -85,6 +87,13 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(folders::show_folder))
         .routes(routes!(files::list_files))
         .routes(routes!(file_detail::show_file))
+        .routes(routes!(models::list_models))
+        .routes(routes!(models::show_facets))
+        .routes(routes!(models::reads::create_read, models::reads::list_reads))
+        .routes(routes!(models::reads::show_read))
+        .routes(routes!(models::reads::cancel_read))
+        .routes(routes!(models::rename::rename_model))
+        .routes(routes!(models::show_model))
         .routes(routes!(diff::list_diff))
         .routes(routes!(hashes::create_hash, hashes::list_hashes))
         .routes(routes!(hashes::show_coverage))

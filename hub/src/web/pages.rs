@@ -15,6 +15,7 @@ pub(super) mod home;
 pub(super) mod library;
 pub(super) mod load;
 pub(super) mod logs;
+pub(super) mod models;
 pub(in crate::web) mod paging;
 pub(super) mod plan;
 pub(super) mod queue;
@@ -36,6 +37,8 @@ pub(super) fn routes() -> Router<WebState> {
     Router::new()
         .route("/", get(home::show_home))
         .route("/library", get(library::show_library))
+        .route("/models", get(models::show_models))
+        .route("/models/{id}", get(models::show_model))
         .route("/diff", get(diff::show_diff))
         .route("/duplicates", get(duplicates::show_duplicates))
         .route("/queue", get(queue::show_queue))

@@ -63,7 +63,8 @@ fn t2i_adapter(table: &Table) -> Option<Verdict> {
     ["", "adapter."].iter().find_map(|prefix| {
         let view = View::new(table, prefix);
         let is_light = view.has("body.0.in_conv.weight");
-        let is_full = view.has("conv_in.weight") && view.any(&["body.0.block1.weight", "body.0.resnets.0.block1.weight"]);
+        let is_full =
+            view.has("conv_in.weight") && view.any(&["body.0.block1.weight", "body.0.resnets.0.block1.weight"]);
         if !is_light && !is_full {
             return None;
         }

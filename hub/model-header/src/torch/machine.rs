@@ -92,9 +92,8 @@ pub(super) fn run(bytes: &[u8], start: usize) -> Outcome {
         Halt::Fault(why) => (Value::None, Some(format!("Its pickle can't be followed: {why}.")), false),
     };
     let end = start.saturating_add(machine.at);
-    let danger = (!machine.dangers.is_empty()).then(|| {
-        format!("May run code when loaded: it calls {}.", machine.dangers.join(", "))
-    });
+    let danger = (!machine.dangers.is_empty())
+        .then(|| format!("May run code when loaded: it calls {}.", machine.dangers.join(", ")));
     Outcome { machine, result, danger, fault, needs_more, end }
 }
 

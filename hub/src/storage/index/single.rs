@@ -34,6 +34,9 @@ pub struct FileRow {
 pub(super) const COLUMNS: &str =
     "id, folder_id, path, size_bytes, modified, placeholder, conflict, blake3, identity, rotted";
 
+/// How many these are.
+pub(in crate::storage) const N_COLUMNS: usize = 10;
+
 /// The same of a table under another name, for a statement that joins others.
 pub(in crate::storage) fn columns_of(table: &str) -> String {
     COLUMNS.split(", ").map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")

@@ -90,7 +90,12 @@ fn hashed_at(
     Ok(at.map(timestamp))
 }
 
-fn sidecars(connection: &Connection, root: &RootRow, file: &FileView) -> Result<Vec<FileView>, StorageError> {
+/// What lies beside a model and belongs to it, by name.
+pub(super) fn sidecars(
+    connection: &Connection,
+    root: &RootRow,
+    file: &FileView,
+) -> Result<Vec<FileView>, StorageError> {
     if file.kind != FileKind::Model {
         return Ok(Vec::new());
     }
@@ -126,7 +131,7 @@ fn twin(connection: &Connection, file: &FileView) -> Result<(Option<DiffStatus>,
     Ok((DiffStatus::from_repr(status), twin))
 }
 
-fn by_id(connection: &Connection, id: FileId, root: Root) -> Result<Option<FileView>, StorageError> {
+pub(super) fn by_id(connection: &Connection, id: FileId, root: Root) -> Result<Option<FileView>, StorageError> {
     let sql = format!("SELECT {} FROM files f WHERE f.id = ?1", columns_of("f"));
     Ok(connection.prepare_cached(&sql)?.query_row([id.0], |row| entry(row, 0, root)).optional()?)
 }

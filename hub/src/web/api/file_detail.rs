@@ -114,7 +114,7 @@ impl FileDetailView {
             sha256: detail.sha256,
             hashed_at: detail.hashed_at,
             format: WeightFormat::of(detail.file.path.name()),
-            sources: sources(kept, safetensors.as_ref()),
+            sources: sources(kept, hints(safetensors.as_ref())),
             sources_error,
             safetensors,
             safetensors_error,
@@ -130,8 +130,13 @@ impl FileDetailView {
     }
 }
 
+fn hints(header: Option<&SafetensorsSummary>) -> impl Iterator<Item = (&str, &str)> {
+    let hints = header.into_iter().flat_map(|summary| &summary.metadata.source_hints);
+    hints.map(|hint| (hint.name.as_str(), hint.value.as_str()))
+}
+
 /// The addresses that were kept, then those among the header's hints that are new.
-fn sources(kept: Vec<Address>, header: Option<&SafetensorsSummary>) -> Vec<SourceView> {
+pub(super) fn sources<'a>(kept: Vec<Address>, hints: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<SourceView> {
     let mut found: Vec<SourceView> = kept
         .into_iter()
         .map(|Address { url, origin, checked_at, status, .. }| SourceView {
@@ -141,11 +146,10 @@ fn sources(kept: Vec<Address>, header: Option<&SafetensorsSummary>) -> Vec<Sourc
             status,
         })
         .collect();
-    let hints = header.map(|summary| summary.metadata.source_hints.as_slice()).unwrap_or_default();
     let mut urls: Vec<&str> = hints
-        .iter()
-        .filter(|hint| hint.name.ends_with("_url") && is_plain(&hint.value))
-        .map(|hint| hint.value.as_str())
+        .into_iter()
+        .filter(|(name, value)| name.ends_with("_url") && is_plain(value))
+        .map(|(_, value)| value)
         .filter(|url| found.iter().all(|source| source.url != *url))
         .collect();
     urls.sort_unstable();
@@ -205,7 +209,7 @@ mod tests {
             "repo_id": "https://not.an/address", "air": "urn:air:x"}}"#;
         let summary = summarize(header, 10).unwrap();
         let told = |kept: Vec<Address>| -> Vec<(String, String)> {
-            sources(kept, Some(&summary)).into_iter().map(|source| (source.url, source.origin)).collect()
+            sources(kept, hints(Some(&summary))).into_iter().map(|source| (source.url, source.origin)).collect()
         };
         let (url, other) = ("https://a.example/x".to_owned(), "https://b.example/x".to_owned());
         assert_eq!(told(Vec::new()), [(url.clone(), "header".to_owned())]);

@@ -14,6 +14,7 @@ mod library;
 mod links;
 mod lists;
 mod mirrors;
+mod models;
 mod places;
 mod problems;
 mod queue;

@@ -13,6 +13,7 @@ use crate::services::Event;
 use crate::services::duplicates::DuplicateScanView;
 use crate::services::hasher::HashJobView;
 use crate::services::indexer::ScanView;
+use crate::services::models::DescribeJobView;
 use crate::services::queue::QueueStatus;
 use crate::services::remote::agents::AgentView;
 use crate::services::remote::job_view::JobView;
@@ -86,6 +87,10 @@ enum News {
     DuplicateScan { id: BackgroundJobId, scan: Option<DuplicateScanView> },
     /// The groups of duplicates are others.
     Duplicates,
+    /// Models came, went, or more is known of them.
+    ModelChanged,
+    /// A job that reads headers went on or ended.
+    ModelRead { id: BackgroundJobId, read: Option<DescribeJobView> },
     /// The comparison changed.
     Diff,
     /// The Lake's file of addresses is another.
@@ -144,6 +149,10 @@ impl Message {
                 News::DuplicateScan { id, scan: found(state.services.duplicates.show(id).await)? }
             }
             Event::DuplicatesChanged => News::Duplicates,
+            Event::ModelsChanged => News::ModelChanged,
+            Event::DescribeChanged(id) => {
+                News::ModelRead { id, read: found(state.services.models.show_job(id).await)? }
+            }
             Event::PairsChanged => News::Diff,
             Event::SourcesChanged => News::Sources,
             Event::SourceCheckChanged => News::SourceCheck { check: state.services.sources.check() },

@@ -22,8 +22,9 @@ use crate::web::pages::history::HistoryPageQuery;
 use crate::web::pages::library::query::{LibraryQuery, LibraryView};
 use crate::web::pages::library::{drawer, tree};
 use crate::web::pages::logs::LogsPageQuery;
+use crate::web::pages::models::ModelsPageQuery;
 use crate::web::pages::queue::QueueQuery;
-use crate::web::pages::{batch, diff, history, library, logs, queue};
+use crate::web::pages::{batch, diff, history, library, logs, models, queue};
 use crate::web::state::WebState;
 
 const PUSH_URL: HeaderName = HeaderName::from_static("hx-push-url");
@@ -70,6 +71,26 @@ pub(super) async fn show_library_rows(
     let template =
         if query.view == Some(LibraryView::Cards) { "fragments/_tiles.html" } else { "fragments/_rows.html" };
     more(template, page)
+}
+
+/// The models, with what narrows them.
+pub(super) async fn show_models(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+    Params(query): Params<ModelsPageQuery>,
+) -> Answer<Response> {
+    let page = models::results(&state, &query).await?;
+    let html = render("fragments/_models.html", context! { page => page.clone() })?
+        + &partial("choices", "innerMorph", "fragments/_model_choices.html", context! { page })?;
+    Ok(followed(respond(html), &headers, "filter", || format!("/models{}", query.list().into_text())))
+}
+
+/// More models, to follow those on the page.
+pub(super) async fn show_model_rows(
+    State(state): State<WebState>,
+    Params(query): Params<ModelsPageQuery>,
+) -> Answer<Response> {
+    more("fragments/_model_rows.html", models::results(&state, &query).await?)
 }
 
 /// A folder of the tree, folded or unfolded.

@@ -160,6 +160,12 @@ pub(super) async fn verify(
     Toast::done(format!("Hashing both sides of {}", format::n_files(n))).link("/hashes".to_owned(), "Show").answer()
 }
 
+/// Reads headers that could not be read, and those that were not read yet.
+pub(super) async fn read_headers(State(state): State<WebState>) -> Answer<Response> {
+    state.services.models.read_again().await?;
+    Toast::done("Reading headers").answer()
+}
+
 /// Takes the folder that is there now for a root, because a person said so.
 pub(super) async fn adopt(State(state): State<WebState>, InPath(root): InPath<Root>) -> Answer<Response> {
     state.services.adopt(root, &state.tasks).await?;

@@ -8,7 +8,7 @@ use crate::services::Event;
 use crate::web::error::{Answer, Problem};
 use crate::web::fragments::toast::partial;
 use crate::web::pages::remote::machines;
-use crate::web::pages::{duplicates, frame, hashes, home, queue, remote, sources};
+use crate::web::pages::{duplicates, frame, hashes, home, models, queue, remote, sources};
 use crate::web::state::WebState;
 
 /// Something that pages show and that changes.
@@ -38,6 +38,10 @@ pub(in crate::web) enum Topic {
     Sources,
     /// The list of the library.
     Library,
+    /// The list of models.
+    Models,
+    /// The picture of what the models are.
+    Kinds,
     /// The list of differences.
     Diff,
     /// The list of the history.
@@ -101,6 +105,7 @@ impl Topic {
                     | Event::HashChanged(_)
                     | Event::SettingsChanged
             ),
+            Self::Kinds => matches!(event, Event::ModelsChanged | Event::IndexChanged(_)),
             Self::Comparison => matches!(event, Event::PairsChanged | Event::RootChanged(_)),
             Self::Load | Self::Queue => matches!(event, Event::QueueChanged | Event::TransferChanged(_)),
             Self::Recent => matches!(event, Event::HistoryAdded),
@@ -110,7 +115,14 @@ impl Topic {
             Self::Remote => {
                 matches!(event, Event::SessionChanged | Event::AgentChanged(_) | Event::SettingsChanged)
             }
-            Self::Jobs | Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict | Self::Space => false,
+            Self::Jobs
+            | Self::Library
+            | Self::Models
+            | Self::Diff
+            | Self::History
+            | Self::Trash
+            | Self::Evict
+            | Self::Space => false,
         }
     }
 
@@ -121,6 +133,7 @@ impl Topic {
             Self::Duplicates => Some("duplicates"),
             Self::Sources => Some("sources"),
             Self::Library => Some("library"),
+            Self::Models => Some("models"),
             Self::Diff => Some("diff"),
             Self::History => Some("history"),
             Self::Trash => Some("trash"),
@@ -140,6 +153,7 @@ impl Topic {
                 matches!(event, Event::SourcesChanged | Event::RootChanged(Root::Lake) | Event::SettingsChanged)
             }
             Self::Library => matches!(event, Event::IndexChanged(_) | Event::PairsChanged),
+            Self::Models => matches!(event, Event::ModelsChanged | Event::DescribeChanged(_) | Event::IndexChanged(_)),
             Self::Diff => matches!(event, Event::PairsChanged),
             Self::History => matches!(event, Event::HistoryAdded),
             Self::Space => matches!(event, Event::IndexChanged(_) | Event::RootChanged(_)),
@@ -163,6 +177,7 @@ impl Topic {
                 let content = context! { page => home::root_cards(state).await? };
                 pieces(&content, [("roots", "fragments/_roots.html")])
             }
+            Self::Kinds => pieces(&models::overview(state).await?, [("home-models", "fragments/_home_models.html")]),
             Self::Comparison => {
                 let content = context! { page => home::comparison(state).await? };
                 pieces(&content, [("diff-counts", "fragments/_diff_counts.html")])
@@ -203,9 +218,14 @@ impl Topic {
                     ("remote-agents", "fragments/_remote_agents.html"),
                 ],
             ),
-            Self::Jobs | Self::Library | Self::Diff | Self::History | Self::Trash | Self::Evict | Self::Space => {
-                Ok(Vec::new())
-            }
+            Self::Jobs
+            | Self::Library
+            | Self::Models
+            | Self::Diff
+            | Self::History
+            | Self::Trash
+            | Self::Evict
+            | Self::Space => Ok(Vec::new()),
         }
     }
 }

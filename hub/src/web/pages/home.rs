@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::frame::{Frame, join, page};
 use super::remote::machines;
-use super::{history, load};
+use super::{history, load, models};
 use crate::domain::background::WorkState;
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
@@ -28,7 +28,7 @@ use crate::web::state::WebState;
 use crate::web::templates::format::percent;
 
 const FRAME: Frame =
-    Frame { section: "home", title: "Overview", topics: "strip,scan,roots,comparison,load,recent,fleet" };
+    Frame { section: "home", title: "Overview", topics: "strip,scan,roots,kinds,comparison,load,recent,fleet" };
 
 /// Lines of history on the overview.
 const RECENT: u32 = 6;
@@ -81,6 +81,7 @@ pub(super) async fn show_home(State(state): State<WebState>) -> Answer<Response>
     let shown = [context! { set_up, can_scan => some, lost }, root_cards(&state).await?, comparison(&state).await?];
     let content = join([
         context! { page => join(shown) },
+        models::overview(&state).await?,
         scan_progress(&state),
         queue_load(&state).await?,
         recent(&state).await?,

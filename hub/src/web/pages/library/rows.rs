@@ -6,6 +6,7 @@ use shared_protocol::RelPath;
 use super::query::{LibraryQuery, LibraryView};
 use crate::domain::diff::DiffStatus;
 use crate::domain::kind::FileKind;
+use crate::domain::root::Root;
 use crate::storage::views::{CountCache, FileView, files, folders, picked};
 use crate::storage::{Connection, StorageError};
 use crate::web::address::QueryString;
@@ -65,9 +66,11 @@ pub(in crate::web) fn picture(connection: &Connection, file: &FileView) -> Resul
         FileKind::Model => picked::picture_beside(connection, file.root, &file.path)?,
         FileKind::Metadata | FileKind::Other => None,
     };
-    let address = |path: RelPath| {
-        let query = QueryString::new().with("root", file.root.as_str()).with("path", path.as_str()).into_text();
-        format!("/ui/preview{query}")
-    };
-    Ok(path.filter(|path| is_picture(path.name())).map(address))
+    Ok(path.and_then(|path| picture_address(file.root, &path)))
+}
+
+/// Where a picture is shown; none if it is of no kind that is.
+pub(in crate::web) fn picture_address(root: Root, path: &RelPath) -> Option<String> {
+    let query = QueryString::new().with("root", root.as_str()).with("path", path.as_str()).into_text();
+    is_picture(path.name()).then(|| format!("/ui/preview{query}"))
 }

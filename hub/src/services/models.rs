@@ -1,0 +1,210 @@
+//! Models: what the library's files are, by their headers.
+//!
+//! Rows of models follow the index by themselves (`storage/models`): shortly after every change of it, and at once for
+//! whoever looks at them. What was not read yet is read by a background job that begins when there is something to
+//! read.
+
+mod describing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Mutex, Notify};
+
+use super::background::{BackgroundJobView, Runner};
+use super::context::ServiceContext;
+use super::{Event, ServiceError};
+use crate::domain::ids::{BackgroundJobId, ModelId};
+use crate::domain::root::Root;
+use crate::storage::views::files::{FileOrder, FileSort};
+use crate::storage::views::models::{self as views, Facets, KindTotals, ModelDetail, ModelFilter, ModelView};
+use crate::storage::views::{Page, PageRequest};
+use crate::storage::{StorageError, models};
+
+use describing::Describing;
+
+/// Changes of an index are taken together for this long.
+const DEBOUNCE: Duration = Duration::from_millis(500);
+
+/// A job that reads headers, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct DescribeJobView {
+    #[serde(flatten)]
+    pub job: BackgroundJobView,
+    /// Models that turned out to be damaged.
+    pub n_damaged: u64,
+}
+
+/// The models; clones share them.
+#[derive(Clone)]
+pub struct Models {
+    context: ServiceContext,
+    runner: Runner<Describing>,
+    /// One refresh at a time; a second reader waits and then finds nothing left to do.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Models {
+    /// Follows the indexes, and reads what was not read.
+    pub(super) async fn start_service(context: ServiceContext) -> Result<Self, StorageError> {
+        let ended = Arc::new(Notify::new());
+        let runner =
+            Runner::start(Describing { context: context.clone(), ended: Arc::clone(&ended) }, &context).await?;
+        let models = Self { context, runner, turn: Arc::default() };
+        let this = models.clone();
+        models.context.tasks.spawn(async move { this.follow(&ended).await });
+        Ok(models)
+    }
+
+    async fn follow(&self, ended: &Notify) {
+        let mut events = self.context.events.subscribe();
+        let tasks = &self.context.tasks;
+        loop {
+            if let Err(error) = self.catch_up().await {
+                tracing::warn!(%error, "the models could not be brought in line with the index");
+            }
+            let changed = async {
+                loop {
+                    match events.recv().await {
+                        Ok(Event::IndexChanged(_) | Event::RootChanged(_) | Event::SettingsChanged)
+                        | Err(RecvError::Lagged(_)) => return,
+                        Ok(_) => {}
+                        Err(RecvError::Closed) => std::future::pending().await,
+                    }
+                }
+            };
+            tokio::select! {
+                () = changed => {}
+                () = ended.notified() => {}
+                () = tasks.token().cancelled() => return,
+            }
+            if !tasks.pause(DEBOUNCE).await {
+                return;
+            }
+        }
+    }
+
+    /// Brings the models in line, and has read what can be read now.
+    async fn catch_up(&self) -> Result<(), ServiceError> {
+        self.refresh().await?;
+        let roots: Vec<_> = self.live_rows();
+        let is_waiting = move |connection: &_| models::any_unread(connection, &roots);
+        if self.context.database.read(is_waiting).await? {
+            self.runner.add(()).await?;
+        }
+        Ok(())
+    }
+
+    fn live_rows(&self) -> Vec<crate::domain::ids::RootRowId> {
+        Root::ALL.into_iter().filter_map(|root| self.context.roots.live(root).ok()).map(|live| live.row).collect()
+    }
+
+    /// Returns when the models are in line with the indexes.
+    async fn refresh(&self) -> Result<(), ServiceError> {
+        let database = &self.context.database;
+        if !database.read(models::is_stale).await? {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        if !database.read(models::is_stale).await? {
+            return Ok(());
+        }
+        database.write(models::refresh).await?;
+        self.context.events.progress(Event::ModelsChanged);
+        Ok(())
+    }
+
+    /// The same for whoever only shows them: while the database can't be written, what it holds is shown.
+    async fn refresh_to_show(&self) -> Result<(), ServiceError> {
+        match self.refresh().await {
+            Err(error) if self.context.database.troubles().now().is_some() => {
+                tracing::debug!(%error, "the models are shown as they were last");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// One page of the models that a filter means.
+    ///
+    /// # Errors
+    /// The cursor is of another list, or the database failed.
+    pub async fn list(
+        &self,
+        filter: ModelFilter,
+        order: (FileSort, FileOrder),
+        request: PageRequest,
+    ) -> Result<Page<ModelView>, ServiceError> {
+        self.refresh_to_show().await?;
+        Ok(self.context.database.read(move |connection| views::list(connection, &filter, order, &request)).await?)
+    }
+
+    /// How many of the models that a filter means are of each kind, base, and so on.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn facets(&self, filter: ModelFilter) -> Result<Facets, ServiceError> {
+        self.refresh_to_show().await?;
+        Ok(self.context.database.read(move |connection| views::facets(connection, &filter)).await?)
+    }
+
+    /// What the models are and how much room they take, the largest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn by_kind(&self) -> Result<Vec<KindTotals>, ServiceError> {
+        self.refresh_to_show().await?;
+        Ok(self.context.database.read(views::by_kind).await?)
+    }
+
+    /// Everything that is known of one model.
+    ///
+    /// # Errors
+    /// There is none of this id, or the database failed.
+    pub async fn show(&self, id: ModelId) -> Result<ModelDetail, ServiceError> {
+        self.refresh_to_show().await?;
+        let found = self.context.database.read(move |connection| views::show(connection, id)).await?;
+        found.ok_or_else(|| ServiceError::not_found("model"))
+    }
+
+    /// Has read what could not be read, and what waits.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn read_again(&self) -> Result<BackgroundJobId, ServiceError> {
+        self.refresh().await?;
+        self.context.database.write(|tx| models::try_again(tx)).await?;
+        self.runner.add(()).await
+    }
+
+    /// A job as it is now.
+    ///
+    /// # Errors
+    /// There is none of this id, or the database failed.
+    pub async fn show_job(&self, id: BackgroundJobId) -> Result<DescribeJobView, ServiceError> {
+        self.runner.show(id).await
+    }
+
+    /// The latest jobs, newest first.
+    ///
+    /// # Errors
+    /// The cursor is of another list, or the database failed.
+    pub async fn list_jobs(&self, request: PageRequest) -> Result<Page<DescribeJobView>, ServiceError> {
+        self.runner.list(request).await
+    }
+
+    /// Stops a job; what it has read stays.
+    ///
+    /// # Errors
+    /// There is none of this id, it has ended, or the database failed.
+    pub async fn cancel_job(&self, id: BackgroundJobId) -> Result<(), ServiceError> {
+        self.runner.cancel(id).await
+    }
+
+    /// The job under way.
+    pub fn running(&self) -> Option<DescribeJobView> {
+        self.runner.running().into_iter().next()
+    }
+}

@@ -1,0 +1,132 @@
+//! One job that reads the headers of what was not read yet.
+
+use std::sync::Arc;
+
+use model_header::{Description, State};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use super::DescribeJobView;
+use crate::domain::background::Counts;
+use crate::domain::ids::{BackgroundJobId, ModelId};
+use crate::domain::root::Root;
+use crate::domain::size::counted;
+use crate::fs::hash::HashError;
+use crate::fs::header::describe_file;
+use crate::services::background::{BackgroundJobView, Job, JobWork};
+use crate::services::context::ServiceContext;
+use crate::services::reading::{FilePage, Kit, OpenFile, ReadResult, Reading, Supply, n_readers};
+use crate::services::{Event, ServiceError};
+use crate::storage::background::{BackgroundKind, RowOf};
+use crate::storage::history::{Level, NewLine};
+use crate::storage::models;
+
+/// Files taken from the index at once.
+const PAGE: u32 = 1_000;
+
+/// What came of a job.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct DescribeReport {
+    n_damaged: u64,
+}
+
+/// How headers are read.
+#[derive(Clone)]
+pub(super) struct Describing {
+    pub(super) context: ServiceContext,
+    /// A job has ended: there may be more by now.
+    pub(super) ended: Arc<Notify>,
+}
+
+impl BackgroundKind for Describing {
+    const KIND: &'static str = "describe";
+    type Payload = ();
+    type Report = DescribeReport;
+
+    fn queue((): &()) -> &'static str {
+        ""
+    }
+}
+
+impl JobWork for Describing {
+    const NAME: &'static str = "reading of headers";
+    const QUEUES: &'static [&'static str] = &[""];
+    type Found = ();
+    type View = DescribeJobView;
+
+    fn covers((): &(), (): &()) -> bool {
+        true
+    }
+
+    /// What is left is whatever was not read, so a job goes on after a restart by itself. A root that can't be reached
+    /// is left out: its return begins another job.
+    fn run(&self, job: &Job<Self>) -> Result<(), ServiceError> {
+        let (context, progress) = (&self.context, &job.progress);
+        let lives: Vec<_> = Root::ALL.into_iter().filter_map(|root| context.roots.live(root).ok()).collect();
+        let rows: Vec<_> = lives.iter().map(|live| live.row).collect();
+        let n_total = context.database.read_blocking(|connection| models::count_unread(connection, &rows))?;
+        progress.count(|all| *all = Counts { n_total, ..Counts::default() });
+        let supply = |root: Root| {
+            let mut after = Some(ModelId(0));
+            Supply::of_pages(move || {
+                let Some(behind) = after else { return Ok(None) };
+                let Ok(live) = context.roots.live(root) else { return Ok(None) };
+                let look = |connection: &_| models::unread(connection, live.row, root == Root::Lake, behind, PAGE);
+                let (files, more) = context.database.read_blocking(look)?;
+                after = more;
+                let n_readers = n_readers(&context.settings, &live);
+                Ok(Some(FilePage { live, files, is_last: more.is_none(), n_readers }))
+            })
+        };
+        let read = |_: &mut Kit, file: &mut OpenFile<'_>| describe_file(&file.path(), file.stamp());
+        let mut store = |found: Vec<ReadResult<Description>>| self.store(job, &found);
+        let supplies = lives.iter().map(|live| supply(live.root)).collect();
+        Ok(Reading { context, progress }.read(supplies, &read, &mut store)?)
+    }
+
+    /// Only what is wrong is worth a line.
+    fn history(row: &RowOf<Self>) -> Vec<NewLine> {
+        if row.report.n_damaged == 0 {
+            return Vec::new();
+        }
+        let are = if row.report.n_damaged == 1 { "is" } else { "are" };
+        let summary = format!("{} {are} damaged", counted(row.report.n_damaged, "model"));
+        vec![NewLine::new("models", Level::Warning, summary)]
+    }
+
+    fn tell(&self, _: &RowOf<Self>) {
+        self.context.events.send(Event::ModelsChanged);
+        self.ended.notify_one();
+    }
+
+    fn event(id: BackgroundJobId) -> Event {
+        Event::DescribeChanged(id)
+    }
+
+    fn view(row: &RowOf<Self>, job: BackgroundJobView) -> DescribeJobView {
+        DescribeJobView { job, n_damaged: row.report.n_damaged }
+    }
+}
+
+impl Describing {
+    fn store(&self, job: &Job<Self>, found: &[ReadResult<Description>]) -> Result<(), crate::storage::StorageError> {
+        self.context.ends.store_blocking(
+            "what headers say",
+            || {},
+            |tx| {
+                for ReadResult { file, result, .. } in found {
+                    match result {
+                        Ok(description) => _ = models::describe(tx, file, description)?,
+                        Err(HashError::Stopped) => {}
+                        Err(error) => _ = models::tried(tx, file, &error.to_string())?,
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        let is_damaged = |read: &&ReadResult<Description>| matches!(&read.result, Ok(of) if of.state == State::Damaged);
+        job.report.lock().n_damaged += found.iter().filter(is_damaged).count() as u64;
+        self.context.events.progress(Event::ModelsChanged);
+        Ok(())
+    }
+}

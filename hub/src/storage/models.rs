@@ -1,0 +1,142 @@
+//! What the model files are: a row for each content, or for each file that is not hashed yet, with what its header
+//! says.
+//!
+//! Files come, go and get their hashes without regard to this; [`refresh`] brings the models in line, at the latest
+//! when someone looks at them.
+
+mod refresh;
+
+use model_header::Description;
+use rusqlite::Connection;
+use shared_protocol::rel_path::match_key;
+
+use super::columns::Json;
+use super::index::{self, FileRow};
+use super::{StorageError, to_db};
+use crate::domain::ids::{FileId, ModelId, RootRowId};
+
+pub use refresh::{is_stale, refresh};
+
+/// Whether a model waits to be read that lies on one of these roots.
+pub fn any_unread(connection: &Connection, roots: &[RootRowId]) -> Result<bool, StorageError> {
+    Ok(count_unread(connection, roots)? > 0)
+}
+
+/// The next files of a root to read, behind this model: one copy of each model that was not read, and none of what the
+/// other root has, too, where this is the Lake.
+pub fn unread(
+    connection: &Connection,
+    root: RootRowId,
+    is_lake: bool,
+    after: ModelId,
+    limit: u32,
+) -> Result<(Vec<FileRow>, Option<ModelId>), StorageError> {
+    let sql = format!(
+        "SELECT {}, m.id FROM models m INDEXED BY models_unread CROSS JOIN files f ON f.model_id = m.id
+         WHERE m.state = 'unread' AND m.tried = 0 AND m.id > ?1 AND f.root_id = ?2 AND f.placeholder = 0
+               AND f.id = (SELECT min(o.id) FROM files o
+                           WHERE o.model_id = m.id AND o.root_id = ?2 AND o.placeholder = 0)
+               AND NOT (?3 AND m.n_local > 0)
+         ORDER BY m.id LIMIT ?4",
+        index::columns_of("f")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map((after, root, is_lake, limit), |row| {
+        Ok((index::row(row)?, row.get::<_, ModelId>(index::N_COLUMNS)?))
+    })?;
+    let rows: Vec<(FileRow, ModelId)> = rows.collect::<Result<_, _>>()?;
+    let more = rows.last().filter(|_| rows.len() == limit as usize).map(|(_, id)| *id);
+    Ok((rows.into_iter().map(|(file, _)| file).collect(), more))
+}
+
+/// How many models of these roots wait to be read.
+pub fn count_unread(connection: &Connection, roots: &[RootRowId]) -> Result<u64, StorageError> {
+    let [one, other] = [roots.first(), roots.get(1)].map(|row| row.map_or(0, |row| row.0));
+    let sql = "SELECT count(*) FROM models m INDEXED BY models_unread
+               WHERE m.state = 'unread' AND m.tried = 0 AND EXISTS (
+                   SELECT 1 FROM files f WHERE f.model_id = m.id AND f.root_id IN (?1, ?2) AND f.placeholder = 0)";
+    Ok(connection.prepare_cached(sql)?.query_row((one, other), |row| row.get(0).map(super::from_db))?)
+}
+
+/// Stores what the header of a file says, if the file is still as it was read. Tells whose it is.
+pub fn describe(
+    connection: &Connection,
+    file: &FileRow,
+    description: &Description,
+) -> Result<Option<ModelId>, StorageError> {
+    let Some(model) = model_of(connection, file)? else { return Ok(None) };
+    let Description { format, content, kind, base, base_how, state, damage, .. } = description;
+    connection
+        .prepare_cached(
+            "UPDATE models SET state = ?2, tried = 1, format = ?3, kind = ?4, base = ?5, base_how = ?6, variant = ?7,
+                 lineage = ?8, precision = ?9, n_parameters = ?10, n_tensors = ?11, comfyui_opens = ?12, title = ?13,
+                 author = ?14, trigger_words = ?15, damage_code = ?16, damage_detail = ?17
+             WHERE id = ?1",
+        )?
+        .execute(rusqlite::params![
+            model,
+            state.id(),
+            content.unwrap_or(*format).id(),
+            kind.id(),
+            base.map(model_header::Base::id),
+            base_how.map(model_header::BaseHow::id),
+            description.variant,
+            description.lineage.map(model_header::Lineage::id),
+            description.precision,
+            description.n_parameters.map(to_db),
+            description.n_tensors.map(to_db),
+            description.comfyui_opens,
+            description.title,
+            description.author,
+            Json(&description.trigger_words),
+            damage.as_ref().map(|damage| damage.code.id()),
+            damage.as_ref().map(|damage| damage.detail.as_str()),
+        ])?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO model_descriptions VALUES (?1, ?2)")?
+        .execute((model, Json(description)))?;
+    set_search_key(connection, model)?;
+    Ok(Some(model))
+}
+
+/// Notes that a file could not be read: it is tried again when it has changed, or at a person's wish.
+pub fn tried(connection: &Connection, file: &FileRow, why: &str) -> Result<Option<ModelId>, StorageError> {
+    let Some(model) = model_of(connection, file)? else { return Ok(None) };
+    connection
+        .prepare_cached("UPDATE models SET tried = 1, damage_detail = ?2 WHERE id = ?1 AND state = 'unread'")?
+        .execute((model, why))?;
+    Ok(Some(model))
+}
+
+/// Lets what could not be read be tried again.
+pub fn try_again(connection: &Connection) -> Result<usize, StorageError> {
+    let sql = "UPDATE models SET tried = 0, damage_detail = NULL WHERE state = 'unread' AND tried = 1";
+    Ok(connection.execute(sql, [])?)
+}
+
+fn model_of(connection: &Connection, file: &FileRow) -> Result<Option<ModelId>, StorageError> {
+    let sql = "SELECT model_id FROM files
+               WHERE id = ?1 AND size_bytes = ?2 AND modified = ?3 AND coalesce(identity = ?4, 1)";
+    let identity = file.identity.map(|identity| identity.0);
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((file.id, to_db(file.size_bytes), file.modified, identity))?;
+    Ok(rows.next()?.map(|row| row.get(0)).transpose()?.flatten())
+}
+
+/// Writes down what a search looks through.
+fn set_search_key(connection: &Connection, model: ModelId) -> Result<(), StorageError> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, path FROM files WHERE model_id = ?1 ORDER BY id LIMIT 64")?;
+    let names = statement.query_map([model], |row| Ok((row.get::<_, FileId>(0)?, row.get::<_, String>(1)?)))?;
+    let mut texts: Vec<String> = names.map(|name| name.map(|(_, path)| path)).collect::<Result<_, _>>()?;
+    let sql = "SELECT title, author, trigger_words FROM models WHERE id = ?1";
+    let said = connection.prepare_cached(sql)?.query_row([model], |row| {
+        let said: [Option<String>; 2] = [row.get(0)?, row.get(1)?];
+        Ok((said, row.get::<_, Json<Vec<String>>>(2)?.0))
+    })?;
+    texts.extend(said.0.into_iter().flatten());
+    texts.extend(said.1);
+    let key = texts.iter().map(|text| match_key(text)).collect::<Vec<_>>().join("\n");
+    connection.prepare_cached("UPDATE models SET search_key = ?2 WHERE id = ?1")?.execute((model, key))?;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! Everything that is known of one model.
+
+use std::collections::{BTreeMap, HashSet};
+
+use model_header::{Description, TensorSum};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{COLUMNS, CopyView, ModelView, copies, read};
+use crate::domain::ids::ModelId;
+use crate::storage::columns::Json;
+use crate::storage::views::detail;
+use crate::storage::views::entry::FileView;
+use crate::storage::{StorageError, roots};
+
+/// A model with what its header says and what lies beside its copies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelDetail {
+    pub model: ModelView,
+    /// None until its header was read.
+    pub description: Option<Description>,
+    /// Why its header could not be read.
+    pub unread_because: Option<String>,
+    /// Files that belong to its copies.
+    pub sidecars: Vec<FileView>,
+}
+
+impl ModelDetail {
+    /// What the maker wrote, by name.
+    pub fn metadata(&self) -> BTreeMap<&str, &str> {
+        let entries = self.description.iter().flat_map(|description| &description.metadata);
+        entries.map(|entry| (entry.key.as_str(), entry.value.as_str())).collect()
+    }
+
+    /// The tensors summed up, the largest first.
+    pub fn tensors(&self) -> &[TensorSum] {
+        self.description.as_ref().map_or(&[], |description| &description.tensors)
+    }
+}
+
+/// One model.
+///
+/// # Errors
+/// The database failed.
+pub fn show(connection: &Connection, id: ModelId) -> Result<Option<ModelDetail>, StorageError> {
+    let sql = format!("SELECT {COLUMNS} FROM models m WHERE m.id = ?1");
+    let Some(mut model) = connection.prepare_cached(&sql)?.query_row([id], read).optional()? else { return Ok(None) };
+    model.note_copies(copies(connection, id)?);
+    let sql = "SELECT description FROM model_descriptions WHERE model_id = ?1";
+    let description: Option<Json<Description>> =
+        connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
+    let sql = "SELECT damage_detail FROM models WHERE id = ?1 AND state = 'unread'";
+    let unread_because = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?.flatten();
+    let sidecars = sidecars(connection, &model.copies)?;
+    model.note_sidecars(&sidecars);
+    Ok(Some(ModelDetail { model, description: description.map(|Json(found)| found), unread_because, sidecars }))
+}
+
+/// What belongs to copies of a model, each file once.
+pub(super) fn sidecars(connection: &Connection, copies: &[CopyView]) -> Result<Vec<FileView>, StorageError> {
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    for copy in copies {
+        let Some(row) = roots::active(connection, copy.root)? else { continue };
+        let Some(file) = detail::by_id(connection, copy.file, copy.root)? else { continue };
+        found.extend(detail::sidecars(connection, &row, &file)?.into_iter().filter(|file| seen.insert(file.id)));
+    }
+    Ok(found)
+}
