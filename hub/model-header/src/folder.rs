@@ -82,7 +82,10 @@ fn merged(parts: &[FolderPart<'_>], is_one: bool, is_wanted: impl Fn(&str) -> bo
     };
     for part in parts.iter().filter(is_weights) {
         let shard = safetensors::described(part.bytes, part.size_bytes);
-        let damage = shard.damage.into_iter().map(|damage| Damage { detail: format!("{}: {}", part.path, damage.detail), ..damage });
+        let damage = shard
+            .damage
+            .into_iter()
+            .map(|damage| Damage { detail: format!("{}: {}", part.path, damage.detail), ..damage });
         contents.damage.extend(damage);
         let Some(read) = shard.table else { continue };
         for (name, row) in read.iter() {
@@ -90,7 +93,14 @@ fn merged(parts: &[FolderPart<'_>], is_one: bool, is_wanted: impl Fn(&str) -> bo
             // Parts of a pipeline have names in common; those of one model do not.
             let named = [folder_of(part.path).as_bytes(), b"/", name].concat();
             let name = if is_one { name } else { &named };
-            table.push(&New { name, dtype, dims: read.dims(row), elements: row.elements, bytes: row.bytes, begin: row.begin });
+            table.push(&New {
+                name,
+                dtype,
+                dims: read.dims(row),
+                elements: row.elements,
+                bytes: row.bytes,
+                begin: row.begin,
+            });
         }
     }
     contents.table = Some(table);
@@ -130,7 +140,9 @@ fn refine(description: &mut Description, classes: &[String], component: &[String
 
 /// Weights that an index lists and that are not there.
 fn missing(description: &mut Description, parts: &[FolderPart<'_>]) {
-    for index in parts.iter().filter(|part| part.path.ends_with(".safetensors.index.json") && part.bytes.len() <= MAX_JSON) {
+    for index in
+        parts.iter().filter(|part| part.path.ends_with(".safetensors.index.json") && part.bytes.len() <= MAX_JSON)
+    {
         let Ok(json) = serde_json::from_slice::<Value>(index.bytes) else { continue };
         let Some(map) = json.get("weight_map").and_then(Value::as_object) else { continue };
         let listed: std::collections::BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();

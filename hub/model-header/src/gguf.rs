@@ -137,7 +137,7 @@ impl Reading {
         }
         for _ in 0..n_values {
             let (key, value) = values::read(stream)?;
-            self.keep(&key, value);
+            self.keep(&key, &value);
         }
         for _ in 0..n_tensors {
             self.tensor(stream)?;
@@ -149,7 +149,7 @@ impl Reading {
         Ok(())
     }
 
-    fn keep(&mut self, key: &str, value: Kept) {
+    fn keep(&mut self, key: &str, value: &Kept) {
         match (key, &value.value) {
             ("general.architecture", Value::Text(text)) => self.gguf.architecture.clone_from(text),
             ("general.type", Value::Text(text)) => self.gguf.kind.clone_from(text),
@@ -169,9 +169,7 @@ impl Reading {
             }
             return;
         }
-        if let Some(text) = value.shown() {
-            self.contents.metadata.add(key, &text);
-        }
+        self.contents.metadata.add(key, &value.shown());
     }
 
     fn tensor<R: Read + Seek>(&mut self, stream: &mut Stream<'_, R>) -> Result<(), Stop> {
@@ -187,7 +185,8 @@ impl Reading {
         let number = stream.u32()?.ok_or(Stop::End)?;
         let offset = stream.u64()?.ok_or(Stop::End)?;
         dims.reverse();
-        let known = TYPES.iter().find(|(known, _)| *known == number).and_then(|(_, name)| Dtype::named(name.as_bytes()));
+        let known =
+            TYPES.iter().find(|(known, _)| *known == number).and_then(|(_, name)| Dtype::named(name.as_bytes()));
         let dtype = known.unwrap_or_else(|| self.table.dtype(format!("type {number}").as_bytes()));
         if known.is_none() {
             self.fault(DamageCode::UnknownDtype, &name, &format!("is of the unknown type {number}"));

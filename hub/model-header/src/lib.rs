@@ -29,9 +29,7 @@ mod vocabulary;
 
 pub use base::Base;
 pub use describe::describe;
-pub use description::{
-    Damage, Description, MetadataEntry, Network, SourceHint, TensorSum, Thumbnail,
-};
+pub use description::{Damage, Description, MetadataEntry, Network, SourceHint, TensorSum, Thumbnail};
 pub use folder::{FolderPart, describe_folder};
 pub use metadata::{Lineage, read_thumbnail};
 pub use ranges::{Ranged, describe_ranges};

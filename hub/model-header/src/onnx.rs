@@ -58,7 +58,13 @@ enum Field {
 
 pub(crate) fn read<R: Read + Seek>(source: &mut Source<'_, R>) -> io::Result<Contents> {
     let size = source.size();
-    let mut reading = Reading { stream: source.stream(0), contents: Contents::new(Format::Onnx), table: Table::default(), graph: Graph::default(), fields: 0 };
+    let mut reading = Reading {
+        stream: source.stream(0),
+        contents: Contents::new(Format::Onnx),
+        table: Table::default(),
+        graph: Graph::default(),
+        fields: 0,
+    };
     let result = reading.model(size);
     let (mut contents, table, graph, end) = (reading.contents, reading.table, reading.graph, reading.stream.position());
     match result {
@@ -171,7 +177,8 @@ impl<R: Read + Seek> Reading<'_, R> {
                 _ => {}
             }
         }
-        let known = TYPES.iter().find(|(number, _)| *number == kind).and_then(|(_, name)| Dtype::named(name.as_bytes()));
+        let known =
+            TYPES.iter().find(|(number, _)| *number == kind).and_then(|(_, name)| Dtype::named(name.as_bytes()));
         let dtype = known.unwrap_or_else(|| self.table.dtype(format!("type {kind}").as_bytes()));
         let elements = dims.iter().fold(1_u64, |product, dim| product.saturating_mul(*dim));
         let bytes = dtype.bytes(elements).unwrap_or(0);
@@ -186,7 +193,7 @@ impl<R: Read + Seek> Reading<'_, R> {
             let field = self.field(end)?;
             match (level, field) {
                 (0, Field::Bytes(1, length)) if length <= MAX_NAME => named.0 = self.text(length)?,
-                (0, Field::Bytes(2, length)) | (1, Field::Bytes(1, length)) | (2, Field::Bytes(2, length)) => {
+                (0 | 2, Field::Bytes(2, length)) | (1, Field::Bytes(1, length)) => {
                     let end = self.end(length, end)?;
                     self.value_info(end, named, level + 1)?;
                 }

@@ -35,7 +35,8 @@ pub(crate) fn format_of_name(name: &str) -> Option<Format> {
 
 /// Whether a program that goes by the extension opens this content.
 pub(crate) fn fits(by_name: Format, content: Format) -> bool {
-    let is_torch = |format| matches!(format, Format::TorchZip | Format::TorchLegacy | Format::TorchTar | Format::Pickle);
+    let is_torch =
+        |format| matches!(format, Format::TorchZip | Format::TorchLegacy | Format::TorchTar | Format::Pickle);
     by_name == content || (is_torch(by_name) && is_torch(content))
 }
 
@@ -108,9 +109,8 @@ fn text(start: &[u8], size: u64) -> Option<Content> {
 /// What a service answered in place of a model.
 fn message(json: &[u8]) -> String {
     let value: Option<serde_json::Value> = serde_json::from_slice(json.trim_ascii_end()).ok();
-    let said = value.as_ref().and_then(|value| {
-        ["message", "error", "detail"].iter().find_map(|key| value.get(key)?.as_str())
-    });
+    let said =
+        value.as_ref().and_then(|value| ["message", "error", "detail"].iter().find_map(|key| value.get(key)?.as_str()));
     match said {
         Some(said) => {
             let said: String = said.chars().take(200).flat_map(char::escape_debug).collect();
@@ -132,14 +132,19 @@ fn is_zero(start: &[u8], size: u64) -> bool {
 /// A length that the file has room for, and behind it the beginning of an object.
 fn looks_like_safetensors(start: &[u8], size: u64) -> bool {
     let Some(length) = start.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes)) else { return false };
-    length <= size.saturating_sub(8) && length > 1 && start.get(8..10).is_some_and(|next| next == b"{\"" || next == b"{}")
+    let object = start.get(8..).unwrap_or_default().trim_ascii_start().strip_prefix(b"{");
+    let is_object = object.is_some_and(|rest| matches!(rest.trim_ascii_start(), [b'"' | b'}', ..]));
+    length <= size.saturating_sub(8) && length > 1 && is_object
 }
 
-/// Protocol 2 and later say so; before, a pickle begins as what it holds does.
+/// Protocol 2 and later say so; before, a pickle is text that begins as what it holds does.
 fn is_pickle(start: &[u8]) -> bool {
-    matches!(start, [0x80, 2..=5, ..]) || matches!(start, [b'(' | b'}' | b']', b'd' | b'l' | b'q' | b'p' | b'(', ..])
-        || start.starts_with(b"c__builtin__\n") || start.starts_with(b"ccollections\n")
-        || (start.starts_with(b"c") && start.iter().take(64).filter(|byte| **byte == b'\n').count() >= 2)
+    let is_text = start.iter().take(8).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+    let n_lines = start.iter().take(64).filter(|byte| **byte == b'\n').count();
+    matches!(start, [0x80, 2..=5, ..])
+        || matches!(start, [b'}' | b']' | b')', b'q', ..])
+        || (is_text && matches!(start, [b'(', b'd' | b'l' | b't', ..]))
+        || (is_text && start.first() == Some(&b'c') && n_lines >= 2)
 }
 
 /// Files that PyTorch wrote before 0.2 hold these members.

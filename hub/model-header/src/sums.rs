@@ -14,11 +14,16 @@ const MAX_PREFIX: usize = 200;
 /// Parts of a name that are told.
 const MAX_PARTS: usize = 3;
 
+/// Where tensors stand and of which type they are; how many there are and their bytes.
+type Place<'t> = (&'t [u8], Dtype);
+type Sum = (u64, u64);
+type Sums<'t> = HashMap<Place<'t>, Sum>;
+
 /// The largest sums, and how many are left out.
 pub(crate) fn of(table: &Table) -> (Vec<TensorSum>, u64) {
-    let mut sums: HashMap<(&[u8], Dtype), (u64, u64)> = HashMap::new();
+    let mut sums: Sums<'_> = HashMap::new();
     // Tensors of one place mostly stand together: they are added up before they are looked up.
-    let mut run: Option<((&[u8], Dtype), (u64, u64))> = None;
+    let mut run: Option<(Place<'_>, Sum)> = None;
     for (name, row) in table.iter() {
         let key = (place(name), row.dtype);
         match &mut run {
@@ -48,7 +53,7 @@ pub(crate) fn of(table: &Table) -> (Vec<TensorSum>, u64) {
     (told.collect(), n_left_out)
 }
 
-fn add<'t>(sums: &mut HashMap<(&'t [u8], Dtype), (u64, u64)>, key: (&'t [u8], Dtype), (n, bytes): (u64, u64)) {
+fn add<'t>(sums: &mut Sums<'t>, key: Place<'t>, (n, bytes): Sum) {
     let sum = sums.entry(key).or_default();
     sum.0 += n;
     sum.1 = sum.1.saturating_add(bytes);
@@ -75,7 +80,10 @@ mod tests {
 
     #[test]
     fn a_place_ends_before_a_number() {
-        assert_eq!(place(b"model.diffusion_model.double_blocks.0.img_attn.qkv.weight"), b"model.diffusion_model.double_blocks");
+        assert_eq!(
+            place(b"model.diffusion_model.double_blocks.0.img_attn.qkv.weight"),
+            b"model.diffusion_model.double_blocks"
+        );
         assert_eq!(place(b"double_blocks.0.x"), b"double_blocks");
         assert_eq!(place(b"a.b.c.d.e"), b"a.b.c");
         assert_eq!(place(b"1.weight"), b"");

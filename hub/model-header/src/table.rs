@@ -113,14 +113,8 @@ impl Table {
         let kept = new.dims.get(..MAX_DIMS).unwrap_or(new.dims);
         self.dims.extend_from_slice(kept);
         let dims = (dims_start, u8::try_from(kept.len()).unwrap_or(0));
-        let row = |name| Row {
-            name,
-            dims,
-            dtype: new.dtype,
-            elements: new.elements,
-            bytes: new.bytes,
-            begin: new.begin,
-        };
+        let row =
+            |name| Row { name, dims, dtype: new.dtype, elements: new.elements, bytes: new.bytes, begin: new.begin };
         if let Some(at) = known {
             if let Some(old) = self.rows.get_mut(at as usize) {
                 *old = row(old.name);
@@ -176,7 +170,8 @@ impl Table {
 
     /// More names than this begin so.
     pub(crate) fn has_more_than(&self, n: usize, start: &str) -> bool {
-        self.begins(start) && self.rows.iter().filter(|row| self.name(row).starts_with(start.as_bytes())).nth(n).is_some()
+        self.begins(start)
+            && self.rows.iter().filter(|row| self.name(row).starts_with(start.as_bytes())).nth(n).is_some()
     }
 
     pub(crate) fn rows(&self) -> &[Row] {

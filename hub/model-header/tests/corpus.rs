@@ -1,6 +1,12 @@
 //! What is told of files with the headers of real models is what is true of them. The files are sparse: their
 //! headers are those of real models, their data are holes. All differences are told at once.
-#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic, reason = "a test may unwrap, print and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may unwrap, print and fail"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -43,12 +49,15 @@ fn differences(file: &str, expected: &Value, told: &Description) -> Vec<String> 
             lines.push(format!("{file}: {field} is {told}, not {expected}"));
         }
     };
-    for field in ["kind", "format", "precision", "n_parameters", "n_elements", "n_tensors", "lineage", "title", "variant"] {
+    for field in
+        ["kind", "format", "precision", "n_parameters", "n_elements", "n_tensors", "lineage", "title", "variant"]
+    {
         if let Some(expected) = expected.get(field) {
             compare(field, &told_json[field], expected);
         }
     }
-    for (field, told_field) in [("opens", "library_opens"), ("comfyui_opens", "comfyui_opens"), ("content", "content")] {
+    for (field, told_field) in [("opens", "library_opens"), ("comfyui_opens", "comfyui_opens"), ("content", "content")]
+    {
         if let Some(expected) = expected.get(field) {
             compare(field, &told_json[told_field], expected);
         }
@@ -72,7 +81,6 @@ fn differences(file: &str, expected: &Value, told: &Description) -> Vec<String> 
     compare("thumbnail", &Value::Bool(told.thumbnail.is_some()), &Value::Bool(expected.get("thumbnail").is_some()));
     lines
 }
-
 
 #[test]
 fn what_is_told_is_true() {

@@ -63,7 +63,8 @@ fn first_names(view: &View<'_>) -> Option<Verdict> {
     let base = unet::by_context(unet::context_width(&half));
     let found = Verdict::new(Kind::Controlnet, base);
     // SUPIR, a ControlNet of SDXL with its own connections.
-    let is_supir = ["project_modules.", "model.diffusion_model.project_modules."].iter().any(|start| view.begins(start));
+    let is_supir =
+        ["project_modules.", "model.diffusion_model.project_modules."].iter().any(|start| view.begins(start));
     Some(if is_supir { found.variant("supir") } else { found })
 }
 

@@ -19,11 +19,7 @@ const fn row(base: Base, needs: &'static [&'static str]) -> Rule {
     Rule { base, needs, tell: plain }
 }
 
-const fn rule(
-    base: Base,
-    needs: &'static [&'static str],
-    tell: fn(&View<'_>, Verdict) -> Option<Verdict>,
-) -> Rule {
+const fn rule(base: Base, needs: &'static [&'static str], tell: fn(&View<'_>, Verdict) -> Option<Verdict>) -> Rule {
     Rule { base, needs, tell }
 }
 
@@ -102,16 +98,25 @@ const RULES: [Rule; 47] = [
     rule(Base::MageFlow, &["txt_norm.weight", "proj_out.weight"], |view, found| {
         (view.rows_of("txt_norm.weight") == 2_560 && view.rows_of("proj_out.weight") == 128).then_some(found)
     }),
-    row(Base::QwenImage21, &["txt_in.text_norm.weight", "modulation.1.weight", "transformer_blocks.0.attn.norm_q.weight"]),
+    row(
+        Base::QwenImage21,
+        &["txt_in.text_norm.weight", "modulation.1.weight", "transformer_blocks.0.attn.norm_q.weight"],
+    ),
     rule(Base::QwenImage, &["txt_norm.weight", "transformer_blocks.0.attn.add_k_proj.weight"], qwen_image),
     // MD: Ideogram 4, Krea 2, Kandinsky 5, ACE-Step 1.5.
     row(Base::Ideogram4, &["embed_image_indicator.weight"]),
     row(Base::Krea2, &["txtfusion.projector.weight"]),
     rule(Base::Kandinsky5, &["visual_transformer_blocks.0.cross_attention.key_norm.weight"], kandinsky5),
-    row(Base::AceStep15, &["encoder.lyric_encoder.layers.0.input_layernorm.weight", "decoder.layers.0.self_attn_norm.weight"]),
+    row(
+        Base::AceStep15,
+        &["encoder.lyric_encoder.layers.0.input_layernorm.weight", "decoder.layers.0.self_attn_norm.weight"],
+    ),
     // MD: Ernie Image, JoyImage, YuE 2.
     row(Base::ErnieImage, &["layers.0.mlp.linear_fc2.weight"]),
-    row(Base::Joyimage, &["double_blocks.0.attn.img_attn_qkv.weight", "condition_embedder.time_embedder.linear_1.weight"]),
+    row(
+        Base::Joyimage,
+        &["double_blocks.0.attn.img_attn_qkv.weight", "condition_embedder.time_embedder.linear_1.weight"],
+    ),
     row(Base::Yue2, &["vae2llm.weight", "llm2vae.weight", "latent_pos_embed.pe"]),
     // MD: the U-Nets of Stable Diffusion.
     rule(Base::Sd15, &["input_blocks.0.0.weight"], unet::unet),
@@ -175,7 +180,13 @@ fn hunyuan_video(view: &View<'_>, mut found: Verdict) -> Option<Verdict> {
         found.base = Some(Base::HunyuanImage);
         let is_refiner = view.shape("img_in.proj.weight").len() == 5;
         let is_distilled = view.begins("time_r_in.");
-        return Some(found.variant(if is_refiner { "refiner" } else if is_distilled { "distilled" } else { "" }));
+        return Some(found.variant(if is_refiner {
+            "refiner"
+        } else if is_distilled {
+            "distilled"
+        } else {
+            ""
+        }));
     }
     Some(found.variant(match inputs {
         16 => "t2v",
@@ -299,7 +310,13 @@ fn lumina2(view: &View<'_>, mut found: Verdict) -> Option<Verdict> {
         found.base = Some(Base::MingImage);
     }
     let is_omni = view.has("siglip_embedder.0.weight");
-    Some(found.variant(if is_pixel { "pixel" } else if is_omni { "omni" } else { "" }))
+    Some(found.variant(if is_pixel {
+        "pixel"
+    } else if is_omni {
+        "omni"
+    } else {
+        ""
+    }))
 }
 
 /// 1.0 in two sizes, with pictures in by its channels.

@@ -26,7 +26,11 @@ pub(super) fn judge(told: &Gguf, table: &Table) -> Option<Verdict> {
     let is_encoder = base.is_some() && ENCODERS.contains(&told.architecture.as_str());
     let kind = if is_encoder { Kind::TextEncoder } else { Kind::Llm };
     let also: &[Base] = if base == Some(Base::Llama3_8b) { &[Base::Llama31_8b] } else { &[] };
-    Some(Verdict::new(kind, base).also(also).variant(told.size_label.clone().filter(|_| kind == Kind::Llm).unwrap_or_default()))
+    Some(
+        Verdict::new(kind, base)
+            .also(also)
+            .variant(told.size_label.clone().filter(|_| kind == Kind::Llm).unwrap_or_default()),
+    )
 }
 
 /// The part that sees, by the width of the model that it sees for.

@@ -36,16 +36,8 @@ pub(super) fn lora(table: &Table, tally: &Tally) -> Option<Verdict> {
     let modules = Modules::of(table);
     let mut verdict = RULES.iter().find_map(|rule| rule(&modules)).unwrap_or_else(|| found(None));
     verdict.rank = modules.rank();
-    let algorithm = modules.algorithm;
-    let names = [
-        (algorithm.dora, "dora"),
-        (algorithm.loha, "loha"),
-        (algorithm.lokr, "lokr"),
-        (algorithm.oft, "oft"),
-        (algorithm.xlabs, "xlabs"),
-    ];
-    if let Some((_, name)) = names.iter().find(|(is, _)| *is) {
-        verdict.variant = Some((*name).to_owned());
+    if let Some(algorithm) = modules.algorithm() {
+        verdict.variant = Some(algorithm.to_owned());
     }
     // Flux's own adapters for edges and depth widen the first layer.
     let is_control = View::new(table, "").columns("img_in.lora_A.weight") == 128;
@@ -86,7 +78,8 @@ fn motion(modules: &Modules) -> Option<Verdict> {
 
 /// The U-Nets, by the width of the text they attend to.
 fn stable_diffusion(modules: &Modules) -> Option<Verdict> {
-    let blocks = ["down_blocks_#_", "up_blocks_#_", "mid_block_", "input_blocks_#_", "output_blocks_#_", "middle_block_#_"];
+    let blocks =
+        ["down_blocks_#_", "up_blocks_#_", "mid_block_", "input_blocks_#_", "output_blocks_#_", "middle_block_#_"];
     let is_unet = modules.iter().any(|(name, _)| blocks.iter().any(|start| name.starts_with(start.as_bytes())));
     if !is_unet || modules.any("channelwise") {
         return None;
@@ -96,7 +89,8 @@ fn stable_diffusion(modules: &Modules) -> Option<Verdict> {
         return Some(if context == 1_280 { found(base).variant("refiner") } else { found(base) });
     }
     // Without that, only SDXL has several transformers in a row, or a second text encoder.
-    let is_attention = |name: &[u8]| [&b"attn1_to_q"[..], b"attn1_to_k", b"attn1_to_v"].iter().any(|end| name.ends_with(end));
+    let is_attention =
+        |name: &[u8]| [&b"attn1_to_q"[..], b"attn1_to_k", b"attn1_to_v"].iter().any(|end| name.ends_with(end));
     let is_deep = modules.iter().any(|(name, module)| is_attention(name) && module.depth > 1);
     if modules.begins("lora_te2") || modules.begins("text_encoder_2") || is_deep {
         return Some(found(Base::Sdxl));
@@ -115,9 +109,16 @@ fn flux(modules: &Modules) -> Option<Verdict> {
     }
     let double = modules.with("double_blocks_#_");
     let single = modules.with("single_blocks_#_");
-    let width = modules.input_of(&["img_attn_proj", "img_attn_qkv", "txt_attn_qkv", "processor_qkv", "single_blocks_#_linear1"]);
+    let width = modules.input_of(&[
+        "img_attn_proj",
+        "img_attn_qkv",
+        "txt_attn_qkv",
+        "processor_qkv",
+        "single_blocks_#_linear1",
+    ]);
     // HunyuanVideo in musubi-tuner: 20 and 40 blocks, a norm of its own name, another feed-forward.
-    let is_hunyuan = modules.any("img_mlp_fc") || modules.any("img_mod_linear") || modules.any("individual_token_refiner");
+    let is_hunyuan =
+        modules.any("img_mlp_fc") || modules.any("img_mod_linear") || modules.any("individual_token_refiner");
     if is_hunyuan || double.blocks > 19 || single.blocks > 48 {
         return Some(hunyuan(width, double.blocks));
     }
@@ -195,10 +196,19 @@ fn diffusers_blocks(modules: &Modules) -> Option<Verdict> {
     if modules.any("to_qkv_mlp_proj") || modules.any("double_stream_modulation") {
         return Some(found(Base::Flux2));
     }
-    let double = modules.with("transformer_blocks_#_attn_add").blocks.max(modules.with("transformer_blocks_#_ff").blocks);
+    let double =
+        modules.with("transformer_blocks_#_attn_add").blocks.max(modules.with("transformer_blocks_#_ff").blocks);
     let single = modules.iter().filter(|(name, _)| name.starts_with(b"single_transformer_blocks_#_"));
     let single = single.map(|(_, module)| module.blocks).max().unwrap_or(0);
-    let width = modules.input_of(&["attn_to_q", "attn_add_q_proj", "attn_to_k", "attn_to_out_#", "proj_mlp"]);
+    let width = modules.input_of(&[
+        "attn_to_q",
+        "attn_add_q_proj",
+        "attn_to_k",
+        "attn_to_out_#",
+        "attn_add_k_proj",
+        "attn_add_v_proj",
+        "proj_mlp",
+    ]);
     if has_single {
         let is_hunyuan = modules.any("token_refiner") || single > 38;
         return Some(match width {
@@ -220,7 +230,11 @@ fn video_blocks(modules: &Modules) -> Option<Verdict> {
     if !modules.begins("transformer_blocks_#_") {
         return None;
     }
-    if modules.any("audio_attn") || modules.any("video_to_audio") || modules.any("audio_to_video") || modules.any("audio_ff") {
+    if modules.any("audio_attn")
+        || modules.any("video_to_audio")
+        || modules.any("audio_to_video")
+        || modules.any("audio_ff")
+    {
         return Some(found(Base::Ltxv2));
     }
     if ["speaker_embedder", "genre_embedder", "lyric_"].iter().any(|part| modules.any(part)) {
@@ -241,7 +255,8 @@ fn video_blocks(modules: &Modules) -> Option<Verdict> {
 
 /// `blocks.0.attn.wq` and a gate: Krea 2.
 fn krea2(modules: &Modules) -> Option<Verdict> {
-    (modules.begins("txtfusion_") || (modules.begins("blocks_#_attn_wq") && modules.any("_attn_"))).then(|| found(Base::Krea2))
+    (modules.begins("txtfusion_") || (modules.begins("blocks_#_attn_wq") && modules.any("_attn_")))
+        .then(|| found(Base::Krea2))
 }
 
 /// `blocks.0.self_attn`: Wan by q, k and v, Cosmos and Anima by `q_proj`; Wan of diffusers by `attn1`.
@@ -258,7 +273,15 @@ fn wan_blocks(modules: &Modules) -> Option<Verdict> {
             _ => verdict,
         });
     }
-    let width = modules.input_of(&["self_attn_q", "self_attn_k", "self_attn_v", "attn1_to_q", "cross_attn_q", "attn2_to_q", "ffn_#"]);
+    let width = modules.input_of(&[
+        "self_attn_q",
+        "self_attn_k",
+        "self_attn_v",
+        "attn1_to_q",
+        "cross_attn_q",
+        "attn2_to_q",
+        "ffn_#",
+    ]);
     let has_image = modules.any("cross_attn_k_img") || modules.any("attn2_add_k_proj") || modules.begins("img_emb_");
     Some(match width {
         1_536 => found(Base::Wan21).variant("1.3b"),
@@ -271,11 +294,13 @@ fn wan_blocks(modules: &Modules) -> Option<Verdict> {
 
 /// `layers.0.attention`: Z-Image and Lumina 2 by their width.
 fn z_image(modules: &Modules) -> Option<Verdict> {
-    let starts = ["layers_#_attention_", "layers_#_feed_forward_", "noise_refiner_#_", "context_refiner_#_", "layers_#_adaLN"];
+    let starts =
+        ["layers_#_attention_", "layers_#_feed_forward_", "noise_refiner_#_", "context_refiner_#_", "layers_#_adaLN"];
     if !starts.iter().any(|start| modules.begins(start)) {
         return None;
     }
-    match modules.input_of(&["attention_qkv", "attention_to_q", "attention_out", "attention_to_out", "feed_forward_w1"]) {
+    match modules.input_of(&["attention_qkv", "attention_to_q", "attention_out", "attention_to_out", "feed_forward_w1"])
+    {
         3_840 => Some(found(Base::ZImage)),
         2_304 => Some(found(Base::Lumina2).also(&[Base::Newbie])),
         _ => None,

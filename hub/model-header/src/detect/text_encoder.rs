@@ -38,7 +38,10 @@ pub(super) fn text_encoder(table: &Table, _: &Tally) -> Option<Verdict> {
 /// CLIP with both halves is taken for its text; one with pictures only for those.
 pub(super) fn clip_vision_or_text(table: &Table, tally: &Tally) -> Option<Verdict> {
     let view = View::new(table, "");
-    if view.any(&["text_model.embeddings.token_embedding.weight", "token_embedding.weight", "model.embed_tokens.weight"]) {
+    // SigLIP's text is never what a file with both is for.
+    let is_siglip = view.columns("vision_model.embeddings.position_embedding.weight") == 1_152;
+    let words = ["text_model.embeddings.token_embedding.weight", "token_embedding.weight", "model.embed_tokens.weight"];
+    if view.any(&words) && !is_siglip {
         return None;
     }
     ["", "image_encoder.", "clip_vision.", "conditioner.embedders.0.open_clip.model."].iter().find_map(|prefix| {
@@ -112,7 +115,8 @@ fn t5(view: &View<'_>) -> Option<Base> {
         (4_096, true) => Some(Base::Umt5Xxl),
         (768, true) => Some(Base::Umt5Base),
         // The first T5-XXL has heads of twice the width, and no gate.
-        (4_096, false) | (1_024, false) if width == 4_096 || rows > 4_096 => Some(Base::T5Xxl),
+        (4_096, false) => Some(Base::T5Xxl),
+        (1_024, false) if rows > 4_096 => Some(Base::T5Xxl),
         (2_048, false) => Some(Base::T5Xl),
         (768, false) => Some(Base::T5Base),
         _ => None,
@@ -127,7 +131,13 @@ pub(super) fn language_model(view: &View<'_>) -> Option<Base> {
     if view.any(&["layers.0.self_attn.sinks", "model.layers.0.self_attn.sinks"]) {
         return Some(Base::GptOss20b);
     }
-    let prefixes = ["model.layers.", "model.language_model.layers.", "layers.", "language_model.model.layers.", "language_model.layers."];
+    let prefixes = [
+        "model.layers.",
+        "model.language_model.layers.",
+        "layers.",
+        "language_model.model.layers.",
+        "language_model.layers.",
+    ];
     let prefix = prefixes.iter().find(|prefix| view.has(&format!("{prefix}0.input_layernorm.weight")))?;
     let first = |name: &str| view.rows_of(&format!("{prefix}0.{name}"));
     let has = |name: &str| first(name) > 0;
@@ -152,7 +162,9 @@ pub(super) fn language_model(view: &View<'_>) -> Option<Base> {
             _ => Base::Qwen35_2b,
         });
     }
-    let has_deepstack = ["model.visual.", "visual."].iter().any(|start| view.has(&format!("{start}deepstack_merger_list.0.norm.weight")));
+    let has_deepstack = ["model.visual.", "visual."]
+        .iter()
+        .any(|start| view.has(&format!("{start}deepstack_merger_list.0.norm.weight")));
     if has_deepstack {
         return Some(match width {
             2_560 => Base::Qwen3Vl4b,
@@ -178,7 +190,9 @@ fn gemma(view: &View<'_>, width: u64, layers: u64, has_norms: bool) -> Option<Ba
         (2_560, 42, true) => Some(Base::Gemma4E4b),
         (1_536, _, true) => Some(Base::Gemma4E2b),
         (2_560, _, true) => Some(Base::Gemma3_4b),
-        (3_840, _, true) if !view.has("model.layers.5.self_attn.v_proj.weight") && layers == 48 => Some(Base::Gemma4_12b),
+        (3_840, _, true) if !view.has("model.layers.5.self_attn.v_proj.weight") && layers == 48 => {
+            Some(Base::Gemma4_12b)
+        }
         (3_840, _, true) => Some(Base::Gemma3_12b),
         (_, 60, true) => Some(Base::Gemma4_31b),
         _ => None,

@@ -77,7 +77,8 @@ fn has_camera(view: &View<'_>) -> bool {
 /// Smaller relatives by the depth of their transformers (`SSD1B`, `Segmind_Vega`, `KOALA_700M` in
 /// `supported_models.py`), and what the loader takes as signs of another way of noise.
 fn sdxl_variant(view: &View<'_>) -> &'static str {
-    let last = view.blocks("input_blocks.7.1.transformer_blocks.").max(view.blocks("input_blocks.8.1.transformer_blocks."));
+    let last =
+        view.blocks("input_blocks.7.1.transformer_blocks.").max(view.blocks("input_blocks.8.1.transformer_blocks."));
     let koala = view.blocks("input_blocks.5.1.transformer_blocks.");
     match (last, koala) {
         (4, _) => return "ssd_1b",

@@ -31,15 +31,27 @@ const RULES: [Rule; 31] = [
     rule(Base::Hat, &["layers.0.residual_group.blocks.0.conv_block.cab.0.weight", "conv_first.weight"], pixel_shuffle),
     rule(Base::Atd, &["layers.0.residual_group.layers.0.sigma", "conv_first.weight"], pixel_shuffle),
     rule(Base::Srformer, &["layers.0.residual_group.blocks.0.attn.aligned_relative_position_index"], pixel_shuffle),
-    rule(Base::Swin2sr, &["layers.0.residual_group.blocks.0.attn.logit_scale", "patch_embed.proj.weight"], pixel_shuffle),
+    rule(
+        Base::Swin2sr,
+        &["layers.0.residual_group.blocks.0.attn.logit_scale", "patch_embed.proj.weight"],
+        pixel_shuffle,
+    ),
     rule(Base::Swinir, &["layers.0.residual_group.blocks.0.norm1.weight"], pixel_shuffle),
     // DAT; RGT has the same names and a factor.
-    rule(Base::Rgt, &["before_RG.1.weight", "layers.0.blocks.0.gamma", "layers.0.blocks.0.mlp.fc1.weight"], pixel_shuffle),
+    rule(
+        Base::Rgt,
+        &["before_RG.1.weight", "layers.0.blocks.0.gamma", "layers.0.blocks.0.mlp.fc1.weight"],
+        pixel_shuffle,
+    ),
     rule(Base::Dat, &["before_RG.1.weight", "layers.0.blocks.0.attn.attns.0.rpe_biases"], pixel_shuffle),
     rule(Base::Dat, &["layers.0.blocks.0.attn.attns.0.pos.pos_proj.weight"], pixel_shuffle),
     // DRCT and GRL.
     rule(Base::Drct, &["layers.0.swin1.norm1.weight", "layers.0.adjust1.weight"], pixel_shuffle),
-    rule(Base::Grl, &["norm_start.weight", "layers.0.blocks.0.attn.window_attn.attn_transform.logit_scale"], pixel_shuffle),
+    rule(
+        Base::Grl,
+        &["norm_start.weight", "layers.0.blocks.0.attn.window_attn.attn_transform.logit_scale"],
+        pixel_shuffle,
+    ),
     // SPAN.
     rule(Base::Span, &["block_1.c1_r.sk.weight", "upsampler.0.weight"], |view| {
         root(view.rows_of("upsampler.0.weight") / 3)
@@ -58,7 +70,9 @@ const RULES: [Rule; 31] = [
     rule(Base::Moesr, &["in_to_dim.weight", "blocks.0.blocks.0.gamma"], unknown),
     rule(Base::Fdat, &["conv_first.weight", "groups.0.blocks.0.attn.bias"], unknown),
     // SAFMN.
-    rule(Base::Safmn, &["to_feat.weight", "feats.0.safm.mfr.0.weight"], |view| root(view.rows_of("to_img.0.weight") / 3)),
+    rule(Base::Safmn, &["to_feat.weight", "feats.0.safm.mfr.0.weight"], |view| {
+        root(view.rows_of("to_img.0.weight") / 3)
+    }),
     // RCAN.
     rule(Base::Rcan, &["tail.1.weight", "body.0.body.0.body.3.conv_du.0.weight"], unknown),
     // SCUNet and Restormer.
@@ -88,8 +102,7 @@ pub(super) fn upscaler(table: &Table, _: &Tally) -> Option<Verdict> {
 /// Compact has a first convolution of pictures, and slopes for each channel.
 fn fits(rule: &Rule, view: &View<'_>) -> bool {
     let first = view.shape("body.0.weight");
-    rule.base != Base::Compact
-        || (matches!(first, [_, 1 | 3 | 4 | 12, 3, 3]) && view.shape("body.1.weight").len() == 1)
+    rule.base != Base::Compact || (matches!(first, [_, 1 | 3 | 4 | 12, 3, 3]) && view.shape("body.1.weight").len() == 1)
 }
 
 fn root(square: u64) -> Option<u64> {
@@ -105,7 +118,8 @@ fn old_esrgan(view: &View<'_>) -> Option<u64> {
 }
 
 fn esrgan(view: &View<'_>) -> Option<u64> {
-    let doublings = (1..=4).filter(|n| view.any(&[&format!("conv_up{n}.weight"), &format!("upconv{n}.weight")])).count();
+    let doublings =
+        (1..=4).filter(|n| view.any(&[&format!("conv_up{n}.weight"), &format!("upconv{n}.weight")])).count();
     let shuffled = shuffled_in(view.columns("conv_first.weight"))?;
     1_u64.checked_shl(u32::try_from(doublings).ok()?).map(|scale| scale / shuffled)
 }

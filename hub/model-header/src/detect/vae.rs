@@ -56,7 +56,8 @@ fn named(view: &View<'_>) -> Option<Verdict> {
     let mut found = Verdict::new(Kind::Vae, *base).variant(*variant);
     if *name == "decoder.layers.1.layers.0.beta" {
         // ACE-Step 1.5 has the same at other strides.
-        let weights = ["decoder.layers.2.layers.1.weight_v", "decoder.layers.2.layers.1.parametrizations.weight.original1"];
+        let weights =
+            ["decoder.layers.2.layers.1.weight_v", "decoder.layers.2.layers.1.parametrizations.weight.original1"];
         if weights.iter().any(|name| view.shape(name).last() == Some(&12)) {
             found.base = Some(Base::AceStep15);
         }
@@ -77,7 +78,8 @@ fn approximate(view: &View<'_>) -> Option<Verdict> {
     if let Some((first, _)) = decoder {
         return Some(of_channels(view.columns(first), false));
     }
-    let encoder = encoders.iter().zip(encoder_blocks).find(|(first, block)| view.columns(first) == 3 && view.has(block));
+    let encoder =
+        encoders.iter().zip(encoder_blocks).find(|(first, block)| view.columns(first) == 3 && view.has(block));
     encoder.map(|_| Verdict::new(Kind::VaeApprox, None).also(&FOUR_CHANNELS))
 }
 

@@ -1,7 +1,7 @@
 //! Whether the data fill the file: one tensor behind the other, from the first byte behind the header
 //! to the last of the file.
 
-use super::json::Entry;
+use super::building::Entry;
 use crate::description::{Damage, part_words, size_words};
 use crate::vocabulary::DamageCode;
 
@@ -30,7 +30,8 @@ pub(super) fn check(entry: &Entry, data_bytes: u64, size: u64, damage: &mut Vec<
     let end = spans.iter().map(|(_, end)| *end).max().unwrap_or(0);
     if end > data_bytes {
         let whole = size.saturating_sub(data_bytes).saturating_add(end);
-        damage.push(Damage::new(DamageCode::TruncatedData, format!("Truncated: {} are there.", part_words(size, whole))));
+        damage
+            .push(Damage::new(DamageCode::TruncatedData, format!("Truncated: {} are there.", part_words(size, whole))));
     } else if end < data_bytes && !has(DamageCode::BadOffsets) {
         let detail = format!("{} stand behind its end.", size_words(data_bytes - end));
         damage.push(Damage::new(DamageCode::TrailingBytes, detail));

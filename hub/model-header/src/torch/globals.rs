@@ -26,8 +26,14 @@ const HARMLESS: [(&str, &[&str]); 16] = [
     ("torch.storage", &["TypedStorage", "UntypedStorage", "_TypedStorage", "_UntypedStorage"]),
     ("torch.serialization", &["_get_layout"]),
     ("collections", &["OrderedDict", "defaultdict", "Counter"]),
-    ("builtins", &["set", "frozenset", "dict", "list", "tuple", "int", "float", "complex", "bytearray", "str", "bool", "slice"]),
-    ("__builtin__", &["set", "frozenset", "dict", "list", "tuple", "int", "float", "complex", "bytearray", "long", "unicode"]),
+    (
+        "builtins",
+        &["set", "frozenset", "dict", "list", "tuple", "int", "float", "complex", "bytearray", "str", "bool", "slice"],
+    ),
+    (
+        "__builtin__",
+        &["set", "frozenset", "dict", "list", "tuple", "int", "float", "complex", "bytearray", "long", "unicode"],
+    ),
     ("numpy.core.multiarray", &["scalar", "_reconstruct"]),
     ("numpy._core.multiarray", &["scalar", "_reconstruct"]),
     ("numpy", &["dtype", "ndarray"]),
@@ -87,7 +93,9 @@ const STORAGES: [(&str, &str, &str); 20] = [
 /// What a name does.
 pub(super) fn global(module: &str, name: &str) -> Global {
     match (module, name) {
-        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3") => return Global::RebuildTensor,
+        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3") => {
+            return Global::RebuildTensor;
+        }
         ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state")
         | ("torch.nn.parameter" | "torch.nn", "Parameter") => return Global::Wrap,
         ("torch._tensor", "_rebuild_from_type_v2") => return Global::RebuildFromType,

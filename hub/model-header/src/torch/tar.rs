@@ -4,8 +4,8 @@
 
 use std::io::{self, Read, Seek};
 
-use super::machine::run;
 use super::MAX_PICKLE;
+use super::machine::run;
 use crate::contents::Contents;
 use crate::source::Source;
 use crate::table::Table;
