@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use crate::description::TensorSum;
 use crate::dtype::Dtype;
 use crate::table::Table;
+use crate::tally::split_last;
 
 /// Sums that are told, and bytes of what their names have in common.
 const MAX_SUMS: usize = 200;
@@ -59,19 +60,23 @@ fn add<'t>(sums: &mut Sums<'t>, key: Place<'t>, (n, bytes): Sum) {
     sum.1 = sum.1.saturating_add(bytes);
 }
 
-/// The first parts of a name, up to a number, without the last part.
+/// The first parts of a name, up to a number, without the last part. Adapters have `_` where others have
+/// dots.
 fn place(name: &[u8]) -> &[u8] {
-    let mut end = 0;
-    let mut from = 0;
-    for at in memchr::memchr_iter(b'.', name).take(MAX_PARTS) {
-        let part = name.get(from..at).unwrap_or_default();
-        if part.first().is_some_and(u8::is_ascii_digit) {
-            break;
+    let (stem, _) = split_last(name);
+    let mut n_parts = 0;
+    let mut before = b'.';
+    for (at, byte) in stem.iter().enumerate() {
+        if byte.is_ascii_digit() && (before == b'.' || before == b'_') {
+            return stem.get(..at.saturating_sub(1)).unwrap_or_default();
         }
-        end = at;
-        from = at + 1;
+        n_parts += usize::from(*byte == b'.');
+        if n_parts == MAX_PARTS {
+            return stem.get(..at).unwrap_or_default();
+        }
+        before = *byte;
     }
-    name.get(..end).unwrap_or_default()
+    stem
 }
 
 #[cfg(test)]
@@ -86,6 +91,8 @@ mod tests {
         );
         assert_eq!(place(b"double_blocks.0.x"), b"double_blocks");
         assert_eq!(place(b"a.b.c.d.e"), b"a.b.c");
+        assert_eq!(place(b"lora_unet_down_blocks_0_attn2_to_k.alpha"), b"lora_unet_down_blocks");
+        assert_eq!(place(b"conv1.x2.weight"), b"conv1.x2");
         assert_eq!(place(b"1.weight"), b"");
         assert_eq!(place(b"weight"), b"");
     }

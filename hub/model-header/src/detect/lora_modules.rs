@@ -51,6 +51,23 @@ pub(super) struct Modules {
     ranks: HashMap<u64, u64>,
 }
 
+/// The last module's name in one spelling: its other side mostly stands next.
+#[derive(Default)]
+struct Spelling<'t> {
+    stem: &'t [u8],
+    name: Vec<u8>,
+    numbers: (u64, u64),
+}
+
+impl<'t> Spelling<'t> {
+    fn spell(&mut self, stem: &'t [u8]) {
+        if stem != self.stem || self.name.is_empty() {
+            self.stem = stem;
+            self.numbers = spelled(stem, &mut self.name);
+        }
+    }
+}
+
 /// Which side of a module a tensor is.
 enum Side {
     /// Takes what goes in: `[rank, width]`.
@@ -67,14 +84,14 @@ enum Side {
 impl Modules {
     pub(super) fn of(table: &Table) -> Self {
         let mut modules = Self::default();
-        let mut name_buffer = Vec::new();
+        let mut spelling = Spelling::default();
         for (name, row) in table.iter() {
-            modules.add(table, name, row, &mut name_buffer);
+            modules.add(table, name, row, &mut spelling);
         }
         modules
     }
 
-    fn add(&mut self, table: &Table, name: &[u8], row: &Row, buffer: &mut Vec<u8>) {
+    fn add<'t>(&mut self, table: &'t Table, name: &'t [u8], row: &Row, spelling: &mut Spelling<'t>) {
         let Some((stem, side)) = self.side(name) else { return };
         let dims = table.dims(row);
         let (first, second) = (dims.first().copied().unwrap_or(0), dims.get(1).copied().unwrap_or(0));
@@ -88,7 +105,8 @@ impl Modules {
             Side::Factor => kronecker(table, stem),
             Side::Other => (0, 0),
         };
-        let (blocks, depth) = spelled(stem, buffer);
+        spelling.spell(stem);
+        let (buffer, (blocks, depth)) = (&spelling.name, spelling.numbers);
         if self.by_name.len() >= MAX_MODULES && !self.by_name.contains_key(buffer.as_slice()) {
             return;
         }
