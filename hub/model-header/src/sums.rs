@@ -26,7 +26,11 @@ pub(crate) fn of(table: &Table) -> (Vec<TensorSum>, u64) {
     // Tensors of one place mostly stand together: they are added up before they are looked up.
     let mut run: Option<(Place<'_>, Sum)> = None;
     for (name, row) in table.iter() {
-        let key = (place(name), row.dtype);
+        let place = match &run {
+            Some(((last, _), _)) if is_same(last, name) => last,
+            _ => place(name),
+        };
+        let key = (place, row.dtype);
         match &mut run {
             Some((last, (n, bytes))) if *last == key => {
                 *n += 1;
@@ -58,6 +62,12 @@ fn add<'t>(sums: &mut Sums<'t>, key: Place<'t>, (n, bytes): Sum) {
     let sum = sums.entry(key).or_default();
     sum.0 += n;
     sum.1 = sum.1.saturating_add(bytes);
+}
+
+/// Whether a name stands in this place, told by the number behind it.
+fn is_same(place: &[u8], name: &[u8]) -> bool {
+    let behind = name.strip_prefix(place).unwrap_or_default();
+    !place.is_empty() && matches!(behind, [b'.' | b'_', b'0'..=b'9', rest @ ..] if rest.contains(&b'.'))
 }
 
 /// The first parts of a name, up to a number, without the last part. Adapters have `_` where others have
