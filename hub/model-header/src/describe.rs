@@ -12,6 +12,7 @@ use crate::detect::{Verdict, judge};
 use crate::metadata::{claimed_base, lineage};
 use crate::sniff::{self, Content};
 use crate::source::Source;
+use crate::table::Table;
 use crate::tally::Tally;
 use crate::vocabulary::{BaseHow, DamageCode, Format, Kind, State};
 use crate::{gguf, onnx, precision, safetensors, sums, torch};
@@ -57,12 +58,18 @@ fn check_digest<R: Read + Seek>(source: &mut Source<'_, R>, contents: &mut Conte
         return Ok(());
     }
     let bytes = source.read_at(data, length)?;
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if bytes.len() as u64 == length && digest != declared {
+    if bytes.len() as u64 == length && !is_hex_of(&declared, &Sha256::digest(&bytes)) {
         let detail = "Changed after it was saved: its data do not have the SHA-256 that its header tells.";
         contents.report(DamageCode::HashMismatch, detail);
     }
     Ok(())
+}
+
+/// Whether these digits are those bytes.
+fn is_hex_of(digits: &str, bytes: &[u8]) -> bool {
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    let parsed = pairs.map(|pair| pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()));
+    parsed.eq(bytes.iter().map(|byte| Some(*byte)))
 }
 
 /// What a file of this name and content is.
@@ -199,8 +206,7 @@ fn opens(contents: &Contents, format: Format, content: Option<Format>, verdict: 
     match format {
         Format::Safetensors => {
             let library = [DamageCode::DuplicateKey, DamageCode::LeadingSpace, DamageCode::HashMismatch];
-            let types =
-                contents.table.iter().flat_map(|table| table.rows()).all(|row| precision::comfyui_knows(row.dtype));
+            let types = contents.table.iter().flat_map(Table::rows).all(|row| precision::comfyui_knows(row.dtype));
             let comfyui =
                 contents.damage.iter().all(|damage| damage.code.is_odd() || damage.code == DamageCode::HashMismatch);
             (only(&library), Some(comfyui && types && verdict.is_loadable))

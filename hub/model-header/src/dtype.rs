@@ -133,7 +133,7 @@ impl Dtype {
     /// Bytes that so many numbers take; `None` where there is no such number of bytes.
     pub(crate) fn bytes(self, elements: u64) -> Option<u64> {
         let (numbers, bytes) = self.row()?.block;
-        if elements % numbers != 0 {
+        if !elements.is_multiple_of(numbers) {
             return None;
         }
         (elements / numbers).checked_mul(bytes)
@@ -142,7 +142,7 @@ impl Dtype {
     /// Numbers that so many bytes hold.
     pub(crate) fn elements(self, bytes: u64) -> Option<u64> {
         let (numbers, block) = self.row()?.block;
-        if bytes % block != 0 {
+        if !bytes.is_multiple_of(block) {
             return None;
         }
         (bytes / block).checked_mul(numbers)

@@ -137,7 +137,7 @@ impl Reading {
         }
         for _ in 0..n_values {
             let (key, value) = values::read(stream)?;
-            self.keep(&key, value);
+            self.keep(&key, &value);
         }
         for _ in 0..n_tensors {
             self.tensor(stream)?;
@@ -149,7 +149,7 @@ impl Reading {
         Ok(())
     }
 
-    fn keep(&mut self, key: &str, value: Kept) {
+    fn keep(&mut self, key: &str, value: &Kept) {
         match (key, &value.value) {
             ("general.architecture", Value::Text(text)) => self.gguf.architecture.clone_from(text),
             ("general.type", Value::Text(text)) => self.gguf.kind.clone_from(text),
@@ -169,9 +169,7 @@ impl Reading {
             }
             return;
         }
-        if let Some(text) = value.shown() {
-            self.contents.metadata.add(key, &text);
-        }
+        self.contents.metadata.add(key, &value.shown());
     }
 
     fn tensor<R: Read + Seek>(&mut self, stream: &mut Stream<'_, R>) -> Result<(), Stop> {

@@ -193,7 +193,7 @@ impl<R: Read + Seek> Reading<'_, R> {
             let field = self.field(end)?;
             match (level, field) {
                 (0, Field::Bytes(1, length)) if length <= MAX_NAME => named.0 = self.text(length)?,
-                (0, Field::Bytes(2, length)) | (1, Field::Bytes(1, length)) | (2, Field::Bytes(2, length)) => {
+                (0 | 2, Field::Bytes(2, length)) | (1, Field::Bytes(1, length)) => {
                     let end = self.end(length, end)?;
                     self.value_info(end, named, level + 1)?;
                 }

@@ -3,9 +3,11 @@
 //! precisely where it is wrong, because the library refuses a file for one wrong tensor of thousands.
 
 mod broken;
+mod building;
 mod json;
 mod layout;
 mod plain;
+mod values;
 
 use std::io::{self, Read, Seek};
 
@@ -15,7 +17,7 @@ use crate::source::Source;
 use crate::vocabulary::{DamageCode, Format};
 
 pub(crate) use broken::{MAX_DEPTH, depth, shown, too_deep};
-pub(crate) use json::text_of;
+pub(crate) use values::text_of;
 
 /// The longest header; the format's own library has the same limit.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;

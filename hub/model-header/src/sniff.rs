@@ -132,18 +132,19 @@ fn is_zero(start: &[u8], size: u64) -> bool {
 /// A length that the file has room for, and behind it the beginning of an object.
 fn looks_like_safetensors(start: &[u8], size: u64) -> bool {
     let Some(length) = start.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes)) else { return false };
-    length <= size.saturating_sub(8)
-        && length > 1
-        && start.get(8..10).is_some_and(|next| next == b"{\"" || next == b"{}")
+    let object = start.get(8..).unwrap_or_default().trim_ascii_start().strip_prefix(b"{");
+    let is_object = object.is_some_and(|rest| matches!(rest.trim_ascii_start(), [b'"' | b'}', ..]));
+    length <= size.saturating_sub(8) && length > 1 && is_object
 }
 
-/// Protocol 2 and later say so; before, a pickle begins as what it holds does.
+/// Protocol 2 and later say so; before, a pickle is text that begins as what it holds does.
 fn is_pickle(start: &[u8]) -> bool {
+    let is_text = start.iter().take(8).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+    let n_lines = start.iter().take(64).filter(|byte| **byte == b'\n').count();
     matches!(start, [0x80, 2..=5, ..])
-        || matches!(start, [b'(' | b'}' | b']', b'd' | b'l' | b'q' | b'p' | b'(', ..])
-        || start.starts_with(b"c__builtin__\n")
-        || start.starts_with(b"ccollections\n")
-        || (start.starts_with(b"c") && start.iter().take(64).filter(|byte| **byte == b'\n').count() >= 2)
+        || matches!(start, [b'}' | b']' | b')', b'q', ..])
+        || (is_text && matches!(start, [b'(', b'd' | b'l' | b't', ..]))
+        || (is_text && start.first() == Some(&b'c') && n_lines >= 2)
 }
 
 /// Files that PyTorch wrote before 0.2 hold these members.

@@ -145,7 +145,7 @@ impl<R: Read + Seek> Stream<'_, R> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
 mod tests {
     use super::*;
 

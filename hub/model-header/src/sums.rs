@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use crate::description::TensorSum;
 use crate::dtype::Dtype;
 use crate::table::Table;
+use crate::tally::split_last;
 
 /// Sums that are told, and bytes of what their names have in common.
 const MAX_SUMS: usize = 200;
@@ -14,13 +15,22 @@ const MAX_PREFIX: usize = 200;
 /// Parts of a name that are told.
 const MAX_PARTS: usize = 3;
 
+/// Where tensors stand and of which type they are; how many there are and their bytes.
+type Place<'t> = (&'t [u8], Dtype);
+type Sum = (u64, u64);
+type Sums<'t> = HashMap<Place<'t>, Sum>;
+
 /// The largest sums, and how many are left out.
 pub(crate) fn of(table: &Table) -> (Vec<TensorSum>, u64) {
-    let mut sums: HashMap<(&[u8], Dtype), (u64, u64)> = HashMap::new();
+    let mut sums: Sums<'_> = HashMap::new();
     // Tensors of one place mostly stand together: they are added up before they are looked up.
-    let mut run: Option<((&[u8], Dtype), (u64, u64))> = None;
+    let mut run: Option<(Place<'_>, Sum)> = None;
     for (name, row) in table.iter() {
-        let key = (place(name), row.dtype);
+        let place = match &run {
+            Some(((last, _), _)) if is_same(last, name) => last,
+            _ => place(name),
+        };
+        let key = (place, row.dtype);
         match &mut run {
             Some((last, (n, bytes))) if *last == key => {
                 *n += 1;
@@ -48,25 +58,35 @@ pub(crate) fn of(table: &Table) -> (Vec<TensorSum>, u64) {
     (told.collect(), n_left_out)
 }
 
-fn add<'t>(sums: &mut HashMap<(&'t [u8], Dtype), (u64, u64)>, key: (&'t [u8], Dtype), (n, bytes): (u64, u64)) {
+fn add<'t>(sums: &mut Sums<'t>, key: Place<'t>, (n, bytes): Sum) {
     let sum = sums.entry(key).or_default();
     sum.0 += n;
     sum.1 = sum.1.saturating_add(bytes);
 }
 
-/// The first parts of a name, up to a number, without the last part.
+/// Whether a name stands in this place, told by the number behind it.
+fn is_same(place: &[u8], name: &[u8]) -> bool {
+    let behind = name.strip_prefix(place).unwrap_or_default();
+    !place.is_empty() && matches!(behind, [b'.' | b'_', b'0'..=b'9', rest @ ..] if rest.contains(&b'.'))
+}
+
+/// The first parts of a name, up to a number, without the last part. Adapters have `_` where others have
+/// dots.
 fn place(name: &[u8]) -> &[u8] {
-    let mut end = 0;
-    let mut from = 0;
-    for at in memchr::memchr_iter(b'.', name).take(MAX_PARTS) {
-        let part = name.get(from..at).unwrap_or_default();
-        if part.first().is_some_and(u8::is_ascii_digit) {
-            break;
+    let (stem, _) = split_last(name);
+    let mut n_parts = 0;
+    let mut before = b'.';
+    for (at, byte) in stem.iter().enumerate() {
+        if byte.is_ascii_digit() && (before == b'.' || before == b'_') {
+            return stem.get(..at.saturating_sub(1)).unwrap_or_default();
         }
-        end = at;
-        from = at + 1;
+        n_parts += usize::from(*byte == b'.');
+        if n_parts == MAX_PARTS {
+            return stem.get(..at).unwrap_or_default();
+        }
+        before = *byte;
     }
-    name.get(..end).unwrap_or_default()
+    stem
 }
 
 #[cfg(test)]
@@ -81,6 +101,8 @@ mod tests {
         );
         assert_eq!(place(b"double_blocks.0.x"), b"double_blocks");
         assert_eq!(place(b"a.b.c.d.e"), b"a.b.c");
+        assert_eq!(place(b"lora_unet_down_blocks_0_attn2_to_k.alpha"), b"lora_unet_down_blocks");
+        assert_eq!(place(b"conv1.x2.weight"), b"conv1.x2");
         assert_eq!(place(b"1.weight"), b"");
         assert_eq!(place(b"weight"), b"");
     }

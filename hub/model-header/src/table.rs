@@ -52,7 +52,7 @@ pub(crate) struct Table {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     others: Vec<String>,
-    /// What names begin with, up to their first dot: each once, as places in `names`.
+    /// What names begin with, as [`top`] has it: each once, as places in `names`.
     tops: Vec<(u32, u32)>,
     /// There are more of them than are kept.
     has_more_tops: bool,
@@ -135,7 +135,10 @@ impl Table {
     }
 
     fn add_top(&mut self, start: u32, name: &[u8]) {
-        let top = memchr::memchr(b'.', name).and_then(|at| name.get(..=at)).unwrap_or_default();
+        if self.has_more_tops {
+            return;
+        }
+        let top = top(name).unwrap_or_default();
         let is = |place: &(u32, u32)| slice(&self.names, *place) == top;
         // Names of one beginning mostly stand together.
         if self.tops.last().is_some_and(is) || self.tops.iter().any(is) {
@@ -148,7 +151,7 @@ impl Table {
         }
     }
 
-    /// Whether some name may begin with this, which ends with its first dot.
+    /// Whether some name may begin with this, which is a [`top`].
     fn may_begin(&self, top: &[u8]) -> bool {
         self.has_more_tops || self.tops.iter().any(|place| slice(&self.names, *place) == top)
     }
@@ -156,8 +159,7 @@ impl Table {
     /// Some name begins so.
     pub(crate) fn begins(&self, start: &str) -> bool {
         let start = start.as_bytes();
-        let top = memchr::memchr(b'.', start).and_then(|at| start.get(..=at));
-        if let Some(top) = top {
+        if let Some(top) = top(start) {
             if !self.may_begin(top) {
                 return false;
             }
@@ -197,6 +199,11 @@ impl Table {
         let at = *self.index.find(hash, |&at| name_at(&self.names, &self.rows, at) == name)?;
         self.rows.get(at as usize)
     }
+}
+
+/// What a name begins with, up to its first dot or underscore.
+fn top(name: &[u8]) -> Option<&[u8]> {
+    memchr::memchr2(b'.', b'_', name).and_then(|at| name.get(..=at))
 }
 
 fn slice(names: &[u8], (start, length): (u32, u32)) -> &[u8] {

@@ -38,6 +38,7 @@ pub(crate) struct Tally {
 /// Which scales stand beside the weights (`convert_old_quants` and `detect_layer_quantization` in
 /// ComfyUI's `utils.py`).
 #[derive(Debug, Default, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a mark that is there or not")]
 pub(crate) struct Scales {
     /// A float scale for a tensor or a row.
     pub(crate) float: bool,
@@ -106,9 +107,8 @@ pub(crate) fn split_last(name: &[u8]) -> (&[u8], &[u8]) {
 fn parameters(table: &Table, name: &[u8], stem: &[u8], last: &[u8], row: &Row) -> u64 {
     match last {
         b"scaled_fp8" | b"scale_weight" | b"scale_input" | b"input_scale" | b"weight_scale" | b"weight_scale_2"
-        | b"comfy_quant" => return 0,
+        | b"comfy_quant" | b"absmax" | b"quant_map" | b"nested_absmax" | b"nested_quant_map" => return 0,
         b"alpha" if row.elements == 1 => return 0,
-        b"absmax" | b"quant_map" | b"nested_absmax" | b"nested_quant_map" => return 0,
         _ => {}
     }
     if name.starts_with(b"model_ema.") {
@@ -132,10 +132,11 @@ fn parameters(table: &Table, name: &[u8], stem: &[u8], last: &[u8], row: &Row) -
     }
 }
 
-/// Ends of names that only adapters have: kohya, PEFT, diffusers, LyCORIS.
+/// Ends of names that only adapters have: kohya, PEFT, diffusers, `LyCORIS`.
 fn is_lora(stem: &[u8], last: &[u8]) -> bool {
     match last {
-        b"dora_scale" | b"diff" | b"diff_b" | b"set_weight" | b"w_norm" | b"b_norm" => true,
+        b"dora_scale" | b"diff" | b"diff_b" | b"set_weight" | b"w_norm" | b"b_norm" | b"lora_A" | b"lora_B"
+        | b"lora_down" | b"lora_up" => true,
         b"weight" => {
             let (_, part) = split_last(stem);
             matches!(part, b"lora_down" | b"lora_up" | b"lora_A" | b"lora_B" | b"lora_mid" | b"lora_magnitude_vector")
@@ -143,7 +144,6 @@ fn is_lora(stem: &[u8], last: &[u8]) -> bool {
                 || stem.ends_with(b".lora_A.default")
                 || stem.ends_with(b".lora_B.default")
         }
-        b"lora_A" | b"lora_B" | b"lora_down" | b"lora_up" => true,
         _ => last.starts_with(b"hada_w") || last.starts_with(b"lokr_") || last.starts_with(b"oft_"),
     }
 }

@@ -38,7 +38,8 @@ fn finish(contents: &mut Contents, outcome: Outcome) {
         contents.report(DamageCode::DangerousPickle, detail);
     }
     if let Some(detail) = outcome.fault {
-        contents.report(DamageCode::PickleError, detail);
+        let code = if outcome.needs_more { DamageCode::TruncatedData } else { DamageCode::PickleError };
+        contents.report(code, detail);
         return;
     }
     let mut told = values::tell(&outcome.machine, outcome.result);

@@ -1,6 +1,12 @@
 //! What is told of files with the headers of real models is what is true of them. The files are sparse: their
 //! headers are those of real models, their data are holes. All differences are told at once.
-#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic, reason = "a test may unwrap, print and fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may unwrap, print and fail"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -7,7 +7,7 @@ use crate::tally::Tally;
 use crate::vocabulary::Kind;
 
 /// IP-Adapters, told before LoRAs because those for faces hold some
-/// (`IPAdapterModelLoader` of ComfyUI_IPAdapter_plus; xlabs' and InstantX's for Flux and SD3).
+/// (`IPAdapterModelLoader` of `ComfyUI_IPAdapter_plus`; xlabs' and InstantX's for Flux and SD3).
 pub(super) fn ip_adapter(table: &Table, _: &Tally) -> Option<Verdict> {
     let view = View::new(table, "");
     let plain = ["ip_adapter.1.to_k_ip.weight", "ip_adapter.0.to_k_ip.weight", "ip_adapter.3.to_k_ip.weight"];

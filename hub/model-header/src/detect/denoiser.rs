@@ -52,7 +52,7 @@ const RULES: [Rule; 47] = [
     // MD: MiniMax H3.
     row(Base::MinimaxH3, &["video_patch_proj.weight", "audio_patch_proj.weight"]),
     // MD: Lightricks ltxv, with ltxav inside.
-    rule(Base::Ltxv, &["adaln_single.emb.timestep_embedder.linear_1.bias", "patchify_proj.bias"], ltxv),
+    rule(Base::Ltxv, &["adaln_single.emb.timestep_embedder.linear_1.bias"], ltxv),
     // MD: ACE-Step model. Before PixArt: it too has `t_block.1`.
     row(Base::AceStep, &["genre_embedder.weight"]),
     // MD: PixArt.

@@ -65,7 +65,7 @@ pub(super) fn denoiser(view: &View<'_>) -> Option<Verdict> {
     unet_of_diffusers(view, found(Base::Sd15))
 }
 
-/// `unet_config_from_diffusers_unet` in ComfyUI's model_detection.py.
+/// `unet_config_from_diffusers_unet` in ComfyUI's `model_detection.py`.
 fn unet_of_diffusers(view: &View<'_>, mut found: Verdict) -> Option<Verdict> {
     let is_unet = ["down_blocks.0.resnets.0.conv1.weight", "conv_in.weight", "time_embedding.linear_1.weight"];
     if !view.all(&is_unet) || view.begins("controlnet_") {

@@ -36,16 +36,8 @@ pub(super) fn lora(table: &Table, tally: &Tally) -> Option<Verdict> {
     let modules = Modules::of(table);
     let mut verdict = RULES.iter().find_map(|rule| rule(&modules)).unwrap_or_else(|| found(None));
     verdict.rank = modules.rank();
-    let algorithm = modules.algorithm;
-    let names = [
-        (algorithm.dora, "dora"),
-        (algorithm.loha, "loha"),
-        (algorithm.lokr, "lokr"),
-        (algorithm.oft, "oft"),
-        (algorithm.xlabs, "xlabs"),
-    ];
-    if let Some((_, name)) = names.iter().find(|(is, _)| *is) {
-        verdict.variant = Some((*name).to_owned());
+    if let Some(algorithm) = modules.algorithm() {
+        verdict.variant = Some(algorithm.to_owned());
     }
     // Flux's own adapters for edges and depth widen the first layer.
     let is_control = View::new(table, "").columns("img_in.lora_A.weight") == 128;
@@ -208,7 +200,15 @@ fn diffusers_blocks(modules: &Modules) -> Option<Verdict> {
         modules.with("transformer_blocks_#_attn_add").blocks.max(modules.with("transformer_blocks_#_ff").blocks);
     let single = modules.iter().filter(|(name, _)| name.starts_with(b"single_transformer_blocks_#_"));
     let single = single.map(|(_, module)| module.blocks).max().unwrap_or(0);
-    let width = modules.input_of(&["attn_to_q", "attn_add_q_proj", "attn_to_k", "attn_to_out_#", "proj_mlp"]);
+    let width = modules.input_of(&[
+        "attn_to_q",
+        "attn_add_q_proj",
+        "attn_to_k",
+        "attn_to_out_#",
+        "attn_add_k_proj",
+        "attn_add_v_proj",
+        "proj_mlp",
+    ]);
     if has_single {
         let is_hunyuan = modules.any("token_refiner") || single > 38;
         return Some(match width {

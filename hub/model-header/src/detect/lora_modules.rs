@@ -26,6 +26,9 @@ const FRONTS: [&[u8]; 12] = [
     b"module_",
 ];
 
+/// Ways to change a module, the more telling first.
+const ALGORITHMS: [&str; 5] = ["dora", "loha", "lokr", "oft", "xlabs"];
+
 /// What is known of modules of one name.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Module {
@@ -39,22 +42,30 @@ pub(super) struct Module {
     pub(super) depth: u64,
 }
 
-/// The algorithm by which an adapter changes its modules.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Algorithm {
-    pub(super) dora: bool,
-    pub(super) loha: bool,
-    pub(super) lokr: bool,
-    pub(super) oft: bool,
-    pub(super) xlabs: bool,
-}
-
 /// All modules of an adapter.
 #[derive(Debug, Default)]
 pub(super) struct Modules {
-    modules: HashMap<Vec<u8>, Module>,
-    pub(super) algorithm: Algorithm,
+    by_name: HashMap<Vec<u8>, Module>,
+    /// How it changes them, where that is not the plain way; the first in the order of [`ALGORITHMS`].
+    algorithm: Option<usize>,
     ranks: HashMap<u64, u64>,
+}
+
+/// The last module's name in one spelling: its other side mostly stands next.
+#[derive(Default)]
+struct Spelling<'t> {
+    stem: &'t [u8],
+    name: Vec<u8>,
+    numbers: (u64, u64),
+}
+
+impl<'t> Spelling<'t> {
+    fn spell(&mut self, stem: &'t [u8]) {
+        if stem != self.stem || self.name.is_empty() {
+            self.stem = stem;
+            self.numbers = spelled(stem, &mut self.name);
+        }
+    }
 }
 
 /// Which side of a module a tensor is.
@@ -73,14 +84,14 @@ enum Side {
 impl Modules {
     pub(super) fn of(table: &Table) -> Self {
         let mut modules = Self::default();
-        let mut name_buffer = Vec::new();
+        let mut spelling = Spelling::default();
         for (name, row) in table.iter() {
-            modules.add(table, name, row, &mut name_buffer);
+            modules.add(table, name, row, &mut spelling);
         }
         modules
     }
 
-    fn add(&mut self, table: &Table, name: &[u8], row: &Row, buffer: &mut Vec<u8>) {
+    fn add<'t>(&mut self, table: &'t Table, name: &'t [u8], row: &Row, spelling: &mut Spelling<'t>) {
         let Some((stem, side)) = self.side(name) else { return };
         let dims = table.dims(row);
         let (first, second) = (dims.first().copied().unwrap_or(0), dims.get(1).copied().unwrap_or(0));
@@ -94,13 +105,14 @@ impl Modules {
             Side::Factor => kronecker(table, stem),
             Side::Other => (0, 0),
         };
-        let (blocks, depth) = spelled(stem, buffer);
-        if self.modules.len() >= MAX_MODULES && !self.modules.contains_key(buffer.as_slice()) {
+        spelling.spell(stem);
+        let (buffer, (blocks, depth)) = (&spelling.name, spelling.numbers);
+        if self.by_name.len() >= MAX_MODULES && !self.by_name.contains_key(buffer.as_slice()) {
             return;
         }
-        let module = match self.modules.get_mut(buffer.as_slice()) {
+        let module = match self.by_name.get_mut(buffer.as_slice()) {
             Some(module) => module,
-            None => self.modules.entry(buffer.clone()).or_default(),
+            None => self.by_name.entry(buffer.clone()).or_default(),
         };
         module.input = module.input.max(input);
         module.output = module.output.max(output);
@@ -119,24 +131,24 @@ impl Modules {
             b"lora_up" | b"lora_B" => Side::Out,
             b"down" | b"up" => return self.diffusers_side(stem, last == b"down"),
             b"hada_w1_a" => {
-                self.algorithm.loha = true;
+                self.uses("loha");
                 Side::Out
             }
             b"hada_w1_b" => {
-                self.algorithm.loha = true;
+                self.uses("loha");
                 Side::In
             }
             b"lokr_w1" | b"lokr_w1_a" => {
-                self.algorithm.lokr = true;
+                self.uses("lokr");
                 Side::Factor
             }
             b"diff" => Side::Whole,
             b"dora_scale" | b"lora_magnitude_vector" => {
-                self.algorithm.dora = true;
+                self.uses("dora");
                 Side::Other
             }
             _ if last.starts_with(b"oft_") => {
-                self.algorithm.oft = true;
+                self.uses("oft");
                 Side::Other
             }
             _ => return None,
@@ -147,11 +159,23 @@ impl Modules {
     /// `….processor.to_q_lora.down`, `….to_q.lora.down`, `….processor.qkv_lora1.down`.
     fn diffusers_side<'n>(&mut self, stem: &'n [u8], is_down: bool) -> Option<(&'n [u8], Side)> {
         let side = if is_down { Side::In } else { Side::Out };
-        self.algorithm.xlabs |= stem.ends_with(b"_lora1") || stem.ends_with(b"_lora2");
+        if stem.ends_with(b"_lora1") || stem.ends_with(b"_lora2") {
+            self.uses("xlabs");
+        }
         let module = [&b".lora"[..], b"_lora", b"_lora1", b"_lora2", b".lora_linear_layer"]
             .iter()
             .find_map(|end| stem.strip_suffix(*end))?;
         Some((module, side))
+    }
+
+    fn uses(&mut self, algorithm: &str) {
+        let at = ALGORITHMS.iter().position(|known| *known == algorithm);
+        self.algorithm = [self.algorithm, at].into_iter().flatten().min();
+    }
+
+    /// How the modules are changed, where that is not the plain way.
+    pub(super) fn algorithm(&self) -> Option<&'static str> {
+        ALGORITHMS.get(self.algorithm?).copied()
     }
 
     /// The rank that most modules have; of two as frequent the greater.
@@ -160,24 +184,24 @@ impl Modules {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &Module)> {
-        self.modules.iter().map(|(name, module)| (name.as_slice(), module))
+        self.by_name.iter().map(|(name, module)| (name.as_slice(), module))
     }
 
     /// Some module's name holds this.
     pub(super) fn any(&self, part: &str) -> bool {
         let finder = memchr::memmem::Finder::new(part);
-        self.modules.keys().any(|name| finder.find(name).is_some())
+        self.by_name.keys().any(|name| finder.find(name).is_some())
     }
 
     /// Some module's name begins so.
     pub(super) fn begins(&self, start: &str) -> bool {
-        self.modules.keys().any(|name| name.starts_with(start.as_bytes()))
+        self.by_name.keys().any(|name| name.starts_with(start.as_bytes()))
     }
 
     /// Modules whose names hold this, as one.
     pub(super) fn with(&self, part: &str) -> Module {
         let finder = memchr::memmem::Finder::new(part);
-        let found = self.modules.iter().filter(|(name, _)| finder.find(name).is_some());
+        let found = self.by_name.iter().filter(|(name, _)| finder.find(name).is_some());
         found.fold(Module::default(), |sum, (_, module)| Module {
             input: sum.input.max(module.input),
             output: sum.output.max(module.output),

@@ -10,7 +10,7 @@ use crate::vocabulary::Kind;
 /// Most vectors that a textual inversion has; a prompt holds 75.
 const MAX_VECTORS: u64 = 150;
 
-/// Textual inversions: `load_embed` in ComfyUI's sd1_clip.py, which takes web UI's, diffusers' and its own.
+/// Textual inversions: `load_embed` in ComfyUI's `sd1_clip.py`, which takes web UI's, diffusers' and its own.
 pub(super) fn embedding(table: &Table, _: &Tally) -> Option<Verdict> {
     let view = View::new(table, "");
     let clip_l = view.shape("clip_l");

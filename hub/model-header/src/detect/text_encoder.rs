@@ -38,11 +38,10 @@ pub(super) fn text_encoder(table: &Table, _: &Tally) -> Option<Verdict> {
 /// CLIP with both halves is taken for its text; one with pictures only for those.
 pub(super) fn clip_vision_or_text(table: &Table, tally: &Tally) -> Option<Verdict> {
     let view = View::new(table, "");
-    if view.any(&[
-        "text_model.embeddings.token_embedding.weight",
-        "token_embedding.weight",
-        "model.embed_tokens.weight",
-    ]) {
+    // SigLIP's text is never what a file with both is for.
+    let is_siglip = view.columns("vision_model.embeddings.position_embedding.weight") == 1_152;
+    let words = ["text_model.embeddings.token_embedding.weight", "token_embedding.weight", "model.embed_tokens.weight"];
+    if view.any(&words) && !is_siglip {
         return None;
     }
     ["", "image_encoder.", "clip_vision.", "conditioner.embedders.0.open_clip.model."].iter().find_map(|prefix| {
@@ -116,7 +115,8 @@ fn t5(view: &View<'_>) -> Option<Base> {
         (4_096, true) => Some(Base::Umt5Xxl),
         (768, true) => Some(Base::Umt5Base),
         // The first T5-XXL has heads of twice the width, and no gate.
-        (4_096, false) | (1_024, false) if width == 4_096 || rows > 4_096 => Some(Base::T5Xxl),
+        (4_096, false) => Some(Base::T5Xxl),
+        (1_024, false) if rows > 4_096 => Some(Base::T5Xxl),
         (2_048, false) => Some(Base::T5Xl),
         (768, false) => Some(Base::T5Base),
         _ => None,

@@ -35,13 +35,13 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// The value for people; `None` for long lists.
-    pub(super) fn shown(&self) -> Option<String> {
+    /// The value for people.
+    pub(super) fn shown(&self) -> String {
         match &self.value {
-            Value::Text(text) | Value::Other(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Numbers(numbers) => Some(format!("{numbers:?}")),
-            Value::List(n) => Some(format!("[{n} values]")),
+            Value::Text(text) | Value::Other(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Numbers(numbers) => format!("{numbers:?}"),
+            Value::List(n) => format!("[{n} values]"),
         }
     }
 }
@@ -131,7 +131,7 @@ fn list<R: Read + Seek>(stream: &mut Stream<'_, R>, depth: u8) -> Result<Value, 
     let kind = stream.u32()?.ok_or(Stop::End)?;
     let n = stream.u64()?.ok_or(Stop::End)?;
     let least = width(kind).unwrap_or(8);
-    let needed = n.checked_mul(least).unwrap_or(u64::MAX);
+    let needed = n.saturating_mul(least);
     if needed > stream.left().saturating_add(stream.position()) {
         return Err(Stop::Impossible(format!("A list in it is said to have {n} values.")));
     }

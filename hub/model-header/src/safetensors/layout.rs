@@ -1,7 +1,7 @@
 //! Whether the data fill the file: one tensor behind the other, from the first byte behind the header
 //! to the last of the file.
 
-use super::json::Entry;
+use super::building::Entry;
 use crate::description::{Damage, part_words, size_words};
 use crate::vocabulary::DamageCode;
 

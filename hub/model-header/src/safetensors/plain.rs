@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::json::Building;
+use super::building::Building;
 use crate::dtype::Dtype;
 
 /// Reads a header into an empty building; `None` where it is not of this form.

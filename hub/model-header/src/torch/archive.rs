@@ -94,7 +94,7 @@ fn look(directory: &[u8], directory_start: u64, contents: &mut Contents) -> (Opt
         if member.offset.saturating_add(member.packed) > directory_start && contents.damage.is_empty() {
             contents.report(DamageCode::ArchiveError, "Its directory names data that are not there.");
         }
-        let depth = member.name.iter().filter(|byte| **byte == b'/').count();
+        let depth = memchr::memchr_iter(b'/', &member.name).count();
         is_program |= depth >= 1 && memchr::memmem::find(&member.name, b"/code/").is_some();
         if member.name.ends_with(b"data.pkl") && depth <= 1 && pickle.is_none() {
             pickle = Some(member);
