@@ -9,7 +9,7 @@ use crate::storage::{StorageError, facts, roots};
 
 /// Whether an index changed since the models were brought in line with it.
 pub fn is_stale(connection: &Connection) -> Result<bool, StorageError> {
-    Ok(facts::get(connection, facts::MODELS_AT)?.as_deref() != Some(stamp(connection)?.as_str()))
+    Ok(facts::get(connection, facts::MODELS_AT)?.unwrap_or_default() != stamp(connection)?)
 }
 
 /// The shown indexes with their generations.

@@ -38,7 +38,7 @@ pub enum ModelWhere {
     Both,
     /// Evicted from Local, and not back.
     Evicted,
-    /// On one root only.
+    /// Its content is known, and there is one copy only.
     One,
 }
 
@@ -201,7 +201,7 @@ impl ModelFilter {
             Some(ModelWhere::Lake) => statement.text("WHERE m.n_lake > 0"),
             Some(ModelWhere::Both) => statement.text("WHERE m.n_local > 0 AND m.n_lake > 0"),
             Some(ModelWhere::Evicted) => statement.text("WHERE m.is_evicted = 1 AND m.n_local = 0"),
-            Some(ModelWhere::One) => statement.text("WHERE m.n_local + m.n_lake = 1"),
+            Some(ModelWhere::One) => statement.text("WHERE m.n_local + m.n_lake = 1 AND m.blake3 IS NOT NULL"),
         };
         for (column, wanted) in
             [("kind", &self.kind), ("base", &self.base), ("precision", &self.precision), ("format", &self.format)]

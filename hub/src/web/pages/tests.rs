@@ -16,12 +16,15 @@ use crate::web::address::encode;
 use crate::web::live::Topic;
 use crate::web::test_hub::{Answered, PORT, TestHub};
 
-const PAGES: [&str; 28] = [
+const PAGES: [&str; 31] = [
     "/",
     "/library",
     "/library?root=lake&view=cards&folder=loras",
     "/library?root=lake&open=loras/x.safetensors",
     "/library?q=nothing-has-this-name",
+    "/models",
+    "/models?view=rows&state=damaged",
+    "/models?q=nothing-has-this-name",
     "/diff",
     "/diff?status=same&q=x",
     "/duplicates",

@@ -33,7 +33,7 @@ pub fn facets(connection: &Connection, filter: &ModelFilter) -> Result<Facets, S
     let mut statement = Statement::new(
         "SELECT m.kind, m.base, m.precision, m.format, m.state, m.state = 'unread' AND m.tried = 0 AS waits,
                 m.n_local > 0 AS local, m.n_lake > 0 AS lake, m.is_evicted AND m.n_local = 0 AS evicted, count(*) AS n,
-                m.n_local + m.n_lake = 1 AS one
+                m.n_local + m.n_lake = 1 AND m.blake3 IS NOT NULL AS one
          FROM models m",
     );
     filter.add_conditions(&mut statement);

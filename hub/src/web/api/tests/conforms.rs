@@ -109,7 +109,7 @@ async fn what_can_be_looked_at_is_as_described() {
     let (hub, mut addresses) = full_hub().await;
     let description = Description::read();
     // Their ids are those of one table.
-    for list in ["/api/scans", "/api/hashes", "/api/duplicates/scans"] {
+    for list in ["/api/scans", "/api/hashes", "/api/duplicates/scans", "/api/models", "/api/models/reads"] {
         let id = &hub.get(list).await["items"][0]["id"];
         addresses.insert(format!("{list}/{{id}}"), format!("{list}/{id}"));
     }

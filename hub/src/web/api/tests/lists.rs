@@ -64,6 +64,8 @@ pub(super) async fn full_hub() -> (TestHub, BTreeMap<String, String>) {
         until_ended(&hub, "/api/hashes", &started).await;
     }
     for _ in 0..2 {
+        let started = post(&hub, "/api/models/reads", json!({})).await;
+        until_ended(&hub, "/api/models/reads", &started).await;
         let started = post(&hub, "/api/duplicates/scans", json!({ "roots": ["local", "lake"] })).await;
         until_ended(&hub, "/api/duplicates/scans", &started).await;
     }

@@ -8,10 +8,11 @@ use crate::domain::root::Root;
 use crate::web::test_hub::{PORT, TestHub};
 
 /// List pages with everything that their address can say.
-const LISTS: [&str; 10] = [
+const LISTS: [&str; 11] = [
     "/library?root=lake&folder=loras&q=x&kind=model&sort=size&order=desc&view=cards&open=loras/x.safetensors&s=1",
     "/library?root=local&q=vae&kind=model&sort=modified&s=1",
     "/library?root=lake&folder=loras&q=no-such-name&sort=size",
+    "/models?q=x&kind=none&where=lake&folder=loras&sort=size&order=desc&view=rows",
     "/diff?status=lake_only&folder=loras&q=x&s=1",
     "/diff?status=same&q=no-such-name",
     "/duplicates?view=both&keep=newest&action=hardlink&s=1",
