@@ -19,8 +19,8 @@ use crate::state_dir::StateDir;
 use crate::status::Board;
 use crate::timing::Timing;
 
-/// Jobs held besides those worked on: enough that the next one is there when one ends.
-const WAITING_SLOTS: usize = 16;
+/// Jobs held besides those worked on: enough that the next ones are there when small ones end one after another.
+const WAITING_SLOTS: usize = 48;
 
 /// How long tasks may take to end.
 const END_WITHIN: Duration = Duration::from_secs(3);

@@ -68,6 +68,10 @@ pub enum Command {
         /// Where the agent keeps its state, if not in `state` beside this program.
         #[arg(long, value_name = "DIR", env = "COMFY_AGENT_STATE_DIR")]
         state_dir: Option<PathBuf>,
+        /// Tells of the agent only that was started with this word in `COMFY_AGENT_INSTANCE`: whoever starts one wants
+        /// to hear of that one.
+        #[arg(long, value_name = "WORD", hide = true)]
+        instance: Option<String>,
         /// As JSON.
         #[arg(long)]
         json: bool,

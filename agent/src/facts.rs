@@ -8,10 +8,12 @@ mod gpu;
 mod system;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
-use shared_protocol::facts::{Facts, RootFacts};
+use shared_protocol::facts::{DiskLack, Facts, RootFacts};
 
 pub use watch::{Pace, differ_enough, keep};
 
@@ -66,8 +68,23 @@ fn of_root(root: &Path) -> anyhow::Result<RootFacts> {
         exists: path.is_dir(),
         free_bytes: space.map(|s| s.free_bytes),
         total_bytes: space.map(|s| s.total_bytes),
+        lacks: if path.is_dir() { lacks(&path) } else { Vec::new() },
         path: path.display().to_string(),
     })
+}
+
+/// What a folder's disk does not offer: tried out once, because that writes to it. Leave to write may be given later.
+fn lacks(folder: &Path) -> Vec<DiskLack> {
+    static TRIED: Mutex<BTreeMap<PathBuf, Vec<DiskLack>>> = Mutex::new(BTreeMap::new());
+    let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+    match tried.get(folder) {
+        Some(known) if !known.contains(&DiskLack::Writing) => known.clone(),
+        _ => {
+            let found = shared_io::disk::lacks(folder);
+            tried.insert(folder.to_owned(), found.clone());
+            found
+        }
+    }
 }
 
 #[cfg(test)]

@@ -29,8 +29,9 @@ use crate::library::Library;
 /// Connections per source.
 const CONNECTIONS: usize = 4;
 
-/// Silence after which git's child is ended.
-const GIT_STALL: Duration = Duration::from_mins(1);
+/// Silence after which git's child is ended. A server counts and packs a large repository before it sends anything,
+/// and not every one says so meanwhile.
+const GIT_STALL: Duration = Duration::from_mins(5);
 
 /// Tries of a git job.
 const GIT_TRIES: u32 = 4;

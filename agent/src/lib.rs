@@ -21,6 +21,8 @@ pub mod journal;
 pub mod key;
 pub mod library;
 pub mod log;
+pub mod machine_dir;
+pub mod process;
 pub mod shutdown;
 pub mod start;
 pub mod state_dir;

@@ -32,9 +32,9 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<Exit> {
     match &arguments.command {
         None => work(&arguments.run),
         Some(Command::Supervise(run)) => supervise(run),
-        Some(Command::Status { state_dir, json }) => {
-            let state = StateDir::existing(state_dir.clone().unwrap_or_else(default_state_dir));
-            tell_status(&state, *json, out).context("cannot write to standard output")
+        Some(Command::Status { state_dir, instance, json }) => {
+            let state = StateDir::existing(&state_dir.clone().unwrap_or_else(default_state_dir));
+            tell_status(&state, instance.as_deref(), *json, out).context("cannot write to standard output")
         }
         Some(Command::Git) => jobs::git::child(),
         Some(Command::Facts { roots }) => {
@@ -155,8 +155,8 @@ fn supervise(arguments: &RunArguments) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-fn tell_status(state: &StateDir, is_json: bool, out: &mut dyn Write) -> std::io::Result<Exit> {
-    let (found, status) = status::look(state);
+fn tell_status(state: &StateDir, instance: Option<&str>, is_json: bool, out: &mut dyn Write) -> std::io::Result<Exit> {
+    let (found, status) = status::look(state, instance);
     if is_json {
         let text = serde_json::json!({ "state": found, "status": status });
         writeln!(out, "{text}")?;

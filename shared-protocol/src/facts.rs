@@ -63,6 +63,26 @@ pub struct RootFacts {
     /// Size of the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_bytes: Option<u64>,
+    /// What the disk does not offer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<DiskLack>,
+}
+
+/// What a disk does not offer, though others do. Only the first one keeps the agent from its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskLack {
+    /// The agent's user may not write there, or the disk is mounted for reading only.
+    Writing,
+    /// Locks, or they keep nobody out.
+    Locks,
+    /// Folders can't be synced: after a power cut a new name may be missing.
+    FolderSync,
+    /// A file has one name: what is there already is copied instead of linked.
+    HardLinks,
+    /// Something that a later version tells of.
+    #[serde(other)]
+    Other,
 }
 
 /// `ComfyUI` on a machine.

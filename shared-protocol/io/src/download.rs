@@ -9,6 +9,7 @@ mod answer;
 mod attempt;
 mod attempt_error;
 mod chunk_scheduler;
+mod claim;
 mod grouped;
 mod leftovers;
 mod part;

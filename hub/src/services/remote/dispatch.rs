@@ -13,6 +13,7 @@ use shared_protocol::{Blake3, JobId};
 
 use super::Remote;
 use super::connection::Connection;
+use super::turn::Happened;
 use crate::config::RemoteConfig;
 use crate::domain::remote_job::Event as JobEvent;
 use crate::domain::root::Root;
@@ -47,24 +48,26 @@ impl Remote {
 
     async fn fill(&self, connection: &Arc<Connection>) -> Result<(), ServiceError> {
         let agent = connection.agent();
-        let open = self.inner.database.read(move |c| jobs::open(c, Some(agent))).await?;
-        let held = open.iter().filter(|job| job.life.state.is_with_agent()).count();
-        let mut room = (connection.slots() as usize).saturating_sub(held);
-        let now = now_ms();
-        let queued = open.into_iter().filter(|job| !job.life.state.is_with_agent());
-        for job in queued.filter(|job| job.not_before_ms.is_none_or(|time| time <= now)).take(LOOKED_AT) {
+        let (slots, now) = (connection.slots() as usize, now_ms());
+        let (n_held, queued) = self
+            .inner
+            .database
+            .read(move |c| {
+                let n_held = jobs::held(c, Some(agent))?.len();
+                let queued = if n_held < slots { jobs::next_queued(c, agent, now, LOOKED_AT)? } else { Vec::new() };
+                Ok((n_held, queued))
+            })
+            .await?;
+        let mut room = slots.saturating_sub(n_held);
+        let mut assigned = Vec::new();
+        for job in queued {
             if room == 0 {
                 break;
             }
             match self.prepare(&job).await? {
                 Ready::Yes => {
                     self.inner.waiting.lock().remove(&job.id);
-                    let Some(assigned) = self.apply(job.id, Some(agent), JobEvent::Assign, None).await? else {
-                        continue;
-                    };
-                    for effect in assigned.effects {
-                        self.carry_out(connection, &assigned.job, effect).await;
-                    }
+                    assigned.extend(self.apply(job.id, Some(agent), JobEvent::Assign, None).await?);
                     room -= 1;
                 }
                 Ready::Waits(why) => self.wait_for(job.id, &why),
@@ -78,6 +81,15 @@ impl Remote {
                     };
                     self.apply(job.id, Some(agent), JobEvent::Impossible, Some(outcome)).await?;
                 }
+            }
+        }
+        if !assigned.is_empty() {
+            // An order that was sent must be known after a power cut, too: its number is its agent's proof of it.
+            self.make_durable().await?;
+        }
+        for Happened { job, effects } in assigned {
+            for effect in effects {
+                self.carry_out(connection, &job, effect).await;
             }
         }
         Ok(())

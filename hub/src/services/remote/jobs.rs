@@ -272,6 +272,7 @@ impl Remote {
         }
         let connection = self.inner.connections.lock().get(&job.agent).cloned();
         if let Some(happened) = self.apply(id, None, event, None).await? {
+            self.make_durable().await?;
             for effect in happened.effects {
                 // The agent of a job that was never sent has nothing to stop.
                 if let Some(connection) = connection.as_ref().filter(|_| happened.job.life.attempt > 0) {
