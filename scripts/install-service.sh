@@ -150,11 +150,23 @@ show_logs() {
     done
 }
 
+# offer_links: says which folders of models are links, unless they are used already.
+offer_links() {
+    local entry models=${models_dir:-$comfy_dir/models}
+    if [ -n "$linked" ] && [ "$linked" != 0 ]; then return 0; fi
+    for entry in "$models"/*; do
+        if [ -L "$entry" ] && [ -d "$entry" ]; then
+            say "$entry is a link to another folder: to use it, run the line again with --allow-linked-folders"
+        fi
+    done
+}
+
 await_connection() {
     local began=$SECONDS why="not connected to $hub_url after $patience_s s; the agent goes on trying."
     while [ $((SECONDS - began)) -lt "$patience_s" ]; do
         if is_connected; then
             say "connected to $hub_url. The agent is in $dir and goes on by itself."
+            offer_links
             return 0
         fi
         if has_ended; then why="the agent has ended and is not connected to $hub_url."; break; fi

@@ -52,6 +52,9 @@ pub struct RunArguments {
     /// Lets sources and repositories be at private addresses, if the hub allows it too.
     #[arg(long, env = "COMFY_AGENT_ALLOW_PRIVATE_SOURCES", value_parser = clap::builder::FalseyValueParser::new())]
     pub allow_private_sources: bool,
+    /// Goes through links in the folder of models that lead to folders of the same owner.
+    #[arg(long, env = "COMFY_AGENT_ALLOW_LINKED_FOLDERS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub allow_linked_folders: bool,
     /// Waits a part as long between two tries. For tests: no release has it.
     #[cfg(debug_assertions)]
     #[arg(long, value_name = "N", env = "COMFY_AGENT_HASTE", default_value_t = 1, hide = true)]

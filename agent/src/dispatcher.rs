@@ -11,7 +11,7 @@ pub mod work;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shared_io::FileError;
 use shared_io::report::{self, Reports};
@@ -32,6 +32,12 @@ use crate::timing::Timing;
 
 /// Events that may wait; whoever has one more waits.
 const MAX_EVENTS: usize = 64;
+
+/// While much happens, what comes within this time is written down together.
+const GATHERED: Duration = Duration::from_millis(8);
+
+/// Much happens when something was written down so lately.
+const BUSY: Duration = Duration::from_millis(100);
 
 /// What a `hello` tells of the jobs.
 #[derive(Debug, Default)]
@@ -98,6 +104,7 @@ impl Dispatcher {
             inventory: CancellationToken::new(),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),
+            written_at: None,
             setup,
         };
         tasks.spawn(actor.run(inbox, effects));
@@ -158,6 +165,8 @@ struct Actor<W> {
     inventory: CancellationToken,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    /// When something was written down last.
+    written_at: Option<Instant>,
 }
 
 impl<W: Work> Actor<W> {
@@ -175,6 +184,12 @@ impl<W: Work> Actor<W> {
                 n = inbox.recv_many(&mut events, MAX_EVENTS) => {
                     if n == 0 {
                         return;
+                    }
+                    if self.written_at.is_some_and(|at| at.elapsed() < BUSY) {
+                        tokio::time::sleep(GATHERED).await;
+                        while events.len() < MAX_EVENTS && let Ok(event) = inbox.try_recv() {
+                            events.push(event);
+                        }
                     }
                     self.take_all(&mut events).await;
                 }
@@ -284,7 +299,9 @@ impl<W: Work> Actor<W> {
             return left;
         }
         let journal = self.setup.journal.clone();
-        let Err(error) = on_disk(move || journal.note(&notes)).await else { return left };
+        let noted = on_disk(move || journal.note(&notes)).await;
+        self.written_at = Some(Instant::now());
+        let Err(error) = noted else { return left };
         for effect in written {
             match effect {
                 Effect::Write(record) => {

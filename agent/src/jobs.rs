@@ -56,7 +56,7 @@ impl AgentWork {
             tries: GIT_TRIES,
             retry_first: Duration::from_secs(1),
         };
-        let models = ConfinedFolder::open(&config.models_dir)?;
+        let models = ConfinedFolder::open_through(&config.models_dir, config.allow_links)?;
         let library = Library::open(models.clone(), config.state_dir.join("library.json"));
         let downloads = DownloadTools {
             models,

@@ -29,5 +29,6 @@ pub mod state_dir;
 pub mod status;
 pub mod supervise;
 pub mod timing;
+pub mod update;
 
 pub use start::{report, run};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::RelPath;
+
 /// What a machine is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -94,6 +96,9 @@ pub struct ComfyFacts {
     pub models_path: String,
     /// Whether the folder of models is the one that `ComfyUI` looks into by itself.
     pub models_inside: bool,
+    /// Links below the folder of models that lead to other folders, or nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub linked_folders: Vec<LinkedFolder>,
     /// Whether `ComfyUI` is there (its `main.py` is).
     pub found: bool,
     /// Version in its `pyproject.toml`.
@@ -102,4 +107,18 @@ pub struct ComfyFacts {
     /// The commit that is checked out, 40 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+}
+
+/// A link below the folder of models.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedFolder {
+    /// Where it lies, below the folder of models.
+    pub path: RelPath,
+    /// Where it leads, as it says itself.
+    pub target: String,
+    /// Whether the agent goes through it: it was started with `--allow-linked-folders`, and nothing speaks against it.
+    pub allowed: bool,
+    /// What speaks against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }

@@ -17,6 +17,7 @@ pub mod inventory;
 pub mod job_view;
 pub mod jobs;
 mod limiter;
+mod linked;
 pub mod live;
 pub mod poll;
 pub mod preview;

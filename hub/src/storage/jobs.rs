@@ -168,22 +168,31 @@ pub fn held(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<JobRo
     Ok(connection.prepare_cached(&sql)?.query_map([agent], read)?.collect::<Result<_, _>>()?)
 }
 
-/// The next jobs of an agent that wait to be assigned, oldest first. Costs what is asked for.
+/// How many jobs an agent holds.
+pub fn n_held(connection: &Connection, agent: AgentId) -> Result<usize, StorageError> {
+    let sql = "SELECT count(*) FROM remote_jobs INDEXED BY remote_jobs_by_state
+                WHERE state IN ('assigned', 'running', 'verifying', 'paused', 'unknown') AND agent_id = ?1";
+    let n: i64 = connection.prepare_cached(sql)?.query_row([agent.to_string()], |row| row.get(0))?;
+    Ok(usize::try_from(n).unwrap_or(usize::MAX))
+}
+
+/// The next jobs of an agent that wait to be assigned, oldest first, behind a number. Costs what is asked for.
 pub fn next_queued(
     connection: &Connection,
     agent: AgentId,
     now_ms: i64,
+    after: i64,
     at_most: usize,
 ) -> Result<Vec<JobRow>, StorageError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM remote_jobs INDEXED BY remote_jobs_by_state
-          WHERE state = 'queued' AND agent_id = ?1 AND (not_before IS NULL OR not_before <= ?2)
+          WHERE state = 'queued' AND number > ?4 AND agent_id = ?1 AND (not_before IS NULL OR not_before <= ?2)
           ORDER BY number LIMIT ?3"
     );
     let most = i64::try_from(at_most).unwrap_or(i64::MAX);
     Ok(connection
         .prepare_cached(&sql)?
-        .query_map((agent.to_string(), now_ms, most), read)?
+        .query_map((agent.to_string(), now_ms, most, after), read)?
         .collect::<Result<_, _>>()?)
 }
 

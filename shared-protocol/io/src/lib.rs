@@ -12,6 +12,7 @@ pub mod durable;
 pub mod error;
 pub mod http;
 pub mod hub_api;
+pub mod linked;
 pub mod locks;
 pub mod machine;
 pub mod report;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use shared_protocol::hub_to_agent::{JobAssign, JobRef};
 use shared_protocol::job::{AssetDownload, AssetSource, ComfyGitClone, JobSpec, SourcePolicy};
 use shared_protocol::outcome::{FailureCode, Outcome};
-use shared_protocol::{Blake3, JobId};
+use shared_protocol::{AgentId, Blake3, JobId};
 
 use super::Remote;
 use super::connection::Connection;
@@ -48,38 +48,19 @@ impl Remote {
 
     async fn fill(&self, connection: &Arc<Connection>) -> Result<(), ServiceError> {
         let agent = connection.agent();
-        let (slots, now) = (connection.slots() as usize, now_ms());
-        let (n_held, queued) = self
-            .inner
-            .database
-            .read(move |c| {
-                let n_held = jobs::held(c, Some(agent))?.len();
-                let queued = if n_held < slots { jobs::next_queued(c, agent, now, LOOKED_AT)? } else { Vec::new() };
-                Ok((n_held, queued))
-            })
-            .await?;
-        let mut room = slots.saturating_sub(n_held);
-        let mut assigned = Vec::new();
-        for job in queued {
-            if room == 0 {
-                break;
-            }
-            match self.prepare(&job).await? {
-                Ready::Yes => {
-                    self.inner.waiting.lock().remove(&job.id);
-                    assigned.extend(self.apply(job.id, Some(agent), JobEvent::Assign, None).await?);
+        let n_held = self.inner.database.read(move |c| jobs::n_held(c, agent)).await?;
+        let mut room = (connection.slots() as usize).saturating_sub(n_held);
+        let (mut assigned, mut n_looked_at, mut after) = (Vec::new(), 0, 0);
+        while room > 0 && n_looked_at < LOOKED_AT {
+            let (now, most) = (now_ms(), room.min(LOOKED_AT - n_looked_at));
+            let queued = self.inner.database.read(move |c| jobs::next_queued(c, agent, now, after, most)).await?;
+            let Some(last) = queued.last() else { break };
+            after = last.number;
+            n_looked_at += queued.len();
+            for job in queued {
+                if let Some(happened) = self.assign(agent, &job).await? {
+                    assigned.push(happened);
                     room -= 1;
-                }
-                Ready::Waits(why) => self.wait_for(job.id, &why),
-                Ready::Never(why) => {
-                    self.inner.waiting.lock().remove(&job.id);
-                    let outcome = Outcome::Failed {
-                        code: FailureCode::NoSource,
-                        detail: why,
-                        duration_ms: 0,
-                        sources: Vec::new(),
-                    };
-                    self.apply(job.id, Some(agent), JobEvent::Impossible, Some(outcome)).await?;
                 }
             }
         }
@@ -93,6 +74,24 @@ impl Remote {
             }
         }
         Ok(())
+    }
+
+    /// Assigns a queued job if its order can be made; the order is not sent yet.
+    async fn assign(&self, agent: AgentId, job: &JobRow) -> Result<Option<Happened>, ServiceError> {
+        match self.prepare(job).await? {
+            Ready::Yes => {
+                self.inner.waiting.lock().remove(&job.id);
+                return self.apply(job.id, Some(agent), JobEvent::Assign, None).await;
+            }
+            Ready::Waits(why) => self.wait_for(job.id, &why),
+            Ready::Never(why) => {
+                self.inner.waiting.lock().remove(&job.id);
+                let outcome =
+                    Outcome::Failed { code: FailureCode::NoSource, detail: why, duration_ms: 0, sources: Vec::new() };
+                self.apply(job.id, Some(agent), JobEvent::Impossible, Some(outcome)).await?;
+            }
+        }
+        Ok(None)
     }
 
     fn wait_for(&self, job: JobId, why: &str) {

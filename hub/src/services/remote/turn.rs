@@ -98,6 +98,7 @@ impl Remote {
     pub(super) async fn run(self) {
         let mut session = self.sessions.watch();
         let mut flushed = Instant::now();
+        let mut looked = None;
         let shutdown = self.inner.tasks.token().clone();
         let mut is_busy = true;
         loop {
@@ -112,7 +113,14 @@ impl Remote {
                 }
                 () = shutdown.cancelled() => break,
             }
-            match self.look(&mut flushed).await {
+            // What passes by time is looked at at its own pace, however often something is to be assigned.
+            let round = if looked.is_some_and(|at: Instant| at.elapsed() < LOOK) {
+                self.dispatch().await.map(|()| true)
+            } else {
+                looked = Some(Instant::now());
+                self.look(&mut flushed).await
+            };
+            match round {
                 Ok(busy) => is_busy = busy,
                 Err(error) => {
                     tracing::error!(%error, "the remote side could not look after its jobs");

@@ -58,7 +58,7 @@ impl Remote {
             return Err(Refusal {
                 code: RefusalCode::Version,
                 detail: format!(
-                    "This hub speaks version {} of the protocol, this agent {} to {}: run the install command again.",
+                    "This hub speaks version {} of the protocol, this agent {} to {}: it takes this hub's program, or run the install command again.",
                     version::PROTO,
                     hello.proto_min,
                     hello.proto_max
