@@ -75,6 +75,15 @@ pub struct Lock {
     holder: PathBuf,
 }
 
+/// Who holds a lock.
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    #[serde(flatten)]
+    process: Process,
+    /// The disk has no locks, or none that keep anyone out.
+    by_name_only: bool,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Identity {
     agent_id: AgentId,
@@ -120,7 +129,7 @@ impl StateDir {
         loop {
             let is_theirs = match try_lock(&file).map_err(FileError::of("lock", &path))? {
                 Locked::Theirs => true,
-                // Where locks keep nobody out, who holds it has written that down.
+                // Whoever could not lock it has written down that it is theirs.
                 Locked::Ours | Locked::NotOffered => self.holder(role).is_some_and(|holder| holder != Process::this()),
             };
             if !is_theirs {
@@ -134,21 +143,25 @@ impl StateDir {
             std::thread::sleep(Duration::from_millis(50));
         }
         let (pid, holder) = (self.file(role.pid_name()), self.file(role.holder_name()));
-        durable::replace_lightly(&holder, &serde_json::to_vec(&Process::this()).unwrap_or_default())?;
+        let by_name_only = !keeps_others_out(&path);
+        let named = Holder { process: Process::this(), by_name_only };
+        durable::replace_lightly(&holder, &serde_json::to_vec(&named).unwrap_or_default())?;
         durable::replace_lightly(&pid, format!("{}\n", std::process::id()).as_bytes())?;
         Ok(Lock { file, pid, holder })
     }
 
     /// Whether an agent or a supervisor runs.
     pub fn is_locked(&self, role: Role) -> bool {
-        let Ok(file) = File::options().write(true).open(self.file(role.lock_name())) else { return false };
+        let path = self.file(role.lock_name());
+        let Ok(file) = File::options().write(true).open(&path) else { return false };
         matches!(try_lock(&file), Ok(Locked::Theirs)) || self.holder(role).is_some()
     }
 
-    /// The process that has written down that it holds a lock, if it runs.
+    /// The process that holds a lock by its name alone, if it runs.
     fn holder(&self, role: Role) -> Option<Process> {
         let text = fs::read(self.file(role.holder_name())).ok()?;
-        serde_json::from_slice::<Process>(&text).ok().filter(Process::is_alive)
+        let holder: Holder = serde_json::from_slice(&text).ok()?;
+        (holder.by_name_only && holder.process.is_alive()).then_some(holder.process)
     }
 
     /// The agent's id: that of the file, or a fresh one that is kept from now on.
@@ -168,6 +181,12 @@ impl StateDir {
         let text = serde_json::to_vec(&Identity { agent_id }).unwrap_or_default();
         durable::replace(&path, &text)
     }
+}
+
+/// Whether a lock that is held on this file is felt by others: some disks grant all of them.
+fn keeps_others_out(path: &Path) -> bool {
+    let again = File::options().write(true).open(path);
+    again.is_ok_and(|again| matches!(try_lock(&again), Ok(Locked::Theirs)))
 }
 
 impl Drop for Lock {
@@ -215,7 +234,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn where_locks_keep_nobody_out_the_one_that_runs_is_known_by_its_name() {
+    fn who_holds_it_is_known_by_name_as_long_as_it_runs_and_a_copy_of_the_folder_is_free() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::open(folder.path()).unwrap();
         fs::write(state.file("agent.lock"), "").unwrap();
@@ -225,7 +244,13 @@ mod tests {
             text.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().ok()
         };
         let process = Process { pid: other.id(), started_ticks: ticks(other.id()), ..Process::this() };
-        fs::write(state.file("agent.holder"), serde_json::to_vec(&process).unwrap()).unwrap();
+        let write = |by_name_only| {
+            let holder = Holder { process: process.clone(), by_name_only };
+            fs::write(state.file("agent.holder"), serde_json::to_vec(&holder).unwrap()).unwrap();
+        };
+        write(false);
+        assert!(!state.is_locked(Role::Agent), "where locks are felt, they have the last word");
+        write(true);
         assert!(state.is_locked(Role::Agent));
         assert!(matches!(state.lock(Role::Agent), Err(StateError::InUse(_))));
         other.kill().unwrap();

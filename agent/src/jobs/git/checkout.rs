@@ -115,11 +115,15 @@ fn means(origin: &str, asked: &str, asker: &Asker) -> Result<bool, GitFailure> {
     if is_same(origin, asked) {
         return Ok(true);
     }
-    let Some(origin_now) = where_now(origin, asker)? else { return Ok(false) };
-    if is_same(&origin_now, asked) {
-        return Ok(true);
-    }
-    Ok(where_now(asked, asker)?.is_some_and(|asked_now| is_same(&origin_now, &asked_now)))
+    let asked_now = where_now(asked, asker);
+    let Some(origin_now) = where_now(origin, asker).or_else(|unknown| {
+        // A server that is gone for good says nothing; one's own lost network says nothing about it.
+        if asked_now.is_ok() { Ok(None) } else { Err(unknown) }
+    })?
+    else {
+        return Ok(false);
+    };
+    Ok(is_same(&origin_now, asked) || asked_now?.is_some_and(|asked_now| is_same(&origin_now, &asked_now)))
 }
 
 /// Where a server sends who asks for a repository; none if it has none, or may not be asked.
