@@ -323,7 +323,7 @@ mod tests {
         for n in before.len()..text.len() {
             fs::write(first.path(), &text[..n]).unwrap();
             let again = Journal::new(folder.path().to_owned());
-            assert_eq!(again.read().unwrap(), [whole.clone()], "torn at {n}");
+            assert_eq!(again.read().unwrap(), std::slice::from_ref(&whole), "torn at {n}");
             let later = record(3);
             again.keep(&later).unwrap();
             let read = Journal::new(folder.path().to_owned()).read().unwrap();
@@ -356,7 +356,7 @@ mod tests {
         for file in &theirs {
             fs::write(file, "{}").unwrap();
         }
-        assert_eq!(journal.read().unwrap(), [old.clone()]);
+        assert_eq!(journal.read().unwrap(), std::slice::from_ref(&old));
         assert!(!path.exists() && theirs.iter().all(|file| file.exists()));
         assert_eq!(Journal::new(folder.path().to_owned()).read().unwrap(), [old]);
     }

@@ -20,7 +20,7 @@ use crate::state_dir::{Role, StateDir};
 pub const INSTANCE_VARIABLE: &str = "COMFY_AGENT_INSTANCE";
 
 /// How old what the file says may be: it is written again every [`ALIVE_EVERY`].
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 
 /// Name of the file in the folder of state.
 const FILE: &str = "status.json";

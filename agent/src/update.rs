@@ -22,7 +22,7 @@ use tokio::process::Command;
 const MAX_BYTES: u64 = 256 << 20;
 
 /// How long the connection may be silent, and how long the program may take to say its version.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Why the program stays as it is.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,12 @@ fn digest_of(program: &Path) -> std::io::Result<String> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a text in memory can't fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
 }
 
 /// Whether it runs here and is an agent.

@@ -250,7 +250,8 @@ async fn what_a_job_changed_on_the_machine_is_told_right_after_it() {
     let mut queue = stage.welcome(Vec::new()).await;
     let machine = tempfile::tempdir().unwrap();
     let comfy = machine.path().join("ComfyUI");
-    let places = Places { roots: vec![comfy.clone()], comfy: Some((comfy.clone(), comfy.join("models"))) };
+    let places =
+        Places { roots: vec![comfy.clone()], comfy: Some((comfy.clone(), comfy.join("models"))), allow_links: false };
     let (sender, known) = tokio::sync::watch::channel(facts::collect(&places).unwrap());
     // No look is due for an hour.
     let pace = Pace { every: Duration::from_hours(1), apart: Duration::from_millis(1) };

@@ -12,6 +12,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use shared_io::machine;
 
 use super::GitFailure;
 
@@ -21,8 +24,11 @@ const UNFINISHED: &str = ".comfy-agent-clone";
 /// Names tried for that folder.
 const MOST_NAMES: u32 = 16;
 
-/// In its `.git`, before anything else is: the folder was made here.
+/// In its `.git`, before anything else is: the folder was made here, by the machine that it names.
 const MADE_HERE: &str = "comfy-agent-made";
+
+/// A clone that another machine has begun so long ago is no longer made.
+const ANOTHERS: Duration = Duration::from_hours(24);
 
 /// In its `.git`, once the clone is complete.
 const COMPLETE: &str = "comfy-agent-complete";
@@ -93,10 +99,16 @@ fn unfinished(n: u32) -> String {
     if n == 0 { UNFINISHED.to_owned() } else { format!("{UNFINISHED}-{n}") }
 }
 
-/// Whether a folder was made here.
+/// Whether a folder was made here, and not a short while ago by another machine that sees the same disk.
 fn is_ours(folder: &Path) -> bool {
-    let marks = [MADE_HERE, COMPLETE].map(|mark| folder.join(".git").join(mark));
-    is_folder(folder) && marks.iter().any(|mark| fs::symlink_metadata(mark).is_ok_and(|found| found.is_file()))
+    let [made, complete] = [MADE_HERE, COMPLETE].map(|mark| folder.join(".git").join(mark));
+    let is_file = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    if !is_folder(folder) || !is_file(&made) {
+        return is_folder(folder) && is_file(&complete);
+    }
+    let machine = fs::read_to_string(&made).unwrap_or_default();
+    let age = fs::metadata(&made).ok().and_then(|found| found.modified().ok()?.elapsed().ok());
+    machine == machine::this().id() || age.is_some_and(|age| age > ANOTHERS)
 }
 
 /// Makes an empty folder and marks it as ours, in the place of one that an earlier try left.
@@ -110,8 +122,8 @@ fn make_unfinished(name: impl Fn(u32) -> PathBuf) -> Result<PathBuf, GitFailure>
             made => made.map_err(|error| GitFailure::disk("make", &folder, &error))?,
         }
         let git = folder.join(".git");
-        let marked = fs::create_dir(&git).and_then(|()| fs::File::create(git.join(MADE_HERE)));
-        return marked.map(|_| folder.clone()).map_err(|error| GitFailure::disk("make", &git, &error));
+        let marked = fs::create_dir(&git).and_then(|()| fs::write(git.join(MADE_HERE), machine::this().id()));
+        return marked.map(|()| folder.clone()).map_err(|error| GitFailure::disk("make", &git, &error));
     }
     Err(GitFailure::in_the_way(format!("{} is in the way, and is left as it is", name(0).display())))
 }
@@ -222,11 +234,15 @@ mod tests {
         let theirs = folder.path().join(".ComfyUI.comfy-agent-clone");
         fs::create_dir_all(theirs.join(".git")).unwrap();
         fs::write(theirs.join("work"), "of days").unwrap();
-        let Place::Absent(beside) = look(&target).unwrap() else { panic!("nothing is there") };
+        let Place::Absent(beside) = look(&target).unwrap() else { unreachable!("nothing is there") };
         assert!(beside != theirs && is_ours(&beside));
         fs::write(beside.join("half"), "").unwrap();
         assert_eq!(look(&target).unwrap(), Place::Absent(beside.clone()), "what is ours is made anew");
         assert!(!beside.join("half").exists());
+        let anothers = beside.join(".git").join(MADE_HERE);
+        fs::write(&anothers, "another machine").unwrap();
+        assert!(!is_ours(&beside), "another machine is at it");
+        fs::write(&anothers, machine::this().id()).unwrap();
         place(&beside, &target).unwrap();
         assert!(!is_ours(&target), "a clone at its place is the user's");
         assert_eq!(fs::read(theirs.join("work")).unwrap(), b"of days");

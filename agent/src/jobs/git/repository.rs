@@ -20,13 +20,10 @@ impl Repository {
     /// Reads an address of the web or of ssh; none for a path on this machine or what is no address.
     pub(super) fn parse(address: &str) -> Option<Self> {
         let address = address.trim();
-        let (scheme, rest) = match address.split_once("://") {
-            Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+        let Some((scheme, rest)) = address.split_once("://") else {
             // As `scp` has it: user@host:path.
-            None => {
-                let (host, path) = address.split_once(':').filter(|(host, _)| !host.contains('/'))?;
-                return Self::of(host, None, false, path);
-            }
+            let (host, path) = address.split_once(':').filter(|(host, _)| !host.contains('/'))?;
+            return Self::of(host, None, false, path);
         };
         let (place, path) = rest.split_once('/')?;
         let place = without_user(place);
@@ -34,7 +31,7 @@ impl Repository {
             Some((name, port)) if !port.contains(']') => (name, Some(port.parse().ok()?)),
             _ => (place, None),
         };
-        match scheme.as_str() {
+        match scheme.to_ascii_lowercase().as_str() {
             "https" | "git+https" => Self::of(name, port.filter(|port| *port != 443), true, path),
             "http" => Self::of(name, port.filter(|port| *port != 80), true, path),
             "ssh" | "git+ssh" | "git" => Self::of(name, None, false, path),

@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use shared_protocol::RelPath;
 
-use super::part::{note_paths, read_plain, successor};
 use crate::confine::PlaceError;
 use crate::error::FileError;
 use crate::machine;
@@ -39,6 +38,27 @@ pub(super) struct Owner {
     /// The machine that works on it.
     #[serde(default)]
     machine: String,
+}
+
+/// Where the journal and the list of groups of a half-done file lie.
+pub(super) fn note_paths(part: &Path) -> [PathBuf; 2] {
+    [".journal", ".groups"].map(|ending| {
+        let mut name = part.to_owned().into_os_string();
+        name.push(ending);
+        name.into()
+    })
+}
+
+/// Reads a file that is no link.
+pub(super) fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::symlink_metadata(path)?.is_file() { fs::read(path) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// The name under which what replaces a file is written.
+pub(super) fn successor(path: &Path) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push("~");
+    name.into()
 }
 
 /// Reads who a half-done file belongs to, by the journal beside it; none if it is not ours.

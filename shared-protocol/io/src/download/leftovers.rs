@@ -12,8 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use shared_protocol::RelPath;
 
-use super::claim::{owner_of, part_paths};
-use super::part::{note_paths, successor};
+use super::claim::{note_paths, owner_of, part_paths, successor};
 use crate::confine::{ConfinedFolder, PlaceError};
 use crate::durable::remove_lightly;
 use crate::error::FileError;

@@ -2,11 +2,13 @@
 //!
 //! `.<name>.part` holds the bytes, `.<name>.part.journal` says that it is ours (`claim`) and which groups of it are
 //! verified, and `.<name>.part.groups` is the list they were verified by. A content of one group is never gone on with:
-//! where the system can, its file has no name at all before it has its final one, and a kill leaves nothing. The data is synced before the journal that claims it,
-//! and the journal is replaced as a whole. While work goes on the journal says so; one that still says so at
-//! the start is of a program that died, and its groups are read and verified again.
+//! where the system can, its file has no name at all before it has its final one, and a kill leaves nothing.
+//!
+//! The data is synced before the journal that claims it, and the journal is replaced as a whole. While work goes on the
+//! journal says so; one that still says so at the start is of a program that died, and its groups are read and verified
+//! again.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +18,7 @@ use shared_protocol::groups::{GROUP_BYTES, group_value};
 use shared_protocol::{Blake3, GroupList, RelPath};
 
 use super::chunk_scheduler::GroupSet;
-use super::claim;
+use super::claim::{self, note_paths, read_plain, successor};
 use crate::confine::{ConfinedFolder, PlaceError};
 use crate::durable::{self, remove_lightly};
 use crate::error::FileError;
@@ -52,15 +54,6 @@ pub struct PartFile {
     /// Whether its notes are gone for good; locked while they are written. The journal is written beside the work, and
     /// a write that is late must not bring one back.
     is_over: Mutex<bool>,
-}
-
-/// Where the journal and the list of groups of a half-done file lie.
-pub(super) fn note_paths(part: &Path) -> [PathBuf; 2] {
-    [".journal", ".groups"].map(|ending| {
-        let mut name = part.to_owned().into_os_string();
-        name.push(ending);
-        name.into()
-    })
 }
 
 impl PartFile {
@@ -274,18 +267,6 @@ fn open_or_make(path: &Path) -> Result<(File, bool), FileError> {
     }
     let made = options.create(true).truncate(false).open(path).map_err(FileError::of("make", path))?;
     Ok((made, true))
-}
-
-/// Reads a file that is no link.
-pub(super) fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
-    if fs::symlink_metadata(path)?.is_file() { fs::read(path) } else { Err(io::ErrorKind::InvalidInput.into()) }
-}
-
-/// The name under which what replaces a file is written.
-pub(super) fn successor(path: &Path) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push("~");
-    name.into()
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {

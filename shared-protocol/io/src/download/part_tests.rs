@@ -1,5 +1,7 @@
 //! The half-done file is believed only as far as it can be verified.
 
+use std::fs;
+
 use super::*;
 
 const SIZE: u64 = 3 * GROUP_BYTES + 17;
@@ -146,8 +148,8 @@ fn a_small_file_has_no_name_before_its_final_one() {
     part.write(0, b"small").unwrap();
     let folder = part.dest().parent().unwrap();
     if fs::read_dir(folder).unwrap().count() > 0 {
-        eprintln!("SKIPPED a_small_file_has_no_name_before_its_final_one: this disk has no files without a name");
-        return;
+        // This disk has no files without a name: it is written as any other.
+        return part.discard().unwrap();
     }
     fs::write(part.dest(), "someone's").unwrap();
     assert!(matches!(part.finish(), Err(PlaceError::Occupied(_))));

@@ -57,7 +57,7 @@ fn facts(agent: &AgentView) -> Vec<JobFact> {
             _ => String::new(),
         };
         add("Folder", Some(format!("{}{room}", root.path)), true);
-        let lacks: Vec<&str> = root.lacks.iter().filter_map(lack).collect();
+        let lacks: Vec<&str> = root.lacks.iter().copied().filter_map(lack).collect();
         add("Its disk", Some(lacks.join("; ")), false);
     }
     if let Some(comfy) = &told.comfyui {
@@ -87,7 +87,7 @@ fn linked(link: &LinkedFolder) -> String {
 }
 
 /// What a missing guarantee of a disk means for a person.
-const fn lack(lack: &DiskLack) -> Option<&'static str> {
+const fn lack(lack: DiskLack) -> Option<&'static str> {
     match lack {
         DiskLack::Writing => Some("Read-only for the agent: nothing can be written there"),
         DiskLack::Locks => Some("Has no file locks: one agent at a time is made sure of in another way"),
