@@ -9,6 +9,7 @@
 #     --parallel N              models at once                           COMFY_AGENT_PARALLEL
 #     --ca-file FILE            a private certificate authority          COMFY_AGENT_CA_FILE
 #     --allow-private-sources   sources may be private addresses         COMFY_AGENT_ALLOW_PRIVATE_SOURCES=1
+#     --allow-linked-folders    models go through links of yours, too    COMFY_AGENT_ALLOW_LINKED_FOLDERS=1
 #   --foreground  stays in front      --status  how it is      --uninstall [--purge]  takes it away again
 #
 # The key is asked for on the terminal, or taken from COMFY_HUB_KEY. It is kept in DIR/key, readable by
@@ -31,6 +32,7 @@ needed_kib=204800
 patience_s=20
 unit=/etc/systemd/system/comfy-agent.service
 arguments=()
+started=''
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -46,14 +48,14 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 usage() {
     fail 2 "$1. Options: --dir DIR, --comfy-dir DIR, --models-dir DIR, --parallel N, --ca-file FILE," \
-        "--allow-private-sources, --foreground, --status, --uninstall, --purge"
+        "--allow-private-sources, --allow-linked-folders, --foreground, --status, --uninstall, --purge"
 }
 
 read_options() {
     action=install foreground='' purge=''
     dir=${COMFY_AGENT_DIR-} comfy_dir=${COMFY_AGENT_COMFY_DIR-} models_dir=${COMFY_AGENT_MODELS_DIR-}
     parallel=${COMFY_AGENT_PARALLEL-} ca_file=${COMFY_AGENT_CA_FILE-}
-    private=${COMFY_AGENT_ALLOW_PRIVATE_SOURCES-}
+    private=${COMFY_AGENT_ALLOW_PRIVATE_SOURCES-} linked=${COMFY_AGENT_ALLOW_LINKED_FOLDERS-}
     while [ $# -gt 0 ]; do
         case $1 in
             --dir | --comfy-dir | --models-dir | --parallel | --ca-file)
@@ -68,6 +70,7 @@ read_options() {
                 shift
                 ;;
             --allow-private-sources) private=1 ;;
+            --allow-linked-folders) linked=1 ;;
             --foreground) foreground=1 ;;
             --status) action=status ;;
             --uninstall) action=uninstall ;;
@@ -90,7 +93,9 @@ absolute() {
 # What an earlier run was told and this one was not.
 read_config() {
     local name value
-    [ -r "$dir/config" ] || return 0
+    local config=$home/config
+    [ -r "$config" ] || config=$dir/config
+    [ -r "$config" ] || return 0
     while IFS='=' read -r name value; do
         case $name in
             comfy_dir) comfy_dir=${comfy_dir:-$value} ;;
@@ -98,15 +103,16 @@ read_config() {
             parallel) parallel=${parallel:-$value} ;;
             ca_file) ca_file=${ca_file:-$value} ;;
             private) private=${private:-$value} ;;
+            linked) linked=${linked:-$value} ;;
         esac
-    done <"$dir/config"
+    done <"$config"
 }
 
 write_config() {
     local name
-    for name in comfy_dir models_dir parallel ca_file private; do printf '%s=%s\n' "$name" "${!name}"; done \
-        >"$dir/config.new"
-    mv -f "$dir/config.new" "$dir/config"
+    for name in comfy_dir models_dir parallel ca_file private linked; do printf '%s=%s\n' "$name" "${!name}"; done \
+        >"$home/config.new"
+    mv -f "$home/config.new" "$home/config"
 }
 
 # usable DIR: it can be made, written to, and programs run from it.
@@ -153,7 +159,8 @@ choose_dir() {
         done < <(places)
         [ -n "$dir" ] || fail 15 "no folder can be used:$reasons name one with --dir"
     fi
-    chmod 700 "$dir" 2>/dev/null || :
+    find_home
+    check_ours
 }
 
 check_room() {
@@ -196,12 +203,12 @@ read_key() {
     unset COMFY_HUB_KEY
     if [ -z "$key" ] && { : </dev/tty; } 2>/dev/null; then
         local hint=''
-        [ ! -s "$dir/key" ] || hint=' (Enter keeps the one from before)'
+        [ ! -s "$home/key" ] || hint=' (Enter keeps the one from before)'
         printf 'Key of the session, from the hub'\''s Remote page%s: ' "$hint" >/dev/tty
         IFS= read -rs key </dev/tty || :
         printf '\n' >/dev/tty
     fi
-    if [ -z "$key" ] && [ -s "$dir/key" ]; then IFS= read -r key <"$dir/key" || :; fi
+    if [ -z "$key" ] && [ -s "$home/key" ]; then IFS= read -r key <"$home/key" || :; fi
     key=${key//[$' \t\r\n']/}
     [ -n "$key" ] || fail 13 "no key: run this in a terminal, or set COMFY_HUB_KEY"
     [[ $key =~ ^chk_[0-9a-f]{64}$ ]] ||
@@ -306,22 +313,6 @@ fetch_agent() {
 
 # @SERVICE@
 
-is_connected() { "$dir/agent" status --state-dir "$dir/state" </dev/null >"$work/status" 2>&1; }
-
-await_connection() {
-    local began=$SECONDS
-    while [ $((SECONDS - began)) -lt "$patience_s" ]; do
-        if is_connected; then
-            say "connected to $hub_url. The agent is in $dir and goes on by itself."
-            return 0
-        fi
-        sleep 0.2
-    done
-    say "not connected to $hub_url after $patience_s s; the agent goes on trying. Its log ($dir/agent.log) ends:"
-    tail -n 20 "$dir/agent.log" >&2 2>/dev/null || :
-    exit 30
-}
-
 install_agent() {
     check_machine
     choose_dir
@@ -336,19 +327,23 @@ install_agent() {
     check_hub
     fetch_agent
     stop_agent
-    mkdir -p "$dir/state" "$comfy_dir"
+    mkdir -p "$home/state" "$comfy_dir"
+    # From here on what has these names in the folder is the agent's.
+    [ -z "$home_is" ] || machine_name >"$home/machine"
+    chmod 700 "$dir" "$home" 2>/dev/null || :
     # A new file each time: the old one may be open, or have other permissions.
-    printf '%s\n' "$key" >"$dir/key.new"
-    mv -f "$dir/key.new" "$dir/key"
+    printf '%s\n' "$key" >"$home/key.new"
+    mv -f "$home/key.new" "$home/key"
     unset key
     [ "$program" = "$dir/agent" ] || mv -f "$program" "$dir/agent"
     write_config
-    : >"$dir/agent.log"
+    : >"$home/agent.log"
+    { IFS= read -r instance </proc/sys/kernel/random/uuid; } 2>/dev/null || instance=$$-$RANDOM$RANDOM
     agent_arguments
     if [ -n "$foreground" ]; then
         rm -rf "$work"
         trap - EXIT
-        export COMFY_HUB_KEY_FILE=$dir/key
+        export COMFY_HUB_KEY_FILE=$home/key
         exec "$dir/agent" "${arguments[@]}" </dev/null
     fi
     start_agent
@@ -358,27 +353,36 @@ install_agent() {
 show_status() {
     find_installed
     if [ -z "$dir" ] || [ ! -x "$dir/agent" ]; then fail 1 "no agent is installed here"; fi
-    exec "$dir/agent" status --state-dir "$dir/state" </dev/null
+    find_home
+    exec "$dir/agent" status --state-dir "$home/state" </dev/null
 }
 
 uninstall_agent() {
     find_installed
     if [ -z "$dir" ] || [ ! -d "$dir" ]; then fail 1 "no agent is installed here"; fi
+    find_home
+    check_ours
     stop_agent
     if [ -e "$unit" ] && has_systemd; then
         systemctl disable --quiet comfy-agent.service >/dev/null 2>&1 || :
         rm -f "$unit"
         systemctl daemon-reload || :
     fi
-    # By name: whatever else lies in the folder is somebody's.
-    rm -f "$dir/key" "$dir/agent" "$dir/agent.log" "$dir/agent.pid"
+    # By name, in a folder that is the agent's: whatever else lies in it is somebody's.
+    rm -f "$home/key" "$home/agent.log" "$home/agent.pid"
+    # The program is also that of the other machines on this volume.
+    local others='' place
+    for place in "$dir" "$dir"/machines/*; do
+        if [ "$place" != "$home" ] && [ -e "$place/key" ]; then others=1; fi
+    done
+    [ -n "$others" ] || rm -f "$dir/agent"
     if [ -n "$purge" ]; then
-        rm -f "$dir/config"
-        rm -rf "$dir/state"
-        rmdir "$dir" 2>/dev/null || :
+        rm -f "$home/config" "$home/machine"
+        rm -rf "$home/state"
+        rmdir "$home" "$dir/machines" "$dir" 2>/dev/null || :
         say "removed; models and ComfyUI are untouched"
     else
-        say "removed; its memory of jobs stays in $dir (--purge removes it), models and ComfyUI are untouched"
+        say "removed; its memory of jobs stays in $home (--purge removes it), models and ComfyUI are untouched"
     fi
 }
 

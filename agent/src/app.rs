@@ -1,5 +1,6 @@
 //! Puts the agent together and runs it: the seam that tests use, with their own work and times.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ use crate::state_dir::StateDir;
 use crate::status::Board;
 use crate::timing::Timing;
 
-/// Jobs held besides those worked on: enough that the next one is there when one ends.
-const WAITING_SLOTS: usize = 16;
+/// Jobs held besides those worked on: enough that the next ones are there when small ones end one after another.
+const WAITING_SLOTS: usize = 48;
 
 /// How long tasks may take to end.
 const END_WITHIN: Duration = Duration::from_secs(3);
@@ -40,6 +41,8 @@ pub struct Parts<W> {
     pub work: Arc<W>,
     /// The times to keep to.
     pub timing: Timing,
+    /// This program; none where it is not to be replaced.
+    pub program: Option<PathBuf>,
 }
 
 /// Why an agent could not begin.
@@ -55,7 +58,7 @@ pub enum StartError {
 
 /// Works until `shutdown` is cancelled or the hub ends it.
 pub async fn run<W: Work>(parts: Parts<W>, shutdown: CancellationToken) -> Result<Ended, StartError> {
-    let Parts { api, state, places, parallel, work, timing } = parts;
+    let Parts { api, state, places, parallel, work, timing, program } = parts;
     let asked = places.clone();
     let found = tokio::task::spawn_blocking(move || facts::collect(&asked)).await;
     let found = found.map_err(|error| StartError::Facts(error.into()))?.map_err(StartError::Facts)?;
@@ -77,7 +80,7 @@ pub async fn run<W: Work>(parts: Parts<W>, shutdown: CancellationToken) -> Resul
     tasks.spawn(Arc::clone(&board).keep(state, everything.clone()));
     let pace = Pace { every: timing.facts_every, apart: timing.facts_apart };
     tasks.spawn(facts::keep(places, facts_sender, dispatcher.clone(), pace, everything.clone()));
-    let link = Link { api, timing, identity, dispatcher, facts, board };
+    let link = Link { api, timing, identity, dispatcher, facts, board, program };
     let ended = connection::run(&link, &everything).await;
     everything.cancel();
     tasks.close();

@@ -52,6 +52,9 @@ pub struct RunArguments {
     /// Lets sources and repositories be at private addresses, if the hub allows it too.
     #[arg(long, env = "COMFY_AGENT_ALLOW_PRIVATE_SOURCES", value_parser = clap::builder::FalseyValueParser::new())]
     pub allow_private_sources: bool,
+    /// Goes through links in the folder of models that lead to folders of the same owner.
+    #[arg(long, env = "COMFY_AGENT_ALLOW_LINKED_FOLDERS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub allow_linked_folders: bool,
     /// Waits a part as long between two tries. For tests: no release has it.
     #[cfg(debug_assertions)]
     #[arg(long, value_name = "N", env = "COMFY_AGENT_HASTE", default_value_t = 1, hide = true)]
@@ -68,6 +71,10 @@ pub enum Command {
         /// Where the agent keeps its state, if not in `state` beside this program.
         #[arg(long, value_name = "DIR", env = "COMFY_AGENT_STATE_DIR")]
         state_dir: Option<PathBuf>,
+        /// Tells of the agent only that was started with this word in `COMFY_AGENT_INSTANCE`: whoever starts one wants
+        /// to hear of that one.
+        #[arg(long, value_name = "WORD", hide = true)]
+        instance: Option<String>,
         /// As JSON.
         #[arg(long)]
         json: bool,

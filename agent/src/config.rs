@@ -27,6 +27,8 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Whether private addresses may be fetched from.
     pub allow_private: bool,
+    /// Whether links to folders of the same owner are gone through.
+    pub allow_links: bool,
     /// All times it keeps to.
     pub timing: Timing,
 }
@@ -77,6 +79,7 @@ impl Config {
             parallel: parallel.ok_or_else(|| ConfigError::Parallel(arguments.parallel.clone()))?,
             ca_file: arguments.ca_file.clone(),
             allow_private: arguments.allow_private_sources,
+            allow_links: arguments.allow_linked_folders,
             timing: timing(arguments),
         })
     }

@@ -1,7 +1,8 @@
 //! The way to the hub: opened again and again for as long as the agent runs, by WebSocket or, where
 //! something between strips those, by long poll.
 //!
-//! Only the hub's own word ends it ([`Ended::ForGood`]): a refusal as JSON or as a frame, or a close code.
+//! Only the hub's own word ends it ([`Ended::ForGood`]): a refusal as JSON or as a frame, or a close code. That no
+//! version is spoken by both ends nothing: the agent takes the program that the hub has, and starts anew with it.
 //! A page of a proxy, whatever its status, means that the hub is out of reach just now. What is said and
 //! heard is handled by `exchange`; jobs go on whether there is a connection or not.
 
@@ -11,6 +12,7 @@ mod numbers;
 mod poll;
 mod socket;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,7 @@ use crate::dispatcher::Dispatcher;
 use crate::identity::Identity;
 use crate::status::Board;
 use crate::timing::Timing;
+use crate::update;
 
 /// An open WebSocket.
 type Socket = WebSocketStream<Upgraded>;
@@ -51,6 +54,8 @@ pub struct Link {
     pub facts: watch::Receiver<Facts>,
     /// Where people see how it goes.
     pub board: Arc<Board>,
+    /// This program; none where it is not to be replaced.
+    pub program: Option<PathBuf>,
 }
 
 /// Why the agent ends.
@@ -60,6 +65,8 @@ pub enum Ended {
     Shutdown,
     /// The hub said so, or the session's time is long over.
     ForGood(String),
+    /// The hub had another version of this program, which has its place now.
+    Replaced,
 }
 
 /// What was learnt from the connections so far.
@@ -67,13 +74,21 @@ struct Past {
     backoff: Backoff,
     n_failed_sockets: u32,
     last_in_seq: u64,
+    /// Until when the hub is not asked for another version of this program.
+    no_update_before: Option<Instant>,
     /// From when on an agent whose session is over looks for its hub no more.
     give_up_at: Option<Instant>,
 }
 
 /// Keeps the way open until the agent ends.
 pub async fn run(link: &Link, shutdown: &CancellationToken) -> Ended {
-    let mut past = Past { backoff: Backoff::new(&link.timing), n_failed_sockets: 0, last_in_seq: 0, give_up_at: None };
+    let mut past = Past {
+        backoff: Backoff::new(&link.timing),
+        n_failed_sockets: 0,
+        last_in_seq: 0,
+        no_update_before: None,
+        give_up_at: None,
+    };
     let mut better = None;
     loop {
         let mut exchange = Exchange::new(link);
@@ -95,6 +110,11 @@ pub async fn run(link: &Link, shutdown: &CancellationToken) -> Ended {
                 continue;
             }
             Over::Refused(refusal) if is_final(&refusal) => return Ended::ForGood(refusal.detail),
+            Over::Refused(refusal) if refusal.code == RefusalCode::Version => match past.update(link, shutdown).await {
+                Ok(true) => return Ended::Replaced,
+                Ok(false) => refusal.detail,
+                Err(why) => format!("{} The hub's own program can't be had: {why}.", refusal.detail),
+            },
             Over::Refused(refusal) => {
                 at_least = Duration::from_secs(refusal.retry_after_s.unwrap_or(0)).min(MOST_PATIENT);
                 refusal.detail
@@ -113,6 +133,20 @@ pub async fn run(link: &Link, shutdown: &CancellationToken) -> Ended {
         }
         if give_up_at.is_some() {
             return Ended::ForGood("The session's time is over and the hub can't be reached.".to_owned());
+        }
+    }
+}
+
+impl Past {
+    /// Takes the hub's program in the place of this one, unless that was tried a moment ago.
+    async fn update(&mut self, link: &Link, shutdown: &CancellationToken) -> Result<bool, String> {
+        let is_early = self.no_update_before.is_some_and(|at| Instant::now() < at);
+        let Some(program) = link.program.as_ref().filter(|_| !is_early) else { return Ok(false) };
+        self.no_update_before = Some(Instant::now() + link.timing.update_again);
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Ok(false),
+            replaced = update::replace(&link.api, program) => replaced.map_err(|error| error.to_string()),
         }
     }
 }
@@ -166,7 +200,8 @@ async fn once(
     over
 }
 
-/// Whether the hub's word ends the agent. Taken over, or misunderstood, it comes back, whatever is said.
+/// Whether the hub's word ends the agent. Taken over, misunderstood, or of another version, it comes back, whatever is
+/// said.
 fn is_final(refusal: &Refusal) -> bool {
-    !refusal.retry && !matches!(refusal.code, RefusalCode::Superseded | RefusalCode::Protocol)
+    !refusal.retry && !matches!(refusal.code, RefusalCode::Superseded | RefusalCode::Protocol | RefusalCode::Version)
 }

@@ -9,9 +9,9 @@ pub mod table;
 mod talk;
 pub mod work;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shared_io::FileError;
 use shared_io::report::{self, Reports};
@@ -23,15 +23,21 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::table::{Effect, Held, Input, Stage, Table};
+use self::table::{Effect, Held, Input, NotWritten, Stage, Table};
 use self::talk::Talk;
 use self::work::{JobContext, Work, list_files, run_to_end};
-use crate::journal::Journal;
+use crate::journal::{Journal, Note};
 use crate::status::Board;
 use crate::timing::Timing;
 
 /// Events that may wait; whoever has one more waits.
 const MAX_EVENTS: usize = 64;
+
+/// While much happens, what comes within this time is written down together.
+const GATHERED: Duration = Duration::from_millis(8);
+
+/// Much happens when something was written down so lately.
+const BUSY: Duration = Duration::from_millis(100);
 
 /// What a `hello` tells of the jobs.
 #[derive(Debug, Default)]
@@ -98,6 +104,7 @@ impl Dispatcher {
             inventory: CancellationToken::new(),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),
+            written_at: None,
             setup,
         };
         tasks.spawn(actor.run(inbox, effects));
@@ -158,6 +165,8 @@ struct Actor<W> {
     inventory: CancellationToken,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    /// When something was written down last.
+    written_at: Option<Instant>,
 }
 
 impl<W: Work> Actor<W> {
@@ -167,14 +176,23 @@ impl<W: Work> Actor<W> {
         let every = self.setup.timing.progress_every;
         let mut tell_at = Instant::now();
         let mut is_news = false;
+        let mut events = Vec::new();
         loop {
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => return,
-                event = inbox.recv() => match event {
-                    Some(event) => self.take(event).await,
-                    None => return,
-                },
+                n = inbox.recv_many(&mut events, MAX_EVENTS) => {
+                    if n == 0 {
+                        return;
+                    }
+                    if self.written_at.is_some_and(|at| at.elapsed() < BUSY) {
+                        tokio::time::sleep(GATHERED).await;
+                        while events.len() < MAX_EVENTS && let Ok(event) = inbox.try_recv() {
+                            events.push(event);
+                        }
+                    }
+                    self.take_all(&mut events).await;
+                }
                 () = changed.notified(), if !is_news => is_news = true,
                 () = tokio::time::sleep_until(tell_at.into()), if is_news && self.talk.is_open() => {
                     is_news = false;
@@ -185,14 +203,34 @@ impl<W: Work> Actor<W> {
         }
     }
 
-    async fn take(&mut self, event: Event) {
-        let input = match event {
+    /// What came together is written down together: one sync for all of it.
+    async fn take_all(&mut self, events: &mut Vec<Event>) {
+        let (mut effects, mut has_ended) = (Vec::new(), false);
+        for event in events.drain(..) {
+            if let Some(input) = self.input_of(event) {
+                has_ended |= matches!(input, Input::Ended(..));
+                effects.extend(self.table.apply(input));
+            }
+        }
+        self.carry_out(effects).await;
+        if has_ended {
+            self.ended.notify_one();
+        }
+        self.setup.board.jobs(self.running.len(), self.table.jobs().len());
+    }
+
+    /// What an event means to the table; none if it is answered right here.
+    fn input_of(&mut self, event: Event) -> Option<Input> {
+        Some(match event {
             Event::Holdings(sender) => {
                 // Who asked may be gone.
                 sender.send(self.holdings()).ok();
-                return;
+                return None;
             }
-            Event::Facts(facts) => return self.talk.say(AgentToHub::Facts(facts)),
+            Event::Facts(facts) => {
+                self.talk.say(AgentToHub::Facts(facts));
+                return None;
+            }
             Event::Welcomed(welcome, outbox) => {
                 self.inventory.cancel();
                 self.talk = Talk::open(outbox);
@@ -213,52 +251,30 @@ impl<W: Work> Actor<W> {
                     let work = Arc::clone(&self.setup.work);
                     self.tasks.spawn(list_files(work, request, outbox, self.inventory.clone()));
                 }
-                return;
+                return None;
             }
-            Event::Said(_) => return,
+            Event::Said(_) => return None,
             Event::Ended(job, outcome) => {
                 if let Some(ended) = self.running.remove(&job) {
-                    self.talk.progress([(job, &ended.reports)].into_iter());
+                    // How far a job was that is done, its result tells.
+                    let is_done = matches!(outcome, shared_protocol::outcome::Outcome::Succeeded { .. });
+                    self.talk.last_words(job, &ended.reports, is_done);
                 }
                 tracing::info!(job = %job.job, attempt = job.attempt, "a job ended: {}", work::summary(&outcome));
                 Input::Ended(job, outcome)
             }
-        };
-        let is_end = matches!(input, Input::Ended(..));
-        let effects = self.table.apply(input);
-        self.carry_out(effects).await;
-        if is_end {
-            self.ended.notify_one();
-        }
-        self.setup.board.jobs(self.running.len(), self.table.jobs().len());
+        })
     }
 
+    /// Writes down what has to last, then does the rest in its order.
     async fn carry_out(&mut self, effects: Vec<Effect>) {
-        let mut pending = std::collections::VecDeque::from(effects);
+        let mut pending = VecDeque::from(self.write_down(effects).await);
         while let Some(effect) = pending.pop_front() {
             match effect {
-                Effect::Write(record) => {
-                    let job = record.job;
-                    let journal = self.setup.journal.clone();
-                    if let Err(why) = on_disk(move || journal.keep(&record)).await {
-                        tracing::error!(job = %job.job, "a job is not taken: {why}");
-                        pending.retain(|effect| effect.job() != Some(job.job));
-                        pending.extend(self.table.apply(Input::NotWritten(job, why)));
-                    }
-                }
-                Effect::WriteResult(record) => {
-                    let job = record.job;
-                    let journal = self.setup.journal.clone();
-                    // It is told all the same; only after a restart the work would be done again.
-                    if let Err(why) = on_disk(move || journal.keep(&record)).await {
-                        tracing::error!(job = %job.job, "a result is not on disk: {why}");
-                    }
-                }
-                Effect::Forget(job) => {
-                    let journal = self.setup.journal.clone();
-                    if let Err(why) = on_disk(move || journal.forget(job)).await {
-                        tracing::warn!(%job, "a job's file stays: {why}");
-                    }
+                Effect::Write(_) | Effect::WriteResult(_) | Effect::Forget(_) => {
+                    // Of what followed from a failed write.
+                    let rest = std::mem::take(&mut pending);
+                    pending = VecDeque::from(self.write_down([effect].into_iter().chain(rest).collect()).await);
                 }
                 Effect::Start(job, spec) => self.begin(job, *spec),
                 Effect::Stop(job) => {
@@ -269,6 +285,39 @@ impl<W: Work> Actor<W> {
                 Effect::Say(message) => self.talk.say(message),
             }
         }
+    }
+
+    /// Writes all that is to be written among these effects, and tells what is left to do. A job that can't be written
+    /// down is not taken: its effects are void. A result is told all the same; only after a restart its work would be
+    /// done again.
+    async fn write_down(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
+        let (written, mut left): (Vec<Effect>, Vec<Effect>) = effects
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Write(_) | Effect::WriteResult(_) | Effect::Forget(_)));
+        let notes: Vec<Note> = written.iter().filter_map(note_of).collect();
+        if notes.is_empty() {
+            return left;
+        }
+        let journal = self.setup.journal.clone();
+        let noted = on_disk(move || journal.note(&notes)).await;
+        self.written_at = Some(Instant::now());
+        let Err(error) = noted else { return left };
+        for effect in written {
+            match effect {
+                Effect::Write(record) => {
+                    let job = record.job;
+                    tracing::error!(job = %job.job, "a job is not taken: {}", error.why);
+                    left.retain(|effect| effect.job() != Some(job.job));
+                    left.extend(self.table.apply(Input::NotWritten(job, error.clone())));
+                }
+                Effect::WriteResult(record) => {
+                    tracing::error!(job = %record.job.job, "a result is not on disk: {}", error.why);
+                }
+                Effect::Forget(job) => tracing::warn!(%job, "a job stays written down: {}", error.why),
+                _ => {}
+            }
+        }
+        left
     }
 
     fn begin(&mut self, job: JobRef, spec: JobSpec) {
@@ -305,10 +354,22 @@ impl<W: Work> Actor<W> {
     }
 }
 
-async fn on_disk(write: impl FnOnce() -> Result<(), FileError> + Send + 'static) -> Result<(), String> {
+fn note_of(effect: &Effect) -> Option<Note> {
+    match effect {
+        Effect::Write(record) => Some(Note::Taken(record.clone())),
+        Effect::WriteResult(record) => {
+            Some(Note::Ended { job: record.job, outcome: Box::new(record.outcome.clone()?) })
+        }
+        Effect::Forget(job) => Some(Note::Forgotten(*job)),
+        Effect::Start(..) | Effect::Stop(_) | Effect::Say(_) => None,
+    }
+}
+
+async fn on_disk(write: impl FnOnce() -> Result<(), FileError> + Send + 'static) -> Result<(), NotWritten> {
     match tokio::task::spawn_blocking(write).await {
-        Ok(written) => written.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(NotWritten { is_full: error.is_full(), why: error.to_string() }),
+        Err(error) => Err(NotWritten { is_full: false, why: error.to_string() }),
     }
 }
 

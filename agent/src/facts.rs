@@ -8,10 +8,12 @@ mod gpu;
 mod system;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
-use shared_protocol::facts::{Facts, RootFacts};
+use shared_protocol::facts::{DiskLack, Facts, RootFacts};
 
 pub use watch::{Pace, differ_enough, keep};
 
@@ -29,6 +31,8 @@ pub struct Places {
     pub roots: Vec<PathBuf>,
     /// `ComfyUI`'s folder and the folder of models.
     pub comfy: Option<(PathBuf, PathBuf)>,
+    /// Whether links in the folder of models may be gone through.
+    pub allow_links: bool,
 }
 
 /// Asks the system. Blocks for some seconds at most, where a driver does not answer.
@@ -45,7 +49,7 @@ pub fn collect(places: &Places) -> anyhow::Result<Facts> {
         memory_available_bytes: memory.map(|m| m.free_bytes),
         gpus: gpu::gpus(),
         roots: places.roots.iter().map(|root| of_root(root)).collect::<anyhow::Result<_>>()?,
-        comfyui: places.comfy.as_ref().map(|(comfy, models)| comfy::look(comfy, models)),
+        comfyui: places.comfy.as_ref().map(|(comfy, models)| comfy::look(comfy, models, places.allow_links)),
     })
 }
 
@@ -54,7 +58,7 @@ pub fn collect_again(places: &Places, known: Facts) -> anyhow::Result<Facts> {
     Ok(Facts {
         memory_available_bytes: system::memory().map(|m| m.free_bytes),
         roots: places.roots.iter().map(|root| of_root(root)).collect::<anyhow::Result<_>>()?,
-        comfyui: places.comfy.as_ref().map(|(comfy, models)| comfy::look(comfy, models)),
+        comfyui: places.comfy.as_ref().map(|(comfy, models)| comfy::look(comfy, models, places.allow_links)),
         ..known
     })
 }
@@ -66,8 +70,23 @@ fn of_root(root: &Path) -> anyhow::Result<RootFacts> {
         exists: path.is_dir(),
         free_bytes: space.map(|s| s.free_bytes),
         total_bytes: space.map(|s| s.total_bytes),
+        lacks: if path.is_dir() { lacks(&path) } else { Vec::new() },
         path: path.display().to_string(),
     })
+}
+
+/// What a folder's disk does not offer: tried out once, because that writes to it. Leave to write may be given later.
+fn lacks(folder: &Path) -> Vec<DiskLack> {
+    static TRIED: Mutex<BTreeMap<PathBuf, Vec<DiskLack>>> = Mutex::new(BTreeMap::new());
+    let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+    match tried.get(folder) {
+        Some(known) if !known.contains(&DiskLack::Writing) => known.clone(),
+        _ => {
+            let found = shared_io::disk::lacks(folder);
+            tried.insert(folder.to_owned(), found.clone());
+            found
+        }
+    }
 }
 
 #[cfg(test)]
@@ -76,7 +95,12 @@ mod tests {
     use super::*;
 
     fn facts(roots: &[&Path]) -> Facts {
-        collect(&Places { roots: roots.iter().map(|root| (*root).to_owned()).collect(), comfy: None }).unwrap()
+        collect(&Places {
+            roots: roots.iter().map(|root| (*root).to_owned()).collect(),
+            comfy: None,
+            allow_links: false,
+        })
+        .unwrap()
     }
 
     #[test]
@@ -95,7 +119,11 @@ mod tests {
     fn what_jobs_change_is_asked_again_and_the_rest_is_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let comfy = folder.path().join("ComfyUI");
-        let places = Places { roots: vec![comfy.clone()], comfy: Some((comfy.clone(), comfy.join("models"))) };
+        let places = Places {
+            roots: vec![comfy.clone()],
+            comfy: Some((comfy.clone(), comfy.join("models"))),
+            allow_links: false,
+        };
         let known = Facts { kernel: Some("as it was".to_owned()), ..collect(&places).unwrap() };
         std::fs::create_dir(&comfy).unwrap();
         std::fs::write(comfy.join("main.py"), "").unwrap();

@@ -29,8 +29,9 @@ use crate::library::Library;
 /// Connections per source.
 const CONNECTIONS: usize = 4;
 
-/// Silence after which git's child is ended.
-const GIT_STALL: Duration = Duration::from_mins(1);
+/// Silence after which git's child is ended. A server counts and packs a large repository before it sends anything,
+/// and not every one says so meanwhile.
+const GIT_STALL: Duration = Duration::from_mins(5);
 
 /// Tries of a git job.
 const GIT_TRIES: u32 = 4;
@@ -55,7 +56,7 @@ impl AgentWork {
             tries: GIT_TRIES,
             retry_first: Duration::from_secs(1),
         };
-        let models = ConfinedFolder::open(&config.models_dir)?;
+        let models = ConfinedFolder::open_through(&config.models_dir, config.allow_links)?;
         let library = Library::open(models.clone(), config.state_dir.join("library.json"));
         let downloads = DownloadTools {
             models,

@@ -93,8 +93,11 @@ impl KeyVariables {
 }
 
 impl LoadedKey {
-    /// Removes the file: the key opens nothing any more.
+    /// Removes the file: the key opens nothing any more. One that holds another key by now stays.
     pub fn forget(&self) {
+        if read(&self.file).is_ok_and(|key| key != self.key) {
+            return;
+        }
         if let Err(error) = durable::remove(&self.file) {
             tracing::warn!("the key stays where it is: {error}");
         }
@@ -159,6 +162,10 @@ mod tests {
         let loaded = variable.load(&state).unwrap();
         assert!(loaded.is_exposed && loaded.key == second);
         assert_eq!(KeyVariables::default().load(&state).unwrap().key, second, "kept for the next start");
+        fs::write(state.file("key"), first.expose()).unwrap();
+        loaded.forget();
+        assert_eq!(KeyVariables::default().load(&state).unwrap().key, first, "another key is not its to remove");
+        fs::write(state.file("key"), second.expose()).unwrap();
         loaded.forget();
         assert!(matches!(KeyVariables::default().load(&state), Err(KeyLoadError::None)));
     }

@@ -21,11 +21,14 @@ pub mod journal;
 pub mod key;
 pub mod library;
 pub mod log;
+pub mod machine_dir;
+pub mod process;
 pub mod shutdown;
 pub mod start;
 pub mod state_dir;
 pub mod status;
 pub mod supervise;
 pub mod timing;
+pub mod update;
 
 pub use start::{report, run};

@@ -1,25 +1,34 @@
 //! What lies in the folder of models, and which content each file has, as far as it was ever read.
 //!
 //! A digest is kept with the size, time and inode of the file it was taken from, and counts only while
-//! these are still the same. Files are listed without following links. The notes are in the agent's own
-//! folder, replaced as a whole; losing them costs reading files again, nothing else.
+//! these are still the same. Files are listed without following links, but those that were allowed. The folder is
+//! walked once, and again after a while; in between the [`Shelf`] follows what the agent itself does, so that looking
+//! for a content costs the same whatever else lies there.
 
-use std::collections::BTreeMap;
+mod notes;
+mod shelf;
+
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use shared_io::download::DownloadError;
 use shared_io::walk::{is_half_done, walk};
-use shared_io::{ConfinedFolder, FileError, PlaceError, durable};
+use shared_io::{ConfinedFolder, FileError, PlaceError};
 use shared_protocol::agent_to_hub::InventoryFile;
 use shared_protocol::{Blake3, RelPath};
 
+use self::notes::Notes;
+use self::shelf::Shelf;
+
 /// Bytes read at a time.
 const BLOCK: usize = 1 << 20;
+
+/// The folder is walked again when the last walk is so many times as old as it took, and at least as old as this.
+const WALKED_AFTER: (u32, Duration) = (100, Duration::from_mins(1));
 
 /// What a file was when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,25 +38,29 @@ struct Stamp {
     inode: u64,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+/// A file whose content is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     #[serde(flatten)]
     stamp: Stamp,
     blake3: Blake3,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Notes {
-    version: u32,
-    files: BTreeMap<RelPath, Known>,
-}
-
 /// What is known of the files; clones share it.
 #[derive(Debug, Clone)]
 pub struct Library {
     models: ConfinedFolder,
-    notes_file: PathBuf,
-    notes: Arc<Mutex<Notes>>,
+    state: Arc<Mutex<State>>,
+    /// Held while the folder is walked, so that one walk serves all who wait for it.
+    walking: Arc<Mutex<()>>,
+}
+
+#[derive(Debug)]
+struct State {
+    notes: Notes,
+    shelf: Shelf,
+    /// When the folder was walked last, and how long that took.
+    walked: Option<(Instant, Duration)>,
 }
 
 /// All files, as far as they could be listed.
@@ -62,13 +75,12 @@ pub struct Listing {
 impl Library {
     /// Takes the folder of models and the file in which digests are kept.
     pub fn open(models: ConfinedFolder, notes_file: PathBuf) -> Self {
-        let read = fs::read(&notes_file).ok().and_then(|bytes| serde_json::from_slice::<Notes>(&bytes).ok());
-        let notes = read.filter(|notes| notes.version == 1).unwrap_or(Notes { version: 1, files: BTreeMap::new() });
-        Self { models, notes_file, notes: Arc::new(Mutex::new(notes)) }
+        let state = State { notes: Notes::open(notes_file), shelf: Shelf::default(), walked: None };
+        Self { models, state: Arc::new(Mutex::new(state)), walking: Arc::default() }
     }
 
-    fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The size of the file at a path; none if nothing is there.
@@ -86,7 +98,7 @@ impl Library {
         let place = self.models.resolve(path)?;
         let mut file = File::open(&place).map_err(FileError::of("open", &place))?;
         let before = stamp(&file.metadata().map_err(FileError::of("look at", &place))?);
-        if let Some(known) = self.notes().files.get(path).filter(|known| known.stamp == before) {
+        if let Some(known) = self.state().notes.get(path).filter(|known| known.stamp == before) {
             return Ok(known.blake3);
         }
         let mut hasher = blake3::Hasher::new();
@@ -118,12 +130,9 @@ impl Library {
     }
 
     fn keep(&self, path: &RelPath, known: Known) {
-        let mut notes = self.notes();
-        notes.files.insert(path.clone(), known);
-        // Losing them is no harm, so a full disk is no reason to fail.
-        if let Ok(text) = serde_json::to_vec(&*notes) {
-            durable::replace_lightly(&self.notes_file, &text).ok();
-        }
+        let mut state = self.state();
+        state.notes.keep(path, known);
+        state.shelf.put(path, known.stamp.size_bytes, Some(known.blake3));
     }
 
     /// Another file with this content. Files of its size that were never read are read.
@@ -134,24 +143,50 @@ impl Library {
         except: &RelPath,
         wants_to_stop: &dyn Fn() -> bool,
     ) -> Option<RelPath> {
-        let candidates =
-            self.list().files.into_iter().filter(|file| file.size_bytes == size_bytes && file.path != *except);
-        let (known, unread): (Vec<_>, Vec<_>) = candidates.partition(|file| file.blake3.is_some());
-        let has_it = |path: &RelPath| self.content_of(path, wants_to_stop).is_ok_and(|content| content == *blake3);
-        let all = known.into_iter().filter(|file| file.blake3.as_ref() == Some(blake3)).chain(unread);
-        all.map(|file| file.path).find(|path| !wants_to_stop() && has_it(path))
+        self.walk_if_old();
+        loop {
+            let candidate = self.state().shelf.candidate(blake3, size_bytes, except)?;
+            if wants_to_stop() {
+                return None;
+            }
+            match self.content_of(&candidate, wants_to_stop) {
+                Ok(content) if content == *blake3 => return Some(candidate),
+                // It was read, and now has its place on the shelf.
+                Ok(content) => self.state().shelf.put(&candidate, size_bytes, Some(content)),
+                Err(_) => self.state().shelf.take_off(&candidate),
+            }
+        }
+    }
+
+    fn walk_if_old(&self) {
+        let _walking = self.walking.lock().unwrap_or_else(PoisonError::into_inner);
+        let (times, least) = WALKED_AFTER;
+        let is_old = self.state().walked.is_none_or(|(at, took)| at.elapsed() >= least.max(took.saturating_mul(times)));
+        if is_old {
+            self.list();
+        }
     }
 
     /// All files. Names that no [`RelPath`] holds, links, and half-done files are left out.
     pub fn list(&self) -> Listing {
-        let mut files = Vec::new();
+        let began = Instant::now();
+        let mut found_files = Vec::new();
         let n_errors = walk(&self.models, &mut |path, found| {
             if !is_half_done(path.name()) {
-                let blake3 = self.notes().files.get(&path).filter(|k| k.stamp == stamp(found)).map(|k| k.blake3);
-                files.push(InventoryFile { path, size_bytes: found.len(), blake3 });
+                found_files.push((path, stamp(found)));
             }
         });
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        found_files.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut state = self.state();
+        state.shelf = Shelf::default();
+        let mut files = Vec::with_capacity(found_files.len());
+        for (path, stamp) in found_files {
+            let blake3 = state.notes.get(&path).filter(|known| known.stamp == stamp).map(|known| known.blake3);
+            state.shelf.put(&path, stamp.size_bytes, blake3);
+            files.push(InventoryFile { path, size_bytes: stamp.size_bytes, blake3 });
+        }
+        state.walked = Some((Instant::now(), began.elapsed()));
+        drop(state);
         Listing { files, n_errors }
     }
 }

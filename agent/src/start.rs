@@ -1,6 +1,7 @@
 //! From arguments to what is run.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -32,16 +33,16 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<Exit> {
     match &arguments.command {
         None => work(&arguments.run),
         Some(Command::Supervise(run)) => supervise(run),
-        Some(Command::Status { state_dir, json }) => {
-            let state = StateDir::existing(state_dir.clone().unwrap_or_else(default_state_dir));
-            tell_status(&state, *json, out).context("cannot write to standard output")
+        Some(Command::Status { state_dir, instance, json }) => {
+            let state = StateDir::existing(&state_dir.clone().unwrap_or_else(default_state_dir));
+            tell_status(&state, instance.as_deref(), *json, out).context("cannot write to standard output")
         }
         Some(Command::Git) => jobs::git::child(),
         Some(Command::Facts { roots }) => {
             let roots = if roots.is_empty() { vec![default_comfy_dir()] } else { roots.clone() };
             let comfy = default_comfy_dir();
             let comfy = comfy.is_dir().then(|| (comfy.clone(), comfy.join("models")));
-            let facts = facts::collect(&Places { roots, comfy })?;
+            let facts = facts::collect(&Places { roots, comfy, allow_links: false })?;
             let text = serde_json::to_string_pretty(&facts).context("cannot write the facts as JSON")?;
             writeln!(out, "{text}").context("cannot write to standard output")?;
             Ok(Exit::Done)
@@ -70,6 +71,8 @@ fn with_causes(error: &anyhow::Error) -> String {
 
 fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let config = Config::new(arguments)?;
+    // Asked now: once it is replaced, the system names it otherwise.
+    let program = std::env::current_exe().context("cannot find this program")?;
     let tls = tls::client_config(config.ca_file.as_deref())?;
     let state = StateDir::open(&config.state_dir)?;
     let key = KeyVariables::read().load(&state)?;
@@ -86,17 +89,23 @@ fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
     if !config.models_dir.starts_with(&config.comfy_dir) {
         roots.push(config.comfy_dir.clone());
     }
+    if config.allow_links {
+        // Each may be a disk of its own.
+        let linked = shared_io::linked::find(&config.models_dir);
+        roots.extend(linked.iter().filter_map(|found| found.pinned()).map(|pinned| pinned.place.clone()));
+    }
     let work = Arc::new(AgentWork::new(&config, api.clone(), tls)?);
     let records = Journal::new(state.jobs()).read()?;
-    let models = ConfinedFolder::open(&config.models_dir)?;
+    let models = ConfinedFolder::open_through(&config.models_dir, config.allow_links)?;
     let leftovers = Leftovers::new(models, destinations_of_open_jobs(&records), SystemTime::now());
     let parts = Parts {
         state,
-        places: Places { roots, comfy },
+        places: Places { roots, comfy, allow_links: config.allow_links },
         parallel: config.parallel,
         work,
         api,
         timing: config.timing.clone(),
+        program: Some(program.clone()),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -119,9 +128,28 @@ fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
             key.forget();
             Exit::Over
         }
+        Ended::Replaced => {
+            tracing::info!("the hub's version of this program takes over");
+            drop(lock);
+            return Err(start_anew(&program)).context("cannot start the hub's version of this program");
+        }
     };
     drop(lock);
     Ok(exit)
+}
+
+/// Starts a program in the place of this one, with the same arguments. Returns only if that fails: then whoever watches
+/// over this one starts it again.
+#[cfg(unix)]
+fn start_anew(program: &Path) -> std::io::Error {
+    use std::os::unix::process::CommandExt as _;
+    std::process::Command::new(program).args(std::env::args_os().skip(1)).exec()
+}
+
+/// A program can't be replaced here.
+#[cfg(not(unix))]
+fn start_anew(_program: &Path) -> std::io::Error {
+    std::io::ErrorKind::Unsupported.into()
 }
 
 /// The places that downloads are going on to, or will.
@@ -155,8 +183,8 @@ fn supervise(arguments: &RunArguments) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-fn tell_status(state: &StateDir, is_json: bool, out: &mut dyn Write) -> std::io::Result<Exit> {
-    let (found, status) = status::look(state);
+fn tell_status(state: &StateDir, instance: Option<&str>, is_json: bool, out: &mut dyn Write) -> std::io::Result<Exit> {
+    let (found, status) = status::look(state, instance);
     if is_json {
         let text = serde_json::json!({ "state": found, "status": status });
         writeln!(out, "{text}")?;
@@ -174,7 +202,6 @@ fn tell_status(state: &StateDir, is_json: bool, out: &mut dyn Write) -> std::io:
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
     use std::io;
-    use std::path::Path;
 
     use shared_io::FileError;
     use shared_protocol::hub_to_agent::JobRef;

@@ -1,17 +1,21 @@
 //! The folder where the agent keeps what has to last: its id, its jobs, its state for `agent status`, its
-//! log. One agent at a time uses it.
+//! log. One agent at a time uses it, and one machine ([`crate::machine_dir`]).
 //!
-//! `agent.json` (the id) · `jobs/` ([`crate::journal`]) · `status.json` ([`crate::status`]) · `agent.log` and
-//! `agent.log.1` · `agent.lock`, held while an agent runs · `agent.pid` · `supervise.lock`, `supervise.pid` ·
-//! `key`, only if the key came by the environment.
+//! `machine.json` · `agent.json` (the id) · `jobs/` ([`crate::journal`]) · `status.json` ([`crate::status`]) ·
+//! `agent.log` and `agent.log.1` · `agent.lock`, held while an agent runs · `agent.holder` (who that is, for disks
+//! without locks) · `agent.pid` · `alive` · the same for `supervise` · `key`, only if the key came by the environment.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use shared_io::locks::{Locked, try_lock};
 use shared_io::{FileError, durable};
 use shared_protocol::AgentId;
+
+use crate::machine_dir;
+use crate::process::Process;
 
 /// How long a lock is waited for: `agent status` holds it for a moment, and one that ends for a little longer.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -44,6 +48,13 @@ impl Role {
         }
     }
 
+    const fn holder_name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent.holder",
+            Self::Supervisor => "supervise.holder",
+        }
+    }
+
     const fn pid_name(self) -> &'static str {
         match self {
             Self::Agent => "agent.pid",
@@ -61,6 +72,16 @@ pub struct StateDir(PathBuf);
 pub struct Lock {
     file: File,
     pid: PathBuf,
+    holder: PathBuf,
+}
+
+/// Who holds a lock.
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    #[serde(flatten)]
+    process: Process,
+    /// The disk has no locks, or none that keep anyone out.
+    by_name_only: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,18 +90,19 @@ struct Identity {
 }
 
 impl StateDir {
-    /// Makes the folder if need be.
+    /// Finds this machine's folder in the one that was named, and makes it if need be.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let path = std::path::absolute(path).map_err(FileError::of("use the folder", path))?;
+        let path = machine_dir::claim(&path)?;
         for folder in [path.clone(), path.join("jobs")] {
             fs::create_dir_all(&folder).map_err(FileError::of("make the folder", &folder))?;
         }
         Ok(Self(path))
     }
 
-    /// Takes a folder as it is, to look into it.
-    pub const fn existing(path: PathBuf) -> Self {
-        Self(path)
+    /// Finds this machine's folder in the one that was named, to look into it.
+    pub fn existing(path: &Path) -> Self {
+        Self(machine_dir::find(path))
     }
 
     /// The folder.
@@ -105,24 +127,41 @@ impl StateDir {
         let file = file.map_err(FileError::of("open", &path))?;
         let begun = Instant::now();
         loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {
-                    std::thread::sleep(Duration::from_millis(50));
-                }
-                Err(TryLockError::WouldBlock) => return Err(StateError::InUse(self.0.clone())),
-                Err(TryLockError::Error(source)) => return Err(FileError::of("lock", &path)(source).into()),
+            let is_theirs = match try_lock(&file).map_err(FileError::of("lock", &path))? {
+                Locked::Theirs => true,
+                // Whoever could not lock it has written down that it is theirs.
+                Locked::Ours | Locked::NotOffered => self.holder(role).is_some_and(|holder| holder != Process::this()),
+            };
+            if !is_theirs {
+                break;
             }
+            if begun.elapsed() >= LOCK_PATIENCE {
+                return Err(StateError::InUse(self.0.clone()));
+            }
+            // Another one's try must not fail because of ours.
+            drop(file.unlock());
+            std::thread::sleep(Duration::from_millis(50));
         }
-        let pid = self.file(role.pid_name());
+        let (pid, holder) = (self.file(role.pid_name()), self.file(role.holder_name()));
+        let by_name_only = !keeps_others_out(&path);
+        let named = Holder { process: Process::this(), by_name_only };
+        durable::replace_lightly(&holder, &serde_json::to_vec(&named).unwrap_or_default())?;
         durable::replace_lightly(&pid, format!("{}\n", std::process::id()).as_bytes())?;
-        Ok(Lock { file, pid })
+        Ok(Lock { file, pid, holder })
     }
 
     /// Whether an agent or a supervisor runs.
     pub fn is_locked(&self, role: Role) -> bool {
-        let Ok(file) = File::options().write(true).open(self.file(role.lock_name())) else { return false };
-        matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+        let path = self.file(role.lock_name());
+        let Ok(file) = File::options().write(true).open(&path) else { return false };
+        matches!(try_lock(&file), Ok(Locked::Theirs)) || self.holder(role).is_some()
+    }
+
+    /// The process that holds a lock by its name alone, if it runs.
+    fn holder(&self, role: Role) -> Option<Process> {
+        let text = fs::read(self.file(role.holder_name())).ok()?;
+        let holder: Holder = serde_json::from_slice(&text).ok()?;
+        (holder.by_name_only && holder.process.is_alive()).then_some(holder.process)
     }
 
     /// The agent's id: that of the file, or a fresh one that is kept from now on.
@@ -144,10 +183,17 @@ impl StateDir {
     }
 }
 
+/// Whether a lock that is held on this file is felt by others: some disks grant all of them.
+fn keeps_others_out(path: &Path) -> bool {
+    let again = File::options().write(true).open(path);
+    again.is_ok_and(|again| matches!(try_lock(&again), Ok(Locked::Theirs)))
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // What stays behind is harmless: the lock itself says who runs.
         drop(fs::remove_file(&self.pid));
+        drop(fs::remove_file(&self.holder));
         drop(self.file.unlock());
     }
 }
@@ -183,6 +229,33 @@ mod tests {
         assert!(matches!(state.lock(Role::Agent), Err(StateError::InUse(_))));
         drop(lock);
         assert!(!state.is_locked(Role::Agent) && !state.file("agent.pid").exists());
+        state.lock(Role::Agent).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_holds_it_is_known_by_name_as_long_as_it_runs_and_a_copy_of_the_folder_is_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        fs::write(state.file("agent.lock"), "").unwrap();
+        let mut other = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+        let ticks = |pid: u32| {
+            let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            text.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().ok()
+        };
+        let process = Process { pid: other.id(), started_ticks: ticks(other.id()), ..Process::this() };
+        let write = |by_name_only| {
+            let holder = Holder { process: process.clone(), by_name_only };
+            fs::write(state.file("agent.holder"), serde_json::to_vec(&holder).unwrap()).unwrap();
+        };
+        write(false);
+        assert!(!state.is_locked(Role::Agent), "where locks are felt, they have the last word");
+        write(true);
+        assert!(state.is_locked(Role::Agent));
+        assert!(matches!(state.lock(Role::Agent), Err(StateError::InUse(_))));
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(!state.is_locked(Role::Agent), "what it wrote is old");
         state.lock(Role::Agent).unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! How it goes, for people and the bootstrapper: kept by the agent in `status.json`, read by
-//! `agent status`. Whether an agent runs at all is told by its lock, not by this file.
+//! `agent status`. Whether an agent runs at all is told by its lock, not by this file; and what the file says counts
+//! only if the process that wrote it is of this machine, still runs, and wrote it lately.
 
 use std::fs;
 use std::io::Write;
@@ -11,7 +12,15 @@ use shared_io::durable;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::machine_dir::{ALIVE, ALIVE_EVERY};
+use crate::process::Process;
 use crate::state_dir::{Role, StateDir};
+
+/// Names the start of an agent, for whoever started it.
+pub const INSTANCE_VARIABLE: &str = "COMFY_AGENT_INSTANCE";
+
+/// How old what the file says may be: it is written again every [`ALIVE_EVERY`].
+const FRESH: Duration = Duration::from_mins(1);
 
 /// Name of the file in the folder of state.
 const FILE: &str = "status.json";
@@ -26,7 +35,13 @@ pub struct Status {
     /// Version of the agent.
     pub version: String,
     /// Its process.
-    pub pid: u32,
+    #[serde(flatten)]
+    pub process: Process,
+    /// What whoever started it calls this start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// When this was written.
+    pub alive_at: u64,
     /// Its hub.
     pub hub: String,
     /// Since when it runs.
@@ -69,7 +84,8 @@ impl Board {
     pub fn new(hub: String) -> Arc<Self> {
         let status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
+            process: Process::this(),
+            instance: std::env::var(INSTANCE_VARIABLE).ok().filter(|word| !word.is_empty()),
             hub,
             started_at: now(),
             ..Status::default()
@@ -124,10 +140,15 @@ impl Board {
                 biased;
                 () = shutdown.cancelled() => return,
                 () = self.changed.notified() => {}
+                () = tokio::time::sleep(ALIVE_EVERY) => {}
             }
-            let text = serde_json::to_vec(&self.status()).unwrap_or_default();
-            let path = state.file(FILE);
-            let written = tokio::task::spawn_blocking(move || durable::replace_lightly(&path, &text)).await;
+            let text = serde_json::to_vec(&Status { alive_at: now(), ..self.status() }).unwrap_or_default();
+            let (path, alive) = (state.file(FILE), state.file(ALIVE));
+            let written = tokio::task::spawn_blocking(move || {
+                durable::replace_lightly(&path, &text)?;
+                durable::replace_lightly(&alive, b"")
+            })
+            .await;
             if let Ok(Err(error)) = written {
                 tracing::warn!("`agent status` is behind: {error}");
             }
@@ -136,15 +157,29 @@ impl Board {
     }
 }
 
-/// Looks how the agent of this folder goes.
-pub fn look(state: &StateDir) -> (Found, Option<Status>) {
+/// Looks how the agent of this folder goes; how the one goes that was started by the name of `instance`, if one is
+/// told.
+pub fn look(state: &StateDir, instance: Option<&str>) -> (Found, Option<Status>) {
     let status = fs::read(state.file(FILE)).ok().and_then(|text| serde_json::from_slice::<Status>(&text).ok());
+    let is_meant = |status: &Status| instance.is_none() || status.instance.as_deref() == instance;
     let found = match &status {
         _ if !state.is_locked(Role::Agent) => Found::NotRunning,
-        Some(status) if status.connected_since.is_some() => Found::Connected,
+        Some(status) if status.connected_since.is_some() && status.is_believed() && is_meant(status) => {
+            Found::Connected
+        }
         _ => Found::NotConnected,
     };
     (found, status)
+}
+
+impl Status {
+    /// Whether it is of a process that runs here, and of now.
+    fn is_believed(&self) -> bool {
+        let age = now().abs_diff(self.alive_at);
+        // Where the system does not tell when a process started, the lock and the time have to do.
+        let runs = self.process.is_alive() || (self.process.is_here() && self.process.started_ticks.is_none());
+        runs && age <= FRESH.as_secs()
+    }
 }
 
 /// Tells it to a person.
@@ -155,7 +190,7 @@ pub fn tell(found: Found, status: Option<&Status>, out: &mut dyn Write) -> std::
             Found::Connected | Found::NotConnected => writeln!(out, "The agent has just started."),
         };
     };
-    let Status { pid, hub, version, n_working, n_held, .. } = status;
+    let Status { process: Process { pid, .. }, hub, version, n_working, n_held, .. } = status;
     let since = |at: Option<u64>| duration(now().saturating_sub(at.unwrap_or_default()));
     match found {
         Found::NotRunning => writeln!(out, "The agent does not run.")?,
@@ -196,7 +231,7 @@ mod tests {
     use super::*;
 
     fn told(state: &StateDir) -> (Found, String) {
-        let (found, status) = look(state);
+        let (found, status) = look(state, None);
         let mut text = Vec::new();
         tell(found, status.as_ref(), &mut text).unwrap();
         (found, String::from_utf8(text).unwrap())
@@ -231,5 +266,33 @@ mod tests {
         keeping.await.unwrap();
         drop(lock);
         assert_eq!(told(&state).0, Found::NotRunning, "a file that says otherwise is old");
+    }
+
+    #[test]
+    fn what_another_process_or_another_time_says_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        let _lock = state.lock(Role::Agent).unwrap();
+        let right = Status {
+            process: Process::this(),
+            instance: Some("mine".to_owned()),
+            alive_at: now(),
+            connected_since: Some(now()),
+            ..Status::default()
+        };
+        let found = |status: &Status, instance: Option<&str>| {
+            fs::write(state.file(FILE), serde_json::to_vec(status).unwrap()).unwrap();
+            look(&state, instance).0
+        };
+        assert_eq!(found(&right, None), Found::Connected);
+        assert_eq!(found(&right, Some("mine")), Found::Connected);
+        assert_eq!(found(&right, Some("another's")), Found::NotConnected);
+        let of = |process: Process| Status { process, ..right.clone() };
+        let elsewhere = of(Process { machine: "another pod".to_owned(), ..Process::this() });
+        let before = of(Process { started_ticks: Some(1), ..Process::this() });
+        let old = Status { alive_at: now() - 3_600, ..right.clone() };
+        for wrong in [elsewhere, before, old] {
+            assert_eq!(found(&wrong, None), Found::NotConnected, "{wrong:?}");
+        }
     }
 }

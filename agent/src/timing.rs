@@ -23,6 +23,8 @@ pub struct Timing {
     pub healthy_after: Duration,
     /// How often the WebSocket is tried again while the long poll is used.
     pub socket_again: Duration,
+    /// How often the hub is asked for another version of this program, while it refuses this one.
+    pub update_again: Duration,
     /// Longest wait for a poll's answer: the hub's hold and a reserve.
     pub poll_answer: Duration,
     /// Shortest time between two polls that are made only to tell progress.
@@ -52,6 +54,7 @@ impl Timing {
             retry_most: self.retry_most / by,
             healthy_after: self.healthy_after / by,
             socket_again: self.socket_again / by,
+            update_again: self.update_again / by,
             after_expiry: self.after_expiry / by,
             facts_every: self.facts_every / by,
             facts_apart: self.facts_apart / by,
@@ -70,6 +73,7 @@ impl Default for Timing {
             retry_most: Duration::from_secs(30),
             healthy_after: Duration::from_mins(1),
             socket_again: Duration::from_mins(5),
+            update_again: Duration::from_mins(2),
             poll_answer: POLL_HOLD + Duration::from_secs(15),
             poll_progress: Duration::from_secs(2),
             after_expiry: Duration::from_mins(10),

@@ -40,13 +40,23 @@ fn without_a_command_the_help_is_shown_and_nothing_else_happens() {
 fn what_nobody_goes_on_with_is_removed_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let models = folder.path().join("comfy/models");
-    let (old, young) = (models.join("loras/.old.part"), models.join("loras/.young.part"));
+    let part = |name: &str| models.join("loras").join(name);
+    let (old, young, theirs) = (part(".old.part"), part(".young.part"), part(".my_training_run.part"));
     fs::create_dir_all(models.join("loras")).unwrap();
-    for path in [&old, &young] {
-        fs::write(path, "half").unwrap();
-    }
     let long_ago = SystemTime::now() - Duration::from_hours(8 * 24);
-    File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
+    let journal = serde_json::json!({
+        "version": 1, "blake3": format!("blake3:{}", "07".repeat(32)), "size_bytes": 2_000_000, "is_open": true,
+        "proved": [0],
+    });
+    for path in [&old, &young, &theirs] {
+        fs::write(path, "half").unwrap();
+        if path != &theirs {
+            fs::write(path.with_extension("part.journal"), journal.to_string()).unwrap();
+        }
+    }
+    for path in [&old, &old.with_extension("part.journal"), &theirs] {
+        File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    }
     let key = folder.path().join("key");
     fs::write(&key, SessionKey::from_bytes([1; 32]).expose()).unwrap();
     // Nobody is there: it looks for its hub all the while.
@@ -69,4 +79,5 @@ fn what_nobody_goes_on_with_is_removed_at_the_start() {
     running.wait().unwrap();
     assert!(log.contains("removed loras/.old.part") && log.contains("bytes="), "{log}");
     assert!(!old.exists() && young.exists());
+    assert_eq!(fs::read(&theirs).unwrap(), b"half", "what has no journal of ours is not ours");
 }

@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod instance;
 mod interface;
 pub mod open_files;
+mod places;
 pub mod remote;
 pub mod shutdown;
 pub mod window;

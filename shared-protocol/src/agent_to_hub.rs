@@ -97,6 +97,8 @@ pub enum RejectReason {
     Busy,
     /// No room for it.
     Disk,
+    /// It can't be written down, and room is not what is missing.
+    Storage,
     /// It does not do such things.
     Policy,
     /// A reason of a later version.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::RelPath;
+
 /// What a machine is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -63,6 +65,26 @@ pub struct RootFacts {
     /// Size of the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_bytes: Option<u64>,
+    /// What the disk does not offer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<DiskLack>,
+}
+
+/// What a disk does not offer, though others do. Only the first one keeps the agent from its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskLack {
+    /// The agent's user may not write there, or the disk is mounted for reading only.
+    Writing,
+    /// Locks, or they keep nobody out.
+    Locks,
+    /// Folders can't be synced: after a power cut a new name may be missing.
+    FolderSync,
+    /// A file has one name: what is there already is copied instead of linked.
+    HardLinks,
+    /// Something that a later version tells of.
+    #[serde(other)]
+    Other,
 }
 
 /// `ComfyUI` on a machine.
@@ -74,6 +96,9 @@ pub struct ComfyFacts {
     pub models_path: String,
     /// Whether the folder of models is the one that `ComfyUI` looks into by itself.
     pub models_inside: bool,
+    /// Links below the folder of models that lead to other folders, or nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub linked_folders: Vec<LinkedFolder>,
     /// Whether `ComfyUI` is there (its `main.py` is).
     pub found: bool,
     /// Version in its `pyproject.toml`.
@@ -82,4 +107,18 @@ pub struct ComfyFacts {
     /// The commit that is checked out, 40 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+}
+
+/// A link below the folder of models.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedFolder {
+    /// Where it lies, below the folder of models.
+    pub path: RelPath,
+    /// Where it leads, as it says itself.
+    pub target: String,
+    /// Whether the agent goes through it: it was started with `--allow-linked-folders`, and nothing speaks against it.
+    pub allowed: bool,
+    /// What speaks against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }

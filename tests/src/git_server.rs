@@ -19,6 +19,9 @@ use crate::chaos::Chaos;
 pub const MODEL_FOLDERS: [&str; 8] =
     ["checkpoints", "clip", "controlnet", "embeddings", "loras", "text_encoders", "upscale_models", "vae"];
 
+/// What lies below here has moved.
+const MOVED: &str = "/old-owner";
+
 /// The repository's name on the server.
 const REPOSITORY: &str = "ComfyUI.git";
 
@@ -49,6 +52,11 @@ impl GitServer {
     /// The repository's address.
     pub fn url(&self) -> String {
         format!("{}/{REPOSITORY}", self.front.url())
+    }
+
+    /// The address that the repository had once; whoever asks there is sent on.
+    pub fn old_url(&self) -> String {
+        format!("{}{MOVED}/{REPOSITORY}", self.front.url())
     }
 
     /// What carries its connections, to fail them.
@@ -134,6 +142,9 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if let Some(now) = uri.path_and_query().and_then(|path| path.as_str().strip_prefix(MOVED)) {
+        return axum::response::Redirect::permanent(now).into_response();
+    }
     let answered = tokio::task::spawn_blocking(move || backend(&root, &method, &uri, &headers, &body)).await;
     match answered {
         Ok(Ok(response)) => response,

@@ -26,6 +26,7 @@ pub mod hub;
 pub mod loop_disk;
 pub mod machine;
 pub mod mirror;
+pub mod optional_disk;
 pub mod public_site;
 pub mod remote;
 pub mod roots;

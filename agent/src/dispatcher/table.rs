@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use shared_protocol::agent_to_hub::{AgentToHub, JobRejected, JobResult, RejectReason};
+use shared_protocol::groups::GROUP_BYTES;
 use shared_protocol::hub_to_agent::{Answer, JobAssign, JobRef, Reconciled};
 use shared_protocol::job::JobSpec;
 use shared_protocol::outcome::Outcome;
@@ -13,6 +14,21 @@ use crate::journal::Record;
 
 /// Results that may wait for the hub before no more work is taken.
 pub const MAX_RESULTS: usize = 1_000;
+
+/// Downloads of at most one group: their time goes by in asking, so several of them are under way at once.
+const SMALL: u64 = GROUP_BYTES;
+
+/// As many, besides the jobs that are worked on at once anyway.
+const SMALL_AT_ONCE: usize = 16;
+
+/// Why a job could not be written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotWritten {
+    /// Whether the disk is full.
+    pub is_full: bool,
+    /// What the system said.
+    pub why: String,
+}
 
 /// Something happened.
 #[derive(Debug, Clone)]
@@ -30,7 +46,7 @@ pub enum Input {
     /// A job's work ended.
     Ended(JobRef, Outcome),
     /// A job could not be written down.
-    NotWritten(JobRef, String),
+    NotWritten(JobRef, NotWritten),
 }
 
 /// Something is to be done.
@@ -107,6 +123,15 @@ impl Held {
     }
 }
 
+/// Work that goes on.
+#[derive(Debug)]
+struct Working {
+    job: JobRef,
+    /// Where it writes.
+    place: String,
+    is_small: bool,
+}
+
 /// All jobs, in the order they came.
 #[derive(Debug)]
 pub struct Table {
@@ -114,7 +139,7 @@ pub struct Table {
     parallel: usize,
     jobs: Vec<Held>,
     /// Work that goes on, that of replaced tries too, with where it writes.
-    working: Vec<(JobRef, String)>,
+    working: Vec<Working>,
     next_order: u64,
 }
 
@@ -154,10 +179,10 @@ impl Table {
             Input::Acknowledged(job) => self.acknowledged(job),
             Input::Welcomed(jobs) => self.welcomed(jobs),
             Input::Ended(job, outcome) => self.ended(job, outcome),
-            Input::NotWritten(job, detail) => {
+            Input::NotWritten(job, NotWritten { is_full, why }) => {
                 self.jobs.retain(|held| held.job != job);
-                self.working.retain(|(working, _)| *working != job);
-                vec![reject(job, RejectReason::Disk, detail)]
+                self.working.retain(|working| working.job != job);
+                vec![reject(job, if is_full { RejectReason::Disk } else { RejectReason::Storage }, why)]
             }
         };
         effects.extend(self.start());
@@ -176,7 +201,7 @@ impl Table {
         let (n_active, n_jobs) = (self.jobs.iter().filter(|held| held.is_active()).count(), self.jobs.len());
         let accepted = Effect::Say(AgentToHub::JobAccepted(job));
         let (order, slots) = (self.next_order, self.slots);
-        let replaced = self.working.iter().map(|(job, _)| *job).find(|working| working.job == job.job);
+        let replaced = self.working.iter().map(|working| working.job).find(|working| working.job == job.job);
         match self.find(job.job) {
             Some(held) if held.job.attempt > job.attempt => Vec::new(),
             Some(held) if held.job.attempt == job.attempt => {
@@ -254,7 +279,7 @@ impl Table {
     }
 
     fn ended(&mut self, job: JobRef, outcome: Outcome) -> Vec<Effect> {
-        self.working.retain(|(working, _)| *working != job);
+        self.working.retain(|working| working.job != job);
         match self.find(job.job) {
             Some(held) if held.job == job && held.is_active() => end(held, outcome),
             // A try that was replaced.
@@ -265,22 +290,32 @@ impl Table {
     /// Begins what there is room for. No two write to the same place, and no job runs twice at once.
     fn start(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let mut jobs_at_work: BTreeSet<JobId> = self.working.iter().map(|(job, _)| job.job).collect();
+        let n_small = self.working.iter().filter(|working| working.is_small).count();
+        let mut room_for_small = (SMALL_AT_ONCE + self.parallel).saturating_sub(n_small);
+        let mut room_for_large = self.parallel.saturating_sub(self.working.len() - n_small);
+        let mut jobs_at_work: BTreeSet<JobId> = self.working.iter().map(|working| working.job.job).collect();
         for held in &mut self.jobs {
-            if self.working.len() >= self.parallel {
-                break;
-            }
-            let dest = destination(&held.spec);
-            let is_taken = self.working.iter().any(|(_, taken)| *taken == dest);
-            if held.stage != Stage::Waiting || is_taken || !jobs_at_work.insert(held.job.job) {
+            let is_small = is_small(&held.spec);
+            let room = if is_small { &mut room_for_small } else { &mut room_for_large };
+            if *room == 0 || held.stage != Stage::Waiting {
                 continue;
             }
+            let place = destination(&held.spec);
+            let is_taken = self.working.iter().any(|working| working.place == place);
+            if is_taken || !jobs_at_work.insert(held.job.job) {
+                continue;
+            }
+            *room -= 1;
             held.stage = Stage::Running;
-            self.working.push((held.job, dest));
+            self.working.push(Working { job: held.job, place, is_small });
             effects.push(Effect::Start(held.job, Box::new(held.spec.clone())));
         }
         effects
     }
+}
+
+const fn is_small(spec: &JobSpec) -> bool {
+    matches!(spec, JobSpec::AssetDownload(order) if order.size_bytes <= SMALL)
 }
 
 /// A name for where a job writes: no two may work there at the same time.

@@ -15,7 +15,7 @@ fn spec_to(dest: &str, token: Option<&str>) -> JobSpec {
     let bearer = token.map(|token| Bearer { host: "h".to_owned(), token: Secret::new(token.to_owned()) });
     JobSpec::AssetDownload(AssetDownload {
         blake3: Blake3::from_bytes([1; 32]),
-        size_bytes: 1,
+        size_bytes: 2 * SMALL,
         dest: RelPath::parse(dest).unwrap(),
         sources: vec![AssetSource::Public { url: "https://h/x".to_owned(), bearer }],
         policy: SourcePolicy { stall_timeout_s: 1, min_speed: 1, retry_per_source: 1, allow_private: false },
@@ -52,6 +52,7 @@ fn words(effects: &[Effect]) -> Vec<&'static str> {
             Effect::Say(AgentToHub::JobRejected(rejected)) => match rejected.reason {
                 RejectReason::Busy => "busy",
                 RejectReason::Disk => "disk",
+                RejectReason::Storage => "storage",
                 _ => "policy",
             },
             Effect::Say(AgentToHub::CancelAck(_)) => "cancel ack",
@@ -59,6 +60,25 @@ fn words(effects: &[Effect]) -> Vec<&'static str> {
             Effect::Say(_) => "?",
         })
         .collect()
+}
+
+#[test]
+fn small_files_are_under_way_together_beside_a_large_one() {
+    let mut table = table(64, 1);
+    let small = |job: JobRef| {
+        let mut spec = spec_to(&format!("loras/{}", job.job), None);
+        if let JobSpec::AssetDownload(order) = &mut spec {
+            order.size_bytes = SMALL;
+        }
+        Input::Assigned(JobAssign { job, spec })
+    };
+    assert_eq!(words(&table.apply(assign(fresh()))), ["write", "accepted", "start"]);
+    let started = |effects: Vec<Effect>| effects.iter().any(|effect| matches!(effect, Effect::Start(..)));
+    let jobs: Vec<JobRef> = (0..30).map(|_| fresh()).collect();
+    let n_started = jobs.iter().filter(|job| started(table.apply(small(**job)))).count();
+    assert_eq!(n_started, SMALL_AT_ONCE + 1);
+    assert!(!started(table.apply(assign(fresh()))), "another large one waits");
+    assert!(started(table.apply(Input::Ended(jobs[0], done()))));
 }
 
 #[test]
@@ -107,7 +127,10 @@ fn what_can_not_be_taken_is_rejected_with_the_reason() {
     let job = fresh();
     table.apply(assign(job));
     assert_eq!(words(&table.apply(assign(fresh()))), ["busy"]);
-    assert_eq!(words(&table.apply(Input::NotWritten(job, "the disk is full".to_owned()))), ["disk"]);
+    assert_eq!(
+        words(&table.apply(Input::NotWritten(job, NotWritten { is_full: true, why: "the disk is full".to_owned() }))),
+        ["disk"]
+    );
     assert!(table.jobs().is_empty());
     assert_eq!(words(&table.apply(assign(fresh()))), ["write", "accepted", "start"]);
 }
@@ -206,7 +229,7 @@ proptest! {
                     let job = fresh();
                     let effects = table.apply(assign(job));
                     if effects.iter().any(|effect| matches!(effect, Effect::Write(_))) {
-                        Input::NotWritten(job, String::new())
+                        Input::NotWritten(job, NotWritten { is_full: false, why: String::new() })
                     } else {
                         continue;
                     }

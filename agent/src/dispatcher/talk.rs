@@ -62,6 +62,14 @@ impl Talk {
         }
     }
 
+    /// Tells what is new of a job that has ended, before its result: its lines, and how far it was unless it is done.
+    pub(super) fn last_words(&mut self, job: JobRef, reports: &Reports, is_done: bool) {
+        if is_done {
+            drop(reports.take_news());
+        }
+        self.progress([(job, reports)].into_iter());
+    }
+
     fn say_if_room(&mut self, message: AgentToHub) {
         let Some(outbox) = &self.0 else { return };
         if let Err(TrySendError::Closed(_)) = outbox.try_send(message) {

@@ -169,7 +169,7 @@ async fn work_goes_on_without_a_connection_and_its_result_is_told_with_every_one
     assert_eq!(result_of(next(&mut queue).await), done());
     stage.dispatcher.said(HubToAgent::ResultAck(job)).await;
     assert!(stage.dispatcher.holdings().await.unacked_results.is_empty());
-    assert_eq!(std::fs::read_dir(stage.stop().await.path()).unwrap().count(), 0);
+    assert_eq!(Journal::new(stage.stop().await.path().to_owned()).read().unwrap(), []);
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn what_can_not_be_written_down_or_is_not_allowed_is_not_taken() {
     stage.dispatcher.said(assign).await;
     let message = next(&mut queue).await;
     let AgentToHub::JobRejected(rejected) = message else { unreachable!("{message:?}") };
-    assert_eq!((rejected.job, rejected.reason), (job, shared_protocol::agent_to_hub::RejectReason::Disk));
+    assert_eq!((rejected.job, rejected.reason), (job, shared_protocol::agent_to_hub::RejectReason::Storage));
     assert!(stage.dispatcher.holdings().await.active.is_empty());
 }
 
@@ -250,7 +250,8 @@ async fn what_a_job_changed_on_the_machine_is_told_right_after_it() {
     let mut queue = stage.welcome(Vec::new()).await;
     let machine = tempfile::tempdir().unwrap();
     let comfy = machine.path().join("ComfyUI");
-    let places = Places { roots: vec![comfy.clone()], comfy: Some((comfy.clone(), comfy.join("models"))) };
+    let places =
+        Places { roots: vec![comfy.clone()], comfy: Some((comfy.clone(), comfy.join("models"))), allow_links: false };
     let (sender, known) = tokio::sync::watch::channel(facts::collect(&places).unwrap());
     // No look is due for an hour.
     let pace = Pace { every: Duration::from_hours(1), apart: Duration::from_millis(1) };

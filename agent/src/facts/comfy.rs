@@ -3,18 +3,20 @@
 use std::fs;
 use std::path::Path;
 
+use shared_io::linked;
 use shared_protocol::facts::ComfyFacts;
 
 /// Longest file that is read.
 const MAX_FILE: u64 = 64 << 10;
 
 /// Looks at ComfyUI's folder.
-pub(super) fn look(comfy: &Path, models: &Path) -> ComfyFacts {
+pub(super) fn look(comfy: &Path, models: &Path, allow_links: bool) -> ComfyFacts {
     let found = comfy.join("main.py").is_file();
     ComfyFacts {
         path: comfy.display().to_string(),
         models_path: models.display().to_string(),
         models_inside: is_same(models, &comfy.join("models")),
+        linked_folders: linked::find(models).iter().map(|found| found.fact(allow_links)).collect(),
         found,
         version: found.then(|| text(&comfy.join("pyproject.toml"))).flatten().and_then(|text| version(&text)),
         commit: found.then(|| commit(comfy)).flatten(),
@@ -67,9 +69,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let models = folder.path().join("models");
         fs::create_dir(&models).unwrap();
-        let facts = look(folder.path(), &models);
+        let facts = look(folder.path(), &models, false);
         assert!(!facts.found && facts.models_inside && facts.version.is_none() && facts.commit.is_none());
-        assert!(!look(folder.path(), &folder.path().join("elsewhere")).models_inside);
+        assert!(!look(folder.path(), &folder.path().join("elsewhere"), false).models_inside);
     }
 
     #[test]
@@ -81,7 +83,7 @@ mod tests {
         let tree = repository.find_tree(repository.index().unwrap().write_tree().unwrap()).unwrap();
         let who = git2::Signature::now("x", "x@example.org").unwrap();
         let id = repository.commit(Some("HEAD"), &who, &who, "x", &tree, &[]).unwrap();
-        let facts = look(folder.path(), &folder.path().join("models"));
+        let facts = look(folder.path(), &folder.path().join("models"), false);
         assert!(facts.found);
         assert_eq!(facts.version.as_deref(), Some("0.4.1"));
         assert_eq!(facts.commit, Some(id.to_string()));

@@ -98,6 +98,7 @@ mod tests {
             exists: true,
             free_bytes: Some(free_bytes),
             total_bytes: Some(1 << 40),
+            lacks: Vec::new(),
         };
         let facts = Facts { memory_available_bytes: Some(1 << 30), roots: vec![root(1 << 30)], ..Facts::default() };
         assert!(!differ_enough(&facts, &facts));

@@ -60,15 +60,25 @@ impl Asset {
                 () = tokio::time::sleep(OCCUPIED) => {}
             }
         };
-        let how = if let Some(how) = self.elsewhere(&part).await? {
-            how
-        } else {
-            download.fetch(part, sources).await?;
-            How::Downloaded
+        let how = match self.get(part, sources).await {
+            // Someone was faster, another machine on the same disk for one: what it has brought there may be right.
+            Err(error @ DownloadError::Disk(_)) => match self.already_there().await {
+                Ok(Some(how)) => how,
+                _ => return Err(error),
+            },
+            other => other?,
         };
         let (library, dest, blake3) = self.known();
         blocking(move || library.learn(&dest, blake3)).await?;
         Ok(how)
+    }
+
+    async fn get(&self, part: Arc<PartFile>, sources: &mut Vec<SourceReport>) -> Result<How, DownloadError> {
+        if let Some(how) = self.elsewhere(&part).await? {
+            return Ok(how);
+        }
+        self.download.fetch(part, sources).await?;
+        Ok(How::Downloaded)
     }
 
     fn known(&self) -> (Library, RelPath, Blake3) {

@@ -6,6 +6,7 @@
 
 mod checkout;
 mod merge;
+mod repository;
 mod transport;
 
 use std::io::{BufRead as _, Read as _, Write as _};
@@ -90,6 +91,10 @@ impl GitFailure {
         Self { code: FailureCode::Git, detail, retry: false }
     }
 
+    fn network(detail: String) -> Self {
+        Self { code: FailureCode::Git, detail, retry: true }
+    }
+
     fn disk(verb: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         let code =
             if error.kind() == std::io::ErrorKind::StorageFull { FailureCode::DiskFull } else { FailureCode::Disk };
@@ -120,11 +125,36 @@ struct Teller {
     told_at: Option<Instant>,
     doing: &'static str,
     bytes: u64,
+    /// What the server says besides, up to the end of its line.
+    said: String,
 }
+
+/// Longest line of a server that is passed on.
+const LONGEST_SAID: usize = 120;
 
 impl Teller {
     const fn new() -> Self {
-        Self { told_at: None, doing: "", bytes: 0 }
+        Self { told_at: None, doing: "", bytes: 0, said: String::new() }
+    }
+
+    /// The server says how far it is itself: a large repository is counted and packed before its first byte comes.
+    fn server_says(&mut self, text: &[u8]) {
+        for c in String::from_utf8_lossy(text).chars() {
+            match c {
+                '\r' | '\n' => self.end_line(),
+                c if c.is_control() || self.said.len() >= LONGEST_SAID => {}
+                c => self.said.push(c),
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let is_early = self.told_at.is_some_and(|at| at.elapsed() < TELL_EVERY);
+        let said = std::mem::take(&mut self.said);
+        if !is_early && !said.trim().is_empty() {
+            self.told_at = Some(Instant::now());
+            tell(&Told::Progress { doing: format!("the server: {}", said.trim()), bytes: self.bytes });
+        }
     }
 
     fn progress(&mut self, doing: &'static str, n: usize, n_total: usize, bytes: u64) {
@@ -135,6 +165,7 @@ impl Teller {
         }
         self.doing = doing;
         self.told_at = Some(Instant::now());
+        self.said.clear();
         let doing = if n_total > 0 { format!("{doing}: {n} of {n_total}") } else { doing.to_owned() };
         tell(&Told::Progress { doing, bytes: self.bytes });
     }
@@ -174,7 +205,7 @@ fn run(order: &Order) -> Result<Told, GitFailure> {
     let tls = tls::client_config(order.ca_file.as_deref()).map_err(|error| internal(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| internal(error.to_string()))?;
-    transport::register(runtime, Http::new(tls), Allowed::with_private(order.allow_private))?;
-    let (how, commit) = checkout::bring(order, &mut Teller::new())?;
+    let asker = transport::register(runtime, Http::new(tls), Allowed::with_private(order.allow_private))?;
+    let (how, commit) = checkout::bring(order, &asker, &mut Teller::new())?;
     Ok(Told::Done { how, commit: commit.to_string() })
 }

@@ -1,21 +1,26 @@
-//! A connection of a listener: one of not too many, and cut when nothing moves.
+//! A connection of a listener: one of not too many, and cut when nothing moves or another one needs its place.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::Extension;
+use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tower::Layer as _;
 
-/// Takes so many connections; further ones are closed at once.
+use super::places::{Place, Places};
+use crate::web::remote::Acquaintance;
+
+/// Takes so many connections; further ones are closed at once, or put out a stranger.
 #[derive(Debug, Clone)]
 pub(super) struct Limited {
-    places: Arc<Semaphore>,
+    places: Places,
     idle: Duration,
     http1_only: bool,
 }
@@ -23,7 +28,12 @@ pub(super) struct Limited {
 impl Limited {
     /// At most so many at once, each cut when no byte went either way for so long.
     pub(super) fn new(most: usize, idle: Duration) -> Self {
-        Self { places: Arc::new(Semaphore::new(most)), idle, http1_only: false }
+        Self { places: Places::new(most), idle, http1_only: false }
+    }
+
+    /// At most so many of them for those who have shown no key: the oldest goes when another comes.
+    pub(super) fn for_strangers(self, most: usize) -> Self {
+        Self { places: self.places.for_strangers(most), ..self }
     }
 
     /// A connection that begins in HTTP/2 is closed: the server's own switch for it forgets upgrades.
@@ -34,15 +44,15 @@ impl Limited {
 
 impl<S> Accept<TcpStream, S> for Limited {
     type Stream = Watched<TcpStream>;
-    type Service = S;
-    type Future = std::future::Ready<io::Result<(Self::Stream, S)>>;
+    type Service = AddExtension<S, Acquaintance>;
+    type Future = std::future::Ready<io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let (idle, opening) = (self.idle, self.http1_only.then_some(0));
-        let place = self.places.clone().try_acquire_owned();
-        let place = place.map_err(|_| io::Error::other("too many connections at once"));
+        let place = self.places.take().ok_or_else(|| io::Error::other("too many connections at once"));
         std::future::ready(place.and_then(|place| {
             stream.set_nodelay(true)?;
+            let service = Extension(place.acquaintance.clone()).layer(service);
             Ok((Watched { opening, ..Watched::new(stream, idle, Some(place)) }, service))
         }))
     }
@@ -57,20 +67,25 @@ pub(super) struct Watched<T> {
     alarm: Pin<Box<Sleep>>,
     /// Bytes of [`HTTP2`] that came, while it may still be one.
     opening: Option<usize>,
-    _place: Option<OwnedSemaphorePermit>,
+    /// Done when another one gets the place.
+    put_out: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    is_out: bool,
+    _place: Option<Place>,
 }
 
 /// How HTTP/2 begins, and no request of HTTP/1.1.
 const HTTP2: &[u8] = b"PRI ";
 
 impl<T> Watched<T> {
-    fn new(stream: T, idle: Duration, place: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(stream: T, idle: Duration, place: Option<Place>) -> Self {
         Self {
             stream,
             idle,
             moved: Instant::now(),
             alarm: Box::pin(tokio::time::sleep(idle)),
             opening: None,
+            put_out: place.as_ref().map(|place| Box::pin(place.put_out.clone().cancelled_owned())),
+            is_out: false,
             _place: place,
         }
     }
@@ -87,8 +102,15 @@ impl<T> Watched<T> {
         Ok(())
     }
 
-    /// Notes that something moved, or fails if nothing has for too long.
+    /// Notes that something moved, or fails if nothing has for too long or the place is another's.
     fn judge<V>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<V>>) -> Poll<io::Result<V>> {
+        if self.put_out.as_mut().is_some_and(|put_out| put_out.as_mut().poll(cx).is_ready()) {
+            self.put_out = None;
+            self.is_out = true;
+        }
+        if self.is_out {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "another one needs the place")));
+        }
         if polled.is_ready() {
             self.moved = Instant::now();
             return polled;

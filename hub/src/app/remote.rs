@@ -40,6 +40,9 @@ const HEADERS: Duration = Duration::from_secs(15);
 /// Connections at once. A tunnel brings one per request, an agent keeps a few.
 const MAX_CONNECTIONS: usize = 256;
 
+/// As many of them may be without a key: a bootstrapper needs one for a moment.
+const MAX_STRANGERS: usize = 64;
+
 /// A connection on which no byte went either way for so long is dead: agents ping more often, and no
 /// poll is held as long.
 const IDLE: Duration = Duration::from_secs(90);
@@ -164,7 +167,7 @@ fn open(config: &RemoteConfig, listener: TcpListener, services: &Services, tasks
     let handle = Handle::new();
     let server = server.handle(handle.clone()).first_request_timeout(HEADERS);
     let app = remote::router(RemoteState { services: services.clone(), tasks: tasks.clone() }).into_make_service();
-    let limited = Limited::new(MAX_CONNECTIONS, IDLE);
+    let limited = Limited::new(MAX_CONNECTIONS, IDLE).for_strangers(MAX_STRANGERS);
     let closed = tasks.token().child_token();
     let server = match tls {
         None => tokio::spawn(server.acceptor(limited).serve(app)),

@@ -86,7 +86,7 @@ keys! {
     RemoteMinSpeed = "10KiB", Text, "Slowest speed", "Speed per second below which a download stalls";
     RemoteRetryPerSource = "3", Whole(0, 100), "Tries per source", "Tries of each source of a download";
     RemoteAllowPrivateSources = "false", Switch, "Private sources", "May sources be private addresses";
-    ComfyRepoUrl = "https://github.com/comfyanonymous/ComfyUI", Text, "ComfyUI's repository", "Repository agents clone";
+    ComfyRepoUrl = "https://github.com/Comfy-Org/ComfyUI", Text, "ComfyUI's repository", "Repository agents clone";
     AgentBinary = "", Text, "The agent's program", "The x86_64 Linux agent that the hub hands out";
     "Tokens":
     HfToken = "", Secret, "Hugging Face", "Token for gated models at Hugging Face";

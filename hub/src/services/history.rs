@@ -22,6 +22,12 @@ impl History {
         self.told(written);
     }
 
+    /// [`Self::add`] without waiting for the disk, for what happens many times a second.
+    pub async fn add_lightly(&self, line: NewLine) {
+        let written = self.database.write_lightly(move |tx| history::add(tx, &line).map(drop)).await;
+        self.told(written);
+    }
+
     fn told(&self, written: Result<(), StorageError>) {
         match written {
             Ok(()) => self.events.send(Event::HistoryAdded),

@@ -5,6 +5,7 @@
 //! there. Jobs change one at a time, under `turn`; what follows from a change is said after it is
 //! committed, and once more if the saying is lost.
 
+mod acks;
 mod addresses;
 pub mod agents;
 mod awake;
@@ -16,6 +17,7 @@ pub mod inventory;
 pub mod job_view;
 pub mod jobs;
 mod limiter;
+mod linked;
 pub mod live;
 pub mod poll;
 pub mod preview;
@@ -69,6 +71,8 @@ struct RemoteInner {
     moments: Mutex<HashMap<JobId, Moment>>,
     /// Why queued jobs are not assigned.
     waiting: Mutex<HashMap<JobId, String>>,
+    /// Results that agents may forget once they are on the disk.
+    acks: acks::Acks,
     /// One change of jobs at a time.
     turn: tokio::sync::Mutex<()>,
     /// Something may be assigned, or has to be looked after.
@@ -107,12 +111,14 @@ impl Remote {
             away: Mutex::default(),
             moments: Mutex::default(),
             waiting: Mutex::default(),
+            acks: acks::Acks::default(),
             turn: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             next_request: AtomicU64::new(1),
         };
         let remote = Self { sessions, inner: Arc::new(inner) };
         remote.inner.tasks.spawn(remote.clone().run());
+        remote.inner.tasks.spawn(remote.clone().acknowledge());
         Ok(remote)
     }
 

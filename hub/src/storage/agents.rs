@@ -1,5 +1,7 @@
 //! Agents that came at least once.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::AgentId;
 use shared_protocol::facts::Facts;
@@ -10,8 +12,15 @@ use super::{StorageError, facts, from_db, now_ms, timestamp, to_db};
 /// The number of the latest connection of any agent.
 const GENERATION: &str = "remote_generation";
 
-/// Agents that are kept.
+/// Agents that are kept. Those that a person took out do not count.
 pub const MOST_AGENTS: u64 = 200;
+
+/// An agent that was not heard for so long makes room for a new one when there are too many, if nothing is left for
+/// it to do.
+const GONE: Duration = Duration::from_hours(1);
+
+/// The same, whatever is left for it to do.
+const LONG_GONE: Duration = Duration::from_hours(7 * 24);
 
 /// An agent as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +81,42 @@ pub fn list(connection: &Connection) -> Result<Vec<AgentRow>, StorageError> {
     Ok(connection.prepare_cached(&sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
 }
 
-/// Agents in the database, the ones taken out among them.
+/// Agents that were not taken out.
 pub fn count(connection: &Connection) -> Result<u64, StorageError> {
-    Ok(from_db(connection.query_row("SELECT count(*) FROM agents", [], |row| row.get(0))?))
+    Ok(from_db(connection.query_row("SELECT count(*) FROM agents WHERE removed_at IS NULL", [], |row| row.get(0))?))
+}
+
+/// Makes room for one more agent; tells whether there is any. What was taken out is remembered while its session lives,
+/// because it is refused so long. Whoever is gone longest goes first; `connected` is asked about each.
+pub fn make_room(
+    connection: &Connection,
+    session_row: i64,
+    connected: &dyn Fn(AgentId) -> bool,
+) -> Result<bool, StorageError> {
+    connection
+        .prepare_cached("DELETE FROM agents WHERE removed_at IS NOT NULL AND session_id <> ?1")?
+        .execute([session_row])?;
+    let n_agents = count(connection)?;
+    let Some(n_too_many) = (n_agents + 1).checked_sub(MOST_AGENTS).filter(|n| *n > 0) else { return Ok(true) };
+    let before = |age: Duration| now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+    let sql = "SELECT id FROM agents WHERE removed_at IS NULL AND last_seen_at < ?1
+                  AND (last_seen_at < ?2 OR NOT EXISTS (SELECT 1 FROM remote_jobs AS job
+                           WHERE job.agent_id = agents.id AND job.finished_at IS NULL))
+                ORDER BY last_seen_at";
+    let mut statement = connection.prepare_cached(sql)?;
+    let gone = statement.query_map((before(GONE), before(LONG_GONE)), |row| row.get::<_, String>(0))?;
+    let mut n_left = n_too_many;
+    for text in gone.collect::<Result<Vec<_>, _>>()? {
+        let id: AgentId = text.parse().map_err(|error| StorageError::damaged("an agent's id", error))?;
+        if n_left == 0 {
+            break;
+        }
+        if !connected(id) {
+            connection.prepare_cached("DELETE FROM agents WHERE id = ?1")?.execute([text])?;
+            n_left -= 1;
+        }
+    }
+    Ok(n_left == 0)
 }
 
 /// A number for a new connection, larger than all before.
@@ -137,3 +179,8 @@ pub fn remove(connection: &Connection, id: AgentId) -> Result<bool, StorageError
         .execute((id.to_string(), now_ms()))?;
     Ok(n > 0)
 }
+
+#[cfg(test)]
+#[path = "agents_tests.rs"]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests;

@@ -4,6 +4,8 @@ mod lines;
 mod rates;
 mod write;
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use shared_protocol::job::ComfyGitClone;
 use shared_protocol::outcome::Outcome;
@@ -149,6 +151,55 @@ pub fn open(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<JobRo
     );
     let agent = agent.map(|id| id.to_string());
     Ok(connection.prepare_cached(&sql)?.query_map([agent], read)?.collect::<Result<_, _>>()?)
+}
+
+/// The jobs that agents hold, oldest first; those of one, or of all. Costs what is held, however many wait.
+pub fn held(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<JobRow>, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM remote_jobs INDEXED BY remote_jobs_by_state
+          WHERE state IN ('assigned', 'running', 'verifying', 'paused', 'unknown') AND (?1 IS NULL OR agent_id = ?1)
+          ORDER BY number"
+    );
+    let agent = agent.map(|id| id.to_string());
+    Ok(connection.prepare_cached(&sql)?.query_map([agent], read)?.collect::<Result<_, _>>()?)
+}
+
+/// How many jobs an agent holds.
+pub fn n_held(connection: &Connection, agent: AgentId) -> Result<usize, StorageError> {
+    let sql = "SELECT count(*) FROM remote_jobs INDEXED BY remote_jobs_by_state
+                WHERE state IN ('assigned', 'running', 'verifying', 'paused', 'unknown') AND agent_id = ?1";
+    let n: i64 = connection.prepare_cached(sql)?.query_row([agent.to_string()], |row| row.get(0))?;
+    Ok(usize::try_from(n).unwrap_or(usize::MAX))
+}
+
+/// The next jobs of an agent that wait to be assigned, oldest first, behind a number. Costs what is asked for.
+pub fn next_queued(
+    connection: &Connection,
+    agent: AgentId,
+    now_ms: i64,
+    after: i64,
+    at_most: usize,
+) -> Result<Vec<JobRow>, StorageError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM remote_jobs INDEXED BY remote_jobs_by_state
+          WHERE state = 'queued' AND number > ?4 AND agent_id = ?1 AND (not_before IS NULL OR not_before <= ?2)
+          ORDER BY number LIMIT ?3"
+    );
+    let most = i64::try_from(at_most).unwrap_or(i64::MAX);
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_map((agent.to_string(), now_ms, most, after), read)?
+        .collect::<Result<_, _>>()?)
+}
+
+/// How many jobs have not ended, by agent.
+pub fn open_by_agent(connection: &Connection) -> Result<HashMap<AgentId, u64>, StorageError> {
+    let sql = "SELECT agent_id, count(*) FROM remote_jobs WHERE finished_at IS NULL GROUP BY agent_id";
+    let read = |row: &Row<'_>| {
+        let id: String = row.get(0)?;
+        Ok((id.parse().map_err(|e| wrong(0, e))?, from_db(row.get(1)?)))
+    };
+    Ok(connection.prepare_cached(sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
 }
 
 /// What a list of jobs is narrowed to.

@@ -82,6 +82,29 @@ impl Database {
         blocking(move || this.write_blocking(work)).await
     }
 
+    /// [`Self::write`] without waiting for the disk: the commit survives a kill of this program at once, and a power cut
+    /// as soon as any other write, or [`Self::make_durable`], has returned.
+    pub async fn write_lightly<T, F>(&self, work: F) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
+    {
+        let this = self.clone();
+        blocking(move || {
+            let written = this.commit_blocking(false, work);
+            if let Err(error) = &written {
+                this.inner.troubles.failed(error);
+            }
+            written
+        })
+        .await
+    }
+
+    /// Makes everything that was committed last: one sync for all of it.
+    pub async fn make_durable(&self) -> Result<(), StorageError> {
+        self.write(|tx| super::facts::set(tx, "made_durable_at", &super::now_ms().to_string())).await
+    }
+
     /// Runs a piece of reading on this thread, which may block.
     pub fn read_blocking<T>(
         &self,
@@ -110,8 +133,20 @@ impl Database {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.commit_blocking(true, work)
+    }
+
+    fn commit_blocking<T, E: From<StorageError>>(
+        &self,
+        is_synced: bool,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut writer = self.inner.writer.lock();
         let writer = writer.as_mut().ok_or(StorageError::Closed)?;
+        // Of this commit only: whoever has the connection next is synced unless they say otherwise.
+        writer
+            .pragma_update(None, "synchronous", if is_synced { "full" } else { "normal" })
+            .map_err(StorageError::from)?;
         let noted = |error: rusqlite::Error| {
             let error = StorageError::from(error);
             self.inner.troubles.failed(&error);

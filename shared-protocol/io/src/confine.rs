@@ -2,23 +2,26 @@
 //!
 //! A [`RelPath`] can't climb out by its text. What is left is the disk itself: a symbolic link below
 //! the folder would lead out of it all the same, so every part that already exists is looked at
-//! without following it, and a link anywhere on the way is refused. The folder itself may be reached
+//! without following it, and a link anywhere on the way is refused, unless whoever runs the program allowed
+//! links and this one was judged at the start ([`crate::linked`]). The folder itself may be reached
 //! through links: whoever runs the program chose it.
 
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use shared_protocol::RelPath;
 use shared_protocol::outcome::FailureCode;
 
 use crate::error::FileError;
+use crate::linked::{self, Pinned};
 
 /// Why a place below the folder can't be worked with.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
     /// A part on the way is a symbolic link or a junction.
-    #[error("{} is a link: nothing is written through links", .0.display())]
+    #[error("{}", describe_link(.0))]
     Link(PathBuf),
     /// A part on the way is a file, or the last part is neither a file nor absent.
     #[error("{} is in the way: it is not what the path needs it to be", .0.display())]
@@ -53,6 +56,8 @@ impl PlaceError {
 pub struct ConfinedFolder {
     /// Absolute.
     path: PathBuf,
+    /// Links that may be gone through.
+    linked: Arc<[Pinned]>,
 }
 
 impl ConfinedFolder {
@@ -67,7 +72,27 @@ impl ConfinedFolder {
         if !fs::metadata(&absolute).map_err(&wrong)?.is_dir() {
             return Err(wrong(io::ErrorKind::NotADirectory.into()).into());
         }
-        Ok(Self { path: absolute })
+        Ok(Self { path: absolute, linked: Arc::default() })
+    }
+
+    /// [`Self::open`]; if links are allowed, those that lead to a folder of the same owner now may be gone through.
+    pub fn open_through(path: &Path, are_links_allowed: bool) -> Result<Self, PlaceError> {
+        let folder = Self::open(path)?;
+        if !are_links_allowed {
+            return Ok(folder);
+        }
+        let linked = linked::find(&folder.path).iter().filter_map(|found| found.pinned().cloned()).collect();
+        Ok(Self { linked, ..folder })
+    }
+
+    /// Whether a link may be gone through.
+    pub(crate) fn goes_through(&self, place: &Path) -> bool {
+        self.linked.iter().any(|pinned| pinned.place == place && pinned.holds())
+    }
+
+    /// A folder, or a link to one that may be gone through.
+    fn expect_folder(&self, path: &Path, found: &Metadata) -> Result<(), PlaceError> {
+        if found.is_symlink() && self.goes_through(path) { Ok(()) } else { expect(path, found, Metadata::is_dir) }
     }
 
     /// Its absolute path.
@@ -89,7 +114,8 @@ impl ConfinedFolder {
             match look(&here)? {
                 // Below something missing there can't be a link.
                 None => return Ok(path.parts().skip(i + 1).fold(here, |way, part| way.join(part))),
-                Some(found) => expect(&here, &found, if is_last { Metadata::is_file } else { Metadata::is_dir })?,
+                Some(found) if is_last => expect(&here, &found, Metadata::is_file)?,
+                Some(found) => self.expect_folder(&here, &found)?,
             }
         }
         Ok(here)
@@ -102,7 +128,7 @@ impl ConfinedFolder {
         for (i, part) in path.parts().enumerate() {
             here.push(part);
             match look(&here)? {
-                Some(found) => expect(&here, &found, Metadata::is_dir)?,
+                Some(found) => self.expect_folder(&here, &found)?,
                 None if i + 1 == n_parts => {}
                 None => fs::create_dir(&here).map_err(FileError::of("make the folder", &here))?,
             }
@@ -123,12 +149,26 @@ impl ConfinedFolder {
                 // Looked at even when just made: someone else may have been faster.
                 Ok(()) | Err(_) => {
                     if let Some(found) = look(&here)? {
-                        expect(&here, &found, Metadata::is_dir)?;
+                        self.expect_folder(&here, &found)?;
                     }
                 }
             }
         }
         self.resolve(path)
+    }
+}
+
+fn describe_link(place: &Path) -> String {
+    let target = fs::read_link(place).unwrap_or_default();
+    let (place, target) = (place.display(), target.display());
+    match fs::metadata(place.to_string()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            format!("{place} is a link that leads nowhere: {target} is not there")
+        }
+        _ => format!(
+            "{place} is a link to {target}: nothing is written through links, unless the agent is started with \
+             --allow-linked-folders and this one leads to a folder of yours"
+        ),
     }
 }
 

@@ -9,6 +9,7 @@ mod answer;
 mod attempt;
 mod attempt_error;
 mod chunk_scheduler;
+mod claim;
 mod grouped;
 mod leftovers;
 mod part;
@@ -221,7 +222,9 @@ async fn fetch_with(download: &Arc<Download>, part: Arc<PartFile>, pool: &mut So
 async fn make_room(download: &Download, part: &PartFile, reservation: &room::Reservation) -> Result<(), DownloadError> {
     loop {
         let needed = download.order.size_bytes.saturating_sub(part.taken_bytes());
-        match reservation.reserve(needed, room::space(download.tools.models.path())) {
+        // A folder of models may be a disk of its own.
+        let folder = part.dest().parent().unwrap_or_else(|| download.tools.models.path());
+        match reservation.reserve(needed, room::space(folder)) {
             Ok(()) => return Ok(()),
             Err(too_little) if too_little.never => return Err(DownloadError::TooSmall(too_little)),
             Err(_) if download.cancel.is_cancelled() => return Err(DownloadError::Cancelled),

@@ -22,6 +22,11 @@ pub fn replace_lightly(path: &Path, content: &[u8]) -> Result<(), FileError> {
     write_private(path, content, false)
 }
 
+/// Makes what was written to a file last, where its disk offers that.
+pub fn sync_bytes(file: &fs::File) -> io::Result<()> {
+    system::sync_bytes(file)
+}
+
 /// Removes a file for good; one that is not there is fine.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     remove_lightly(path)?;
@@ -63,7 +68,7 @@ pub(crate) fn write_beside(
     // An old one may have other rights, or be someone's link.
     remove_lightly(beside)?;
     let mut file = options.write(true).create_new(true).open(beside).map_err(FileError::of("make", beside))?;
-    let written = file.write_all(content).and_then(|()| if is_synced { file.sync_all() } else { Ok(()) });
+    let written = file.write_all(content).and_then(|()| if is_synced { system::sync_file(&file) } else { Ok(()) });
     written.map_err(FileError::of("write", beside))?;
     fs::rename(beside, path).map_err(FileError::of("replace", path))
 }

@@ -32,7 +32,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(15);
 
 /// Connections that wait, per host.
-const MAX_IDLE: usize = 4;
+const MAX_IDLE: usize = 20;
 
 /// No client could be made.
 #[derive(Debug, thiserror::Error)]

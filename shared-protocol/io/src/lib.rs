@@ -6,11 +6,15 @@
 //! the connection between the two programs; the protocol itself stays in `shared-protocol`, which touches nothing.
 
 pub mod confine;
+pub mod disk;
 pub mod download;
 pub mod durable;
 pub mod error;
 pub mod http;
 pub mod hub_api;
+pub mod linked;
+pub mod locks;
+pub mod machine;
 pub mod report;
 mod system;
 pub mod tls;

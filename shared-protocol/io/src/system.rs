@@ -29,10 +29,90 @@ pub(crate) fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
+/// Makes a file in a folder that has no name, if system and disk can do that: it goes with its last user, however
+/// that ends.
+#[cfg(target_os = "linux")]
+pub(crate) fn open_nameless(folder: &Path) -> Option<File> {
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = i32::try_from(rustix::fs::OFlags::TMPFILE.bits()).ok()?;
+    let file = File::options().read(true).write(true).custom_flags(flags).open(folder).ok()?;
+    // Without it no name can be given later.
+    fs::metadata(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    Some(file)
+}
+
+/// Makes a file in a folder that has no name: systems other than Linux can't.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn open_nameless(_folder: &Path) -> Option<File> {
+    None
+}
+
+/// Gives a file without a name one, unless something has it.
+#[cfg(target_os = "linux")]
+pub(crate) fn give_name(file: &File, to: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    use std::os::fd::AsRawFd as _;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(CWD, path.as_str(), CWD, to, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// Gives a file without a name one: there are none on this system.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn give_name(_file: &File, _to: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Makes names in a folder safe, where its disk offers that.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    unless_not_offered(sync_folder_strictly(folder))
+}
+
 /// Makes names in a folder safe.
 #[cfg(unix)]
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder_strictly(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Makes a file safe with its length, where its disk offers that.
+pub(crate) fn sync_file(file: &File) -> io::Result<()> {
+    unless_not_offered(file.sync_all())
+}
+
+/// Makes the bytes of a file safe, where its disk offers that.
+pub(crate) fn sync_bytes(file: &File) -> io::Result<()> {
+    unless_not_offered(file.sync_data())
+}
+
+fn unless_not_offered(synced: io::Result<()>) -> io::Result<()> {
+    match synced {
+        Err(error) if is_not_offered(&error) => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether an error says that a disk has no such operation, as `PostgreSQL` and borg take it: a failure to write is
+/// never among these.
+#[cfg(unix)]
+pub(crate) fn is_not_offered(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let not_offered = [
+        Errno::NOSYS,
+        Errno::NOLCK,
+        Errno::INVAL,
+        Errno::NOTSUP,
+        Errno::OPNOTSUPP,
+        Errno::BADF,
+        Errno::ISDIR,
+        Errno::NOTTY,
+    ];
+    error.raw_os_error().is_some_and(|code| not_offered.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+/// Whether an error says that a disk has no such operation.
+#[cfg(not(unix))]
+pub(crate) fn is_not_offered(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
 }
 
 /// Renames, unless something has the name.
@@ -100,6 +180,6 @@ pub(crate) fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
 /// Makes names in a folder safe: the system does that by itself.
 #[cfg(windows)]
 #[allow(clippy::unnecessary_wraps, reason = "one signature on all systems")]
-pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder_strictly(_folder: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! All files below the folder of models, as they lie there: links are neither followed nor told of.
+//! All files below the folder of models, as they lie there: links are neither followed nor told of, but those to
+//! folders that may be gone through.
 
 use std::fs::{self, Metadata};
 
@@ -27,6 +28,7 @@ pub fn walk(models: &ConfinedFolder, each: &mut dyn FnMut(RelPath, &Metadata)) -
             match path {
                 Some(path) if found.is_dir() && !is_half_done(path.name()) => folders.push(Some(path)),
                 Some(path) if found.is_file() => each(path, &found),
+                Some(path) if found.is_symlink() && models.goes_through(&entry.path()) => folders.push(Some(path)),
                 _ => {}
             }
         }

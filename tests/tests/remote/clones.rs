@@ -333,3 +333,42 @@ fn children(process: u32) -> Result<Vec<PathBuf>> {
     }
     Ok(found)
 }
+
+#[test]
+fn a_clone_whose_repository_has_moved_or_is_spelled_otherwise_is_the_same_one() -> Result<()> {
+    let up = Cloning::begin()?;
+    up.done(&json!({}))?;
+    let address = up.git.url();
+    let plain = address.trim_end_matches(".git");
+    let host = plain.trim_start_matches("https://").split('/').next().context("a host")?;
+    let ssh = format!("ssh://git@{}/ComfyUI.git", host.split(':').next().unwrap_or(host));
+    let scp = format!("git@{}:ComfyUI.git", host.split(':').next().unwrap_or(host));
+    for origin in
+        [plain, &format!("{plain}/"), &plain.to_uppercase().replace("HTTPS", "https"), &ssh, &scp, &up.git.old_url()]
+    {
+        git(up.comfy(), &["remote", "set-url", "origin", origin])?;
+        let commit = up.git.commit(&[("main.py", origin.as_bytes())])?;
+        let job = up.done(&json!({}))?;
+        ensure!(text(&job, "how") == "updated" && head(up.comfy())? == commit, "{origin}: {job}");
+        ensure!(git(up.comfy(), &["remote", "get-url", "origin"])? == origin, "it is left as it was");
+    }
+    // And the other way round: the old name is asked for.
+    git(up.comfy(), &["remote", "set-url", "origin", &address])?;
+    let job = up.done(&json!({ "url": up.git.old_url() }))?;
+    ensure!(text(&job, "how") == "already_there", "{job}");
+    git(up.comfy(), &["remote", "set-url", "origin", &address.replace("ComfyUI", "Other")])?;
+    up.refused(&json!({}), "in_the_way")?;
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_only_has_the_name_of_an_unfinished_clone_is_left_alone() -> Result<()> {
+    let up = Cloning::begin()?;
+    let beside = up.comfy().with_file_name(format!(".ComfyUI{UNFINISHED}"));
+    let theirs = beside.join("notes.txt");
+    write(&theirs, "of days")?;
+    fs::remove_dir_all(up.comfy())?;
+    let job = up.done(&json!({}))?;
+    ensure!(text(&job, "how") == "cloned" && fs::read_to_string(&theirs)? == "of days", "{job}");
+    ensure_clean(up.comfy())
+}

@@ -11,11 +11,21 @@ mod ends;
 mod first_time;
 mod frenzy;
 mod kills;
+mod linked;
+#[cfg(target_os = "linux")]
+mod optional;
+#[cfg(target_os = "linux")]
+mod pods;
 mod proxies;
 mod secrets;
+#[cfg(target_os = "linux")]
+mod small_files;
 mod sources;
+mod strangers;
 mod streams;
 mod tls;
+#[cfg(target_os = "linux")]
+mod versions;
 mod wrong_hands;
 
 use std::path::Path;

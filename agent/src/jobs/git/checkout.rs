@@ -1,5 +1,7 @@
 //! Clones, and brings clones to the newest, without touching what someone changed in them.
 
+use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use git2::build::CheckoutBuilder;
@@ -10,6 +12,8 @@ use git2::{
 use shared_protocol::outcome::How;
 
 use super::merge::{self, Place};
+use super::repository::{askable, is_same};
+use super::transport::Asker;
 use super::{GitFailure, Order, Teller};
 
 /// What the remote's name is in every clone.
@@ -27,9 +31,9 @@ enum Wanted {
 }
 
 /// Does an order; tells how it came about, and the commit.
-pub(super) fn bring(order: &Order, teller: &mut Teller) -> Result<(How, Oid), GitFailure> {
+pub(super) fn bring(order: &Order, asker: &Asker, teller: &mut Teller) -> Result<(How, Oid), GitFailure> {
     let (how, repository) = match merge::look(&order.target)? {
-        Place::Clone => return update(order, teller),
+        Place::Clone => return update(order, asker, teller),
         Place::Absent(beside) => {
             clone(order, &beside, teller)?;
             merge::place(&beside, &order.target)?;
@@ -59,16 +63,17 @@ fn clone(order: &Order, into: &Path, teller: &mut Teller) -> Result<(), GitFailu
 }
 
 /// Brings an existing clone to the newest.
-fn update(order: &Order, teller: &mut Teller) -> Result<(How, Oid), GitFailure> {
+fn update(order: &Order, asker: &Asker, teller: &mut Teller) -> Result<(How, Oid), GitFailure> {
     let target = order.target.display();
     let repository = Repository::open(&order.target)?;
-    let mut remote = match repository.find_remote(ORIGIN) {
-        Ok(remote) if remote.url().is_ok_and(|url| is_same(url, &order.url)) => remote,
-        _ => {
-            let detail = format!("{target} is a clone of something else, and is left as it is");
-            return Err(GitFailure::in_the_way(detail));
-        }
-    };
+    let origin = repository.find_remote(ORIGIN).ok().and_then(|remote| remote.url().ok().map(str::to_owned));
+    let is_same = origin.map_or(Ok(false), |origin| means(&origin, &order.url, asker))?;
+    if !is_same {
+        let detail = format!("{target} is a clone of something else, and is left as it is");
+        return Err(GitFailure::in_the_way(detail));
+    }
+    // By the address that was asked for: the clone's own may be one of ssh, or of a time before a move.
+    let mut remote = repository.remote_anonymous(&order.url)?;
     let head = repository.head().ok().and_then(|head| {
         let commit = head.peel_to_commit().ok()?.id();
         Some((head.is_branch().then(|| head.shorthand().ok().map(str::to_owned)).flatten(), commit))
@@ -104,10 +109,33 @@ fn branch_of(wanted: &Wanted) -> Option<String> {
     }
 }
 
-/// Whether two addresses mean one repository.
-fn is_same(a: &str, b: &str) -> bool {
-    let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_owned();
-    plain(a) == plain(b)
+/// Whether the address that a clone came from means the one that is asked for, by its spelling or because its server
+/// sends there whoever asks for it.
+fn means(origin: &str, asked: &str, asker: &Asker) -> Result<bool, GitFailure> {
+    if is_same(origin, asked) {
+        return Ok(true);
+    }
+    let asked_now = where_now(asked, asker);
+    let Some(origin_now) = where_now(origin, asker).or_else(|unknown| {
+        // A server that is gone for good says nothing; one's own lost network says nothing about it.
+        if asked_now.is_ok() { Ok(None) } else { Err(unknown) }
+    })?
+    else {
+        return Ok(false);
+    };
+    Ok(is_same(&origin_now, asked) || asked_now?.is_some_and(|asked_now| is_same(&origin_now, &asked_now)))
+}
+
+/// Where a server sends who asks for a repository; none if it has none, or may not be asked.
+fn where_now(address: &str, asker: &Asker) -> Result<Option<String>, GitFailure> {
+    let Some(address) = askable(address) else { return Ok(None) };
+    match asker.find(&address) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::InvalidData | ErrorKind::PermissionDenied => Ok(None),
+            _ => Err(GitFailure::network(format!("it can't be told whether {address} is the same: {error}"))),
+        },
+    }
 }
 
 fn tracked(repository: &Repository, branch: &str) -> Option<Oid> {
@@ -156,8 +184,15 @@ fn fetch(
 }
 
 fn get(remote: &mut Remote<'_>, specs: &[&str], depth: Option<u32>, teller: &mut Teller) -> Result<(), git2::Error> {
+    // Two of libgit2's callbacks tell by it.
+    let teller = RefCell::new(teller);
     let mut callbacks = RemoteCallbacks::new();
+    callbacks.sideband_progress(|text| {
+        teller.borrow_mut().server_says(text);
+        true
+    });
     callbacks.transfer_progress(|progress| {
+        let mut teller = teller.borrow_mut();
         let bytes = u64::try_from(progress.received_bytes()).unwrap_or(0);
         let (n, n_total) = (progress.received_objects(), progress.total_objects());
         if n < n_total {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 use reqwest::header::{CONTENT_TYPE, LOCATION, USER_AGENT};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use shared_io::http::{Http, HttpFailure, header_text};
 use shared_protocol::{Allowed, WebUrl};
 use tokio::runtime::Runtime;
@@ -33,7 +33,7 @@ struct Shared {
 ///
 /// To be called once, before anything else of git: the child process has one thread then.
 #[allow(unsafe_code, reason = "registering is safe as long as no other thread makes a transport meanwhile")]
-pub(super) fn register(runtime: Runtime, http: Http, allowed: Allowed) -> Result<(), git2::Error> {
+pub(super) fn register(runtime: Runtime, http: Http, allowed: Allowed) -> Result<Asker, git2::Error> {
     let shared = Arc::new(Shared { runtime, http, allowed, moved_to: Mutex::new(None) });
     for prefix in ["https", "http"] {
         let shared = Arc::clone(&shared);
@@ -42,7 +42,19 @@ pub(super) fn register(runtime: Runtime, http: Http, allowed: Allowed) -> Result
             git2::transport::register(prefix, move |remote| Transport::smart(remote, true, Way(Arc::clone(&shared))))?;
         }
     }
-    Ok(())
+    Ok(Asker(shared))
+}
+
+/// Asks servers about repositories, apart from what git does.
+pub(super) struct Asker(Arc<Shared>);
+
+impl Asker {
+    /// The address that a repository's address leads to now.
+    pub(super) fn find(&self, address: &str) -> io::Result<String> {
+        let shared = &self.0;
+        let (response, found) = shared.runtime.block_on(find(shared, address.trim_end_matches('/')))?;
+        if content_type(&response) == advertisement().as_bytes() { Ok(found) } else { Err(no_git()) }
+    }
 }
 
 struct Way(Arc<Shared>);
@@ -85,10 +97,9 @@ impl Stream {
         let response = shared.runtime.block_on(async {
             if self.is_list { list(shared, &self.url).await } else { fetch(shared, &self.url, request).await }
         })?;
-        let expected = if self.is_list { "advertisement" } else { "result" };
-        let kind = response.headers().get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
-        if kind != format!("application/x-git-upload-pack-{expected}").as_bytes() {
-            return Err(io::Error::other("who answers there is no git server"));
+        let expected = if self.is_list { advertisement() } else { format!("{ANSWER}result") };
+        if content_type(&response) != expected.as_bytes() {
+            return Err(no_git());
         }
         Ok(Answer { response, chunk: Vec::new(), n_read: 0 })
     }
@@ -126,6 +137,27 @@ impl Write for Stream {
     }
 }
 
+/// How the types of a git server's answers begin.
+const ANSWER: &str = "application/x-git-upload-pack-";
+
+fn advertisement() -> String {
+    format!("{ANSWER}advertisement")
+}
+
+fn content_type(response: &Response) -> &[u8] {
+    response.headers().get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes())
+}
+
+fn no_git() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "who answers there is no git server")
+}
+
+fn refusal(status: StatusCode) -> io::Error {
+    // Asking again brings the same answer only if the server says that the fault is ours.
+    let kind = if status.is_client_error() { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+    io::Error::new(kind, format!("the server answered {status}"))
+}
+
 fn failure(error: reqwest::Error) -> io::Error {
     io::Error::other(HttpFailure::of(error).to_string())
 }
@@ -146,17 +178,23 @@ async fn ask(request: RequestBuilder) -> io::Result<Response> {
 
 /// Asks for the list of references, wherever that has moved.
 async fn list(shared: &Shared, base: &str) -> io::Result<Response> {
+    let (response, found) = find(shared, base).await?;
+    *shared.moved_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+    Ok(response)
+}
+
+/// Finds the list of references by following redirects; tells the repository's address there, too.
+async fn find(shared: &Shared, base: &str) -> io::Result<(Response, String)> {
     let mut url = WebUrl::parse(&format!("{base}{REFERENCES}"), shared.allowed).map_err(not_allowed)?;
     for _ in 0..=MAX_REDIRECTS {
         let request = shared.http.get(&url, shared.allowed).map_err(io::Error::other)?;
         let response = ask(request).await?;
         if !response.status().is_redirection() {
             if !response.status().is_success() {
-                return Err(io::Error::other(format!("the server answered {}", response.status())));
+                return Err(refusal(response.status()));
             }
-            let moved_to = url.as_str().strip_suffix(REFERENCES).map(str::to_owned);
-            *shared.moved_to.lock().unwrap_or_else(PoisonError::into_inner) = moved_to;
-            return Ok(response);
+            let found = url.as_str().strip_suffix(REFERENCES).unwrap_or(base).to_owned();
+            return Ok((response, found));
         }
         let to = header_text(&response, LOCATION).ok_or_else(|| io::Error::other("a redirect leads nowhere"))?;
         url = url.join(to, shared.allowed).map_err(not_allowed)?;
@@ -172,9 +210,5 @@ async fn fetch(shared: &Shared, base: &str, request: Vec<u8>) -> io::Result<Resp
     let post = shared.http.post(&url, shared.allowed).map_err(io::Error::other)?;
     let post = post.header(CONTENT_TYPE, "application/x-git-upload-pack-request").body(request);
     let response = ask(post).await?;
-    if response.status().is_success() {
-        Ok(response)
-    } else {
-        Err(io::Error::other(format!("the server answered {}", response.status())))
-    }
+    if response.status().is_success() { Ok(response) } else { Err(refusal(response.status())) }
 }

@@ -1,5 +1,7 @@
 //! The agents as people and tools see them, and what can be done about one.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use shared_protocol::AgentId;
 use shared_protocol::facts::Facts;
@@ -10,7 +12,7 @@ use super::live::over;
 use crate::domain::described::UuidText;
 use crate::services::{ErrorKind, Event, ServiceError};
 use crate::storage::agents::{self, AgentRow};
-use crate::storage::jobs::{self, JobRow};
+use crate::storage::jobs;
 
 /// Folders that `ComfyUI` looks for models in, by their usual names.
 const TYPES: [&str; 20] = [
@@ -68,7 +70,7 @@ pub struct AgentView {
 impl Remote {
     /// Every agent that came and was not taken out, oldest first.
     pub async fn list_agents(&self) -> Result<Vec<AgentView>, ServiceError> {
-        let read = self.inner.database.read(|c| Ok((agents::list(c)?, jobs::open(c, None)?))).await?;
+        let read = self.inner.database.read(|c| Ok((agents::list(c)?, jobs::open_by_agent(c)?))).await?;
         let (rows, open) = read;
         Ok(rows.into_iter().map(|row| self.agent_view(row, &open)).collect())
     }
@@ -76,11 +78,11 @@ impl Remote {
     /// One agent.
     pub async fn show_agent(&self, id: AgentId) -> Result<AgentView, ServiceError> {
         let row = self.known_agent(id).await?;
-        let open = self.inner.database.read(move |c| jobs::open(c, Some(id))).await?;
+        let open = self.inner.database.read(jobs::open_by_agent).await?;
         Ok(self.agent_view(row, &open))
     }
 
-    fn agent_view(&self, row: AgentRow, open: &[JobRow]) -> AgentView {
+    fn agent_view(&self, row: AgentRow, open: &HashMap<AgentId, u64>) -> AgentView {
         let online = self.inner.connections.lock().get(&row.id).is_some_and(|connection| !connection.is_closed());
         let short: String = row.id.to_string().chars().take(8).collect();
         let name = row.facts.hostname.clone().filter(|name| !name.trim().is_empty()).unwrap_or(short);
@@ -93,7 +95,7 @@ impl Remote {
             version: row.version,
             generation: row.generation,
             slots: row.slots,
-            n_open_jobs: open.iter().filter(|job| job.agent == row.id).count() as u64,
+            n_open_jobs: open.get(&row.id).copied().unwrap_or(0),
             facts: row.facts,
         }
     }

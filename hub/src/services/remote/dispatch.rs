@@ -9,10 +9,11 @@ use std::sync::Arc;
 use shared_protocol::hub_to_agent::{JobAssign, JobRef};
 use shared_protocol::job::{AssetDownload, AssetSource, ComfyGitClone, JobSpec, SourcePolicy};
 use shared_protocol::outcome::{FailureCode, Outcome};
-use shared_protocol::{Blake3, JobId};
+use shared_protocol::{AgentId, Blake3, JobId};
 
 use super::Remote;
 use super::connection::Connection;
+use super::turn::Happened;
 use crate::config::RemoteConfig;
 use crate::domain::remote_job::JobEvent;
 use crate::domain::root::Root;
@@ -47,40 +48,50 @@ impl Remote {
 
     async fn fill(&self, connection: &Arc<Connection>) -> Result<(), ServiceError> {
         let agent = connection.agent();
-        let open = self.inner.database.read(move |c| jobs::open(c, Some(agent))).await?;
-        let held = open.iter().filter(|job| job.life.state.is_with_agent()).count();
-        let mut room = (connection.slots() as usize).saturating_sub(held);
-        let now = now_ms();
-        let queued = open.into_iter().filter(|job| !job.life.state.is_with_agent());
-        for job in queued.filter(|job| job.not_before_ms.is_none_or(|time| time <= now)).take(LOOKED_AT) {
-            if room == 0 {
-                break;
-            }
-            match self.prepare(&job).await? {
-                Ready::Yes => {
-                    self.inner.waiting.lock().remove(&job.id);
-                    let Some(assigned) = self.apply(job.id, Some(agent), JobEvent::Assign, None).await? else {
-                        continue;
-                    };
-                    for effect in assigned.effects {
-                        self.carry_out(connection, &assigned.job, effect).await;
-                    }
+        let n_held = self.inner.database.read(move |c| jobs::n_held(c, agent)).await?;
+        let mut room = (connection.slots() as usize).saturating_sub(n_held);
+        let (mut assigned, mut n_looked_at, mut after) = (Vec::new(), 0, 0);
+        while room > 0 && n_looked_at < LOOKED_AT {
+            let (now, most) = (now_ms(), room.min(LOOKED_AT - n_looked_at));
+            let queued = self.inner.database.read(move |c| jobs::next_queued(c, agent, now, after, most)).await?;
+            let Some(last) = queued.last() else { break };
+            after = last.number;
+            n_looked_at += queued.len();
+            for job in queued {
+                if let Some(happened) = self.assign(agent, &job).await? {
+                    assigned.push(happened);
                     room -= 1;
-                }
-                Ready::Waits(why) => self.wait_for(job.id, &why),
-                Ready::Never(why) => {
-                    self.inner.waiting.lock().remove(&job.id);
-                    let outcome = Outcome::Failed {
-                        code: FailureCode::NoSource,
-                        detail: why,
-                        duration_ms: 0,
-                        sources: Vec::new(),
-                    };
-                    self.apply(job.id, Some(agent), JobEvent::Impossible, Some(outcome)).await?;
                 }
             }
         }
+        if !assigned.is_empty() {
+            // An order that was sent must be known after a power cut, too: its number is its agent's proof of it.
+            self.make_durable().await?;
+        }
+        for Happened { job, effects } in assigned {
+            for effect in effects {
+                self.carry_out(connection, &job, effect).await;
+            }
+        }
         Ok(())
+    }
+
+    /// Assigns a queued job if its order can be made; the order is not sent yet.
+    async fn assign(&self, agent: AgentId, job: &JobRow) -> Result<Option<Happened>, ServiceError> {
+        match self.prepare(job).await? {
+            Ready::Yes => {
+                self.inner.waiting.lock().remove(&job.id);
+                return self.apply(job.id, Some(agent), JobEvent::Assign, None).await;
+            }
+            Ready::Waits(why) => self.wait_for(job.id, &why),
+            Ready::Never(why) => {
+                self.inner.waiting.lock().remove(&job.id);
+                let outcome =
+                    Outcome::Failed { code: FailureCode::NoSource, detail: why, duration_ms: 0, sources: Vec::new() };
+                self.apply(job.id, Some(agent), JobEvent::Impossible, Some(outcome)).await?;
+            }
+        }
+        Ok(None)
     }
 
     fn wait_for(&self, job: JobId, why: &str) {

@@ -1,7 +1,7 @@
 //! What agents say, and what follows from it.
 //!
 //! Progress is kept in memory and told to browsers at their pace; the database hears of it when a
-//! state changes, and every few seconds. A result is acknowledged only after it is committed.
+//! state changes, and every few seconds. A result is acknowledged only after it is on the disk (`acks`).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -205,11 +205,11 @@ impl Remote {
             }
             _ => return,
         };
-        self.inner.history.add(line).await;
+        self.inner.history.add_lightly(line).await;
     }
 
     /// Does what a step asks for, towards the job's agent.
-    pub(super) async fn carry_out(&self, connection: &Connection, job: &JobRow, effect: JobEffect) {
+    pub(super) async fn carry_out(&self, connection: &Arc<Connection>, job: &JobRow, effect: JobEffect) {
         let which = JobRef { job: job.id, attempt: job.life.attempt };
         match effect {
             JobEffect::SendOrder => match self.order(job).await {
@@ -218,7 +218,7 @@ impl Remote {
                 Err(error) => tracing::error!(%error, job = %job.id, "an order can't be made"),
             },
             JobEffect::SendCancel => connection.say(HubToAgent::JobCancel(which)),
-            JobEffect::AckResult(attempt) => connection.say(HubToAgent::ResultAck(JobRef { job: job.id, attempt })),
+            JobEffect::AckResult(attempt) => self.inner.acks.push(connection, JobRef { job: job.id, attempt }),
             JobEffect::Wait => {}
         }
     }

@@ -233,6 +233,7 @@ pub(super) fn rejection(reason: RejectReason, detail: String) -> Option<Outcome>
     let code = match reason {
         RejectReason::Busy => return None,
         RejectReason::Disk => FailureCode::DiskFull,
+        RejectReason::Storage => FailureCode::Disk,
         RejectReason::Policy => FailureCode::Policy,
         RejectReason::Other => FailureCode::Other,
     };

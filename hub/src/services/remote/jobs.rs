@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
+use shared_protocol::facts::Facts;
 use shared_protocol::job::ComfyGitClone;
 use shared_protocol::source_url::SourceUrl;
 use shared_protocol::{AgentId, Allowed, JobId, RelPath};
 
-use super::Remote;
 use super::job_view::JobView;
+use super::{Remote, linked};
 use crate::domain::described::UuidText;
 use crate::domain::exclusion::{self, NameKind};
 use crate::domain::remote_job::{Dropped, JobEvent, JobState, step};
@@ -81,8 +82,9 @@ pub(super) struct AskedFile {
 impl Remote {
     /// Asks an agent for files: one job each. A file without a hash is hashed first.
     pub async fn send_files(&self, agent: AgentId, root: Root, paths: Vec<RelPath>) -> Result<JobsMade, ServiceError> {
-        self.known_agent(agent).await?;
+        let row = self.known_agent(agent).await?;
         let mut named = self.named(root, paths).await?;
+        named.leave_out_linked(&row.facts);
         let _turn = self.inner.turn.lock().await;
         let open = self.inner.database.read(move |c| jobs::open(c, Some(agent))).await?;
         let taken: HashSet<String> =
@@ -272,6 +274,7 @@ impl Remote {
         }
         let connection = self.inner.connections.lock().get(&job.agent).cloned();
         if let Some(happened) = self.apply(id, None, event, None).await? {
+            self.make_durable().await?;
             for effect in happened.effects {
                 // The agent of a job that was never sent has nothing to stop.
                 if let Some(connection) = connection.as_ref().filter(|_| happened.job.life.attempt > 0) {
@@ -286,6 +289,16 @@ impl Remote {
 }
 
 impl AskedFile {
+    /// Leaves out what would go through a link that its agent does not go through.
+    pub(super) fn leave_out_linked(&mut self, facts: &Facts) {
+        for file in std::mem::take(&mut self.files) {
+            match linked::in_the_way(facts, &file.path) {
+                Some(link) => self.skip(&file.path, &linked::why(link)),
+                None => self.files.push(file),
+            }
+        }
+    }
+
     fn skip(&mut self, path: &RelPath, why: &str) {
         if self.skipped.len() < MOST_SKIPPED {
             self.skipped.push(Skipped { path: path.to_string(), why: why.to_owned() });

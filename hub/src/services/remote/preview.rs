@@ -8,6 +8,7 @@ use shared_protocol::{AgentId, Blake3, RelPath};
 
 use super::Remote;
 use super::jobs::Skipped;
+use super::linked::Disks;
 use crate::domain::root::Root;
 use crate::services::ServiceError;
 
@@ -69,7 +70,8 @@ impl Remote {
     /// Looks at what sending these files to an agent would mean. Nothing is changed.
     pub async fn preview(&self, agent: AgentId, root: Root, paths: Vec<RelPath>) -> Result<PreviewView, ServiceError> {
         let row = self.known_agent(agent).await?;
-        let named = self.named(root, paths).await?;
+        let mut named = self.named(root, paths).await?;
+        named.leave_out_linked(&row.facts);
         let there = tokio::time::timeout(PATIENCE, self.contents_at(agent)).await.ok().and_then(Result::ok);
         let public: HashSet<Blake3> = self.with_public_address(named.files.iter().filter_map(|file| file.hash)).await;
         let rates = self.inner.database.read(move |c| crate::storage::jobs::rates(c, agent)).await?;
@@ -78,14 +80,19 @@ impl Remote {
             (Some(rate), Some(limit)) => Some(rate.min(limit)),
             (rate, limit) => rate.or(limit),
         };
+        let mut disks = Disks::new(&row.facts);
         let [mut all, mut at_agent, mut in_public, mut uplink, mut unhashed] = [Share::default(); 5];
         for file in &named.files {
             let size = file.size_bytes;
             all.add(size);
             match file.hash {
                 Some(hash) if there.as_ref().is_some_and(|there| there.contains(&hash)) => at_agent.add(size),
-                Some(hash) if public.contains(&hash) => in_public.add(size),
+                Some(hash) if public.contains(&hash) => {
+                    disks.add(&file.path, size);
+                    in_public.add(size);
+                }
                 hash => {
+                    disks.add(&file.path, size);
                     uplink.add(size);
                     if hash.is_none() {
                         unhashed.add(size);
@@ -96,7 +103,6 @@ impl Remote {
         let models = row.facts.comfyui.as_ref().map(|comfyui| comfyui.models_path.as_str());
         let on_disk = row.facts.roots.iter().find(|root| Some(root.path.as_str()) == models);
         let free_bytes = on_disk.or_else(|| row.facts.roots.first()).and_then(|root| root.free_bytes);
-        let needed = in_public.size_bytes + uplink.size_bytes;
         let seconds = |share: Share, rate: Option<u64>| match rate {
             _ if share.size_bytes == 0 => Some(0),
             Some(rate) if rate > 0 => Some(share.size_bytes.div_ceil(rate)),
@@ -110,7 +116,7 @@ impl Remote {
             unhashed,
             inventory_known: there.is_some(),
             free_bytes,
-            fits: free_bytes.map(|free| free >= needed),
+            fits: disks.fit(),
             upload_limit,
             public_rate: rates.public,
             uplink_rate,

@@ -32,7 +32,8 @@ pub(super) struct Happened {
 
 impl Remote {
     /// Puts an event to a job and commits what becomes of it; the caller holds the turn. `None` if there is
-    /// no such job (of this agent). An event that the job drops comes back without effects.
+    /// no such job (of this agent). An event that the job drops comes back without effects. The commit survives a
+    /// kill of the hub; before anything is said that must survive a power cut, too, [`Self::make_durable`] is called.
     pub(super) async fn apply(
         &self,
         id: JobId,
@@ -41,7 +42,7 @@ impl Remote {
         outcome: Option<Outcome>,
     ) -> Result<Option<Happened>, ServiceError> {
         let moment = self.inner.moments.lock().get(&id).cloned();
-        let happened = self.inner.database.write(move |tx| {
+        let happened = self.inner.database.write_lightly(move |tx| {
             let Some(mut job) = jobs::show(tx, id)?.filter(|job| agent.is_none_or(|agent| job.agent == agent)) else {
                 return Ok(None);
             };
@@ -88,10 +89,16 @@ impl Remote {
         Ok(Some(happened))
     }
 
+    /// Makes all commits so far last, with one sync for however many there are.
+    pub(super) async fn make_durable(&self) -> Result<(), ServiceError> {
+        Ok(self.inner.database.make_durable().await?)
+    }
+
     /// Runs until the program ends. Asleep while there is neither an agent nor an open job.
     pub(super) async fn run(self) {
         let mut session = self.sessions.watch();
         let mut flushed = Instant::now();
+        let mut looked = None;
         let shutdown = self.inner.tasks.token().clone();
         let mut is_busy = true;
         loop {
@@ -106,7 +113,14 @@ impl Remote {
                 }
                 () = shutdown.cancelled() => break,
             }
-            match self.look(&mut flushed).await {
+            // What passes by time is looked at at its own pace, however often something is to be assigned.
+            let round = if looked.is_some_and(|at: Instant| at.elapsed() < LOOK) {
+                self.dispatch().await.map(|()| true)
+            } else {
+                looked = Some(Instant::now());
+                self.look(&mut flushed).await
+            };
+            match round {
                 Ok(busy) => is_busy = busy,
                 Err(error) => {
                     tracing::error!(%error, "the remote side could not look after its jobs");
@@ -127,9 +141,9 @@ impl Remote {
             *flushed = Instant::now();
             self.flush().await?;
         }
-        let open = self.inner.database.read(|c| jobs::open(c, None)).await?;
-        let away = self.away(&open);
-        for job in &open {
+        let held = self.inner.database.read(|c| jobs::held(c, None)).await?;
+        let away = self.away(&held);
+        for job in &held {
             let event = match job.cancel_at_ms {
                 Some(at) if now_ms() - at > overdue_ms() => JobEvent::CancelOverdue,
                 _ if job.life.state != JobState::Unknown
@@ -145,8 +159,7 @@ impl Remote {
         }
         self.dispatch().await?;
         let n_connections = self.inner.connections.lock().len();
-        Ok(n_connections > 0
-            || open.iter().any(|job| job.life.state.is_with_agent() && job.life.state != JobState::Unknown))
+        Ok(n_connections > 0 || held.iter().any(|job| job.life.state != JobState::Unknown))
     }
 
     /// Since when the agents of these jobs are out of touch. After a start of the hub the time begins anew:

@@ -4,7 +4,7 @@
 //! connection or the new one. The newest connection of an id wins. An id whose earlier start comes
 //! back after a later one has spoken is a cloned disk: the one that came back gets an id of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl Remote {
             return Err(Refusal {
                 code: RefusalCode::Version,
                 detail: format!(
-                    "This hub speaks version {} of the protocol, this agent {} to {}: run the install command again.",
+                    "This hub speaks version {} of the protocol, this agent {} to {}: it takes this hub's program, or run the install command again.",
                     version::PROTO,
                     hello.proto_min,
                     hello.proto_max
@@ -71,12 +71,14 @@ impl Remote {
         if let Some(code) = session.is_over() {
             return Err(over(code));
         }
-        if self.inner.connections.lock().len() >= MOST_CONNECTIONS {
+        let connected = self.connected_agents();
+        // One that comes back takes the place that it has.
+        if !connected.contains(&hello.agent_id) && connected.len() >= MOST_CONNECTIONS {
             return Err(busy("Too many agents are connected.", Duration::from_secs(30)));
         }
         let (hello, row) = (*hello, session.row());
         let slots = hello.slots.clamp(1, MOST_SLOTS);
-        let judged = self.inner.database.write(move |tx| judge(tx, hello, row, slots)).await;
+        let judged = self.inner.database.write(move |tx| judge(tx, hello, row, slots, &connected)).await;
         let greeted = match judged.map_err(|error| trouble(&error))? {
             Judged::Greeted(greeted) => *greeted,
             Judged::Removed => return Err(over(RefusalCode::Revoked)),
@@ -113,6 +115,12 @@ impl Remote {
         Ok(connection)
     }
 
+    /// Agents whose connection is open.
+    fn connected_agents(&self) -> HashSet<AgentId> {
+        let connections = self.inner.connections.lock();
+        connections.iter().filter(|(_, connection)| !connection.is_closed()).map(|(id, _)| *id).collect()
+    }
+
     /// A transport has ended: its agent is away from now on, if nothing newer has taken over.
     pub async fn disconnected(&self, connection: &Arc<Connection>) {
         connection.close(protocol("the connection has ended"));
@@ -145,17 +153,25 @@ fn superseded() -> Refusal {
     }
 }
 
-fn judge(tx: &Db, hello: Hello, session_row: i64, slots: u32) -> Result<Judged, StorageError> {
+fn judge(
+    tx: &Db,
+    hello: Hello,
+    session_row: i64,
+    slots: u32,
+    connected: &HashSet<AgentId>,
+) -> Result<Judged, StorageError> {
     let known = agents::show(tx, hello.agent_id)?;
     if known.as_ref().is_some_and(|agent| agent.removed_at.is_some() && agent.session_row == session_row) {
         return Ok(Judged::Removed);
     }
-    if known.is_none() && agents::count(tx)? >= agents::MOST_AGENTS {
+    let (id, previous) = identity(known.as_ref(), hello.agent_id, hello.boot_id);
+    let is_clone = id != hello.agent_id;
+    // One that was taken out in an earlier session counts no longer, and is new.
+    let is_new = is_clone || known.as_ref().is_none_or(|known| known.removed_at.is_some());
+    if is_new && !agents::make_room(tx, session_row, &|id| connected.contains(&id))? {
         return Ok(Judged::Full);
     }
     let now = jiff::Timestamp::now();
-    let (id, previous) = identity(known.as_ref(), hello.agent_id, hello.boot_id);
-    let is_clone = id != hello.agent_id;
     let agent = AgentRow {
         id,
         boot_id: hello.boot_id,
@@ -206,7 +222,7 @@ fn reconcile(
     results: &HashMap<JobId, u32>,
 ) -> Result<Vec<(JobRow, JobEffect)>, StorageError> {
     let mut follow = Vec::new();
-    for mut job in jobs::open(tx, Some(agent))? {
+    for mut job in jobs::held(tx, Some(agent))? {
         let back = match (has.get(&job.id), results.get(&job.id)) {
             (_, Some(attempt)) if *attempt == job.life.attempt => Back::HasResult(*attempt),
             (Some((attempt, phase)), _) => Back::Has(*attempt, *phase),

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::{RefusedPeer, RemoteState};
+use super::{Acquaintance, RefusedPeer, RemoteState};
 
 /// Lets a request with the key of the live session through, with the session in its extensions.
 pub(super) async fn check(
@@ -14,6 +14,9 @@ pub(super) async fn check(
     next: Next,
 ) -> Result<Response, RefusedPeer> {
     let session = state.services.remote.sessions.authorize(bearer(request.headers()))?;
+    if let Some(acquaintance) = request.extensions().get::<Acquaintance>() {
+        acquaintance.has_shown_key();
+    }
     request.extensions_mut().insert(session);
     Ok(next.run(request).await)
 }

@@ -1,8 +1,9 @@
-//! Half-done files that nobody will go on with.
+//! Half-done files of ours that nobody will go on with.
 //!
 //! A download that failed or was cancelled leaves what it had, so that another try goes on from there. After a
 //! week without a write nobody does any more: then it is removed when the program starts, with the notes beside it.
-//! What an open job is about stays, and so does whatever someone holds the lock of.
+//! Ours is what has a journal of ours beside it; a name alone proves nothing. What an open job is about stays, and so
+//! does whatever someone holds the lock of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata, OpenOptions};
@@ -11,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use shared_protocol::RelPath;
 
-use super::part::{note_paths, part_path, successor};
+use super::claim::{note_paths, owner_of, part_paths, successor};
 use crate::confine::{ConfinedFolder, PlaceError};
 use crate::durable::remove_lightly;
 use crate::error::FileError;
@@ -33,7 +34,7 @@ pub struct Leftovers {
 impl Leftovers {
     /// In the folder of models; `wanted` are the places that someone will go on to download to.
     pub fn new<'a>(models: ConfinedFolder, wanted: impl Iterator<Item = &'a RelPath>, now: SystemTime) -> Self {
-        Self { models, wanted: wanted.filter_map(part_path).map(|part| part.match_key()).collect(), now }
+        Self { models, wanted: wanted.flat_map(part_paths).map(|part| part.match_key()).collect(), now }
     }
 
     /// Looks through the whole folder; `wants_to_stop` is asked between files.
@@ -64,6 +65,9 @@ impl Leftovers {
     /// Removes a half-done file with its notes, and tells what it took of the disk; none if someone has it.
     fn remove(&self, part: &RelPath) -> Result<Option<u64>, PlaceError> {
         let path = self.models.resolve(part)?;
+        if owner_of(&path).is_none() {
+            return Ok(None);
+        }
         let opened = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => Some(file),
             // Notes alone: their file has got its name, and the program died before they were removed.
@@ -84,14 +88,14 @@ impl Leftovers {
             }
             bytes = system::taken_bytes(&found);
         }
-        for note in note_paths(&path) {
-            for file in [successor(&note), note] {
-                bytes += fs::symlink_metadata(&file).map_or(0, |found| system::taken_bytes(&found));
-                remove_lightly(&file)?;
-            }
-        }
         if opened.is_some() {
             remove_lightly(&path)?;
+        }
+        // The journal last: as long as anything is left, it says whose that is.
+        let [journal, groups] = note_paths(&path);
+        for file in [successor(&groups), groups, successor(&journal), journal] {
+            bytes += fs::symlink_metadata(&file).map_or(0, |found| system::taken_bytes(&found));
+            remove_lightly(&file)?;
         }
         Ok(Some(bytes))
     }
@@ -103,7 +107,7 @@ impl Leftovers {
     }
 }
 
-/// The half-done file that a file is or belongs to, if the agent gave it its name.
+/// The half-done file that a file is or belongs to, if it has such a name.
 fn part_of(path: &RelPath) -> Option<RelPath> {
     let name = path.name();
     let note = name.strip_suffix('~').unwrap_or(name);
@@ -111,15 +115,8 @@ fn part_of(path: &RelPath) -> Option<RelPath> {
         Some(part) => part,
         None => name,
     };
-    let of = part.strip_prefix('.')?.strip_suffix(".part").filter(|of| !of.is_empty() && !is_of_a_hub(of))?;
+    let of = part.strip_prefix('.')?.strip_suffix(".part").filter(|of| !of.is_empty())?;
     RelPath::in_folder(path.parent().as_ref(), &format!(".{of}.part")).ok()
-}
-
-/// A hub that has this folder as one of its roots puts a token behind the name, and may keep whole files under
-/// such names for a moment: eight hexadecimal digits and a number, `x.safetensors.0a1b2c3d-17`.
-fn is_of_a_hub(name: &str) -> bool {
-    let token = name.rsplit_once('.').map_or("", |(_, token)| token);
-    token.split_once('-').is_some_and(|(hub, _)| hub.len() == 8 && hub.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

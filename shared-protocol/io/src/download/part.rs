@@ -1,11 +1,14 @@
 //! The half-done file and its journal.
 //!
-//! `.<name>.part` holds the bytes, `.<name>.part.journal` which groups of them are verified, and
-//! `.<name>.part.groups` the list they were verified by. The data is synced before the journal that claims it,
-//! and the journal is replaced as a whole. While work goes on the journal says so; one that still says so at
-//! the start is of a program that died, and its groups are read and verified again.
+//! `.<name>.part` holds the bytes, `.<name>.part.journal` says that it is ours (`claim`) and which groups of it are
+//! verified, and `.<name>.part.groups` is the list they were verified by. A content of one group is never gone on with:
+//! where the system can, its file has no name at all before it has its final one, and a kill leaves nothing.
+//!
+//! The data is synced before the journal that claims it, and the journal is replaced as a whole. While work goes on the
+//! journal says so; one that still says so at the start is of a program that died, and its groups are read and verified
+//! again.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -15,13 +18,11 @@ use shared_protocol::groups::{GROUP_BYTES, group_value};
 use shared_protocol::{Blake3, GroupList, RelPath};
 
 use super::chunk_scheduler::GroupSet;
+use super::claim::{self, note_paths, read_plain, successor};
 use crate::confine::{ConfinedFolder, PlaceError};
 use crate::durable::{self, remove_lightly};
 use crate::error::FileError;
-use crate::system;
-
-/// Longest part of a name that is kept in the names beside it.
-const MAX_NAME: usize = 200;
+use crate::{machine, system};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Journal {
@@ -30,6 +31,9 @@ struct Journal {
     size_bytes: u64,
     /// Whether work on it goes on.
     is_open: bool,
+    /// The machine that works on it, or did last.
+    #[serde(default)]
+    machine: String,
     /// One bit per group.
     #[serde(rename = "proved")]
     verified: Vec<u8>,
@@ -45,31 +49,11 @@ pub struct PartFile {
     dest: PathBuf,
     blake3: Blake3,
     size_bytes: u64,
+    /// Whether it has no name yet: then nothing lies beside it.
+    is_nameless: bool,
     /// Whether its notes are gone for good; locked while they are written. The journal is written beside the work, and
     /// a write that is late must not bring one back.
     is_over: Mutex<bool>,
-}
-
-/// The name beside `dest` under which it is half done.
-pub(super) fn part_path(dest: &RelPath) -> Option<RelPath> {
-    let name = dest.name();
-    let kept = name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or(name);
-    // Two names that were cut must not meet.
-    let tail = if kept.len() < name.len() {
-        format!("~{}", &blake3::hash(name.as_bytes()).to_hex()[..8])
-    } else {
-        String::new()
-    };
-    RelPath::in_folder(dest.parent().as_ref(), &format!(".{kept}{tail}.part")).ok()
-}
-
-/// Where the journal and the list of groups of a half-done file lie.
-pub(super) fn note_paths(part: &Path) -> [PathBuf; 2] {
-    [".journal", ".groups"].map(|ending| {
-        let mut name = part.to_owned().into_os_string();
-        name.push(ending);
-        name.into()
-    })
 }
 
 impl PartFile {
@@ -80,29 +64,33 @@ impl PartFile {
         blake3: Blake3,
         size_bytes: u64,
     ) -> Result<Option<Self>, PlaceError> {
-        let dest_path = models.resolve_with_folders(dest)?;
-        let unnamed = || FileError::of("name a file beside", &dest_path)(io::ErrorKind::InvalidFilename.into());
-        let part = part_path(dest).ok_or_else(unnamed)?;
-        let path = models.resolve_with_folders(&part)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(FileError::of("open", &path))?;
+        let dest = models.resolve_with_folders(dest)?;
+        let unfinished = |file, path: PathBuf, is_nameless| {
+            let ([journal, groups], is_over) = (note_paths(&path), Mutex::new(is_nameless));
+            Self { file, journal, groups, path, dest: dest.clone(), blake3, size_bytes, is_nameless, is_over }
+        };
+        if size_bytes <= GROUP_BYTES
+            && let Some(file) = dest.parent().and_then(system::open_nameless)
+        {
+            return Ok((!dest.exists()).then(|| unfinished(file, dest.clone(), true)));
+        }
+        let record = Journal::empty(blake3, size_bytes).to_bytes();
+        let path = claim::claim(&dest, &record)?;
+        let (file, is_new) = open_or_make(&path)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Ok(None),
             // A file system without locks: nothing better can be had there.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
+        let part = unfinished(file, path, false);
         // Who had the lock may have finished, and what was opened is the finished file by now.
-        if !path.exists() || dest_path.exists() {
+        if !part.path.exists() || !part.journal.exists() || part.dest.exists() {
+            if is_new {
+                part.discard()?;
+            }
             return Ok(None);
         }
-        let [journal, groups] = note_paths(&path);
-        let is_over = Mutex::new(false);
-        Ok(Some(Self { file, journal, groups, path, dest: dest_path, blake3, size_bytes, is_over }))
+        Ok(Some(part))
     }
 
     /// The list that an earlier run was given, if it is the content's.
@@ -159,9 +147,11 @@ impl PartFile {
         self.file.metadata().map_or(0, |found| system::taken_bytes(&found))
     }
 
-    /// Throws away what is there.
+    /// Throws away what is there; it stays ours.
     pub fn empty(&self) -> Result<(), FileError> {
-        remove_lightly(&self.journal)?;
+        if !self.is_nameless {
+            replace(&self.journal, &Journal::empty(self.blake3, self.size_bytes).to_bytes())?;
+        }
         self.file.set_len(0).map_err(FileError::of("empty", &self.path))
     }
 
@@ -176,16 +166,10 @@ impl PartFile {
         if *is_over {
             return Ok(());
         }
-        self.file.sync_data().map_err(FileError::of("sync", &self.path))?;
-        let journal = Journal {
-            version: 1,
-            blake3: self.blake3,
-            size_bytes: self.size_bytes,
-            is_open,
-            verified: verified.to_bytes(),
-        };
-        let text = serde_json::to_vec(&journal).map_err(|error| FileError::of("write", &self.journal)(error.into()))?;
-        replace(&self.journal, &text)
+        system::sync_bytes(&self.file).map_err(FileError::of("sync", &self.path))?;
+        let journal =
+            Journal { is_open, verified: verified.to_bytes(), ..Journal::empty(self.blake3, self.size_bytes) };
+        replace(&self.journal, &journal.to_bytes())
     }
 
     /// Gives the verified file its name, and removes what lies beside it.
@@ -194,8 +178,13 @@ impl PartFile {
     ///
     /// If the disk is full as late as this, or something else has the name by now: that is not replaced.
     pub fn finish(&self) -> Result<(), PlaceError> {
-        self.file.sync_all().map_err(FileError::of("sync", &self.path))?;
-        match system::rename_new(&self.path, &self.dest) {
+        system::sync_file(&self.file).map_err(FileError::of("sync", &self.path))?;
+        let named = if self.is_nameless {
+            system::give_name(&self.file, &self.dest)
+        } else {
+            system::rename_new(&self.path, &self.dest)
+        };
+        match named {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(PlaceError::Occupied(self.dest.clone()));
             }
@@ -229,7 +218,11 @@ impl PartFile {
     /// Removes what lies beside the file.
     fn forget_notes(&self) -> Result<(), FileError> {
         *self.is_over.lock() = true;
-        for note in [&self.journal, &self.groups] {
+        if self.is_nameless {
+            return Ok(());
+        }
+        // The journal last: as long as anything is left, it says whose that is.
+        for note in [&self.groups, &self.journal] {
             // A program that died may have left its successor half written.
             remove_lightly(&successor(note))?;
             remove_lightly(note)?;
@@ -239,8 +232,11 @@ impl PartFile {
 
     /// Removes the half-done file and its notes, because they are not needed.
     pub fn discard(&self) -> Result<(), FileError> {
-        self.forget_notes()?;
-        remove_lightly(&self.path)
+        if self.is_nameless {
+            return Ok(());
+        }
+        remove_lightly(&self.path)?;
+        self.forget_notes()
     }
 
     /// Where the file will be.
@@ -249,16 +245,28 @@ impl PartFile {
     }
 }
 
-/// Reads a file that is no link.
-fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
-    if fs::symlink_metadata(path)?.is_file() { fs::read(path) } else { Err(io::ErrorKind::InvalidInput.into()) }
+impl Journal {
+    /// Of a file in which nothing is verified.
+    fn empty(blake3: Blake3, size_bytes: u64) -> Self {
+        Self { version: 1, blake3, size_bytes, is_open: true, machine: machine::this().id(), verified: Vec::new() }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        // Numbers and letters: there is nothing in it that JSON could not say.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
 }
 
-/// The name under which what replaces a file is written.
-pub(super) fn successor(path: &Path) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push("~");
-    name.into()
+/// Opens a half-done file, and tells whether it had to be made.
+fn open_or_make(path: &Path) -> Result<(File, bool), FileError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened.map(|file| (file, false)).map_err(FileError::of("open", path)),
+    }
+    let made = options.create(true).truncate(false).open(path).map_err(FileError::of("make", path))?;
+    Ok((made, true))
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {

@@ -372,5 +372,5 @@ async fn orders_that_could_do_harm_are_refused() {
     let made = hub.ask("POST", "/api/remote/jobs", Some(clone(json!({ "ref": "master", "depth": 1 })))).await;
     assert_eq!(made.status, 202, "{}", made.body);
     let JobSpec::ComfyGitClone(order) = agent.next_order().await.spec else { panic!("another order") };
-    assert_eq!((order.url.as_str(), order.depth), ("https://github.com/comfyanonymous/ComfyUI", Some(1)));
+    assert_eq!((order.url.as_str(), order.depth), ("https://github.com/Comfy-Org/ComfyUI", Some(1)));
 }

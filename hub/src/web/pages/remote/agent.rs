@@ -5,6 +5,7 @@ use axum::response::Response;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use shared_protocol::AgentId;
+use shared_protocol::facts::{DiskLack, LinkedFolder};
 
 use super::job::JobFact;
 use super::machines;
@@ -56,6 +57,8 @@ fn facts(agent: &AgentView) -> Vec<JobFact> {
             _ => String::new(),
         };
         add("Folder", Some(format!("{}{room}", root.path)), true);
+        let lacks: Vec<&str> = root.lacks.iter().copied().filter_map(lack).collect();
+        add("Its disk", Some(lacks.join("; ")), false);
     }
     if let Some(comfy) = &told.comfyui {
         let version = comfy.version.clone().or_else(|| comfy.commit.as_ref().map(|id| id.chars().take(12).collect()));
@@ -63,8 +66,33 @@ fn facts(agent: &AgentView) -> Vec<JobFact> {
             if comfy.found { version.unwrap_or_else(|| "there".to_owned()) } else { "not there yet".to_owned() };
         add("ComfyUI", Some(found), false);
         add("Models", Some(comfy.models_path.clone()), true);
+        for link in &comfy.linked_folders {
+            add("Linked folder", Some(linked(link)), true);
+        }
     }
     add("Agent", Some(agent.version.clone()), false);
     add("Id", Some(agent.id.to_string()), true);
     facts
+}
+
+/// What a link in the folder of models is used for.
+fn linked(link: &LinkedFolder) -> String {
+    let LinkedFolder { path, target, allowed, problem } = link;
+    let use_of_it = match problem {
+        Some(problem) => format!("not used: {problem}"),
+        None if *allowed => "used".to_owned(),
+        None => "not used. Paste the line there again with --allow-linked-folders to use it".to_owned(),
+    };
+    format!("{path} \u{2192} {target}: {use_of_it}")
+}
+
+/// What a missing guarantee of a disk means for a person.
+const fn lack(lack: DiskLack) -> Option<&'static str> {
+    match lack {
+        DiskLack::Writing => Some("Read-only for the agent: nothing can be written there"),
+        DiskLack::Locks => Some("Has no file locks: one agent at a time is made sure of in another way"),
+        DiskLack::FolderSync => Some("Can't sync folders: after a power cut a new file may be missing"),
+        DiskLack::HardLinks => Some("Has no hard links: files that are there already are copied"),
+        DiskLack::Other => None,
+    }
 }
