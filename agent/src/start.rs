@@ -192,7 +192,13 @@ mod tests {
             size_bytes: 5,
             dest: RelPath::parse("loras/x").unwrap(),
             sources: Vec::new(),
-            policy: SourcePolicy { stall_timeout_s: 30, min_speed: 1, retry_per_source: 3, allow_private: false },
+            policy: SourcePolicy {
+                stall_timeout_s: 30,
+                min_speed: 1,
+                retry_per_source: 3,
+                source_patience_s: 0,
+                allow_private: false,
+            },
         });
         let mut record = Record::new(JobRef { job: JobId::new(), attempt: 1 }, 0, spec);
         assert_eq!(destinations_of_open_jobs(std::slice::from_ref(&record)).count(), 1);

@@ -69,6 +69,11 @@ impl Http {
         Ok(self.client(url, allowed)?.get(url.as_str()))
     }
 
+    /// [`Self::get`] for the head of the answer alone.
+    pub fn head(&self, url: &WebUrl, allowed: Allowed) -> Result<RequestBuilder, SetupError> {
+        Ok(self.client(url, allowed)?.head(url.as_str()))
+    }
+
     /// [`Self::get`] with a body to be sent.
     pub fn post(&self, url: &WebUrl, allowed: Allowed) -> Result<RequestBuilder, SetupError> {
         Ok(self.client(url, allowed)?.post(url.as_str()))

@@ -20,7 +20,8 @@ fn with_sources(content: &[u8], faults: &[&str]) -> Result<(Remote, Connected, S
     let remote = Remote::new()?
         .set("REMOTE_ALLOW_PRIVATE_SOURCES", "true")
         .set("REMOTE_STALL_TIMEOUT_SECONDS", "2")
-        .set("REMOTE_RETRY_PER_SOURCE", "2");
+        .set("REMOTE_RETRY_PER_SOURCE", "2")
+        .set("REMOTE_SOURCE_PATIENCE_SECONDS", "2");
     let site = Site::start(content)?;
     let file = remote.roots.lake_file(PATH, content)?;
     let (hub, api) = remote.start()?;
