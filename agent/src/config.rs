@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use shared_io::http::Proxies;
 use shared_io::hub_api::{HubAddress, HubAddressError};
 
 use crate::cli::{RunArguments, default_comfy_dir, default_state_dir};
@@ -27,6 +28,8 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Whether private addresses may be fetched from.
     pub allow_private: bool,
+    /// The proxies of the environment.
+    pub proxies: Proxies,
     /// All times it keeps to.
     pub timing: Timing,
 }
@@ -77,9 +80,15 @@ impl Config {
             parallel: parallel.ok_or_else(|| ConfigError::Parallel(arguments.parallel.clone()))?,
             ca_file: arguments.ca_file.clone(),
             allow_private: arguments.allow_private_sources,
+            proxies: proxies(),
             timing: timing(arguments),
         })
     }
+}
+
+/// The proxies that this process is told of by its environment.
+pub fn proxies() -> Proxies {
+    Proxies::read(|name| std::env::var(name).ok())
 }
 
 #[cfg(debug_assertions)]

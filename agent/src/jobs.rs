@@ -59,7 +59,7 @@ impl AgentWork {
         let library = Library::open(models.clone(), config.state_dir.join("library.json"));
         let downloads = DownloadTools {
             models,
-            http: Http::new(tls),
+            http: Http::new(tls).through(config.proxies.clone()),
             hub: Some(hub),
             allow_private: config.allow_private,
             connections: CONNECTIONS,

@@ -80,7 +80,13 @@ fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let lock = state.lock(Role::Agent)?;
     log::start(state.path())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), hub = %config.hub, "the agent starts");
-    let api = HubApi::new(config.hub.clone(), &key.key, &tls)?;
+    if let Some(proxy) = config.hub.proxy(&config.proxies) {
+        tracing::info!("the hub is reached through the proxy {proxy}, as the environment says");
+    }
+    if let Some(why) = config.proxies.unusable() {
+        tracing::warn!("{why}");
+    }
+    let api = HubApi::new(config.hub.clone(), &key.key, &tls, &config.proxies)?;
     let comfy = Some((config.comfy_dir.clone(), config.models_dir.clone()));
     let mut roots = vec![config.models_dir.clone()];
     if !config.models_dir.starts_with(&config.comfy_dir) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use shared_io::ConfinedFolder;
 use shared_io::download::{Download, DownloadTools, Lines, Patience, Room};
-use shared_io::http::Http;
+use shared_io::http::{Http, Proxies};
 use shared_io::hub_api::{HubAddress, HubApi};
 use shared_io::report::channel;
 use shared_io::tls::client_config;
@@ -35,7 +35,7 @@ async fn main() -> Result<ExitCode> {
     let tools = DownloadTools {
         models,
         http: Http::new(Arc::clone(&tls)),
-        hub: Some(HubApi::new(HubAddress::parse(hub)?, &SessionKey::from_bytes([0; 32]), &tls)?),
+        hub: Some(HubApi::new(HubAddress::parse(hub)?, &SessionKey::from_bytes([0; 32]), &tls, &Proxies::default())?),
         allow_private: true,
         connections: 4,
         room: Room::default(),

@@ -17,7 +17,7 @@ use shared_protocol::version::APP;
 use shared_protocol::{Blake3, GroupList, SessionKey, routes};
 use url::{Host, Url};
 
-use crate::http::{self, HttpFailure, SetupError};
+use crate::http::{self, HttpFailure, Proxies, SetupError};
 
 /// How long a small answer may take as a whole.
 const SMALL_ANSWER: Duration = Duration::from_secs(30);
@@ -68,6 +68,11 @@ impl HubAddress {
         url
     }
 
+    /// The proxy that leads there, for people.
+    pub fn proxy(&self, proxies: &Proxies) -> Option<String> {
+        proxies.describe(&self.0)
+    }
+
     /// The address of the control channel as a WebSocket.
     pub fn socket(&self) -> Url {
         let mut url = self.route(routes::SOCKET);
@@ -113,11 +118,17 @@ pub struct HubApi {
 }
 
 impl HubApi {
-    /// Prepares requests with a session's key.
-    pub fn new(address: HubAddress, key: &SessionKey, tls: &Arc<ClientConfig>) -> Result<Self, SetupError> {
+    /// Prepares requests with a session's key, through proxies where they lead.
+    pub fn new(
+        address: HubAddress,
+        key: &SessionKey,
+        tls: &Arc<ClientConfig>,
+        proxies: &Proxies,
+    ) -> Result<Self, SetupError> {
         // A key is letters and digits, so it always fits a header.
         let authorization = http::bearer(&key.expose()).unwrap_or_else(|| HeaderValue::from_static("Bearer"));
-        Ok(Self { address, authorization, client: http::builder_with(tls).build()? })
+        let client = http::through(http::builder_with(tls), &Arc::new(proxies.clone())).build()?;
+        Ok(Self { address, authorization, client })
     }
 
     /// Where the hub is.

@@ -20,7 +20,7 @@ pub(super) async fn is_cut_off(download: &Download, failed: &SourceClient) -> bo
     for source in &download.order.sources {
         let AssetSource::Public { url, .. } = source else { continue };
         let Ok(url) = WebUrl::parse(url, download.allowed) else { continue };
-        if site_of(&url) != failed.site() {
+        if site_of(&url) != failed.site() && tools.http.judge(&url, download.allowed).await.is_ok() {
             requests.extend(tools.http.head(&url, download.allowed).ok());
         }
     }

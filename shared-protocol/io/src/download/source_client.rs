@@ -191,6 +191,7 @@ impl SourceClient {
         let mut here = known.unwrap_or_else(|| url.clone());
         for _ in 0..=MAX_REDIRECTS {
             let wrong = |error| FailedAttempt { error, is_redirected, since };
+            download.tools.http.judge(&here, self.allowed).await.map_err(address_refused).map_err(wrong)?;
             let request = download
                 .tools
                 .http

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use shared_io::ConfinedFolder;
 use shared_io::download::{Download, DownloadTools, Lines, Patience, Room};
-use shared_io::http::Http;
+use shared_io::http::{Http, Proxies};
 use shared_io::hub_api::{HubAddress, HubApi};
 use shared_io::report::{Reports, channel};
 use shared_io::tls::client_config;
@@ -267,7 +267,7 @@ pub(crate) fn tools(folder: &Path, hub_port: u16) -> Result<DownloadTools> {
     Ok(DownloadTools {
         models,
         http: Http::new(Arc::clone(&tls)),
-        hub: Some(HubApi::new(address, &SessionKey::from_bytes([7; 32]), &tls)?),
+        hub: Some(HubApi::new(address, &SessionKey::from_bytes([7; 32]), &tls, &Proxies::default())?),
         allow_private: true,
         connections: 4,
         room: Room::default(),
