@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use shared_io::http::Proxies;
 use shared_io::hub_api::{HubAddress, HubAddressError};
 
 use crate::cli::{RunArguments, default_comfy_dir, default_state_dir};
@@ -29,6 +30,8 @@ pub struct Config {
     pub allow_private: bool,
     /// Whether links to folders of the same owner are gone through.
     pub allow_links: bool,
+    /// The proxies of the environment.
+    pub proxies: Proxies,
     /// All times it keeps to.
     pub timing: Timing,
 }
@@ -80,9 +83,15 @@ impl Config {
             ca_file: arguments.ca_file.clone(),
             allow_private: arguments.allow_private_sources,
             allow_links: arguments.allow_linked_folders,
+            proxies: proxies(),
             timing: timing(arguments),
         })
     }
+}
+
+/// The proxies that this process is told of by its environment.
+pub fn proxies() -> Proxies {
+    Proxies::read(|name| std::env::var(name).ok())
 }
 
 #[cfg(debug_assertions)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use rustls::ClientConfig;
-use shared_io::download::{DownloadTools, Patience, Room};
+use shared_io::download::{DownloadTools, Lines, Patience, Room};
 use shared_io::durable::make_folder;
 use shared_io::{ConfinedFolder, Http, HubApi, PlaceError};
 use shared_protocol::job::JobSpec;
@@ -60,11 +60,12 @@ impl AgentWork {
         let library = Library::open(models.clone(), config.state_dir.join("library.json"));
         let downloads = DownloadTools {
             models,
-            http: Http::new(tls),
+            http: Http::new(tls).through(config.proxies.clone()),
             hub: Some(hub),
             allow_private: config.allow_private,
             connections: CONNECTIONS,
             room: Room::default(),
+            lines: Lines::default(),
             patience: Patience::default(),
         };
         Ok(Self { downloads, library, git })

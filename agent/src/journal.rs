@@ -275,7 +275,13 @@ mod tests {
                 AssetSource::Public { url: "https://huggingface.co/x".to_owned(), bearer: Some(bearer) },
                 AssetSource::Hub,
             ],
-            policy: SourcePolicy { stall_timeout_s: 30, min_speed: 1, retry_per_source: 3, allow_private: false },
+            policy: SourcePolicy {
+                stall_timeout_s: 30,
+                min_speed: 1,
+                retry_per_source: 3,
+                source_patience_s: 0,
+                allow_private: false,
+            },
         });
         Record::new(JobRef { job: JobId::new(), attempt: 2 }, order, spec)
     }

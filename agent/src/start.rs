@@ -83,7 +83,13 @@ fn work(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let lock = state.lock(Role::Agent)?;
     log::start(state.path())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), hub = %config.hub, "the agent starts");
-    let api = HubApi::new(config.hub.clone(), &key.key, &tls)?;
+    if let Some(proxy) = config.hub.proxy(&config.proxies) {
+        tracing::info!("the hub is reached through the proxy {proxy}, as the environment says");
+    }
+    if let Some(why) = config.proxies.unusable() {
+        tracing::warn!("{why}");
+    }
+    let api = HubApi::new(config.hub.clone(), &key.key, &tls, &config.proxies)?;
     let comfy = Some((config.comfy_dir.clone(), config.models_dir.clone()));
     let mut roots = vec![config.models_dir.clone()];
     if !config.models_dir.starts_with(&config.comfy_dir) {
@@ -219,7 +225,13 @@ mod tests {
             size_bytes: 5,
             dest: RelPath::parse("loras/x").unwrap(),
             sources: Vec::new(),
-            policy: SourcePolicy { stall_timeout_s: 30, min_speed: 1, retry_per_source: 3, allow_private: false },
+            policy: SourcePolicy {
+                stall_timeout_s: 30,
+                min_speed: 1,
+                retry_per_source: 3,
+                source_patience_s: 0,
+                allow_private: false,
+            },
         });
         let mut record = Record::new(JobRef { job: JobId::new(), attempt: 1 }, 0, spec);
         assert_eq!(destinations_of_open_jobs(std::slice::from_ref(&record)).count(), 1);

@@ -62,6 +62,8 @@ pub struct RemoteConfig {
     pub stall_timeout: Duration,
     /// Tries per source of a download.
     pub retry_per_source: u32,
+    /// Over how long those tries are spread at least.
+    pub source_patience: Duration,
     /// Bytes per second below which a download counts as stalled.
     pub min_speed: u64,
     /// Whether sources may be private or loopback addresses.

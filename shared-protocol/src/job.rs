@@ -67,11 +67,24 @@ pub struct SourcePolicy {
     pub stall_timeout_s: u64,
     /// Least speed, in bytes per second.
     pub min_speed: u64,
-    /// Attempts per source without verified progress.
+    /// Attempts per source without progress.
     pub retry_per_source: u32,
+    /// Seconds over which those attempts are spread at least, before the source rests.
+    #[serde(default = "a_minute", skip_serializing_if = "is_a_minute")]
+    pub source_patience_s: u64,
     /// Whether the hub's side lets private addresses and plain `http` there be used; the agent's side
     /// has to allow it too.
     pub allow_private: bool,
+}
+
+/// What is meant where it is not said.
+const fn a_minute() -> u64 {
+    60
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_a_minute(seconds: &u64) -> bool {
+    *seconds == a_minute()
 }
 
 /// Clone or update a git repository.

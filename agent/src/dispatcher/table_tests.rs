@@ -18,7 +18,13 @@ fn spec_to(dest: &str, token: Option<&str>) -> JobSpec {
         size_bytes: 2 * SMALL,
         dest: RelPath::parse(dest).unwrap(),
         sources: vec![AssetSource::Public { url: "https://h/x".to_owned(), bearer }],
-        policy: SourcePolicy { stall_timeout_s: 1, min_speed: 1, retry_per_source: 1, allow_private: false },
+        policy: SourcePolicy {
+            stall_timeout_s: 1,
+            min_speed: 1,
+            retry_per_source: 1,
+            source_patience_s: 0,
+            allow_private: false,
+        },
     })
 }
 

@@ -19,6 +19,7 @@ use shared_io::tls;
 use shared_protocol::Allowed;
 use shared_protocol::outcome::{FailureCode, How};
 
+use crate::config::proxies;
 use crate::exit::Exit;
 
 /// The hidden command that makes this program the child.
@@ -205,7 +206,8 @@ fn run(order: &Order) -> Result<Told, GitFailure> {
     let tls = tls::client_config(order.ca_file.as_deref()).map_err(|error| internal(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| internal(error.to_string()))?;
-    let asker = transport::register(runtime, Http::new(tls), Allowed::with_private(order.allow_private))?;
+    let http = Http::new(tls).through(proxies());
+    let asker = transport::register(runtime, http, Allowed::with_private(order.allow_private))?;
     let (how, commit) = checkout::bring(order, &asker, &mut Teller::new())?;
     Ok(Told::Done { how, commit: commit.to_string() })
 }

@@ -170,7 +170,8 @@ fn open(config: &RemoteConfig, listener: TcpListener, services: &Services, tasks
     let limited = Limited::new(MAX_CONNECTIONS, IDLE).for_strangers(MAX_STRANGERS);
     let closed = tasks.token().child_token();
     let server = match tls {
-        None => tokio::spawn(server.acceptor(limited).serve(app)),
+        // Nobody who comes unencrypted needs HTTP/2: proxies speak it only if they are told to.
+        None => tokio::spawn(server.acceptor(limited.http1_only()).serve(app)),
         Some(loaded) => {
             let config = loaded.follow(tasks, closed.clone());
             tokio::spawn(server.acceptor(RustlsAcceptor::new(config).acceptor(limited)).serve(app))

@@ -85,6 +85,8 @@ keys! {
         "Seconds of silence that are a stall";
     RemoteMinSpeed = "10KiB", Text, "Slowest speed", "Speed per second below which a download stalls";
     RemoteRetryPerSource = "3", Whole(0, 100), "Tries per source", "Tries of each source of a download";
+    RemoteSourcePatienceSeconds = "60", Whole(0, 86_400), "Seconds until a source rests",
+        "Seconds over which those tries are spread, before a source rests and others take over";
     RemoteAllowPrivateSources = "false", Switch, "Private sources", "May sources be private addresses";
     ComfyRepoUrl = "https://github.com/Comfy-Org/ComfyUI", Text, "ComfyUI's repository", "Repository agents clone";
     AgentBinary = "", Text, "The agent's program", "The x86_64 Linux agent that the hub hands out";

@@ -159,6 +159,15 @@ fn remote(reader: &mut ConfigReader<'_>) -> RemoteConfig {
             reader.problems.push(ConfigProblem::new(missing, "", "a PEM file: certificate and key go together"));
         }
     }
+    let min_speed = reader.read(Key::RemoteMinSpeed, bytes).unwrap_or(0);
+    let upload_limit = reader.read(Key::RemoteUploadLimit, |text| {
+        let limit = bytes(text)?;
+        let expected = format!(
+            "at least {min_speed} bytes per second, which is REMOTE_MIN_SPEED: with {limit} every download would \
+             count as stalled"
+        );
+        if limit < min_speed { Err(expected) } else { Ok(limit) }
+    });
     RemoteConfig {
         base_url: reader.read(Key::RemoteBaseUrl, base_url),
         bind: reader
@@ -168,9 +177,10 @@ fn remote(reader: &mut ConfigReader<'_>) -> RemoteConfig {
         session_ttl: Duration::from_secs(reader.whole::<u64>(Key::RemoteSessionTtlMinutes) * 60),
         stall_timeout: Duration::from_secs(reader.whole(Key::RemoteStallTimeoutSeconds)),
         retry_per_source: reader.whole(Key::RemoteRetryPerSource),
-        min_speed: reader.read(Key::RemoteMinSpeed, bytes).unwrap_or(0),
+        source_patience: Duration::from_secs(reader.whole(Key::RemoteSourcePatienceSeconds)),
+        min_speed,
         allow_private_sources: reader.flag(Key::RemoteAllowPrivateSources),
-        upload_limit: reader.read(Key::RemoteUploadLimit, bytes),
+        upload_limit,
         agent_binary: reader.path(Key::AgentBinary),
         comfy_repo_url: reader.text(Key::ComfyRepoUrl).unwrap_or_default(),
         hf_token: reader.text(Key::HfToken).map(Secret::new),
@@ -298,6 +308,20 @@ mod tests {
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(line.contains("expected ") && !line.contains('\n'), "{line}");
         assert!(line.contains(key.name()) || key == Key::RemoteTlsCert, "{line}");
+    }
+
+    #[test]
+    fn a_cap_below_the_least_speed_is_refused_with_both_numbers() {
+        let problems = layers(&[(Key::RemoteUploadLimit, "8KiB")]).resolve().unwrap_err();
+        let line = problems.first().unwrap().to_string();
+        for part in ["REMOTE_UPLOAD_LIMIT = \"8KiB\"", "8192", "10240", "REMOTE_MIN_SPEED"] {
+            assert!(line.contains(part), "{line}");
+        }
+        for fine in ["10KiB", "5MiB"] {
+            assert!(layers(&[(Key::RemoteUploadLimit, fine)]).resolve().is_ok(), "{fine}");
+        }
+        let lower = [(Key::RemoteUploadLimit, "8KiB"), (Key::RemoteMinSpeed, "4KiB")];
+        assert!(layers(&lower).resolve().is_ok());
     }
 
     #[cfg(unix)]

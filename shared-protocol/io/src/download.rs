@@ -1,9 +1,11 @@
 //! Fetching one content to one place, whatever the sources do.
 //!
-//! `chunk_scheduler` (who fetches which group), `source_state` (how long a source is tried), `answer` (is this what
-//! was asked for) and `room` decide and touch nothing. `source_client` asks, `attempt` reads, `part` writes. `grouped`
-//! and `whole` put them together: the one verifies each MiB as it comes, the other has only the digest of the whole.
-//! In both, nothing gets its final name before all of it is verified.
+//! `chunk_scheduler` (who fetches which group), `partial_groups` (what is there of the others), `source_state` (how
+//! long a source is tried), `retry_after` (how long it wants to rest), `answer` (is this what was asked for) and `room`
+//! decide and touch nothing. `source_client` asks, `attempt` reads, `part` writes, `reachability` tells whose fault it
+//! is. `grouped`, with a `worker` per connection, and `whole` put them together: the one verifies each MiB when it is
+//! there, the other has only the digest of the whole, until the `list` has come. In both, nothing gets its final name
+//! before all of it is verified.
 
 mod answer;
 mod attempt;
@@ -12,40 +14,48 @@ mod chunk_scheduler;
 mod claim;
 mod grouped;
 mod leftovers;
+mod lines;
+mod list;
+mod page;
 mod part;
+mod partial_groups;
+mod reachability;
+mod retry_after;
 mod room;
 mod source_client;
 mod source_pool;
 mod source_state;
 mod throughput;
 mod whole;
+mod worker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use shared_protocol::groups::GROUP_BYTES;
 use shared_protocol::job::{AssetDownload, JobPhase};
 use shared_protocol::outcome::{FailureCode, How, Outcome, SourceReport};
 use shared_protocol::refusal::Refusal;
 use shared_protocol::{Allowed, GroupList};
 use tokio_util::sync::CancellationToken;
 
-use self::attempt_error::{AttemptError, Consequence};
+use self::list::ListRequest;
 use self::source_pool::SourcePool;
+use self::whole::Listed;
 use crate::confine::{ConfinedFolder, PlaceError};
 use crate::error::FileError;
 use crate::http::Http;
-use crate::hub_api::{HubApi, HubError};
+use crate::hub_api::HubApi;
 use crate::report::Reporter;
 
 pub use leftovers::Leftovers;
+pub use lines::Lines;
 pub use part::PartFile;
 pub use room::{Room, TooLittle};
 pub use source_state::Patience;
 
-/// Times that the hub is asked for a group list before doing without.
-const LIST_ATTEMPTS: u32 = 4;
+/// How often a disk may fail to keep a file.
+const MOST_FAILED: u32 = 3;
 
 /// What all downloads share; clones share it, too.
 #[derive(Clone)]
@@ -62,6 +72,8 @@ pub struct DownloadTools {
     pub connections: usize,
     /// Room on the disk.
     pub room: Room,
+    /// What comes from each site.
+    pub lines: Lines,
     /// How patient to be.
     pub patience: Patience,
 }
@@ -197,17 +209,47 @@ impl Download {
 
 async fn fetch_with(download: &Arc<Download>, part: Arc<PartFile>, pool: &mut SourcePool) -> Result<(), DownloadError> {
     let reservation = download.tools.room.new_reservation();
-    make_room(download, &part, &reservation).await?;
-    if let Some(list) = group_list(download, &part).await? {
-        let held = resume(download, &part, &list).await?;
-        grouped::run(download, &part, list, held, pool, &reservation).await?;
-    } else {
-        let emptied = Arc::clone(&part);
-        blocking(move || emptied.empty()).await?;
-        whole::run(download, &part, pool, &reservation).await?;
-    }
+    let mut n_failed = 0;
     loop {
-        let finished = Arc::clone(&part);
+        make_room(download, &part, &reservation).await?;
+        fetch_bytes(download, &part, pool, &reservation).await?;
+        match finish(download, &part).await {
+            // What the disk failed to keep is looked at as it lies there, and fetched again.
+            Err(DownloadError::Disk(PlaceError::File(error))) if error.is_passing() && n_failed < MOST_FAILED => {
+                download.report.warn(format!("{error}: what is there is verified again."));
+                n_failed += 1;
+                part.doubt();
+                tokio::select! {
+                    () = download.cancel.cancelled() => return Err(DownloadError::Cancelled),
+                    () = tokio::time::sleep(download.tools.patience.full_disk) => {}
+                }
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Fetches what is missing of the bytes.
+async fn fetch_bytes(
+    download: &Arc<Download>,
+    part: &Arc<PartFile>,
+    pool: &mut SourcePool,
+    room: &room::Reservation,
+) -> Result<(), DownloadError> {
+    let Some(Listed { list, bringer }) = list_or_all(download, part, pool, room).await? else { return Ok(()) };
+    let came = part.kept_stream();
+    let there = resume(download, part, &list).await?;
+    let lost = came.saturating_sub(there.n_bytes(download.order.size_bytes));
+    if let Some(liar) = bringer.filter(|_| lost > 0).and_then(|source| pool.members.get_mut(source)) {
+        liar.has_lied(download, lost)?;
+    }
+    grouped::run(download, part, list, there, pool, room).await
+}
+
+/// Gives the file its name.
+async fn finish(download: &Download, part: &Arc<PartFile>) -> Result<(), DownloadError> {
+    loop {
+        let finished = Arc::clone(part);
         match blocking(move || finished.finish()).await {
             // Synced data may find no room as late as this.
             Err(DownloadError::Disk(error)) if error.is_full() && !download.cancel.is_cancelled() => {
@@ -233,65 +275,47 @@ async fn make_room(download: &Download, part: &PartFile, reservation: &room::Res
     }
 }
 
-/// The verified list of the content's groups; none for a small one, or if nobody has it.
-async fn group_list(download: &Download, part: &PartFile) -> Result<Option<GroupList>, DownloadError> {
-    if download.order.size_bytes <= GROUP_BYTES {
-        return Ok(None);
+/// The verified list of the content's groups; none once all of the content is there without. While the list is on its
+/// way, what others than the hub have is fetched already.
+async fn list_or_all(
+    download: &Arc<Download>,
+    part: &Arc<PartFile>,
+    pool: &mut SourcePool,
+    room: &room::Reservation,
+) -> Result<Option<Listed>, DownloadError> {
+    let mut list = ListRequest::start(download, part);
+    let time = if pool.has_public() { download.tools.patience.list } else { Duration::MAX };
+    let found = tokio::select! {
+        biased;
+        () = download.cancel.cancelled() => return Err(DownloadError::Cancelled),
+        found = list.within(time) => found?,
+    };
+    match found {
+        Some(Some(list)) => Ok(Some(Listed { list, bringer: None })),
+        Some(None) | None => whole::run(download, part, &mut list, pool, room).await,
     }
-    if let Some(list) = part.stored_groups() {
-        return Ok(Some(list));
-    }
-    let Some(hub) = &download.tools.hub else { return Ok(None) };
-    let mut delay = download.tools.patience.first_delay;
-    for attempt in 1..=LIST_ATTEMPTS {
-        let asked = tokio::select! {
-            () = download.cancel.cancelled() => return Err(DownloadError::Cancelled),
-            asked = hub.groups(&download.order.blake3, download.order.size_bytes) => asked,
-        };
-        match asked {
-            Ok(Some(list)) => {
-                part.store_groups(&list).or_else(|error| if error.is_full() { Ok(()) } else { Err(error) })?;
-                return Ok(Some(list));
-            }
-            Ok(None) => break,
-            Err(HubError::Refused(refusal)) => match AttemptError::of_refusal(refusal).consequence {
-                Consequence::SessionOver(refusal) => return Err(DownloadError::SessionOver(refusal)),
-                Consequence::OutOfReach | Consequence::Retry => {}
-                _ => break,
-            },
-            Err(error) => {
-                download.report.info(format!("No list of parts yet (try {attempt}): {error}"));
-            }
-        }
-        tokio::select! {
-            () = download.cancel.cancelled() => return Err(DownloadError::Cancelled),
-            () = tokio::time::sleep(delay) => delay *= 2,
-        }
-    }
-    download.report.warn("The hub has no list of its parts: it is verified as a whole at the end.");
-    Ok(None)
 }
 
 async fn resume(
     download: &Arc<Download>,
     part: &Arc<PartFile>,
     list: &GroupList,
-) -> Result<chunk_scheduler::GroupSet, DownloadError> {
+) -> Result<part::Resumed, DownloadError> {
     download.report.update(|state| state.phase = JobPhase::Verifying);
     let (part, list, cancel) = (Arc::clone(part), list.clone(), download.cancel.clone());
-    let held = blocking(move || {
-        let held = part.resume(&list, &|| cancel.is_cancelled())?;
-        part.stretch().map(|()| held)
+    let there = blocking(move || {
+        let there = part.resume(&list, &|| cancel.is_cancelled())?;
+        part.stretch().map(|()| there)
     })
     .await?;
     if download.cancel.is_cancelled() {
         return Err(DownloadError::Cancelled);
     }
-    if held.n_held() > 0 {
-        let text = format!("Going on: {} of {} MiB are there and verified.", held.n_held(), held.n_groups());
-        download.report.info(text);
+    if there.held.n_held() > 0 {
+        let (n_held, n_groups) = (there.held.n_held(), there.held.n_groups());
+        download.report.info(format!("Going on: {n_held} of {n_groups} MiB are there and verified."));
     }
-    Ok(held)
+    Ok(there)
 }
 
 /// Runs something that works on files.

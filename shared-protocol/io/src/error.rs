@@ -2,6 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::system;
+
+/// Between tries of what may pass.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +32,30 @@ impl FileError {
     pub fn is_full(&self) -> bool {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
+
+    /// Whether it may be over in a moment: so answer network disks while their server is away or starts anew.
+    pub fn is_passing(&self) -> bool {
+        system::is_input_output(&self.source) || self.is_stale()
+    }
+
+    /// Whether the server of a network disk has forgotten what was opened.
+    pub fn is_stale(&self) -> bool {
+        self.source.kind() == io::ErrorKind::StaleNetworkFileHandle
+    }
+
+    /// Does something that is as good when it is done twice, again after some pauses where its error may pass.
+    pub fn again<T>(mut work: impl FnMut() -> Result<T, Self>) -> Result<T, Self> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            match work() {
+                Err(error) if error.is_passing() => match pauses.next() {
+                    Some(pause) => std::thread::sleep(*pause),
+                    None => return Err(error),
+                },
+                other => return other,
+            }
+        }
+    }
 }
 
 /// What a person can do about it, where the system's own word says too little.
@@ -38,6 +69,7 @@ fn advice(source: &io::Error) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
     use super::*;
 
@@ -47,5 +79,22 @@ mod tests {
         assert!(told(io::ErrorKind::ReadOnlyFilesystem).ends_with("mounted for reading only"));
         assert!(told(io::ErrorKind::PermissionDenied).contains("may not do that"));
         assert_eq!(told(io::ErrorKind::NotFound), "cannot write /x: entity not found");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_may_pass_is_tried_again_and_nothing_else() {
+        for (code, n_tries) in [(5, 2), (116, 2), (13, 1)] {
+            let mut n = 0;
+            let result = FileError::again(|| {
+                n += 1;
+                if n == 1 {
+                    Err(FileError::of("write", Path::new("/x"))(io::Error::from_raw_os_error(code)))
+                } else {
+                    Ok(n)
+                }
+            });
+            assert_eq!((n, result.is_ok()), (n_tries, n_tries == 2), "{code}");
+        }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! A request goes to exactly one address. Redirects come back to the caller, who judges where they lead
 //! and asks again. Names are resolved by `resolver`, which lets only judged addresses through, so that
-//! what was judged is what is connected to. No proxy of the environment is used: it would resolve
-//! names itself, past the judgement. HTTP/1.1 only, because several connections are wanted, not several
+//! what was judged is what is connected to. A proxy is used only where one is given: it resolves names itself, so
+//! what a name leads to is judged by this machine's own answer, if it has one. HTTP/1.1 only, because several connections are wanted, not several
 //! streams in one; and no encodings, because ranges count the bytes of the file.
 
+mod proxies;
 mod resolver;
 
 use std::io;
@@ -14,11 +15,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use reqwest::header::{ACCEPT_ENCODING, AsHeaderName, HeaderMap, HeaderValue};
-use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect};
+use reqwest::{Client, ClientBuilder, Proxy, RequestBuilder, Response, redirect};
 use rustls::ClientConfig;
 use shared_protocol::source_url::UrlError;
 use shared_protocol::{Allowed, WebUrl};
+use url::Url;
 
+pub use proxies::Proxies;
 pub use resolver::Lookup;
 use resolver::{Guard, Refused, system_lookup};
 
@@ -44,6 +47,7 @@ pub struct SetupError(#[from] reqwest::Error);
 pub struct Http {
     builder: Arc<dyn Fn() -> ClientBuilder + Send + Sync>,
     lookup: Lookup,
+    proxies: Arc<Proxies>,
     clients: Arc<Mutex<Vec<(Guard, Client)>>>,
 }
 
@@ -55,7 +59,27 @@ impl Http {
 
     /// With clients of one's own, which begin with [`builder`].
     pub fn with_clients(builder: impl Fn() -> ClientBuilder + Send + Sync + 'static) -> Self {
-        Self { builder: Arc::new(builder), lookup: system_lookup(), clients: Arc::default() }
+        let proxies = Arc::default();
+        Self { builder: Arc::new(builder), lookup: system_lookup(), proxies, clients: Arc::default() }
+    }
+
+    /// Through proxies, where they lead.
+    #[must_use]
+    pub fn through(self, proxies: Proxies) -> Self {
+        Self { proxies: Arc::new(proxies), clients: Arc::default(), ..self }
+    }
+
+    /// Judges what a name leads to that a proxy is to resolve. Where this machine can't resolve it, nothing is known.
+    pub async fn judge(&self, url: &WebUrl, allowed: Allowed) -> Result<(), UrlError> {
+        let Ok(parsed) = Url::parse(url.as_str()) else { return Err(UrlError::Unreadable) };
+        if url.ip().is_some() || self.proxies.to(&parsed).is_none() {
+            return Ok(());
+        }
+        let guard = Guard { allowed, is_encrypted: url.is_encrypted() };
+        match (self.lookup)(url.host().to_owned()).await {
+            Ok(addresses) => guard.judge(addresses).map(drop).or_else(|why| why.map_or(Ok(()), Err)),
+            Err(_) => Ok(()),
+        }
     }
 
     /// With names of one's own in place of this machine's.
@@ -69,6 +93,11 @@ impl Http {
         Ok(self.client(url, allowed)?.get(url.as_str()))
     }
 
+    /// [`Self::get`] for the head of the answer alone.
+    pub fn head(&self, url: &WebUrl, allowed: Allowed) -> Result<RequestBuilder, SetupError> {
+        Ok(self.client(url, allowed)?.head(url.as_str()))
+    }
+
     /// [`Self::get`] with a body to be sent.
     pub fn post(&self, url: &WebUrl, allowed: Allowed) -> Result<RequestBuilder, SetupError> {
         Ok(self.client(url, allowed)?.post(url.as_str()))
@@ -80,7 +109,8 @@ impl Http {
         if let Some((_, client)) = clients.iter().find(|(known, _)| *known == guard) {
             return Ok(client.clone());
         }
-        let client = (self.builder)().dns_resolver(guard.with(Arc::clone(&self.lookup))).build()?;
+        let resolver = guard.with(Arc::clone(&self.lookup), Arc::clone(&self.proxies));
+        let client = through((self.builder)(), &self.proxies).dns_resolver(resolver).build()?;
         clients.push((guard, client.clone()));
         Ok(client)
     }
@@ -99,6 +129,15 @@ pub fn builder() -> ClientBuilder {
         .connect_timeout(CONNECT)
         .pool_max_idle_per_host(MAX_IDLE)
         .pool_idle_timeout(IDLE)
+}
+
+/// Leads a client's requests through proxies.
+pub(crate) fn through(builder: ClientBuilder, proxies: &Arc<Proxies>) -> ClientBuilder {
+    if **proxies == Proxies::default() {
+        return builder;
+    }
+    let proxies = Arc::clone(proxies);
+    builder.proxy(Proxy::custom(move |url| proxies.to(url).cloned()))
 }
 
 /// [`builder`] with a configuration of whom to trust.

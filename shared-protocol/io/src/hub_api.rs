@@ -8,16 +8,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_RANGE, HeaderValue, RANGE};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use rustls::ClientConfig;
 use shared_protocol::groups::{VALUE_BYTES, n_groups};
-use shared_protocol::refusal::{Health, Refusal, RefusalBody};
+use shared_protocol::refusal::{Health, Refusal, RefusalBody, RefusalCode};
 use shared_protocol::version::APP;
 use shared_protocol::{Blake3, GroupList, SessionKey, routes};
 use url::{Host, Url};
 
-use crate::http::{self, HttpFailure, SetupError};
+use crate::http::{self, HttpFailure, Proxies, SetupError};
 
 /// How long a small answer may take as a whole.
 const SMALL_ANSWER: Duration = Duration::from_secs(30);
@@ -68,6 +68,11 @@ impl HubAddress {
         url
     }
 
+    /// The proxy that leads there, for people.
+    pub fn proxy(&self, proxies: &Proxies) -> Option<String> {
+        proxies.describe(&self.0)
+    }
+
     /// The address of the control channel as a WebSocket.
     pub fn socket(&self) -> Url {
         let mut url = self.route(routes::SOCKET);
@@ -113,11 +118,17 @@ pub struct HubApi {
 }
 
 impl HubApi {
-    /// Prepares requests with a session's key.
-    pub fn new(address: HubAddress, key: &SessionKey, tls: &Arc<ClientConfig>) -> Result<Self, SetupError> {
+    /// Prepares requests with a session's key, through proxies where they lead.
+    pub fn new(
+        address: HubAddress,
+        key: &SessionKey,
+        tls: &Arc<ClientConfig>,
+        proxies: &Proxies,
+    ) -> Result<Self, SetupError> {
         // A key is letters and digits, so it always fits a header.
         let authorization = http::bearer(&key.expose()).unwrap_or_else(|| HeaderValue::from_static("Bearer"));
-        Ok(Self { address, authorization, client: http::builder_with(tls).build()? })
+        let client = http::through(http::builder_with(tls), &Arc::new(proxies.clone())).build()?;
+        Ok(Self { address, authorization, client })
     }
 
     /// Where the hub is.
@@ -150,27 +161,68 @@ impl HubApi {
 
     /// Fetches a content's group list, verified against its digest; none if the hub has none.
     ///
+    /// `came` holds what an earlier try brought of it, and what this one does: a list that breaks off is gone on from.
+    /// It may take as long as it likes, but no pause of it may be longer than `silence`.
+    ///
     /// # Errors
     ///
-    /// If the hub refuses or is out of reach, or sends a list of another content.
-    pub async fn groups(&self, content: &Blake3, size_bytes: u64) -> Result<Option<GroupList>, HubError> {
-        let url = self.address.route(&routes::groups(content));
-        let request = self.client.get(url).header(AUTHORIZATION, self.authorization()).timeout(SMALL_ANSWER);
-        let response = match answer(request).await {
-            Err(HubError::Refused(refusal)) if refusal.code == shared_protocol::refusal::RefusalCode::NotFound => {
-                return Ok(None);
-            }
-            other => other?,
-        };
+    /// If the hub refuses or is out of reach, or sends a list of another content: then what came is of no use.
+    pub async fn groups(
+        &self,
+        content: &Blake3,
+        size_bytes: u64,
+        came: &mut Vec<u8>,
+        silence: Duration,
+    ) -> Result<Option<GroupList>, HubError> {
         let expected = usize::try_from(n_groups(size_bytes)).unwrap_or(usize::MAX).saturating_mul(VALUE_BYTES);
-        let bytes = read_small(response, expected).await?;
-        let list = GroupList::from_bytes(size_bytes, &bytes).map_err(|error| HubError::Unusable(error.to_string()))?;
+        if came.len() < expected {
+            let url = self.address.route(&routes::groups(content));
+            let mut request = self.client.get(url).header(AUTHORIZATION, self.authorization());
+            if !came.is_empty() {
+                request = request.header(RANGE, format!("bytes={}-", came.len()));
+            }
+            let response = match tokio::time::timeout(silence, answer(request)).await.map_err(|_| silent(silence))? {
+                Err(HubError::Refused(refusal)) if refusal.code == RefusalCode::NotFound => return Ok(None),
+                other => other?,
+            };
+            if response.status() != StatusCode::PARTIAL_CONTENT || !goes_on_from(&response, came.len()) {
+                came.clear();
+            }
+            read_on(response, came, expected, silence).await?;
+        }
+        let list = GroupList::from_bytes(size_bytes, came).map_err(|error| HubError::Unusable(error.to_string()))?;
         if list.root() == *content {
             Ok(Some(list))
         } else {
             Err(HubError::Unusable("its group list belongs to another content".to_owned()))
         }
     }
+}
+
+fn silent(silence: Duration) -> HubError {
+    HubError::OutOfReach(format!("nothing for {} s", silence.as_secs()))
+}
+
+/// Whether a part begins where one wants to go on.
+fn goes_on_from(response: &Response, at: usize) -> bool {
+    let range = http::header_text(response, CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes "));
+    range.is_some_and(|range| range.starts_with(&format!("{at}-")))
+}
+
+/// Reads a body to its end.
+async fn read_on(
+    mut response: Response,
+    came: &mut Vec<u8>,
+    at_most: usize,
+    silence: Duration,
+) -> Result<(), HubError> {
+    while let Some(chunk) = tokio::time::timeout(silence, response.chunk()).await.map_err(|_| silent(silence))?? {
+        if came.len() + chunk.len() > at_most {
+            return Err(HubError::Unusable(format!("it is longer than {at_most} bytes")));
+        }
+        came.extend_from_slice(&chunk);
+    }
+    Ok(())
 }
 
 /// Sends a request; an answer that is not a success becomes an error.

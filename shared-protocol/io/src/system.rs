@@ -4,6 +4,28 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::Path;
 
+/// Whether the disk itself failed.
+#[cfg(unix)]
+pub(crate) fn is_input_output(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+/// Not told apart there.
+#[cfg(not(unix))]
+pub(crate) fn is_input_output(_error: &io::Error) -> bool {
+    false
+}
+
+/// Lets go of what the system keeps of a file in memory, so that what is read next comes from the disk.
+#[cfg(target_os = "linux")]
+pub(crate) fn forget_cached(file: &File) {
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).ok();
+}
+
+/// There is no such thing.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn forget_cached(_file: &File) {}
+
 /// Writes all bytes at a place.
 #[cfg(unix)]
 pub(crate) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {

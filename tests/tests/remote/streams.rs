@@ -106,3 +106,32 @@ fn a_revoked_session_cuts_what_it_sends_and_says_why() -> Result<()> {
     ensure!(stream.end()?.len() < SIZE, "the stream went on to its end");
     Ok(())
 }
+
+/// On a slow line a long list breaks off, and is gone on from.
+#[test]
+fn a_list_of_parts_is_sent_in_ranges_too() -> Result<()> {
+    let remote = Remote::new()?;
+    let file = remote.roots.lake_file(PATH, &noise(1, 3 << 20))?;
+    let (_hub, api) = remote.start()?;
+    let session = begin_session(&api)?;
+    let mut agent = FakeAgent::connect(remote.listener(), &session.key)?;
+    send(&api, &agent.id().to_string(), &[PATH])?;
+    agent.wait_for("the job", |said| matches!(said, HubToAgent::JobAssign(_)).then_some(()))?;
+    let digits = digest(&file)?.trim_start_matches("blake3:").to_owned();
+    let url = format!("{}/remote/v1/blobs/{digits}/groups", remote.tunnel.url());
+    let client = end_to_end::client::builder().timeout(WORK).build()?;
+    let ask = |range: Option<&str>| -> Result<_> {
+        let request = client.get(&url).bearer_auth(&session.key);
+        let answer = range.map_or(request.try_clone(), |range| Some(request.header("Range", range)));
+        let answer = answer.map(reqwest::blocking::RequestBuilder::send).transpose()?;
+        let Some(answer) = answer else { bail!("no request") };
+        let range = answer.headers().get("Content-Range").and_then(|text| text.to_str().ok()).map(str::to_owned);
+        Ok((answer.status().as_u16(), range, answer.bytes()?.to_vec()))
+    };
+    let (status, _, all) = ask(None)?;
+    ensure!(status == 200 && all.len() == 96, "{status}, {} bytes", all.len());
+    let rest = (206, Some("bytes 40-95/96".to_owned()), all.get(40..).unwrap_or_default().to_vec());
+    ensure!(ask(Some("bytes=40-"))? == rest);
+    ensure!(ask(Some("bytes=96-"))?.0 == 416);
+    Ok(())
+}

@@ -187,6 +187,7 @@ async fn list(shared: &Shared, base: &str) -> io::Result<Response> {
 async fn find(shared: &Shared, base: &str) -> io::Result<(Response, String)> {
     let mut url = WebUrl::parse(&format!("{base}{REFERENCES}"), shared.allowed).map_err(not_allowed)?;
     for _ in 0..=MAX_REDIRECTS {
+        shared.http.judge(&url, shared.allowed).await.map_err(not_allowed)?;
         let request = shared.http.get(&url, shared.allowed).map_err(io::Error::other)?;
         let response = ask(request).await?;
         if !response.status().is_redirection() {
@@ -207,6 +208,7 @@ async fn fetch(shared: &Shared, base: &str, request: Vec<u8>) -> io::Result<Resp
     let moved_to = shared.moved_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let url = format!("{}/git-upload-pack", moved_to.as_deref().unwrap_or(base));
     let url = WebUrl::parse(&url, shared.allowed).map_err(not_allowed)?;
+    shared.http.judge(&url, shared.allowed).await.map_err(not_allowed)?;
     let post = shared.http.post(&url, shared.allowed).map_err(io::Error::other)?;
     let post = post.header(CONTENT_TYPE, "application/x-git-upload-pack-request").body(request);
     let response = ask(post).await?;

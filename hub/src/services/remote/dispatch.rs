@@ -215,6 +215,7 @@ fn policy(config: &RemoteConfig) -> SourcePolicy {
         stall_timeout_s: config.stall_timeout.as_secs(),
         min_speed: config.min_speed,
         retry_per_source: config.retry_per_source,
+        source_patience_s: config.source_patience.as_secs(),
         allow_private: config.allow_private_sources,
     }
 }

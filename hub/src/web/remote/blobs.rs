@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::stream;
 use shared_protocol::Blake3;
 use shared_protocol::refusal::RefusalCode;
@@ -71,17 +72,36 @@ pub(super) async fn content(
     Ok((status, described, body).into_response())
 }
 
-/// Sends a content's group values.
+/// Sends a content's group values, whole or in part: on a slow line a long list breaks off.
 pub(super) async fn groups(
     State(state): State<RemoteState>,
     Path(digits): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, RefusedPeer> {
     let place = place(&state, &digits).await?;
     let Some(groups) = state.services.serving.groups(place.hash).await? else {
         return Err(RefusedPeer::not_found("No group values are known of this content."));
     };
-    let headers = [(header::CONTENT_TYPE, BYTES), (header::CACHE_CONTROL, PRIVATE)];
-    Ok((headers, groups.to_bytes()).into_response())
+    let all = Bytes::from(groups.to_bytes());
+    let n_bytes = all.len() as u64;
+    let mut described = HeaderMap::from_iter([
+        (header::CONTENT_TYPE, BYTES),
+        (header::CACHE_CONTROL, PRIVATE),
+        (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+    ]);
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(all.len());
+    let (status, part) = match range::wanted(&headers, n_bytes) {
+        WantedRange::Whole => (StatusCode::OK, all),
+        WantedRange::Part(part) => {
+            described.insert(header::CONTENT_RANGE, range::content_range(&part, n_bytes));
+            (StatusCode::PARTIAL_CONTENT, all.slice(place(part.start)..place(part.end)))
+        }
+        WantedRange::Nothing => {
+            described.insert(header::CONTENT_RANGE, range::no_range(n_bytes));
+            (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new())
+        }
+    };
+    Ok((status, described, part).into_response())
 }
 
 /// Where the content lies, if it is for this session.
@@ -101,7 +121,7 @@ fn described(tag: &HeaderValue) -> HeaderMap {
     ])
 }
 
-async fn next_piece(mut pieces: Pieces) -> Result<Option<(bytes::Bytes, Pieces)>, Cut> {
+async fn next_piece(mut pieces: Pieces) -> Result<Option<(Bytes, Pieces)>, Cut> {
     let piece = pieces.next().await;
     if let Err(cut) = &piece {
         tracing::info!(%cut, "an upload broke off");

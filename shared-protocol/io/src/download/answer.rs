@@ -7,6 +7,11 @@
 use std::time::Duration;
 
 use super::attempt_error::{AttemptError, Consequence};
+use super::page::PageKind;
+
+/// Names of encodings that leave the bytes as they are. Stores that took an upload in signed chunks go on calling
+/// what they hand out `aws-chunked`, though it is not.
+const PLAIN: [&str; 4] = ["", "identity", "none", "aws-chunked"];
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +32,10 @@ pub(super) struct AnswerHead {
     pub(super) content_type: Option<String>,
     pub(super) content_encoding: Option<String>,
     pub(super) etag: Option<String>,
-    /// `Retry-After`, in seconds; as a date it is passed over, because clocks differ.
-    pub(super) retry_after: Option<u64>,
+    /// How long the source asks to be left alone, whichever way it says so.
+    pub(super) wait: Option<Duration>,
+    /// Whether it says that a budget of requests is used up.
+    pub(super) is_used_up: bool,
 }
 
 /// A body that is to be read.
@@ -40,30 +47,50 @@ pub(super) struct AnswerBody {
     pub(super) end: u64,
     /// Whether the source sends the whole whatever is asked.
     pub(super) is_whole: bool,
+    /// What it may be in place of the file: its first bytes tell.
+    pub(super) page: Option<PageKind>,
 }
 
 /// Says which part of the content an answer brings, from its head.
 pub(super) fn judge_answer(asked: AskedRange<'_>, head: &AnswerHead) -> Result<AnswerBody, AttemptError> {
     match head.status {
         200 | 206 => {}
-        416 => return Err(AttemptError::last("wrong_range", "it does not have the part that was asked for (416)")),
-        status => return Err(error_of_status(status, head.retry_after)),
+        416 => {
+            let detail = "it does not have the part that was asked for (416)";
+            let consequence = Consequence::Address;
+            return Err(AttemptError { consequence, ..AttemptError::last("wrong_range", detail) });
+        }
+        status => return Err(error_of_status(status, head)),
     }
-    if let Some(encoding) = head.content_encoding.as_deref().filter(|encoding| !is_same(encoding, "identity")) {
+    let encoding = head.content_encoding.as_deref().unwrap_or_default();
+    if !encoding.split(',').all(|one| PLAIN.iter().any(|plain| is_same(one, plain))) {
         return Err(AttemptError::last(
             "encoded",
             format!("it sends the file encoded ({encoding}), which was not asked for"),
         ));
     }
-    check_type(asked.name, head.content_type.as_deref().unwrap_or_default())?;
-    if head.status == 200 { whole(asked, head) } else { part(asked, head) }
+    let content_type = head.content_type.as_deref().unwrap_or_default();
+    let page = PageKind::of(asked.name, content_type);
+    let body = if head.status == 200 { whole(asked, head, page) } else { part(asked, head) };
+    match (body, page) {
+        // Another length says the same as the type: no file of that name.
+        (Err(_), Some(_)) | (_, Some(PageKind::Parts)) => Err(not_a_file(content_type)),
+        (body, _) => body,
+    }
 }
 
-fn whole(asked: AskedRange<'_>, head: &AnswerHead) -> Result<AnswerBody, AttemptError> {
+/// The answer is a page.
+pub(super) fn not_a_file(what: &str) -> AttemptError {
+    AttemptError::retry("not_a_file", format!("it answers with a page ({what}), not with the file"))
+}
+
+fn whole(asked: AskedRange<'_>, head: &AnswerHead, page: Option<PageKind>) -> Result<AnswerBody, AttemptError> {
     if let Some(length) = head.content_length.filter(|length| *length != asked.size_bytes) {
         return Err(wrong_size(length, asked.size_bytes));
     }
-    Ok(AnswerBody { start: 0, end: asked.size_bytes, is_whole: true })
+    // A page as long as the file is none, as far as its digest goes.
+    let page = page.filter(|_| head.content_length.is_none());
+    Ok(AnswerBody { start: 0, end: asked.size_bytes, is_whole: true, page })
 }
 
 fn part(asked: AskedRange<'_>, head: &AnswerHead) -> Result<AnswerBody, AttemptError> {
@@ -81,7 +108,7 @@ fn part(asked: AskedRange<'_>, head: &AnswerHead) -> Result<AnswerBody, AttemptE
     if head.content_length.is_some_and(|length| length != end - start) {
         return Err(AttemptError::retry("wrong_range", "the part is not as long as it says"));
     }
-    Ok(AnswerBody { start, end, is_whole: false })
+    Ok(AnswerBody { start, end, is_whole: false, page: None })
 }
 
 /// Reads `bytes first-last/total`: the start, what is behind the end, and the total if it is told.
@@ -100,30 +127,19 @@ fn wrong_size(found: u64, expected: u64) -> AttemptError {
     AttemptError::last("wrong_size", format!("its file has {found} bytes, not {expected}: it is another one"))
 }
 
-fn check_type(name: &str, content_type: &str) -> Result<(), AttemptError> {
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    let endings: &[&str] = match kind.to_ascii_lowercase().as_str() {
-        "text/html" | "application/xhtml+xml" => &["html", "htm", "xhtml"],
-        "application/json" | "application/problem+json" => &["json", "ipynb"],
-        "multipart/byteranges" => &[],
-        _ => return Ok(()),
-    };
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    if endings.iter().any(|fine| is_same(ending, fine)) {
-        return Ok(());
-    }
-    Err(AttemptError::retry("not_a_file", format!("it answers with a page ({kind}), not with the file")))
-}
-
-fn error_of_status(status: u16, retry_after: Option<u64>) -> AttemptError {
-    let retry_after = retry_after.map(Duration::from_secs);
+fn error_of_status(status: u16, head: &AnswerHead) -> AttemptError {
     let (code, consequence, detail) = match status {
-        401 | 403 => ("status", Consequence::Address, format!("it refuses ({status})")),
-        404 | 410 => ("status", Consequence::Address, format!("it does not have the file ({status})")),
         429 => ("rate_limited", Consequence::Retry, "it asks to be left alone for a while (429)".to_owned()),
+        // Some sites refuse so who asks too often.
+        403 if head.is_used_up => {
+            ("rate_limited", Consequence::Retry, "it asks to be left alone for a while (403)".to_owned())
+        }
+        400 | 401 | 403 => ("status", Consequence::Address, format!("it refuses ({status})")),
+        404 | 410 => ("status", Consequence::Address, format!("it does not have the file ({status})")),
         408 | 425 | 500..=599 => ("status", Consequence::Retry, format!("it fails ({status})")),
         _ => ("status", Consequence::Final, format!("it answers {status}")),
     };
+    let retry_after = head.wait.filter(|_| consequence == Consequence::Retry);
     AttemptError { code, detail, consequence, retry_after }
 }
 
@@ -155,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_part_has_to_be_the_one_that_was_asked_for() {
-        let fine = AnswerBody { start: 100, end: 1_000, is_whole: false };
+        let fine = AnswerBody { start: 100, end: 1_000, is_whole: false, page: None };
         assert_eq!(judge_answer(ASKED, &part("bytes 100-999/1000")), Ok(fine));
         assert_eq!(judge_answer(ASKED, &part("bytes 100-999/*")), Ok(fine));
         assert_eq!(
@@ -188,45 +204,66 @@ mod tests {
     #[test]
     fn the_whole_is_taken_from_its_start() {
         let whole = AnswerHead { status: 200, content_length: Some(1_000), ..AnswerHead::default() };
-        assert_eq!(judge_answer(ASKED, &whole), Ok(AnswerBody { start: 0, end: 1_000, is_whole: true }));
+        assert_eq!(judge_answer(ASKED, &whole), Ok(AnswerBody { start: 0, end: 1_000, is_whole: true, page: None }));
         assert_eq!(judge_answer(ASKED, &AnswerHead { content_length: None, ..whole.clone() }).unwrap().start, 0);
         assert_eq!(code(&AnswerHead { content_length: Some(999), ..whole }), "wrong_size");
     }
 
     #[test]
-    fn a_page_is_not_the_file_unless_the_file_is_one() {
-        let page =
-            |kind: &str| AnswerHead { status: 200, content_type: Some(kind.to_owned()), ..AnswerHead::default() };
+    fn a_page_is_told_by_its_length_or_its_first_bytes() {
+        let page = |kind: &str, length| AnswerHead {
+            status: 200,
+            content_type: Some(kind.to_owned()),
+            content_length: length,
+            ..AnswerHead::default()
+        };
         for kind in ["text/html; charset=utf-8", "TEXT/HTML", "application/json"] {
-            assert_eq!(code(&page(kind)), "not_a_file", "{kind}");
+            assert_eq!(code(&page(kind, Some(26))), "not_a_file", "{kind}");
+            assert!(judge_answer(ASKED, &page(kind, None)).unwrap().page.is_some(), "{kind}");
+            assert_eq!(judge_answer(ASKED, &page(kind, Some(1_000))).unwrap().page, None, "{kind}");
         }
-        assert!(judge_answer(AskedRange { name: "config.json", ..ASKED }, &page("application/json")).is_ok());
-        assert!(judge_answer(AskedRange { name: "config.json", ..ASKED }, &page("text/html")).is_err());
-        assert!(judge_answer(ASKED, &page("application/octet-stream")).is_ok());
+        let html = Some("text/html".to_owned());
+        assert!(judge_answer(ASKED, &AnswerHead { content_type: html.clone(), ..part("bytes 100-999/1000") }).is_ok());
+        assert_eq!(code(&AnswerHead { content_type: html, ..part("bytes 0-25/26") }), "not_a_file");
+        assert_eq!(code(&page("multipart/byteranges", None)), "not_a_file");
+        let named = AskedRange { name: "config.json", ..ASKED };
+        assert_eq!(judge_answer(named, &page("application/json", None)).unwrap().page, None);
     }
 
     #[test]
     fn what_follows_from_a_status() {
         let consequence =
             |status| judge_answer(ASKED, &AnswerHead { status, ..AnswerHead::default() }).unwrap_err().consequence;
-        for status in [401, 403, 404, 410] {
+        for status in [400, 401, 403, 404, 410, 416] {
             assert_eq!(consequence(status), Consequence::Address, "{status}");
         }
         for status in [408, 429, 500, 502, 503, 524] {
             assert_eq!(consequence(status), Consequence::Retry, "{status}");
         }
-        for status in [204, 400, 416, 451] {
+        for status in [204, 405, 451] {
             assert_eq!(consequence(status), Consequence::Final, "{status}");
         }
-        let slow = AnswerHead { status: 429, retry_after: Some(7), ..AnswerHead::default() };
-        assert_eq!(judge_answer(ASKED, &slow).unwrap_err().retry_after, Some(Duration::from_secs(7)));
+        let slow = AnswerHead { status: 429, wait: Some(Duration::from_secs(7)), ..AnswerHead::default() };
+        assert_eq!(judge_answer(ASKED, &slow).unwrap_err().retry_after, slow.wait);
+        let often = AnswerHead { status: 403, is_used_up: true, ..slow };
+        assert_eq!(judge_answer(ASKED, &often).unwrap_err().retry_after, often.wait);
     }
 
     #[test]
     fn what_is_encoded_is_refused() {
-        let gzip = AnswerHead { status: 200, content_encoding: Some("gzip".to_owned()), ..AnswerHead::default() };
-        assert_eq!(code(&gzip), "encoded");
-        assert!(judge_answer(ASKED, &AnswerHead { content_encoding: Some("identity".to_owned()), ..gzip }).is_ok());
+        let encoded = |encoding: &str| AnswerHead {
+            status: 200,
+            content_length: Some(1_000),
+            content_encoding: Some(encoding.to_owned()),
+            ..AnswerHead::default()
+        };
+        for wrong in ["gzip", "br", "aws-chunked, gzip", "deflate"] {
+            assert_eq!(code(&encoded(wrong)), "encoded", "{wrong}");
+        }
+        for plain in ["", " ", "identity", "Identity", "none", "aws-chunked", "aws-chunked,identity"] {
+            assert!(judge_answer(ASKED, &encoded(plain)).is_ok(), "{plain:?}");
+        }
+        assert_eq!(code(&AnswerHead { content_length: Some(1_080), ..encoded("aws-chunked") }), "wrong_size");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! One attempt: a request, and its body cut into blocks that are verified and written while the next one comes.
 //!
 //! At most two blocks of a connection are in memory. An attempt ends when its body does, when nobody wants the
-//! rest, when nothing comes for too long, or when too little comes. A full disk does not end it: the block
-//! in hand waits for room, so nothing is lost.
+//! rest, when nothing comes for too long, or when too little comes and there is somebody else. Whatever its end, what
+//! came of the last block is kept. A full disk does not end it: the block in hand waits for room, so nothing is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,24 +12,35 @@ use shared_protocol::groups::GROUP_BYTES;
 use tokio::task::JoinHandle;
 
 use super::Download;
+use super::answer::{AnswerBody, not_a_file};
 use super::attempt_error::AttemptError;
+use super::lines::MinimumSpeed;
+use super::page::LOOKED_AT;
 use super::source_client::{FailedAttempt, OpenBody, SourceClient, WantedRange, waited_for};
 use crate::error::FileError;
 use crate::http::HttpFailure;
 
+/// How often what came of a block is kept while the rest is on its way.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
+
 /// Who takes blocks.
 pub(super) trait BlockSink: Send + Sync + 'static {
-    /// Whether the block at this offset is still wanted.
-    fn wants(&self, offset: u64) -> bool;
+    /// Begins a block at this offset, and tells where it begins: further ahead, if `kept` was filled with what is
+    /// there already. None if what is there does not reach so far, or nobody wants the block.
+    fn open_block(&self, at: u64, kept: &mut Vec<u8>) -> Option<u64>;
     /// Behind the last byte that is still wanted.
     fn end(&self) -> u64;
     /// The source can't send a part: everything comes.
     fn expect_all(&self);
-    /// Verifies a block and writes it; whether it was new. Blocks the thread.
+    /// So many bytes came of a block that is wanted.
+    fn hear(&self, n_bytes: u64);
+    /// Verifies a block and writes it. Blocks the thread.
     ///
-    /// A new one is counted for its source before anyone can see that it is there: who waits for the last
-    /// one reads the counters at once, and the attempt that brought it is given up.
-    fn accept_block(&self, offset: u64, bytes: &[u8]) -> Result<bool, BlockError>;
+    /// It is counted for its source before anyone can see that it is there: who waits for the last one reads the
+    /// counters at once, and the attempt that brought it is given up.
+    fn accept_block(&self, offset: u64, bytes: &[u8]) -> Result<(), BlockError>;
+    /// Keeps what came of a block, unverified. Nothing depends on it, so what fails is passed over.
+    fn keep_beginning(&self, offset: u64, bytes: &[u8]);
 }
 
 /// Why a block was not taken.
@@ -52,7 +63,7 @@ pub(super) enum AttemptEnd {
     Disk(FileError),
 }
 
-type WrittenBlock = (Vec<u8>, Result<bool, BlockError>);
+type WrittenBlock = (Vec<u8>, Result<(), BlockError>);
 
 /// A block on its way to the disk.
 struct Writing {
@@ -60,13 +71,23 @@ struct Writing {
     task: JoinHandle<WrittenBlock>,
 }
 
+/// A block that comes.
+struct Block {
+    start: u64,
+    bytes: Vec<u8>,
+    /// How much of it is kept already.
+    n_kept: usize,
+    kept_at: Instant,
+}
+
 struct Attempt<'a> {
     download: &'a Download,
     client: &'a SourceClient,
     sink: Arc<dyn BlockSink>,
+    /// None while what comes is not wanted.
+    block: Option<Block>,
     writing: Option<Writing>,
-    spare: Option<Vec<u8>>,
-    n_accepted: u64,
+    spare: Vec<u8>,
     floor: MinimumSpeed,
 }
 
@@ -92,71 +113,102 @@ pub(super) async fn run_attempt(
         }
         sink.expect_all();
     }
-    let floor = MinimumSpeed::new(stall, download.order.policy.min_speed);
-    let mut attempt = Attempt { download, client, sink, writing: None, spare: None, n_accepted: 0, floor };
-    let read = attempt.read(response, body.start, body.end).await;
+    let floor = MinimumSpeed::new(client.line.clone(), stall, download.order.policy.min_speed);
+    let mut attempt = Attempt { download, client, sink, block: None, writing: None, spare: Vec::new(), floor };
+    let read = attempt.read(response, body, wanted.from).await;
     // What came whole before the end counts, whatever the end was.
     let written = attempt.wait_until_written().await;
     match written.and(read) {
-        Ok(()) if attempt.n_accepted == 0 && attempt.sink.wants(wanted.from) => {
-            attempt.failed(AttemptError::retry("wrong_range", "it sends less at a time than can be verified"))
-        }
         Ok(()) => AttemptEnd::Done,
         Err(end) => end,
     }
 }
 
 impl Attempt<'_> {
-    async fn read(&mut self, mut response: reqwest::Response, mut at: u64, body_end: u64) -> Result<(), AttemptEnd> {
-        let size = self.download.order.size_bytes;
-        let mut block = Vec::new();
-        let mut is_wanted = false;
-        let result = loop {
-            if at >= body_end || at >= self.sink.end() {
-                break Ok(());
-            }
-            let mut chunk = match tokio::time::timeout(self.download.stall(), response.chunk()).await {
+    async fn read(&mut self, mut response: reqwest::Response, body: AnswerBody, from: u64) -> Result<(), AttemptEnd> {
+        let (size, stall) = (self.download.order.size_bytes, self.download.stall());
+        let (mut at, mut heard_at) = (body.start, Instant::now());
+        self.open_block(at);
+        while at < body.end && at < self.sink.end() {
+            let mut chunk = match tokio::time::timeout(stall, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => break Err(self.failed(HttpFailure::Truncated.into())),
-                Ok(Err(error)) => break Err(self.failed(HttpFailure::of(error).into())),
+                Ok(Ok(None)) => return Err(self.failed(HttpFailure::Truncated.into(), heard_at)),
+                Ok(Err(error)) => return Err(self.failed(HttpFailure::of(error).into(), heard_at)),
                 Err(_) => {
-                    break Err(self
-                        .failed(AttemptError::stalled(format!("nothing for {} s", self.download.stall().as_secs()))));
+                    let error = AttemptError::stalled(format!("nothing for {} s", stall.as_secs()));
+                    return Err(self.failed(error, heard_at));
                 }
             };
-            if !self.floor.is_kept(chunk.len() as u64, Instant::now()) {
-                let floor = self.download.order.policy.min_speed;
-                break Err(self.failed(AttemptError::stalled(format!("less than {floor} bytes a second"))));
-            }
+            heard_at = Instant::now();
+            self.client.line.add(chunk.len() as u64);
+            self.client.heard.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             while !chunk.is_empty() && at < size {
-                let begin = at - at % GROUP_BYTES;
-                let end = (begin + GROUP_BYTES).min(size);
-                if at == begin {
-                    is_wanted = self.sink.wants(at);
-                    block = self.spare.take().unwrap_or(block);
-                    block.clear();
-                }
+                let group_end = (at - at % GROUP_BYTES + GROUP_BYTES).min(size);
+                // Inside the group where one wanted to go on, only what is behind that is of use.
+                let end = if at < from && from < group_end { from } else { group_end };
                 let n = chunk.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
                 let piece = chunk.split_to(n);
-                if is_wanted {
-                    block.extend_from_slice(&piece);
-                } else {
-                    self.count_wasted(n as u64);
-                }
                 at += n as u64;
-                if at == end && is_wanted {
-                    is_wanted = false;
-                    self.submit_block(begin, std::mem::take(&mut block)).await?;
+                let Some(block) = &mut self.block else {
+                    self.client.wasted.fetch_add(n as u64, Ordering::Relaxed);
+                    if at == end {
+                        self.open_block(at);
+                    }
+                    continue;
+                };
+                block.bytes.extend_from_slice(&piece);
+                self.sink.hear(n as u64);
+                if let Some(kind) = body.page
+                    && at - (n as u64) < LOOKED_AT as u64
+                    && kind.begins(&block.bytes)
+                {
+                    self.block = None;
+                    return Err(self.failed(not_a_file("by its first bytes"), heard_at));
+                }
+                if at == end {
+                    self.submit_block().await?;
+                    self.open_block(at);
                 }
             }
-        };
-        self.count_wasted(if is_wanted { block.len() as u64 } else { 0 });
-        result
+            self.keep_now_and_then(heard_at);
+            if let Some(since) = self.floor.missed(heard_at)
+                && !self.client.may_be_slow.load(Ordering::Relaxed)
+            {
+                return Err(self.failed(AttemptError::slow(self.download.order.policy.min_speed), since));
+            }
+        }
+        Ok(())
     }
 
-    async fn submit_block(&mut self, offset: u64, block: Vec<u8>) -> Result<(), AttemptEnd> {
+    fn open_block(&mut self, at: u64) {
+        if at >= self.download.order.size_bytes {
+            return;
+        }
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
+        match self.sink.open_block(at, &mut bytes) {
+            Some(start) => {
+                self.block = Some(Block { start, n_kept: bytes.len(), bytes, kept_at: Instant::now() });
+            }
+            None => self.spare = bytes,
+        }
+    }
+
+    fn keep_now_and_then(&mut self, now: Instant) {
+        if let Some(block) = &mut self.block
+            && block.n_kept < block.bytes.len()
+            && now.duration_since(block.kept_at) >= KEEP_EVERY
+        {
+            self.sink.keep_beginning(block.start, &block.bytes);
+            (block.n_kept, block.kept_at) = (block.bytes.len(), now);
+        }
+    }
+
+    async fn submit_block(&mut self) -> Result<(), AttemptEnd> {
         self.wait_until_written().await?;
-        self.writing = Some(self.write_block(offset, block));
+        if let Some(Block { start, bytes, .. }) = self.block.take() {
+            self.writing = Some(self.write_block(start, bytes));
+        }
         Ok(())
     }
 
@@ -174,26 +226,21 @@ impl Attempt<'_> {
         while let Some(Writing { offset, task }) = self.writing.take() {
             // A task that was given up with the runtime.
             let Ok((block, result)) = task.await else { return Ok(()) };
-            let n_bytes = block.len() as u64;
             match result {
-                Ok(is_new) => {
-                    self.n_accepted += 1;
-                    if !is_new {
-                        self.count_wasted(n_bytes);
-                    }
-                    self.spare = Some(block);
-                }
+                Ok(()) => self.spare = block,
                 Err(BlockError::Wrong) => {
-                    self.count_wasted(n_bytes);
-                    return Err(self.failed(if self.client.has_changed.load(Ordering::Relaxed) {
+                    let error = if self.client.has_changed.load(Ordering::Relaxed) {
                         AttemptError::last("changed", "its file is another one than before")
                     } else {
                         AttemptError::wrong_bytes(format!("wrong bytes in the MiB from {offset}"))
-                    }));
+                    };
+                    // What came behind them is not worth keeping.
+                    self.block = None;
+                    return Err(self.failed(error, Instant::now()));
                 }
                 Err(BlockError::Disk(error)) if error.is_full() => {
                     self.download.wait_for_room(&error).await;
-                    self.floor = MinimumSpeed::new(self.download.stall(), self.download.order.policy.min_speed);
+                    self.floor.restart(Instant::now());
                     self.writing = Some(self.write_block(offset, block));
                 }
                 Err(BlockError::Disk(error)) => return Err(AttemptEnd::Disk(error)),
@@ -202,52 +249,17 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn failed(&self, error: AttemptError) -> AttemptEnd {
+    fn failed(&self, error: AttemptError, since: Instant) -> AttemptEnd {
         let error = if self.client.is_hub() { waited_for(error) } else { error };
-        AttemptEnd::Failed(FailedAttempt { error, is_redirected: false })
-    }
-
-    fn count_wasted(&self, n_bytes: u64) {
-        self.client.wasted.fetch_add(n_bytes, Ordering::Relaxed);
+        AttemptEnd::Failed(FailedAttempt { error, is_redirected: false, since })
     }
 }
 
-/// The least that has to come in each stretch of time.
-#[derive(Debug)]
-struct MinimumSpeed {
-    stretch: Duration,
-    least: u64,
-    began: Instant,
-    came: u64,
-}
-
-impl MinimumSpeed {
-    fn new(stretch: Duration, per_second: u64) -> Self {
-        let least = u64::try_from(u128::from(per_second) * stretch.as_millis() / 1_000).unwrap_or(u64::MAX);
-        Self { stretch, least, began: Instant::now(), came: 0 }
-    }
-
-    fn is_kept(&mut self, n_bytes: u64, now: Instant) -> bool {
-        self.came += n_bytes;
-        if now.duration_since(self.began) < self.stretch {
-            return true;
+/// However it ends, also when it is given up: what came is kept.
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(block) = self.block.take().filter(|block| block.n_kept < block.bytes.len()) {
+            self.sink.keep_beginning(block.start, &block.bytes);
         }
-        let is_kept = self.came >= self.least;
-        (self.began, self.came) = (now, 0);
-        is_kept
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trickle_is_no_speed() {
-        let mut floor = MinimumSpeed::new(Duration::from_secs(30), 10);
-        let began = floor.began;
-        assert!(floor.is_kept(1, began + Duration::from_secs(29)));
-        assert!(!floor.is_kept(1, began + Duration::from_secs(31)));
-        assert!(floor.is_kept(300, began + Duration::from_secs(62)));
     }
 }

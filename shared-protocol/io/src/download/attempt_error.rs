@@ -11,6 +11,10 @@ use crate::http::HttpFailure;
 pub(super) enum Consequence {
     /// It may go better the next time.
     Retry,
+    /// What came was kept, and was too little: as [`Self::Retry`], whatever came.
+    Slow,
+    /// Nobody else answers either: this machine is cut off, and the source is not at fault.
+    CutOff,
     /// This address is over. If a redirect led to it, the original may lead to another.
     Address,
     /// The source is over.
@@ -47,9 +51,20 @@ impl AttemptError {
         Self { consequence: Consequence::Final, ..Self::retry(code, detail) }
     }
 
-    /// Nothing came for too long, or too little.
+    /// Nothing came for too long.
     pub(super) fn stalled(detail: impl Into<String>) -> Self {
         Self::retry("stalled", detail)
+    }
+
+    /// Too little came for too long.
+    pub(super) fn slow(least: u64) -> Self {
+        Self { consequence: Consequence::Slow, ..Self::stalled(format!("less than {least} bytes a second")) }
+    }
+
+    /// Whether it is one that a broken network makes.
+    pub(super) fn is_of_network(&self) -> bool {
+        self.consequence == Consequence::Retry
+            && matches!(self.code, "dns" | "refused" | "reset" | "stalled" | "tls" | "truncated")
     }
 
     /// Bytes that are not the content's.

@@ -1,11 +1,12 @@
 //! Which groups of a content are there, and who fetches which of the others. Pure.
 //!
-//! Work is handed out as runs of groups. When nothing is left to hand out, the slowest run is shared: its
-//! later half goes to whoever is free, and when it is nearly done it is asked for twice. The
-//! first who brings a group wins, so a source that hangs holds up nobody.
+//! Work is handed out as runs of groups. When nothing is left to hand out, the slowest run is shared: its later
+//! half goes to whoever is free. Bytes may be someone's to pay for, so nothing is asked for twice, except the last
+//! group of a worker that hangs: the first who brings it wins.
 
-/// Runs this short are fetched twice rather than cut in two.
-const SHARED_WHOLE: u64 = 4;
+use shared_protocol::groups::GROUP_BYTES;
+
+use super::partial_groups::PartialGroups;
 
 /// A set of groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,15 @@ impl GroupSet {
     pub(super) fn none_of(n_groups: u64) -> Self {
         let n_words = usize::try_from(n_groups.div_ceil(64)).unwrap_or(usize::MAX);
         Self { words: vec![0; n_words], n_groups, n_held: 0 }
+    }
+
+    /// The first `n` of so many.
+    pub(super) fn first_of(n_groups: u64, n: u64) -> Self {
+        let mut set = Self::none_of(n_groups);
+        for group in 0..n.min(n_groups) {
+            set.insert(group);
+        }
+        set
     }
 
     /// Reads what [`Self::to_bytes`] wrote; none if it doesn't fit.
@@ -80,6 +90,12 @@ impl GroupSet {
         self.n_held
     }
 
+    /// How many bytes they have of a content of this size.
+    pub(super) fn n_bytes(&self, size_bytes: u64) -> u64 {
+        let is_cut = self.has(self.n_groups.saturating_sub(1));
+        self.n_held * GROUP_BYTES - if is_cut { self.n_groups * GROUP_BYTES - size_bytes } else { 0 }
+    }
+
     /// Whether it has all.
     pub(super) const fn is_full(&self) -> bool {
         self.n_held == self.n_groups
@@ -106,6 +122,8 @@ pub(super) struct Run {
 struct Claim {
     worker: WorkerId,
     run: Run,
+    /// Whether nothing comes of it.
+    is_stuck: bool,
 }
 
 /// What is there and who fetches what.
@@ -115,12 +133,14 @@ pub(super) struct ChunkScheduler {
     claims: Vec<Claim>,
     /// Longest run handed out at once.
     segment: u64,
+    /// What is there of the groups that are missing.
+    pub(super) partials: PartialGroups,
 }
 
 impl ChunkScheduler {
     /// Begins with what is there already.
-    pub(super) const fn new(held: GroupSet, segment: u64) -> Self {
-        Self { held, claims: Vec::new(), segment }
+    pub(super) const fn new(held: GroupSet, partials: PartialGroups, segment: u64) -> Self {
+        Self { held, claims: Vec::new(), segment, partials }
     }
 
     /// What is there.
@@ -134,6 +154,11 @@ impl ChunkScheduler {
             && self.claims.iter().any(|claim| claim.worker == worker && claim.run.from <= group && group < claim.run.to)
     }
 
+    /// Whether so much of a missing group would be more than is there.
+    pub(super) fn is_longer(&self, group: u64, n_bytes: u64) -> bool {
+        !self.held.has(group) && self.partials.n_bytes_of(group) < n_bytes
+    }
+
     /// Where a worker can stop: behind the last group that it should still fetch.
     pub(super) fn end_of(&self, worker: WorkerId) -> u64 {
         let Some(claim) = self.claims.iter().find(|claim| claim.worker == worker) else { return 0 };
@@ -142,14 +167,31 @@ impl ChunkScheduler {
 
     /// A group has arrived and is verified; whether it was missing until now.
     pub(super) fn note_arrived(&mut self, group: u64) -> bool {
+        self.partials.settle(group);
         self.held.insert(group)
+    }
+
+    /// Only these are there for sure; what came since has to come again.
+    pub(super) fn doubt_since(&mut self, sure: &GroupSet) {
+        for group in 0..self.held.n_groups {
+            if !sure.has(group) {
+                self.held.remove(group);
+            }
+        }
+    }
+
+    /// Says whether anything comes of a worker's run.
+    pub(super) fn set_stuck(&mut self, worker: WorkerId, is_stuck: bool) {
+        for claim in self.claims.iter_mut().filter(|claim| claim.worker == worker) {
+            claim.is_stuck = is_stuck;
+        }
     }
 
     /// Hands out work: something nobody fetches, else a share of the run that has most left.
     pub(super) fn claim(&mut self, worker: WorkerId) -> Option<Run> {
         self.release(worker);
         let run = self.fresh().or_else(|| self.share())?;
-        self.claims.push(Claim { worker, run });
+        self.claims.push(Claim { worker, run, is_stuck: false });
         Some(run)
     }
 
@@ -157,7 +199,7 @@ impl ChunkScheduler {
     /// asked for a part.
     pub(super) fn claim_all(&mut self, worker: WorkerId) {
         self.release(worker);
-        self.claims.push(Claim { worker, run: Run { from: 0, to: self.held.n_groups } });
+        self.claims.push(Claim { worker, run: Run { from: 0, to: self.held.n_groups }, is_stuck: false });
     }
 
     /// Takes a worker's work back.
@@ -179,10 +221,13 @@ impl ChunkScheduler {
         !self.held.has(group) && !self.claims.iter().any(|claim| claim.run.from <= group && group < claim.run.to)
     }
 
+    /// The first run that nobody fetches. It ends before a group of which something is there: only at the beginning
+    /// of a run that can be gone on from.
     fn fresh(&self) -> Option<Run> {
         let from = (0..self.held.n_groups).find(|group| self.is_fresh(*group))?;
-        let to = (from..self.held.n_groups.min(from + self.segment)).find(|group| !self.is_fresh(*group));
-        Some(Run { from, to: to.unwrap_or_else(|| self.held.n_groups.min(from + self.segment)) })
+        let end = self.held.n_groups.min(from + self.segment);
+        let to = (from + 1..end).find(|group| !self.is_fresh(*group) || self.partials.has(*group));
+        Some(Run { from, to: to.unwrap_or(end) })
     }
 
     /// The claim with most left, and its first missing group. What two fetch already is not shared again.
@@ -200,20 +245,22 @@ impl ChunkScheduler {
             .iter()
             .enumerate()
             .filter_map(|(i, claim)| left(claim).map(|(n_missing, first)| (i, n_missing, first)))
-            .filter(|(i, _, first)| self.claims.get(*i).is_some_and(|claim| !is_shared(claim, *first)))
+            .filter(|(i, n_missing, first)| {
+                self.claims.get(*i).is_some_and(|claim| (*n_missing > 1 || claim.is_stuck) && !is_shared(claim, *first))
+            })
             .max_by_key(|(_, n_missing, _)| *n_missing)
     }
 
     fn share(&mut self) -> Option<Run> {
         let (i, n_missing, first) = self.slowest()?;
-        let claim = self.claims.get_mut(i)?;
-        let to = claim.run.to;
-        if n_missing <= SHARED_WHOLE {
-            return Some(Run { from: first, to });
+        let to = self.claims.get(i)?.run.to;
+        if n_missing == 1 {
+            return Some(Run { from: first, to: first + 1 });
         }
-        let middle = first + (to - first).div_ceil(2);
-        claim.run.to = middle;
-        Some(Run { from: middle, to })
+        let last = (first..to).rev().find(|group| !self.held.has(*group)).map_or(to, |group| group + 1);
+        let middle = first + (last - first).div_ceil(2);
+        self.claims.get_mut(i)?.run.to = middle;
+        Some(Run { from: middle, to: last })
     }
 }
 
@@ -222,6 +269,7 @@ impl ChunkScheduler {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::partial_groups::KeptBytes;
     use super::*;
 
     proptest! {
@@ -241,13 +289,14 @@ mod tests {
         #[test]
         fn everything_is_fetched(n_groups in 1_u64..120, segment in 1_u64..40,
                                  steps in prop::collection::vec((0_u64..5, 0_u8..4), 0..400)) {
-            let mut scheduler = ChunkScheduler::new(GroupSet::none_of(n_groups), segment);
+            let mut scheduler = ChunkScheduler::new(GroupSet::none_of(n_groups), PartialGroups::default(), segment);
             let mut at = std::collections::HashMap::new();
             let end = (0_u64..100_000).map(|i| (i % 5, 1));
             for (worker, what) in steps.into_iter().chain(end) {
                 if scheduler.held().is_full() {
                     break;
                 }
+                scheduler.set_stuck(worker, what == 3);
                 match (what, at.get(&worker).copied()) {
                     // It breaks off.
                     (0, _) => { scheduler.release(worker); at.remove(&worker); }
@@ -259,7 +308,7 @@ mod tests {
                     }
                     _ => match scheduler.claim(worker) {
                         Some(run) => {
-                            prop_assert!(run.from < run.to && run.to <= n_groups && run.to - run.from <= segment.max(SHARED_WHOLE));
+                            prop_assert!(run.from < run.to && run.to <= n_groups && run.to - run.from <= segment);
                             at.insert(worker, run.from);
                         }
                         None => { at.remove(&worker); }
@@ -275,22 +324,31 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_run_is_halved_and_then_fetched_twice() {
-        let mut scheduler = ChunkScheduler::new(GroupSet::none_of(16), 16);
+    fn the_slowest_run_is_halved_and_only_what_hangs_is_fetched_twice() {
+        let mut scheduler = ChunkScheduler::new(GroupSet::none_of(16), PartialGroups::default(), 16);
         assert_eq!(scheduler.claim(1), Some(Run { from: 0, to: 16 }));
         assert_eq!(scheduler.claim(2), Some(Run { from: 8, to: 16 }));
         assert!(!scheduler.wants(1, 8) && scheduler.wants(2, 8));
-        for group in 8..13 {
+        for group in 0..13 {
             scheduler.note_arrived(group);
         }
-        for group in 0..8 {
-            scheduler.note_arrived(group);
-        }
-        assert_eq!(scheduler.claim(1), Some(Run { from: 13, to: 16 }), "the rest of a run that hangs");
-        assert_eq!(scheduler.claim(3), None, "two are enough");
-        assert_eq!(scheduler.end_of(2), 16);
+        assert_eq!(scheduler.claim(1), Some(Run { from: 15, to: 16 }), "the later half of what is left");
         scheduler.note_arrived(15);
-        assert_eq!(scheduler.end_of(2), 15);
+        scheduler.note_arrived(14);
+        assert_eq!(scheduler.claim(1), None, "the last group is on its way");
+        scheduler.set_stuck(2, true);
+        assert_eq!(scheduler.claim(1), Some(Run { from: 13, to: 14 }), "the rest of a run that hangs");
+        assert_eq!(scheduler.claim(3), None, "two are enough");
+        assert_eq!(scheduler.end_of(2), 14);
+    }
+
+    #[test]
+    fn a_run_ends_before_a_group_of_which_something_is_there() {
+        let partials = PartialGroups::of_earlier(&[KeptBytes { group: 2, bytes: 9 }]);
+        let mut scheduler = ChunkScheduler::new(GroupSet::none_of(8), partials, 16);
+        assert_eq!(scheduler.claim(1), Some(Run { from: 0, to: 2 }));
+        assert_eq!(scheduler.claim(1), Some(Run { from: 0, to: 2 }), "what was given back");
+        assert_eq!(scheduler.claim(2), Some(Run { from: 2, to: 8 }));
     }
 
     #[test]

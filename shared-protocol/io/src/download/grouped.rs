@@ -6,22 +6,23 @@
 //! fails. A source begins with one connection and gets more once it has brought something.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use shared_protocol::GroupList;
-use shared_protocol::groups::{GROUP_BYTES, group_value};
+use shared_protocol::groups::GROUP_BYTES;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::attempt::{AttemptEnd, BlockError, BlockSink, run_attempt};
+use super::attempt::AttemptEnd;
 use super::chunk_scheduler::{ChunkScheduler, GroupSet, WorkerId};
-use super::part::PartFile;
+use super::part::{PartFile, Resumed};
+use super::partial_groups::{KeptBytes, PartialGroups};
 use super::room::Reservation;
-use super::source_client::{SourceClient, WantedRange};
 use super::source_pool::SourcePool;
 use super::throughput::{TICK, ThroughputMeter};
-use super::{Download, DownloadError};
+use super::worker::{EndedWorker, GroupLocks, GroupedState, WorkerSink, run_worker};
+use super::{Download, DownloadError, MOST_FAILED};
 use crate::error::FileError;
 
 /// Sources asked at the same time.
@@ -34,101 +35,46 @@ const MAX_WORKERS: usize = 6;
 const SEGMENT: (u64, u64) = (16, 64);
 
 /// How often the journal is written while something comes.
-const RECORD_EVERY: Duration = Duration::from_secs(2);
+pub(super) const RECORD_EVERY: Duration = Duration::from_secs(2);
 
-struct GroupedState {
-    scheduler: Mutex<ChunkScheduler>,
-    list: GroupList,
-    part: Arc<PartFile>,
-}
-
-impl GroupedState {
-    fn held(&self) -> GroupSet {
-        self.scheduler.lock().held().clone()
-    }
-}
-
-struct WorkerSink {
-    shared: Arc<GroupedState>,
-    client: Arc<SourceClient>,
-    worker: WorkerId,
-    has_brought: AtomicBool,
-}
-
-impl BlockSink for WorkerSink {
-    fn wants(&self, offset: u64) -> bool {
-        self.shared.scheduler.lock().wants(self.worker, offset / GROUP_BYTES)
-    }
-
-    fn end(&self) -> u64 {
-        if self.client.is_left.load(Ordering::Relaxed) {
-            return 0;
-        }
-        self.shared.scheduler.lock().end_of(self.worker) * GROUP_BYTES
-    }
-
-    fn expect_all(&self) {
-        self.shared.scheduler.lock().claim_all(self.worker);
-    }
-
-    fn accept_block(&self, offset: u64, bytes: &[u8]) -> Result<bool, BlockError> {
-        let group = offset / GROUP_BYTES;
-        let value = usize::try_from(group).ok().and_then(|group| self.shared.list.values().get(group));
-        if value != Some(&group_value(offset, bytes)) {
-            return Err(BlockError::Wrong);
-        }
-        if self.shared.scheduler.lock().held().has(group) {
-            return Ok(false);
-        }
-        self.shared.part.write(offset, bytes).map_err(BlockError::Disk)?;
-        let mut scheduler = self.shared.scheduler.lock();
-        let is_new = scheduler.note_arrived(group);
-        if is_new {
-            self.client.verified.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-            self.has_brought.store(true, Ordering::Relaxed);
-        }
-        drop(scheduler);
-        Ok(is_new)
-    }
-}
-
-/// The work is taken back however the worker ends.
-impl Drop for WorkerSink {
-    fn drop(&mut self) {
-        self.shared.scheduler.lock().release(self.worker);
-    }
-}
-
-struct EndedWorker {
-    source: usize,
-    end: AttemptEnd,
-    /// Whether this connection brought something.
-    has_brought: bool,
-}
+/// A connection of which so long less than the least speed came hangs.
+const STUCK_AFTER: Duration = Duration::from_secs(3);
 
 /// Fetches what is missing.
 pub(super) async fn run(
     download: &Arc<Download>,
     part: &Arc<PartFile>,
     list: GroupList,
-    held: GroupSet,
+    there: Resumed,
     pool: &mut SourcePool,
     room: &Reservation,
 ) -> Result<(), DownloadError> {
+    let Resumed { held, partial } = there;
+    let size_bytes = download.order.size_bytes;
     let n_connections = download.tools.connections.clamp(1, 4);
     let segment = (held.n_groups() / (4 * n_connections as u64)).clamp(SEGMENT.0, SEGMENT.1);
-    let scheduler = Mutex::new(ChunkScheduler::new(held, segment));
-    let shared = Arc::new(GroupedState { scheduler, list, part: Arc::clone(part) });
-    let mut workers = WorkerPool { tasks: JoinSet::new(), n_started: 0, n_connections };
-    let mut journal = JournalWriter { shared: Arc::clone(&shared), at: Instant::now(), n_recorded: 0, writing: None };
-    let mut meter = ThroughputMeter::new(bytes_held(&shared.held(), download.order.size_bytes));
+    let sure = held.clone();
+    let scheduler = Mutex::new(ChunkScheduler::new(held, PartialGroups::of_earlier(&partial), segment));
+    let clients = pool.members.iter().map(|member| Arc::clone(&member.client)).collect();
+    let part = Arc::clone(part);
+    let shared = Arc::new(GroupedState { scheduler, list, part, clients, writing: GroupLocks::default() });
+    let mut workers = WorkerPool { tasks: JoinSet::new(), at_work: Vec::new(), n_started: 0, n_connections };
+    let mut journal = JournalWriter {
+        shared: Arc::clone(&shared),
+        at: Instant::now(),
+        n_recorded: 0,
+        writing: None,
+        sure,
+        n_failed: 0,
+    };
+    let mut meter = ThroughputMeter::new(bytes_there(&shared, size_bytes));
     let mut tick = tokio::time::interval(TICK);
     let result = loop {
         if shared.scheduler.lock().held().is_full() {
             break Ok(());
         }
         workers.start_workers(download, &shared, pool);
-        if workers.tasks.is_empty() && pool.live().is_empty() {
+        if workers.tasks.is_empty() && pool.is_hopeless(Instant::now(), download.tools.patience.give_up) {
             break Err(DownloadError::NoSource);
         }
         tokio::select! {
@@ -136,14 +82,19 @@ pub(super) async fn run(
             () = download.cancel.cancelled() => break Err(DownloadError::Cancelled),
             Some(ended) = workers.tasks.join_next(), if !workers.tasks.is_empty() => {
                 // A worker that was given up with the runtime tells nothing.
-                if let Ok(ended) = ended && let Err(stop) = judge_ended_worker(download, pool, ended) {
-                    break Err(stop);
+                if let Ok(ended) = ended {
+                    workers.at_work.retain(|worker| worker.id != ended.worker);
+                    if let Err(stop) = judge_ended_worker(download, pool, ended) {
+                        break Err(stop);
+                    }
                 }
             }
             _ = tick.tick() => {
-                pool.add_work_time(TICK);
-                let done = bytes_held(&shared.held(), download.order.size_bytes);
-                room.set_left(download.order.size_bytes - done);
+                let now = Instant::now();
+                pool.look(download, TICK, now);
+                workers.look_for_stuck(&shared, download.order.policy.min_speed, now);
+                let done = bytes_there(&shared, size_bytes);
+                room.set_left(size_bytes - done);
                 meter.report_progress(download, done, names_at_work(pool));
                 if let Err(error) = journal.record_now_and_then().await {
                     break Err(error.into());
@@ -152,7 +103,7 @@ pub(super) async fn run(
         }
     };
     workers.tasks.shutdown().await;
-    meter.report_progress(download, bytes_held(&shared.held(), download.order.size_bytes), None);
+    meter.report_progress(download, bytes_there(&shared, size_bytes), None);
     if result.is_err() {
         match journal.record_last().await {
             Err(error) if !error.is_full() => return Err(error.into()),
@@ -162,36 +113,42 @@ pub(super) async fn run(
     result
 }
 
-fn bytes_held(held: &GroupSet, size_bytes: u64) -> u64 {
-    let last = held.n_groups().saturating_sub(1);
-    let whole = held.n_held() * GROUP_BYTES;
-    if held.has(last) { whole - (held.n_groups() * GROUP_BYTES - size_bytes) } else { whole }
+/// All bytes that are there, verified or not.
+fn bytes_there(shared: &GroupedState, size_bytes: u64) -> u64 {
+    let scheduler = shared.scheduler.lock();
+    scheduler.held().n_bytes(size_bytes) + scheduler.partials.n_bytes()
 }
 
 fn names_at_work(pool: &SourcePool) -> Option<String> {
     let names: Vec<&str> = pool.members.iter().filter(|m| m.n_workers > 0).map(|m| m.state.name()).collect();
-    (!names.is_empty()).then(|| names.join(", "))
+    (!names.is_empty()).then(|| names.join(", ")).or_else(|| pool.waiting_for())
 }
 
 fn judge_ended_worker(
     download: &Download,
     pool: &mut SourcePool,
-    EndedWorker { source, end, has_brought }: EndedWorker,
+    EndedWorker { source, end, brought, .. }: EndedWorker,
 ) -> Result<(), DownloadError> {
     let Some(member) = pool.members.get_mut(source) else { return Ok(()) };
     member.n_workers -= 1;
     match end {
         AttemptEnd::Done => Ok(()),
         AttemptEnd::Disk(error) => Err(error.into()),
-        AttemptEnd::Failed(failure) => {
-            let verified = member.client.verified.load(Ordering::Relaxed);
-            member.judge_failure(download, &failure, verified, has_brought)
-        }
+        AttemptEnd::Failed(failure) => member.judge_failure(download, &failure, brought),
     }
+}
+
+/// A connection, as far as it is watched.
+struct AtWork {
+    id: WorkerId,
+    heard: Arc<AtomicU64>,
+    /// What it had heard, and when.
+    before: (u64, Instant),
 }
 
 struct WorkerPool {
     tasks: JoinSet<EndedWorker>,
+    at_work: Vec<AtWork>,
     n_started: WorkerId,
     n_connections: usize,
 }
@@ -200,8 +157,7 @@ impl WorkerPool {
     /// Starts whoever has something to do.
     fn start_workers(&mut self, download: &Arc<Download>, shared: &Arc<GroupedState>, pool: &mut SourcePool) {
         let now = Instant::now();
-        let ready = pool.live().into_iter().filter(|i| pool.members.get(*i).is_some_and(|m| m.not_before <= now));
-        for source in ready.take(MAX_SOURCES).collect::<Vec<_>>() {
+        for source in pool.ready(now).into_iter().take(MAX_SOURCES) {
             let Some(member) = pool.members.get_mut(source) else { continue };
             let is_whole = member.client.is_whole.load(Ordering::Relaxed);
             let n_wanted = member.n_allowed(self.n_connections);
@@ -214,54 +170,33 @@ impl WorkerPool {
                     break;
                 }
                 self.n_started += 1;
-                let (shared, client) = (Arc::clone(shared), Arc::clone(&member.client));
-                let has_brought = AtomicBool::new(false);
-                let sink = WorkerSink { shared, client, worker: self.n_started, has_brought };
-                // WorkerSink here, so that the next one sees what is left.
-                let mut scheduler = sink.shared.scheduler.lock();
-                let run = if is_whole {
-                    scheduler.claim_all(self.n_started);
-                    Some((0, download.order.size_bytes))
-                } else {
-                    scheduler.claim(self.n_started).map(|run| within(run.from, run.to, download))
-                };
-                drop(scheduler);
-                let Some(run) = run else { break };
+                let id = self.n_started;
+                let sink = WorkerSink::new(Arc::clone(shared), source, Arc::clone(&member.client), id);
+                // Claimed here, so that the next one sees what is left.
+                let Some(run) = sink.claim(download.order.size_bytes) else { break };
                 if member.n_workers == 0 {
                     member.state.note_attempt();
                 }
                 member.n_workers += 1;
-                let work = run_worker(Arc::clone(download), sink, source, run);
-                self.tasks.spawn(work);
+                member.client.is_stopped.store(false, Ordering::Relaxed);
+                self.at_work.push(AtWork { id, heard: sink.heard(), before: (0, now) });
+                self.tasks.spawn(run_worker(Arc::clone(download), sink, run));
             }
         }
     }
-}
 
-fn within(from: u64, to: u64, download: &Download) -> (u64, u64) {
-    (from * GROUP_BYTES, (to * GROUP_BYTES).min(download.order.size_bytes))
-}
-
-async fn run_worker(download: Arc<Download>, sink: WorkerSink, source: usize, first: (u64, u64)) -> EndedWorker {
-    let (worker, shared, client) = (sink.worker, Arc::clone(&sink.shared), Arc::clone(&sink.client));
-    let sink = Arc::new(sink);
-    let ended = |end| EndedWorker { source, end, has_brought: sink.has_brought.load(Ordering::Relaxed) };
-    let sink: Arc<dyn BlockSink> = Arc::<WorkerSink>::clone(&sink);
-    let mut run = Some(first);
-    while let Some((from, to)) = run {
-        let end = run_attempt(&download, &client, WantedRange { from, to, same_file: false }, Arc::clone(&sink)).await;
-        if !matches!(end, AttemptEnd::Done) {
-            return ended(end);
+    /// Notes which connections hang, so that others may take over what is left of their work.
+    fn look_for_stuck(&mut self, shared: &GroupedState, least_speed: u64, now: Instant) {
+        for worker in &mut self.at_work {
+            let (before, since) = worker.before;
+            if now.duration_since(since) >= STUCK_AFTER {
+                let heard = worker.heard.load(Ordering::Relaxed);
+                let is_stuck = heard - before < least_speed.saturating_mul(STUCK_AFTER.as_secs());
+                shared.scheduler.lock().set_stuck(worker.id, is_stuck);
+                worker.before = (heard, now);
+            }
         }
-        // A source that sends the whole is started anew by whoever decides, if anything is left.
-        let goes_on = !client.is_whole.load(Ordering::Relaxed) && !client.is_left.load(Ordering::Relaxed);
-        run = if goes_on {
-            shared.scheduler.lock().claim(worker).map(|run| within(run.from, run.to, &download))
-        } else {
-            None
-        };
     }
-    ended(AttemptEnd::Done)
 }
 
 /// Writes the journal beside the work.
@@ -269,18 +204,31 @@ struct JournalWriter {
     shared: Arc<GroupedState>,
     at: Instant,
     n_recorded: u64,
-    writing: Option<JoinHandle<Result<(), FileError>>>,
+    writing: Option<(GroupSet, JoinHandle<Result<(), FileError>>)>,
+    /// What the journal says, and how often in a row the disk failed to keep more.
+    sure: GroupSet,
+    n_failed: u32,
 }
 
 impl JournalWriter {
     async fn record_now_and_then(&mut self) -> Result<(), FileError> {
-        if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
-            self.wait().await.or_else(|error| if error.is_full() { Ok(()) } else { Err(error) })?;
+        if self.writing.as_ref().is_some_and(|(_, writing)| writing.is_finished()) {
+            match self.wait().await {
+                // What a disk once failed to keep it may have lost, whatever it says the next time.
+                Err(error) if error.is_passing() && self.n_failed < MOST_FAILED => {
+                    tracing::warn!("what came lately is fetched again: {error}");
+                    self.n_failed += 1;
+                    self.shared.part.doubt();
+                    self.shared.scheduler.lock().doubt_since(&self.sure);
+                }
+                Err(error) if !error.is_full() => return Err(error),
+                _ => {}
+            }
         }
-        let held = self.shared.held();
-        if self.writing.is_none() && self.at.elapsed() >= RECORD_EVERY && held.n_held() != self.n_recorded {
-            (self.at, self.n_recorded) = (Instant::now(), held.n_held());
-            self.start(held, true);
+        let (held, partial, n_bytes) = self.there();
+        if self.writing.is_none() && self.at.elapsed() >= RECORD_EVERY && n_bytes != self.n_recorded {
+            (self.at, self.n_recorded) = (Instant::now(), n_bytes);
+            self.start(held, partial, true);
         }
         Ok(())
     }
@@ -288,24 +236,30 @@ impl JournalWriter {
     async fn record_last(&mut self) -> Result<(), FileError> {
         // What an earlier one could not write, this one does.
         drop(self.wait().await);
-        self.start(self.shared.held(), false);
+        let (held, partial, _) = self.there();
+        self.start(held, partial, false);
         self.wait().await
     }
 
-    fn start(&mut self, held: GroupSet, is_open: bool) {
+    fn there(&self) -> (GroupSet, Vec<KeptBytes>, u64) {
+        let scheduler = self.shared.scheduler.lock();
+        let n_bytes = scheduler.held().n_held() * GROUP_BYTES + scheduler.partials.n_bytes();
+        (scheduler.held().clone(), scheduler.partials.to_keep(), n_bytes)
+    }
+
+    fn start(&mut self, held: GroupSet, partial: Vec<KeptBytes>, is_open: bool) {
         let part = Arc::clone(&self.shared.part);
-        self.writing = Some(tokio::task::spawn_blocking(move || part.record(&held, is_open)));
+        let recorded = held.clone();
+        let writing = tokio::task::spawn_blocking(move || part.record(&recorded, partial, is_open));
+        self.writing = Some((held, writing));
     }
 
     async fn wait(&mut self) -> Result<(), FileError> {
-        match self.writing.take() {
-            Some(writing) => writing.await.unwrap_or(Ok(())),
-            None => Ok(()),
+        let Some((held, writing)) = self.writing.take() else { return Ok(()) };
+        let result = writing.await.unwrap_or(Ok(()));
+        if result.is_ok() {
+            (self.sure, self.n_failed) = (held, 0);
         }
+        result
     }
 }
-
-#[cfg(test)]
-#[path = "grouped_tests.rs"]
-#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
-mod tests;

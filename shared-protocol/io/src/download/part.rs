@@ -6,19 +6,21 @@
 //!
 //! The data is synced before the journal that claims it, and the journal is replaced as a whole. While work goes on the
 //! journal says so; one that still says so at the start is of a program that died, and its groups are read and verified
-//! again.
+//! again. What is there of other groups, and of a content whose list is not known yet, is noted as well: nothing
+//! verifies it until its group is whole.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use shared_protocol::groups::{GROUP_BYTES, group_value};
 use shared_protocol::{Blake3, GroupList, RelPath};
 
 use super::chunk_scheduler::GroupSet;
 use super::claim::{self, note_paths, read_plain, successor};
+use super::partial_groups::KeptBytes;
 use crate::confine::{ConfinedFolder, PlaceError};
 use crate::durable::{self, remove_lightly};
 use crate::error::FileError;
@@ -37,12 +39,35 @@ struct Journal {
     /// One bit per group.
     #[serde(rename = "proved")]
     verified: Vec<u8>,
+    /// Beginnings of other groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    partial: Vec<KeptBytes>,
+    /// Without a list: how much of the content is there, from its beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stream: Option<u64>,
+}
+
+/// What is there of a content, as far as its list verifies it.
+#[derive(Debug)]
+pub(super) struct Resumed {
+    /// Groups that are there.
+    pub(super) held: GroupSet,
+    /// What is there of others.
+    pub(super) partial: Vec<KeptBytes>,
+}
+
+impl Resumed {
+    /// All bytes that are there.
+    pub(super) fn n_bytes(&self, size_bytes: u64) -> u64 {
+        self.held.n_bytes(size_bytes) + self.partial.iter().map(|kept| kept.bytes).sum::<u64>()
+    }
 }
 
 /// The half-done file of one content at one place, locked.
 #[derive(Debug)]
 pub struct PartFile {
-    file: File,
+    /// Opened anew where the server of a network disk has forgotten it.
+    file: RwLock<File>,
     path: PathBuf,
     journal: PathBuf,
     groups: PathBuf,
@@ -67,6 +92,7 @@ impl PartFile {
         let dest = models.resolve_with_folders(dest)?;
         let unfinished = |file, path: PathBuf, is_nameless| {
             let ([journal, groups], is_over) = (note_paths(&path), Mutex::new(is_nameless));
+            let file = RwLock::new(file);
             Self { file, journal, groups, path, dest: dest.clone(), blake3, size_bytes, is_nameless, is_over }
         };
         if size_bytes <= GROUP_BYTES
@@ -99,19 +125,26 @@ impl PartFile {
         GroupList::from_bytes(self.size_bytes, &bytes).ok().filter(|list| list.root() == self.blake3)
     }
 
-    /// Keeps the list for a later run.
+    /// Keeps the list for a later run, unless there will be none.
     pub(super) fn store_groups(&self, list: &GroupList) -> Result<(), FileError> {
-        replace(&self.groups, &list.to_bytes())
+        let is_over = self.is_over.lock();
+        if *is_over { Ok(()) } else { replace(&self.groups, &list.to_bytes()) }
     }
 
-    /// What an earlier run has verified. What is doubtful is read again; `wants_to_stop` is asked between groups.
-    pub(super) fn resume(&self, list: &GroupList, wants_to_stop: &dyn Fn() -> bool) -> Result<GroupSet, FileError> {
+    /// What is there already. What is doubtful is read again; `wants_to_stop` is asked between groups.
+    pub(super) fn resume(&self, list: &GroupList, wants_to_stop: &dyn Fn() -> bool) -> Result<Resumed, FileError> {
         let n_groups = list.values().len() as u64;
-        let empty = GroupSet::none_of(n_groups);
-        let Some(journal) = self.read_journal() else { return Ok(empty) };
-        let Some(mut held) = GroupSet::from_bytes(n_groups, &journal.verified) else { return Ok(empty) };
-        let length = self.file.metadata().map_err(FileError::of("look at", &self.path))?.len();
-        let is_doubtful = journal.is_open || length != self.size_bytes;
+        let nothing = Resumed { held: GroupSet::none_of(n_groups), partial: Vec::new() };
+        let Some(journal) = self.read_journal() else { return Ok(nothing) };
+        let (mut held, partial) = if let Some(bytes) = journal.stream {
+            let group = bytes / GROUP_BYTES;
+            (GroupSet::first_of(n_groups, group), vec![KeptBytes { group, bytes: bytes % GROUP_BYTES }])
+        } else {
+            let Some(held) = GroupSet::from_bytes(n_groups, &journal.verified) else { return Ok(nothing) };
+            (held, journal.partial)
+        };
+        let length = self.on_file("look at", File::metadata)?.len();
+        let is_doubtful = journal.is_open || journal.stream.is_some() || length != self.size_bytes;
         let mut buffer = Vec::new();
         for (group, value) in (0..n_groups).zip(list.values()) {
             if !held.has(group) || !is_doubtful {
@@ -121,14 +154,58 @@ impl PartFile {
                 break;
             }
             let offset = group * GROUP_BYTES;
-            let n_bytes = (self.size_bytes - offset).min(GROUP_BYTES);
-            buffer.resize(usize::try_from(n_bytes).unwrap_or_default(), 0);
-            let is_read = system::read_exact_at(&self.file, &mut buffer, offset).is_ok();
-            if !is_read || group_value(offset, &buffer) != *value {
+            buffer.resize(usize::try_from(self.group_bytes(group)).unwrap_or_default(), 0);
+            if self.read(offset, &mut buffer).is_err() || group_value(offset, &buffer) != *value {
                 held.remove(group);
             }
         }
-        Ok(held)
+        let is_there = |kept: &KeptBytes| {
+            let is_inside = kept.group < n_groups && kept.bytes > 0 && kept.bytes < self.group_bytes(kept.group);
+            is_inside && !held.has(kept.group) && kept.group * GROUP_BYTES + kept.bytes <= length
+        };
+        let partial = partial.into_iter().filter(is_there).collect();
+        Ok(Resumed { held, partial })
+    }
+
+    fn group_bytes(&self, group: u64) -> u64 {
+        self.size_bytes.saturating_sub(group * GROUP_BYTES).min(GROUP_BYTES)
+    }
+
+    /// How much of the content is there from its beginning, verified by nothing.
+    pub(super) fn kept_stream(&self) -> u64 {
+        let length = self.file.read().metadata().map_or(0, |found| found.len());
+        self.read_journal().and_then(|journal| journal.stream).unwrap_or(0).min(length).min(self.size_bytes)
+    }
+
+    /// Reads what was written.
+    pub(super) fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<(), FileError> {
+        self.on_file("read", |file| system::read_exact_at(file, bytes, offset))
+    }
+
+    /// Does something with the file, again where its error may pass.
+    fn on_file<T>(&self, verb: &'static str, mut work: impl FnMut(&File) -> io::Result<T>) -> Result<T, FileError> {
+        FileError::again(|| {
+            let result = work(&self.file.read()).map_err(FileError::of(verb, &self.path));
+            if result.as_ref().is_err_and(FileError::is_stale) {
+                self.open_anew();
+            }
+            result
+        })
+    }
+
+    fn open_anew(&self) {
+        if let Ok(file) = OpenOptions::new().read(true).write(true).open(&self.path) {
+            let mut opened = self.file.write();
+            *opened = file;
+            // What was opened before had the lock, and nobody else has it so soon.
+            opened.try_lock().ok();
+        }
+    }
+
+    /// The disk failed to keep what was written: what the system holds of it in memory says nothing any more.
+    pub(super) fn doubt(&self) {
+        self.open_anew();
+        system::forget_cached(&self.file.read());
     }
 
     fn read_journal(&self) -> Option<Journal> {
@@ -139,12 +216,12 @@ impl PartFile {
 
     /// Gives the file its full length.
     pub(super) fn stretch(&self) -> Result<(), FileError> {
-        self.file.set_len(self.size_bytes).map_err(FileError::of("set the length of", &self.path))
+        self.on_file("set the length of", |file| file.set_len(self.size_bytes))
     }
 
     /// Bytes of the disk that are taken by it already.
     pub(super) fn taken_bytes(&self) -> u64 {
-        self.file.metadata().map_or(0, |found| system::taken_bytes(&found))
+        self.file.read().metadata().map_or(0, |found| system::taken_bytes(&found))
     }
 
     /// Throws away what is there; it stays ours.
@@ -152,24 +229,39 @@ impl PartFile {
         if !self.is_nameless {
             replace(&self.journal, &Journal::empty(self.blake3, self.size_bytes).to_bytes())?;
         }
-        self.file.set_len(0).map_err(FileError::of("empty", &self.path))
+        self.on_file("empty", |file| file.set_len(0))
     }
 
     /// Writes a block at its place.
     pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
-        system::write_all_at(&self.file, bytes, offset).map_err(FileError::of("write", &self.path))
+        self.on_file("write", |file| system::write_all_at(file, bytes, offset))
     }
 
     /// Makes the data safe, then says so in the journal; does nothing once the file is finished or discarded.
-    pub(super) fn record(&self, verified: &GroupSet, is_open: bool) -> Result<(), FileError> {
+    pub(super) fn record(&self, verified: &GroupSet, partial: Vec<KeptBytes>, is_open: bool) -> Result<(), FileError> {
+        self.write_journal(is_open, verified.to_bytes(), partial, None)
+    }
+
+    /// [`Self::record`] of what is there from the beginning, without a list.
+    pub(super) fn record_stream(&self, n_bytes: u64) -> Result<(), FileError> {
+        self.write_journal(true, Vec::new(), Vec::new(), Some(n_bytes))
+    }
+
+    fn write_journal(
+        &self,
+        is_open: bool,
+        verified: Vec<u8>,
+        partial: Vec<KeptBytes>,
+        stream: Option<u64>,
+    ) -> Result<(), FileError> {
         let is_over = self.is_over.lock();
         if *is_over {
             return Ok(());
         }
-        system::sync_bytes(&self.file).map_err(FileError::of("sync", &self.path))?;
-        let journal =
-            Journal { is_open, verified: verified.to_bytes(), ..Journal::empty(self.blake3, self.size_bytes) };
-        replace(&self.journal, &journal.to_bytes())
+        // Not tried again: a disk that failed to keep something may say the next time that all is well.
+        system::sync_bytes(&self.file.read()).map_err(FileError::of("sync", &self.path))?;
+        let empty = Journal::empty(self.blake3, self.size_bytes);
+        replace(&self.journal, &Journal { is_open, verified, partial, stream, ..empty }.to_bytes())
     }
 
     /// Gives the verified file its name, and removes what lies beside it.
@@ -178,17 +270,20 @@ impl PartFile {
     ///
     /// If the disk is full as late as this, or something else has the name by now: that is not replaced.
     pub fn finish(&self) -> Result<(), PlaceError> {
-        system::sync_file(&self.file).map_err(FileError::of("sync", &self.path))?;
-        let named = if self.is_nameless {
-            system::give_name(&self.file, &self.dest)
-        } else {
-            system::rename_new(&self.path, &self.dest)
-        };
+        system::sync_file(&self.file.read()).map_err(FileError::of("sync", &self.path))?;
+        let named = FileError::again(|| {
+            let named = if self.is_nameless {
+                system::give_name(&self.file.read(), &self.dest)
+            } else {
+                system::rename_new(&self.path, &self.dest)
+            };
+            named.map_err(FileError::of("rename", &self.path))
+        });
         match named {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(PlaceError::Occupied(self.dest.clone()));
             }
-            other => other.map_err(FileError::of("rename", &self.path))?,
+            other => other?,
         }
         self.forget_notes()?;
         let folder = self.dest.parent().unwrap_or(&self.dest);
@@ -248,7 +343,9 @@ impl PartFile {
 impl Journal {
     /// Of a file in which nothing is verified.
     fn empty(blake3: Blake3, size_bytes: u64) -> Self {
-        Self { version: 1, blake3, size_bytes, is_open: true, machine: machine::this().id(), verified: Vec::new() }
+        let machine = machine::this().id();
+        let (verified, partial) = (Vec::new(), Vec::new());
+        Self { version: 1, blake3, size_bytes, is_open: true, machine, verified, partial, stream: None }
     }
 
     fn to_bytes(&self) -> Vec<u8> {

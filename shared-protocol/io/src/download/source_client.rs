@@ -4,7 +4,7 @@
 //! request. A token is added anew at each step and only for its own host, so that none is ever carried on.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use reqwest::header::{self, AUTHORIZATION, IF_RANGE, LOCATION, RANGE};
@@ -16,6 +16,8 @@ use shared_protocol::{Allowed, WebUrl};
 use super::Download;
 use super::answer::{AnswerBody, AnswerHead, AskedRange, judge_answer, strong};
 use super::attempt_error::{AttemptError, Consequence};
+use super::lines::{Line, Lines};
+use super::retry_after::{is_used_up, wait_asked_for};
 use crate::http::{HttpFailure, bearer, header_number, header_text, is_redirect};
 use crate::hub_api::{HubApi, HubError, refusal_of};
 
@@ -52,8 +54,14 @@ pub(super) struct SourceClient {
     pub(super) is_whole: AtomicBool,
     /// Whether it said by its entity tag that its file is another one now.
     pub(super) has_changed: AtomicBool,
-    /// Whether it is over, for connections that are still at work.
-    pub(super) is_left: AtomicBool,
+    /// Whether nothing more is wanted of it now, for connections that are still at work.
+    pub(super) is_stopped: AtomicBool,
+    /// Whether it may be slower than the least speed, as there is nobody else.
+    pub(super) may_be_slow: AtomicBool,
+    /// All bytes that came from it.
+    pub(super) heard: AtomicU64,
+    /// What it shares with other downloads.
+    pub(super) line: Line,
 }
 
 /// What to ask for.
@@ -78,11 +86,20 @@ pub(super) struct FailedAttempt {
     pub(super) error: AttemptError,
     /// Whether a redirect led to the address that failed.
     pub(super) is_redirected: bool,
+    /// Since when it failed.
+    pub(super) since: Instant,
+}
+
+impl FailedAttempt {
+    /// One that failed just now, at the address that was named.
+    pub(super) fn of(error: AttemptError) -> Self {
+        Self { error, is_redirected: false, since: Instant::now() }
+    }
 }
 
 impl SourceClient {
     /// From an order; none for a kind that is not known here, and for the hub where there is none.
-    pub(super) fn new(source: &AssetSource, allowed: Allowed, hub: Option<&HubApi>) -> Option<Self> {
+    pub(super) fn new(source: &AssetSource, allowed: Allowed, hub: Option<&HubApi>, lines: &Lines) -> Option<Self> {
         let origin = match source {
             AssetSource::Public { url, bearer } => match WebUrl::parse(url, allowed) {
                 Ok(url) => Origin::Public { url, bearer: bearer.clone() },
@@ -91,6 +108,7 @@ impl SourceClient {
             AssetSource::Hub => Origin::Hub(hub?.clone()),
             AssetSource::Unknown => return None,
         };
+        let line = lines.to(site(&origin));
         Some(Self {
             origin,
             allowed,
@@ -100,7 +118,10 @@ impl SourceClient {
             wasted: AtomicU64::new(0),
             is_whole: AtomicBool::new(false),
             has_changed: AtomicBool::new(false),
-            is_left: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
+            may_be_slow: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
+            line,
         })
     }
 
@@ -118,6 +139,11 @@ impl SourceClient {
             Origin::Hub(_) => "hub".to_owned(),
             Origin::Nowhere { name, .. } => name.clone(),
         }
+    }
+
+    /// Whom it is asked of, whatever the path.
+    pub(super) fn site(&self) -> String {
+        site(&self.origin)
     }
 
     pub(super) const fn is_hub(&self) -> bool {
@@ -142,7 +168,8 @@ impl SourceClient {
         wanted: WantedRange,
         patience: Duration,
     ) -> Result<OpenBody, FailedAttempt> {
-        let plain = |error| FailedAttempt { error, is_redirected: false };
+        let since = Instant::now();
+        let plain = |error| FailedAttempt { error, is_redirected: false, since };
         match &self.origin {
             Origin::Hub(hub) => self.open_hub(download, hub, wanted, patience).await.map_err(plain),
             Origin::Public { url, bearer } => self.open_public(download, url, bearer.as_ref(), wanted, patience).await,
@@ -158,11 +185,13 @@ impl SourceClient {
         wanted: WantedRange,
         patience: Duration,
     ) -> Result<OpenBody, FailedAttempt> {
+        let since = Instant::now();
         let known = self.resolved.lock().clone();
         let mut is_redirected = known.is_some();
         let mut here = known.unwrap_or_else(|| url.clone());
         for _ in 0..=MAX_REDIRECTS {
-            let wrong = |error| FailedAttempt { error, is_redirected };
+            let wrong = |error| FailedAttempt { error, is_redirected, since };
+            download.tools.http.judge(&here, self.allowed).await.map_err(address_refused).map_err(wrong)?;
             let request = download
                 .tools
                 .http
@@ -185,7 +214,7 @@ impl SourceClient {
             is_redirected = true;
         }
         let error = AttemptError::last("redirects", format!("it redirects more than {MAX_REDIRECTS} times"));
-        Err(FailedAttempt { error, is_redirected: false })
+        Err(FailedAttempt { error, is_redirected: false, since })
     }
 
     async fn open_hub(
@@ -251,7 +280,7 @@ impl SourceClient {
 
 /// Whatever happens on the way to the hub is waited for: the computer it runs on may be starting anew.
 pub(super) fn waited_for(error: AttemptError) -> AttemptError {
-    if error.consequence == Consequence::Retry {
+    if matches!(error.consequence, Consequence::Retry | Consequence::Slow) {
         AttemptError { consequence: Consequence::OutOfReach, ..error }
     } else {
         error
@@ -281,20 +310,62 @@ pub(super) fn address_refused(why: UrlError) -> AttemptError {
 }
 
 fn next_address(here: &WebUrl, response: &Response, allowed: Allowed) -> Result<WebUrl, AttemptError> {
-    let location = header_text(response, LOCATION)
-        .ok_or_else(|| AttemptError::last("redirects", "it redirects without saying where"))?;
-    here.join(location, allowed).map_err(address_refused)
+    let location = response.headers().get(LOCATION);
+    let location = location.ok_or_else(|| AttemptError::last("redirects", "it redirects without saying where"))?;
+    here.join(&readable(location.as_bytes()), allowed).map_err(address_refused)
+}
+
+/// An address as a header has it. Some sites write names in it as they are, in UTF-8 or whatever they have.
+fn readable(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).map_or_else(
+        |_| {
+            let escape =
+                |byte: &u8| if byte.is_ascii() { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+            bytes.iter().map(escape).collect()
+        },
+        str::to_owned,
+    )
+}
+
+/// Whom an address belongs to.
+pub(super) fn site_of(url: &WebUrl) -> String {
+    format!("{}:{}", url.host(), url.port())
+}
+
+fn site(origin: &Origin) -> String {
+    match origin {
+        Origin::Public { url, .. } => site_of(url),
+        Origin::Hub(_) => "hub".to_owned(),
+        Origin::Nowhere { name, .. } => name.clone(),
+    }
 }
 
 fn head_of(response: &Response) -> AnswerHead {
     let text = |name| header_text(response, name).map(str::to_owned);
+    // What stands in several lines is one list.
+    let all = |name: &str| {
+        let lines: Vec<&str> = response.headers().get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+        (!lines.is_empty()).then(|| lines.join(", "))
+    };
     AnswerHead {
         status: response.status().as_u16(),
         content_range: text(header::CONTENT_RANGE),
         content_length: header_number(response, header::CONTENT_LENGTH),
         content_type: text(header::CONTENT_TYPE),
-        content_encoding: text(header::CONTENT_ENCODING),
+        content_encoding: all(header::CONTENT_ENCODING.as_str()),
         etag: text(header::ETAG),
-        retry_after: header_number(response, header::RETRY_AFTER),
+        wait: wait_asked_for(all, SystemTime::now()),
+        is_used_up: is_used_up(all),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_redirect_leads_is_read_as_it_is_written() {
+        assert_eq!(readable("/models/größe.safetensors?x=%20".as_bytes()), "/models/größe.safetensors?x=%20");
+        assert_eq!(readable(b"/models/gr\xf6\xdfe"), "/models/gr%F6%DFe");
     }
 }

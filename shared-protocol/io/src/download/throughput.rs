@@ -41,7 +41,8 @@ impl ThroughputMeter {
         });
     }
 
-    fn rate(&mut self, done: u64, now: Instant) -> Option<u64> {
+    /// Bytes per second over the last seconds.
+    pub(super) fn rate(&mut self, done: u64, now: Instant) -> Option<u64> {
         self.seen.push_back((now, done));
         while self.seen.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= LATELY) {
             self.seen.pop_front();

@@ -12,6 +12,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use shared_protocol::Allowed;
 use shared_protocol::source_url::{UrlError, check_address};
 
+use super::proxies::Proxies;
+
 /// Finds the addresses of a name.
 pub type Lookup = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> + Send + Sync>;
 
@@ -39,8 +41,21 @@ pub(super) struct Guard {
 
 impl Guard {
     /// A resolver that lets through what this guard does.
-    pub(super) fn with(self, lookup: Lookup) -> Guarded {
-        Guarded { guard: self, lookup }
+    pub(super) fn with(self, lookup: Lookup, proxies: Arc<Proxies>) -> Guarded {
+        Guarded { guard: self, lookup, proxies }
+    }
+
+    /// Lets through which addresses may be connected to; why not, if there are only others.
+    pub(super) fn judge(self, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, Option<UrlError>> {
+        let mut refused = None;
+        let mut fine = Vec::new();
+        for address in addresses {
+            match check_address(address, self.allowed, self.is_encrypted) {
+                Ok(()) => fine.push(address),
+                Err(why) => refused = Some(why),
+            }
+        }
+        if fine.is_empty() { Err(refused) } else { Ok(fine) }
     }
 }
 
@@ -48,25 +63,20 @@ impl Guard {
 pub(super) struct Guarded {
     guard: Guard,
     lookup: Lookup,
+    proxies: Arc<Proxies>,
 }
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.guard;
+        let (guard, is_proxy) = (self.guard, self.proxies.is_one(name.as_str()));
         let found = (self.lookup)(name.as_str().to_owned());
         Box::pin(async move {
-            let mut refused = None;
-            let mut fine = Vec::new();
-            for address in found.await? {
-                match check_address(address, guard.allowed, guard.is_encrypted) {
-                    Ok(()) => fine.push(SocketAddr::new(address, 0)),
-                    Err(why) => refused = Some(why),
-                }
-            }
-            match refused {
-                _ if !fine.is_empty() => Ok(Box::new(fine.into_iter()) as Addrs),
-                Some(why) => Err(Refused(why).into()),
-                None => Err(io::Error::other("the name has no address").into()),
+            let found = found.await?;
+            let judged = if is_proxy { Ok(found) } else { guard.judge(found) };
+            match judged {
+                Ok(fine) => Ok(Box::new(fine.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs),
+                Err(Some(why)) => Err(Refused(why).into()),
+                Err(None) => Err(io::Error::other("the name has no address").into()),
             }
         })
     }

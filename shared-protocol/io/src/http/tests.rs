@@ -65,3 +65,33 @@ async fn failures_are_told_apart() {
     let refused = failure(&http, &format!("http://m.example:{closed}/"), allowed).await;
     assert!(matches!(refused, HttpFailure::Connect(_)), "{refused:?}");
 }
+
+/// A proxy that notes what it is asked for, and answers that it can't.
+async fn proxy() -> (u16, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let n = stream.read(&mut request).await.unwrap();
+        stream.write_all(b"HTTP/1.1 502 X\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        String::from_utf8_lossy(request.get(..n).unwrap_or_default()).into_owned()
+    });
+    (port, asked)
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_a_name_that_was_judged() {
+    let (port, asked) = proxy().await;
+    let url = WebUrl::parse("https://models.example/x", Allowed::PublicOnly).unwrap();
+    let proxies = Proxies::read(|name| (name == "https_proxy").then(|| format!("user:word@gate.example:{port}")));
+    // The proxy's own name leads to a private address, which is its owner's to say.
+    let http = http(Ipv4Addr::LOCALHOST.into()).through(proxies.clone());
+    assert!(http.get(&url, Allowed::PublicOnly).unwrap().send().await.is_err());
+    let asked = asked.await.unwrap();
+    assert!(asked.starts_with("CONNECT models.example:443 HTTP/1.1"), "{asked}");
+    assert!(asked.to_lowercase().contains("proxy-authorization: basic "), "{asked}");
+    assert_eq!(http.judge(&url, Allowed::PublicOnly).await, Err(UrlError::Private));
+    let public = self::http(Ipv4Addr::new(1, 1, 1, 1).into()).through(proxies);
+    assert_eq!(public.judge(&url, Allowed::PublicOnly).await, Ok(()));
+}

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use shared_io::ConfinedFolder;
-use shared_io::download::{Download, DownloadTools, Patience, Room};
-use shared_io::http::Http;
+use shared_io::download::{Download, DownloadTools, Lines, Patience, Room};
+use shared_io::http::{Http, Proxies};
 use shared_io::hub_api::{HubAddress, HubApi};
 use shared_io::report::{Reports, channel};
 use shared_io::tls::client_config;
@@ -43,11 +43,17 @@ pub(crate) struct FakeHub {
     answers: Arc<Mutex<Answers>>,
 }
 
+#[derive(Default)]
 struct Answers {
     groups: Option<Vec<u8>>,
     blob: Option<Vec<u8>>,
     refusal: Option<&'static str>,
     n_down: u32,
+    is_off: bool,
+    is_without_list: bool,
+    list_piece: Option<usize>,
+    n_lists: usize,
+    bytes_sent: u64,
 }
 
 impl Drop for FakeHub {
@@ -62,7 +68,7 @@ impl FakeHub {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let groups = groups.map(GroupList::to_bytes);
-        let answers = Arc::new(Mutex::new(Answers { groups, blob: None, refusal: None, n_down: 0 }));
+        let answers = Arc::new(Mutex::new(Answers { groups, ..Answers::default() }));
         let serving = Arc::clone(&answers);
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -72,6 +78,7 @@ impl FakeHub {
                     let n = stream.read(&mut request).await.unwrap_or(0);
                     let head = String::from_utf8_lossy(&request[..n]).to_lowercase();
                     let reply = reply(&head, &mut answers.lock().unwrap_or_else(PoisonError::into_inner));
+                    let Some(reply) = reply else { return };
                     drop(stream.write_all(&reply).await);
                     drop(stream.shutdown().await);
                 });
@@ -99,13 +106,39 @@ impl FakeHub {
         self.with(|answers| answers.refusal = Some(code));
     }
 
+    /// Whether it is off: connections are closed without a word.
+    pub(crate) fn be_off(&self, is_off: bool) {
+        self.with(|answers| answers.is_off = is_off);
+    }
+
+    /// Whether what is between answers in its place when it is asked for the list.
+    pub(crate) fn be_without_list(&self, is_without: bool) {
+        self.with(|answers| answers.is_without_list = is_without);
+    }
+
+    /// Connections break after so many bytes of the list.
+    pub(crate) fn break_list_every(&self, n_bytes: usize) {
+        self.with(|answers| answers.list_piece = Some(n_bytes));
+    }
+
+    /// How often its list was asked for.
+    pub(crate) fn n_lists(&self) -> usize {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).n_lists
+    }
+
+    /// Bytes of contents that it has sent: what goes over the line at home.
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).bytes_sent
+    }
+
     /// So many requests for contents get a proxy's page.
     pub(crate) fn be_down(&self, n_requests: u32) {
         self.with(|answers| answers.n_down = n_requests);
     }
 }
 
-fn reply(head: &str, answers: &mut Answers) -> Vec<u8> {
+/// The answer to a request; none if the connection is closed without one.
+fn reply(head: &str, answers: &mut Answers) -> Option<Vec<u8>> {
     let plain = |status: &str, headers: &str, body: &[u8]| {
         let mut reply =
             format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n", body.len())
@@ -113,35 +146,47 @@ fn reply(head: &str, answers: &mut Answers) -> Vec<u8> {
         reply.extend_from_slice(body);
         reply
     };
+    if answers.is_off {
+        return None;
+    }
     if let Some(code) = answers.refusal {
         let body = format!(
             r#"{{"app":"comfy-hub","refusal":{{"code":"{code}","detail":"The session ended.","retry":false}}}}"#
         );
-        return plain("403 X", "", body.as_bytes());
+        return Some(plain("403 X", "", body.as_bytes()));
+    }
+    if head.contains("/health ") {
+        return Some(plain("200 OK", "", br#"{"app":"comfy-hub","version":"0"}"#));
     }
     let not_found = br#"{"app":"comfy-hub","refusal":{"code":"not_found","detail":"Not here.","retry":false}}"#;
-    if head.contains("/groups ") {
-        return match &answers.groups {
-            Some(bytes) => plain("200 OK", "", bytes),
-            None => plain("404 X", "", not_found),
-        };
+    let is_list = head.contains("/groups ");
+    if is_list {
+        answers.n_lists += 1;
     }
-    if answers.n_down > 0 {
-        answers.n_down -= 1;
-        return plain("524 X", "Content-Type: text/html\r\n", b"<html>a timeout occurred</html>");
+    if (is_list && answers.is_without_list) || (!is_list && answers.n_down > 0) {
+        answers.n_down = answers.n_down.saturating_sub(u32::from(!is_list));
+        return Some(plain("524 X", "Content-Type: text/html\r\n", b"<html>a timeout occurred</html>"));
     }
-    let Some(content) = &answers.blob else { return plain("404 X", "", not_found) };
+    let content = if is_list { &answers.groups } else { &answers.blob };
+    let Some(content) = content else { return Some(plain("404 X", "", not_found)) };
     let range = head.lines().find_map(|line| line.strip_prefix("range: bytes=")).and_then(|range| {
         let (first, last) = range.trim().split_once('-')?;
-        Some((first.parse::<usize>().ok()?, last.parse::<usize>().ok()? + 1))
+        Some((first.parse::<usize>().ok()?, last.parse::<usize>().map_or(content.len(), |last| last + 1)))
     });
-    match range {
+    let mut reply = match range {
         Some((from, to)) => {
             let header = format!("Content-Range: bytes {from}-{}/{}\r\n", to - 1, content.len());
             plain("206 X", &header, &content[from..to])
         }
         None => plain("200 OK", "", content),
+    };
+    if is_list {
+        let (from, to) = range.unwrap_or((0, content.len()));
+        reply.truncate(reply.len() - (to - from).saturating_sub(answers.list_piece.unwrap_or(usize::MAX)));
+    } else {
+        answers.bytes_sent += range.map_or(content.len(), |(from, to)| to - from) as u64;
     }
+    Some(reply)
 }
 
 /// A folder, a hub, and how patient to be.
@@ -164,7 +209,13 @@ impl Bench {
     pub(crate) fn below(disk: &Path, hub: &FakeHub) -> Result<Self> {
         let folder = tempfile::tempdir_in(disk)?;
         let tools = tools(folder.path(), hub.port)?;
-        let policy = SourcePolicy { stall_timeout_s: 1, min_speed: 1024, retry_per_source: 3, allow_private: true };
+        let policy = SourcePolicy {
+            stall_timeout_s: 1,
+            min_speed: 1024,
+            retry_per_source: 3,
+            source_patience_s: 0,
+            allow_private: true,
+        };
         Ok(Self { folder, tools, policy })
     }
 
@@ -216,15 +267,18 @@ pub(crate) fn tools(folder: &Path, hub_port: u16) -> Result<DownloadTools> {
     Ok(DownloadTools {
         models,
         http: Http::new(Arc::clone(&tls)),
-        hub: Some(HubApi::new(address, &SessionKey::from_bytes([7; 32]), &tls)?),
+        hub: Some(HubApi::new(address, &SessionKey::from_bytes([7; 32]), &tls, &Proxies::default())?),
         allow_private: true,
         connections: 4,
         room: Room::default(),
+        lines: Lines::default(),
         patience: Patience {
             first_delay: Duration::from_millis(5),
             longest_delay: Duration::from_millis(50),
-            longest_retry_after: Duration::from_secs(2),
-            hub: Duration::from_secs(30),
+            longest_rest: Duration::from_secs(2),
+            witness: Duration::from_secs(1),
+            list: Duration::from_secs(1),
+            give_up: Duration::from_secs(3),
             full_disk: Duration::from_millis(50),
         },
     })

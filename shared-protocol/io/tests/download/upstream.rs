@@ -48,6 +48,8 @@ pub(crate) enum Fault {
     Changed,
     /// So many bytes at a time, then a rest of as many milliseconds.
     Slow(usize, u64),
+    /// As one should, with one more line in the head.
+    With(&'static str),
 }
 
 /// A request that came.
@@ -110,6 +112,11 @@ impl Upstream {
             }
         });
         Ok(Self { port, shared, task })
+    }
+
+    /// The port.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
     }
 
     /// The address of a path.
@@ -209,7 +216,14 @@ async fn answer(stream: &mut TcpStream, shared: &Shared, seen: &Seen, to: u64, f
         None => "HTTP/1.1 200 X\r\n".to_owned(),
     };
     let promised = if asked.is_none() { end - start + (total - size) } else { end - start };
-    let mut head = format!("{first}Content-Length: {promised}\r\nContent-Type: application/octet-stream\r\n");
+    let mut head = format!("{first}Content-Length: {promised}\r\n");
+    if let Fault::With(line) = fault {
+        head.push_str(line);
+        head.push_str("\r\n");
+    }
+    if !head.contains("Content-Type") {
+        head.push_str("Content-Type: application/octet-stream\r\n");
+    }
     head.push_str(if fault == Fault::Changed { "ETag: \"v2\"\r\n" } else { "ETag: \"v1\"\r\n" });
     if fault == Fault::Gzip {
         head.push_str("Content-Encoding: gzip\r\n");

@@ -58,7 +58,7 @@ async fn answer(
         "whole" => part(&content, None, "\"a\"", Ending::Whole),
         "liar" => part(&lies(&content), from, "\"a\"", Ending::Whole),
         "short" => part(&content, from, "\"a\"", Ending::Breaks(content.len() / 5)),
-        "silent" => part(&content, from, "\"a\"", Ending::Stalls(PIECE)),
+        "silent" => part(&content, from, "\"a\"", Ending::Stalls(PIECE / 16)),
         // The second time it is another file of the same length, and says so.
         "fickle" if n == 0 => part(&content, from, "\"a\"", Ending::Breaks(content.len() / 3)),
         "fickle" => part(&lies(&content), from, "\"b\"", Ending::Whole),
