@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
-use shared_protocol::RelPath;
+use shared_protocol::{Blake3, GroupList, RelPath};
 
 use crate::confine::PlaceError;
+use crate::durable;
 use crate::error::FileError;
 use crate::machine;
 
@@ -30,7 +31,7 @@ const QUIET: Duration = Duration::from_mins(3);
 pub(super) struct Owner {
     version: u32,
     #[serde(rename = "blake3")]
-    _blake3: shared_protocol::Blake3,
+    _blake3: Blake3,
     #[serde(rename = "size_bytes")]
     _size_bytes: u64,
     #[serde(rename = "is_open")]
@@ -87,12 +88,19 @@ pub(super) fn part_paths(dest: &RelPath) -> impl Iterator<Item = RelPath> {
     part_names(dest.name()).filter_map(move |name| RelPath::in_folder(folder.as_ref(), &name).ok())
 }
 
+/// Whether the list beside a half-done file is that of a content: then we wrote it, though the journal is gone.
+fn has_list_of(part: &Path, blake3: &Blake3, size_bytes: u64) -> bool {
+    let [_, groups] = note_paths(part);
+    let list = read_plain(&groups).ok().and_then(|bytes| GroupList::from_bytes(size_bytes, &bytes).ok());
+    list.is_some_and(|list| list.root() == *blake3)
+}
+
 /// Finds a name beside `dest` that is ours, or makes one ours by writing `record` as its journal.
 ///
 /// # Errors
 ///
 /// If every name is someone's, or the disk fails.
-pub(super) fn claim(dest: &Path, record: &[u8]) -> Result<PathBuf, PlaceError> {
+pub(super) fn claim(dest: &Path, blake3: &Blake3, size_bytes: u64, record: &[u8]) -> Result<PathBuf, PlaceError> {
     let name = dest.file_name().unwrap_or_default().to_string_lossy();
     for candidate in part_names(&name) {
         let part = dest.with_file_name(candidate);
@@ -100,6 +108,10 @@ pub(super) fn claim(dest: &Path, record: &[u8]) -> Result<PathBuf, PlaceError> {
             if is_plain_or_absent(&part) && !is_worked_on_elsewhere(&part, &owner) {
                 return Ok(part);
             }
+        } else if is_plain_or_absent(&part) && has_list_of(&part, blake3, size_bytes) {
+            let [journal, _] = note_paths(&part);
+            durable::write_beside(&journal, &successor(&journal), record, &mut OpenOptions::new(), false)?;
+            return Ok(part);
         } else if is_free(&part) && write_new(&part, record)? {
             return Ok(part);
         }

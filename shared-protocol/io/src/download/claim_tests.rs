@@ -3,7 +3,6 @@
 use super::*;
 use crate::ConfinedFolder;
 use crate::download::PartFile;
-use shared_protocol::Blake3;
 
 const SIZE: u64 = 2 << 20;
 
@@ -72,7 +71,10 @@ fn ours_is_found_again_and_where_every_name_is_taken_nothing_is_made() {
     for name in part_names("x.safetensors") {
         fs::write(taken.file(&name), "theirs").unwrap();
     }
-    assert!(matches!(claim(&taken.file("x.safetensors"), b"{}"), Err(PlaceError::Occupied(_))));
+    assert!(matches!(
+        claim(&taken.file("x.safetensors"), &Blake3::from_bytes([7; 32]), SIZE, b"{}"),
+        Err(PlaceError::Occupied(_))
+    ));
     assert_eq!(taken.names().len(), part_names("x").count());
 }
 
@@ -84,12 +86,12 @@ fn what_another_machine_works_on_is_left_to_it_until_it_is_quiet() {
     let text = fs::read_to_string(&journal).unwrap().replace(&machine::this().id(), "anothermachine");
     fs::write(&journal, text).unwrap();
     let dest = place.file("x.safetensors");
-    assert_eq!(claim(&dest, b"{}").unwrap(), place.file(".x.safetensors~1.part"));
+    assert_eq!(claim(&dest, &Blake3::from_bytes([7; 32]), SIZE, b"{}").unwrap(), place.file(".x.safetensors~1.part"));
     for name in [".x.safetensors.part", ".x.safetensors.part.journal"] {
         let file = fs::File::options().write(true).open(place.file(name)).unwrap();
         file.set_modified(SystemTime::now() - 2 * QUIET).unwrap();
     }
-    assert_eq!(claim(&dest, b"{}").unwrap(), place.file(".x.safetensors.part"));
+    assert_eq!(claim(&dest, &Blake3::from_bytes([7; 32]), SIZE, b"{}").unwrap(), place.file(".x.safetensors.part"));
 }
 
 #[test]

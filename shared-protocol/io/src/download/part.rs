@@ -101,7 +101,7 @@ impl PartFile {
             return Ok((!dest.exists()).then(|| unfinished(file, dest.clone(), true)));
         }
         let record = Journal::empty(blake3, size_bytes).to_bytes();
-        let path = claim::claim(&dest, &record)?;
+        let path = claim::claim(&dest, &blake3, size_bytes, &record)?;
         let (file, is_new) = open_or_make(&path)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Ok(None),
