@@ -294,7 +294,7 @@ proptest! {
 fn a_row_that_is_not_true_is_found_at_the_end_of_a_test() {
     let library = Library::new(true);
     library.put(Root::Local, "loras/x", &Content { size_bytes: 1, modified: Ticks(1), hash: None });
-    library.write(|tx| pairs::refresh(tx));
+    library.write(pairs::refresh);
     assert!(invariants::differing_pairs(&library.database).unwrap().is_empty());
     library.write(|tx| Ok(tx.execute("UPDATE pairs SET size_bytes = 2", []).map(drop)?));
     assert_eq!(invariants::differing_pairs(&library.database).unwrap().len(), 2, "as it is, and as it should be");

@@ -14,13 +14,11 @@ pub fn is_stale(connection: &Connection) -> Result<bool, StorageError> {
 
 /// The shown indexes with their generations.
 fn stamp(connection: &Connection) -> Result<String, StorageError> {
-    let mut stamp = String::new();
-    for root in Root::ALL {
-        if let Some(row) = roots::active(connection, root)? {
-            stamp.push_str(&format!("{root:?} {} {};", row.id.0, row.generation));
-        }
-    }
-    Ok(stamp)
+    let of_root = |root| {
+        let row = roots::active(connection, root)?;
+        Ok(row.map(|row| format!("{root:?} {} {};", row.id.0, row.generation)).unwrap_or_default())
+    };
+    Root::ALL.into_iter().map(of_root).collect()
 }
 
 /// Gives each model file of the shown roots its model, joins those that turned out to be one content, and writes down
@@ -68,13 +66,12 @@ fn give_models(tx: &Transaction<'_>) -> Result<(), StorageError> {
             Some(blake3) => of_content(tx, blake3)?,
             None => None,
         };
-        let model = match known {
-            Some(model) => model,
-            None => {
-                tx.prepare_cached("INSERT INTO models (blake3, size_bytes) VALUES (?1, ?2)")?
-                    .execute((blake3, size_bytes))?;
-                ModelId(tx.last_insert_rowid())
-            }
+        let model = if let Some(model) = known {
+            model
+        } else {
+            tx.prepare_cached("INSERT INTO models (blake3, size_bytes) VALUES (?1, ?2)")?
+                .execute((blake3, size_bytes))?;
+            ModelId(tx.last_insert_rowid())
         };
         lead_to(tx, file, model)?;
     }

@@ -43,12 +43,11 @@ pub(super) async fn confirm(
     Params(RenameQuery { root, path, to }): Params<RenameQuery>,
 ) -> Answer<Response> {
     let is_wish = to.is_some();
-    let offer = match to {
-        Some(to) => Some(RenameOffer { to, as_elsewhere: false }),
-        None => {
-            let wanted = path.clone();
-            state.services.database.read(move |connection| rename_offer(connection, root, &wanted)).await?
-        }
+    let offer = if let Some(to) = to {
+        Some(RenameOffer { to, as_elsewhere: false })
+    } else {
+        let wanted = path.clone();
+        state.services.database.read(move |connection| rename_offer(connection, root, &wanted)).await?
     };
     let Some(RenameOffer { to, as_elsewhere }) = offer else {
         return Err(Problem::new(StatusCode::CONFLICT, "No other name is in its way any more."));

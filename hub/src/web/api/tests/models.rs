@@ -42,7 +42,7 @@ fn corpus(folder: &Path) -> Option<Value> {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("model-header/tests/data/headers.tar.xz");
     let unpacked = Command::new("tar").arg("-xJf").arg(&archive).arg("-C").arg(folder).status();
     if !unpacked.is_ok_and(|status| status.success()) {
-        println!("SKIPPED: tar with xz is missing");
+        tracing::warn!("SKIPPED: tar with xz is missing");
         return None;
     }
     let expected = folder.join("expected.json");
