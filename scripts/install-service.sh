@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # part of install.sh, whose variables these are
+# shellcheck shell=bash disable=SC2154,SC2034 # part of install.sh, whose variables these are
 # How the agent is started and stopped: by systemd where that runs, else as a process of its own; and where it keeps
 # what is this machine's. The hub puts this in the place of install.sh's line that names it.
 

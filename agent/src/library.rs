@@ -2,7 +2,7 @@
 //!
 //! A digest is kept with the size, time and inode of the file it was taken from, and counts only while
 //! these are still the same. Files are listed without following links, but those that were allowed. The folder is
-//! walked once, and again after a while; in between the [`Shelf`] follows what the agent itself does, so that looking
+//! walked once, and again after a while; in between the shelf follows what the agent itself does, so that looking
 //! for a content costs the same whatever else lies there.
 
 mod notes;

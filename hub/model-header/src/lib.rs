@@ -1,6 +1,6 @@
 //! Tells what a model file is from its header, without loading it.
 //!
-//! [`describe`] reads what stands at the beginning of a file (and, for archives, its directory), never its
+//! [`describe()`] reads what stands at the beginning of a file (and, for archives, its directory), never its
 //! weights. Each format has a reader that hands over a table of tensors and the texts of the file's maker;
 //! what they mean is told by rules that are the same for all formats (`detect`). Files come from the
 //! internet and may be cut, wrong or made to hurt: every length is compared with the file's size before it

@@ -1,7 +1,7 @@
 //! What the model files are: a row for each content, or for each file that is not hashed yet, with what its header
 //! says.
 //!
-//! Files come, go and get their hashes without regard to this; [`refresh`] brings the models in line, at the latest
+//! Files come, go and get their hashes without regard to this; [`refresh()`] brings the models in line, at the latest
 //! when someone looks at them.
 
 mod refresh;

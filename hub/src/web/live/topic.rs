@@ -177,7 +177,9 @@ impl Topic {
                 let content = context! { page => home::root_cards(state).await? };
                 pieces(&content, [("roots", "fragments/_roots.html")])
             }
-            Self::Kinds => pieces(&models::overview(state).await?, [("home-models", "fragments/_home_models.html")]),
+            Self::Kinds => {
+                pieces(&models::overview::overview(state).await?, [("home-models", "fragments/_home_models.html")])
+            }
             Self::Comparison => {
                 let content = context! { page => home::comparison(state).await? };
                 pieces(&content, [("diff-counts", "fragments/_diff_counts.html")])

@@ -9,8 +9,9 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::frame::{Frame, join, page};
+use super::models::overview::overview;
 use super::remote::machines;
-use super::{history, load, models};
+use super::{history, load};
 use crate::domain::background::WorkState;
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
@@ -81,7 +82,7 @@ pub(super) async fn show_home(State(state): State<WebState>) -> Answer<Response>
     let shown = [context! { set_up, can_scan => some, lost }, root_cards(&state).await?, comparison(&state).await?];
     let content = join([
         context! { page => join(shown) },
-        models::overview(&state).await?,
+        overview(&state).await?,
         scan_progress(&state),
         queue_load(&state).await?,
         recent(&state).await?,

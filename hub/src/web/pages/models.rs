@@ -1,6 +1,7 @@
 //! Models: what the library's files are, as cards or rows, with what narrows them.
 
-mod overview;
+mod labels;
+pub(in crate::web) mod overview;
 mod show;
 
 use axum::extract::State;
@@ -24,8 +25,9 @@ use crate::web::extract::{Params, folder, optional, search};
 use crate::web::spelled;
 use crate::web::state::WebState;
 
-pub(in crate::web) use overview::overview;
 pub(super) use show::show_model;
+
+use labels::{base_label, kind_label, plain};
 
 const FRAME: Frame = Frame { section: "library", title: "Models", topics: "strip,scan,models" };
 
@@ -178,24 +180,6 @@ async fn choices(state: &WebState, filter: &ModelFilter) -> Answer<Value> {
     })
 }
 
-fn plain(value: &str) -> String {
-    if value == "none" { "Cannot be told".to_owned() } else { value.to_owned() }
-}
-
-/// What people call a kind.
-fn kind_label(value: &str) -> String {
-    match value.parse() {
-        Ok(model_header::Kind::None) => "Unknown".to_owned(),
-        Ok(kind) => capital(kind.label()),
-        Err(_) => plain(value),
-    }
-}
-
-/// What people call a base.
-fn base_label(value: &str) -> String {
-    value.parse().map_or_else(|_| plain(value), |base: model_header::Base| base.label().to_owned())
-}
-
 fn place_label(place: &str) -> &'static str {
     match place {
         "local" => "On Local",
@@ -213,9 +197,4 @@ fn state_label(state: &str) -> &'static str {
         "odd" => "Odd",
         _ => "Not read yet",
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

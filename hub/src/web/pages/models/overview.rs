@@ -4,7 +4,7 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-use super::{base_label, kind_label};
+use super::labels::{base_label, kind_label};
 use crate::domain::treemap::{Rect, divide};
 use crate::storage::views::models::ModelFilter;
 use crate::web::address::QueryString;
