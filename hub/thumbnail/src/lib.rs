@@ -2,9 +2,17 @@
 //!
 //! Pictures come from the internet: the content decides what they are, sizes are compared before anything
 //! is allocated, and a decoder that fails is a sentence for people, never the end of the program.
-//! Output is JPEG, the profile of the picture's colours is not looked at.
+//! Profiles of colour are not looked at.
 //!
-//! PLACEHOLDER
+//! Chosen by `examples/measure.rs` on two busy cores, a PNG of 3.8 MB and 1216×1664 pixels to 768:
+//! - the whole: 40 ms, of which decoding 33 ms; for 320 and 768 together 40 ms, 10 and 39 kB;
+//! - PNG by `image` (the crate `png`) 41 ms, by `zune-png` 59 ms to 72 ms;
+//! - shrinking by `fast_image_resize` 2.8 ms, by `image` 34 ms (`thumbnail`) and 43 ms (`resize`);
+//! - JPEG by `jpeg-encoder` with its AVX2 part 3 ms and 33 kB, without it 15 ms, by `image` 17 ms and 40 kB;
+//! - WebP by `image` is lossless: 3.5 ms, 250 to 570 kB; by libwebp, which is C, 52 ms and 11 kB, at its
+//!   fastest 9 ms and 13 kB.
+//!
+//! No decoder of AVIF in plain Rust is kept well enough: AVIF is refused, and so is SVG, which is a program.
 
 mod content;
 mod decode;

@@ -2,7 +2,7 @@
 
 use super::SidecarFacts;
 use crate::description::Description;
-use crate::metadata::Lineage;
+use crate::metadata::{Lineage, cut};
 use crate::vocabulary::{BaseHow, Kind};
 
 /// What a sidecar says otherwise than the model's own header, in plain English, a note each.
@@ -56,7 +56,7 @@ fn base(description: &Description, facts: &SidecarFacts) -> Option<String> {
         Some(BaseHow::Sidecar) => "another file beside it says",
         None => "it is",
     };
-    let words = facts.base_words.as_deref().unwrap_or(said.label());
+    let words = facts.base_words.as_deref().map_or(said.label(), |words| cut(words, 100));
     Some(format!("The {} file says {words}, {how} {own}.", facts.source))
 }
 
