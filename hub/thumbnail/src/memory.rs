@@ -1,7 +1,8 @@
 //! What decoding a picture takes at most, told from its header before anything is allocated.
 //!
 //! The decoders' own limits count the finished picture, not what they work with: a progressive JPEG
-//! keeps all its coefficients, WebP its planes. Each number is the measured need, rounded up.
+//! keeps all its coefficients, WebP its planes. Each number is the need of the largest
+//! pictures, measured and rounded up.
 
 use crate::content::Content;
 
@@ -29,12 +30,23 @@ pub(crate) fn needed(bytes: &[u8], header: &Header) -> u64 {
         Content::Png => MAX_PNG_PARTS,
         // The decoder copies the file. Coefficients are 16 bits.
         Content::Jpeg => file + keeps_coefficients(bytes).map_or(0, |components| header.pixels * 2 * components),
-        // Lossless pictures are decoded with a fourth channel first; lossy ones have planes beside it.
-        Content::WebP => header.pixels.max(largest_frame(bytes)) * 4,
+        Content::WebP => header.pixels.max(largest_frame(bytes)) * webp_work(bytes, header),
         // A frame that stands elsewhere than the picture is decoded by itself.
         Content::Gif => header.pixels * 4,
     };
     [file, header.decoded, work.max(SHRINKING)].into_iter().fold(0, u64::saturating_add)
+}
+
+/// Bytes of work for each pixel of a WebP. Lossless ones are decoded with a fourth channel first, lossy ones
+/// have planes beside them and, where they can be seen through, their transparency as a picture of its own.
+/// A frame of a moving one is decoded by itself before it is laid on the picture.
+fn webp_work(bytes: &[u8], header: &Header) -> u64 {
+    let is_moving = bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0);
+    match header.decoded / header.pixels.max(1) {
+        _ if is_moving => 16,
+        4.. => 8,
+        _ => 5,
+    }
 }
 
 /// The pixels of the largest lossy frame of a WebP. Its planes are allocated before its size is compared

@@ -1,11 +1,11 @@
-//! The names that sites have for families: those of CivitAI's `baseModel`, which LoRA Manager and
+//! The names that sites have for families: those of CivitAI's `baseModel`, which `LoRA Manager` and
 //! Stability Matrix keep as they are, and the short ones of web UIs (`SD1`, `SDXL`).
 
 use crate::base::Base;
 use crate::metadata::{Lineage, family_of, letters};
 
 /// Beginnings of names, letters and digits only; the longer before the shorter. What has no family here
-/// but begins like one that has is listed too. As in `SUPPORTED_DOWNLOAD_SKIP_BASE_MODELS` of LoRA Manager's
+/// but begins like one that has is listed too. As in `SUPPORTED_DOWNLOAD_SKIP_BASE_MODELS` of `LoRA Manager`,
 /// `py/utils/constants.py` and in what sites list in 2026.
 const NAMES: [(&str, Option<Base>, Option<Lineage>); 47] = [
     // Served by its maker only, or of a family that has no id here.

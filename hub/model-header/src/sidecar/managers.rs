@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::value::{at, fact, hash, id, list, prose, text, truth, weight};
 use super::{SidecarFacts, civitai};
 
-/// LoRA Manager's `.metadata.json`: `BaseModelMetadata` and `LoraMetadata` of
+/// `LoRA Manager` and its `.metadata.json`: `BaseModelMetadata` and `LoraMetadata` of
 /// `willmiao/ComfyUI-Lora-Manager`, `py/utils/models.py`. `civitai` is the site's version as it is.
 pub(super) fn lora_manager(value: &Value, model_name: &str, facts: &mut SidecarFacts) {
     facts.title = fact(value, &["model_name"]);

@@ -19,8 +19,9 @@ pub(super) fn read(value: &Value, model_name: &str, facts: &mut SidecarFacts) {
     }
     let is_telling = TELLING.iter().any(|name| at(value, &[name]).is_some());
     // An editor that was saved with nothing but a text in it.
-    let is_short = value.as_object().is_some_and(|all| all.len() <= 3);
-    if !is_telling && !(is_short && (at(value, &["description"]).or(at(value, &["notes"])).is_some())) {
+    let is_note = value.as_object().is_some_and(|all| all.len() <= 3)
+        && ["description", "notes"].iter().any(|name| at(value, &[name]).is_some());
+    if !is_telling && !is_note {
         return;
     }
     facts.set_base(fact(value, &["sd version"]));
