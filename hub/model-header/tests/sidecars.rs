@@ -1,5 +1,5 @@
 //! Files beside a model, one of each sort as programs write them, and what hostile ones do.
-#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
 
 use std::io::Cursor;
 use std::time::{Duration, Instant};
@@ -136,7 +136,7 @@ fn stability_matrix() {
     assert_eq!((told.sha256, told.blake3), (Some("ab".repeat(32)), Some("cd".repeat(32))));
 }
 
-/// A LoRA of SD 1.5, or so its tensors say.
+/// An adapter of SD 1.5, or so its tensors say.
 fn described() -> Description {
     let header = json!({
         "__metadata__": {"sshs_model_hash": format!("0123456789ff{}", "0".repeat(52))},
