@@ -15,9 +15,8 @@
 # The key is asked for on the terminal, or taken from COMFY_HUB_KEY. It is kept in DIR/key, readable by
 # its owner only, and never is an argument of a program. Models are never removed.
 #
-#   exit codes: 0 connected; 2 usage; 10 system; 11 missing tool; 12 address; 13 no key; 14 malformed
-#   key; 15 no usable folder; 16 no room; 20 key refused; 21 hub not reachable; 22 checksum; 23 the
-#   program does not run; 30 not connected in time
+#   exit codes: 0 connected; 2 usage; 10 system; 11 missing tool; 12 address; 13 no key; 14 malformed key; 15 no usable
+#   folder; 16 no room; 20 key refused; 21 hub not reachable; 22 checksum; 23 the program does not run; 30 not in time
 # shellcheck disable=SC2034,SC2154 # install-service.sh uses some of these variables, and sets others
 
 # All of it is one group: the shell runs nothing of it before it has read the last line.

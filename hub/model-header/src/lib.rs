@@ -19,6 +19,7 @@ mod onnx;
 mod precision;
 mod ranges;
 mod safetensors;
+pub mod sidecar;
 mod sniff;
 mod source;
 mod sums;

@@ -15,9 +15,9 @@ use crate::description::{Damage, MetadataEntry, Network, SourceHint, Thumbnail};
 use crate::safetensors::{MAX_DEPTH, depth, shown, text_of, too_deep};
 use crate::vocabulary::DamageCode;
 
-pub(crate) use claims::claimed_base;
+pub(crate) use claims::{claimed_base, family_of};
 pub use lineage::Lineage;
-pub(crate) use lineage::lineage;
+pub(crate) use lineage::{letters, lineage};
 pub use thumbnail::read_thumbnail;
 
 /// Bytes of a text that are kept.

@@ -77,11 +77,16 @@ const CLAIMS: [(&str, Base); 63] = [
 /// The family that the maker names, with the words of it.
 pub(crate) fn claimed_base(metadata: &Metadata) -> Option<(Base, String)> {
     let keys = ["ss_base_model_version", "modelspec.architecture"];
-    keys.iter().filter_map(|key| metadata.get(key)).find_map(|said| {
-        let said_letters = letters(said);
-        let (_, base) = CLAIMS.iter().find(|(start, _)| said_letters.starts_with(start))?;
-        Some((*base, super::cut(said, 100).to_owned()))
-    })
+    keys.iter()
+        .filter_map(|key| metadata.get(key))
+        .find_map(|said| Some((family_of(said)?, super::cut(said, 100).to_owned())))
+}
+
+/// The family that these words begin with.
+pub(crate) fn family_of(said: &str) -> Option<Base> {
+    let said_letters = letters(said);
+    let (_, base) = CLAIMS.iter().find(|(start, _)| said_letters.starts_with(start))?;
+    Some(*base)
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub(crate) fn lineage(metadata: &Metadata, kind: Kind, base: Option<Base>) -> Op
 }
 
 /// Letters and digits of a text, small.
-pub(super) fn letters(text: &str) -> String {
+pub(crate) fn letters(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).take(4_096).collect()
 }
 
