@@ -31,6 +31,7 @@ mod ordinary_user;
 pub mod own_folder;
 pub mod parts;
 pub mod places;
+pub mod previews;
 pub mod private;
 pub mod probe;
 pub mod program;

@@ -58,10 +58,12 @@ pub use throughput::Throughput;
 pub use trash::Trash;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::config::Key;
 use crate::domain::ids::BackgroundJobId;
 use crate::domain::root::Root;
+use crate::fs::previews::Previews;
 use crate::storage::Database;
 use crate::storage::history::{Level, NewLine};
 use busy::Busy;
@@ -110,6 +112,8 @@ pub struct Services {
     pub history: History,
     /// The latest log lines.
     pub logs: Logs,
+    /// Small pictures of what lies beside models.
+    pub previews: Arc<Previews>,
     /// What is ticked in the lists of the pages.
     pub selections: Selections,
     /// Whether the demo library is served.
@@ -158,6 +162,7 @@ impl Services {
         let mirror = Mirror::new(database.clone(), roots.clone(), queue.clone(), comparer.clone(), &events, tasks);
         let throughput = Throughput::start(queue.clone(), &events, tasks);
         let selections = Selections::default();
+        let previews = Arc::new(Previews::new(settings.current().app_data_dir.join("previews")));
         Ok(Self {
             settings,
             database,
@@ -180,6 +185,7 @@ impl Services {
             ends,
             history,
             logs,
+            previews,
             selections,
             demo,
         })

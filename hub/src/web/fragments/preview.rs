@@ -3,6 +3,9 @@
 //! Only names that end like a picture are read, never more than a cap, and the answer says what the
 //! first bytes prove, so nothing from a model folder is ever run as something else.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -11,11 +14,13 @@ use serde::Deserialize;
 use shared_protocol::RelPath;
 
 use crate::domain::root::Root;
+use crate::fs::FileStamp;
 use crate::fs::head::read_small;
+use crate::fs::previews::SIDES;
 use crate::services::ServiceError;
-use crate::storage::views::picked;
+use crate::storage::views::{FileView, picked};
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::Params;
+use crate::web::extract::{Params, optional_parsed};
 use crate::web::state::WebState;
 
 /// The largest picture that is shown.
@@ -27,6 +32,9 @@ const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "gif", "avif"];
 pub(in crate::web) struct PreviewQuery {
     root: Root,
     path: RelPath,
+    /// Its longest side, for a small one.
+    #[serde(default, deserialize_with = "optional_parsed")]
+    side: Option<u32>,
 }
 
 /// Whether a file of this name is shown as a picture.
@@ -37,7 +45,7 @@ pub(in crate::web) fn is_picture(name: &str) -> bool {
 /// Shows a picture that is in the index.
 pub(super) async fn show_preview(
     State(state): State<WebState>,
-    Params(PreviewQuery { root, path }): Params<PreviewQuery>,
+    Params(PreviewQuery { root, path, side }): Params<PreviewQuery>,
 ) -> Answer<Response> {
     if !is_picture(path.name()) {
         return Err(Problem::not_found("This is not a picture."));
@@ -49,6 +57,11 @@ pub(super) async fn show_preview(
     let file = found.into_iter().next().filter(|file| !file.placeholder);
     let file = file.ok_or_else(|| Problem::not_found("There is no such picture."))?;
     let place = services.roots.live(root)?.dir.resolve(&path);
+    // Browsers show AVIF, for which there is no decoder here.
+    let is_avif = path.name().to_ascii_lowercase().ends_with(".avif");
+    if let Some(side) = side.filter(|_| !is_avif) {
+        return small(&state, place, &file, side).await;
+    }
     let bytes = state
         .tasks
         .blocking(move || read_small(&place, MAX_BYTES))
@@ -64,6 +77,23 @@ pub(super) async fn show_preview(
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}-{}\"", file.size_bytes, file.modified.0)) {
         headers.insert(header::ETAG, tag);
     }
+    Ok(response)
+}
+
+/// A small picture. Its address may lead to another one when the picture changes, so browsers ask again after a minute.
+async fn small(state: &WebState, place: PathBuf, file: &FileView, side: u32) -> Answer<Response> {
+    if !SIDES.contains(&side) {
+        return Err(Problem::malformed("side: it is 320 or 768."));
+    }
+    let (previews, stamp) =
+        (Arc::clone(&state.services.previews), FileStamp::known(file.size_bytes, file.modified, None));
+    let made =
+        state.tasks.blocking(move || previews.show(&place, stamp, side)).await.ok_or(ServiceError::ShuttingDown)?;
+    let bytes = made.map_err(|error| Problem::not_found(error.to_string()))?;
+    let mut response = Body::from(bytes).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=60"));
     Ok(response)
 }
 
