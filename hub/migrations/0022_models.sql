@@ -51,6 +51,18 @@ CREATE TABLE model_descriptions (
     description TEXT    NOT NULL
 ) STRICT;
 
+-- What a file beside a model says of it, as JSON; NULL if nothing. A file may belong to several models; 0 is none.
+CREATE TABLE sidecar_facts (
+    file_id    INTEGER NOT NULL,
+    model_id   INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    modified   INTEGER NOT NULL,
+    facts      TEXT,
+    PRIMARY KEY (file_id, model_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sidecar_facts_by_model ON sidecar_facts (model_id);
+
 -- Models whose copies changed.
 CREATE TABLE models_stale (
     model_id INTEGER PRIMARY KEY
@@ -60,6 +72,14 @@ ALTER TABLE files ADD COLUMN model_id INTEGER;
 
 CREATE INDEX files_by_model ON files (model_id) WHERE model_id IS NOT NULL;
 CREATE INDEX files_without_model ON files (root_id, id) WHERE kind = 0 AND model_id IS NULL;
+
+CREATE INDEX files_beside_models ON files (root_id, id) WHERE kind = 2;
+
+CREATE TRIGGER sidecar_facts_go_with_the_file AFTER DELETE ON files WHEN old.kind = 2
+BEGIN
+    INSERT OR IGNORE INTO models_stale SELECT model_id FROM sidecar_facts WHERE file_id = old.id AND model_id <> 0;
+    DELETE FROM sidecar_facts WHERE file_id = old.id;
+END;
 
 CREATE TRIGGER model_loses_the_file AFTER DELETE ON files WHEN old.model_id IS NOT NULL
 BEGIN

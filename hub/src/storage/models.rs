@@ -5,6 +5,7 @@
 //! when someone looks at them.
 
 mod refresh;
+mod sidecars;
 
 use model_header::Description;
 use rusqlite::Connection;
@@ -16,10 +17,11 @@ use super::{StorageError, to_db};
 use crate::domain::ids::{FileId, ModelId, RootRowId};
 
 pub use refresh::{is_stale, refresh};
+pub use sidecars::{count_unread_sidecars, facts_of, note_sidecar, owners, unread_sidecars};
 
-/// Whether a model waits to be read that lies on one of these roots.
+/// Whether a model, or a file beside one, waits to be read on one of these roots.
 pub fn any_unread(connection: &Connection, roots: &[RootRowId]) -> Result<bool, StorageError> {
-    Ok(count_unread(connection, roots)? > 0)
+    Ok(count_unread(connection, roots)? > 0 || count_unread_sidecars(connection, roots)? > 0)
 }
 
 /// The next files of a root to read, behind this model: one copy of each model that was not read, and none of what the
@@ -61,6 +63,7 @@ pub fn count_unread(connection: &Connection, roots: &[RootRowId]) -> Result<u64,
 /// Stores what the header of a file says, if the file is still as it was read. Tells whose it is.
 pub fn describe(
     connection: &Connection,
+    root: RootRowId,
     file: &FileRow,
     description: &Description,
 ) -> Result<Option<ModelId>, StorageError> {
@@ -95,7 +98,8 @@ pub fn describe(
     connection
         .prepare_cached("INSERT OR REPLACE INTO model_descriptions VALUES (?1, ?2)")?
         .execute((model, Json(description)))?;
-    set_search_key(connection, model)?;
+    sidecars::read_again(connection, root, file, model)?;
+    sidecars::settle(connection, model)?;
     Ok(Some(model))
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{LiveRoot, Reading};
+use crate::domain::ids::RootRowId;
 use crate::fs::hash::{HashCheckpoint, HashControl, HashError, HashOptions, has_cores_to_spare, hash_file_with};
 use crate::fs::{Buffers, ContentHash, FileStamp, Flow};
 use crate::storage::hashes;
@@ -25,6 +26,11 @@ pub(in crate::services) struct OpenFile<'a> {
 impl<'a> OpenFile<'a> {
     pub(super) const fn new(reading: Reading<'a>, live: &'a LiveRoot, file: &'a FileRow, n_at_once: usize) -> Self {
         Self { reading, live, file, n_at_once, bytes_done: 0 }
+    }
+
+    /// The row of its root.
+    pub(in crate::services) const fn root(&self) -> RootRowId {
+        self.live.row
     }
 
     pub(in crate::services) fn path(&self) -> PathBuf {

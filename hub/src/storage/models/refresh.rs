@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use super::set_search_key;
+use super::sidecars::settle;
 use crate::domain::ids::{FileId, ModelId};
 use crate::domain::root::Root;
 use crate::storage::{StorageError, facts, roots};
@@ -88,6 +88,8 @@ fn join_hashed(tx: &Transaction<'_>) -> Result<(), StorageError> {
         match of_content(tx, &blake3)? {
             Some(other) if other != model => {
                 mark(tx, model)?;
+                tx.prepare_cached("UPDATE OR IGNORE sidecar_facts SET model_id = ?2 WHERE model_id = ?1")?
+                    .execute((model, other))?;
                 lead_to(tx, file, other)?;
             }
             Some(_) => {}
@@ -160,5 +162,5 @@ fn place(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
          WHERE id = ?1",
     )?
     .execute((model, name(&path), name(&key), modified, n_local, n_lake, is_evicted))?;
-    set_search_key(tx, model)
+    settle(tx, model)
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use model_header::Description;
+use model_header::sidecar::{SidecarFacts, disagreement};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -115,6 +116,9 @@ pub struct ModelDetailView {
     pub network_alpha: Option<f64>,
     /// The SHA-256 of its data as trainers write it: the first ten digits are `CivitAI`'s "AutoV3".
     pub autov3: Option<String>,
+    /// Its number on `CivitAI`, and that of its version, as a file beside it says.
+    pub civitai_model_id: Option<u64>,
+    pub civitai_version_id: Option<u64>,
     /// What else there is to say, mostly where its maker's words and its tensors differ.
     pub notes: Vec<String>,
     /// Why its header could not be read.
@@ -129,6 +133,12 @@ pub struct ModelDetailView {
     pub sources: Vec<SourceView>,
 }
 
+/// What its header has to say beside the facts, and where the files beside it say something else.
+fn notes(header: &Description, beside: &[SidecarFacts]) -> Vec<String> {
+    let other = beside.iter().flat_map(|facts| disagreement(header, facts));
+    header.notes.iter().cloned().chain(other).collect()
+}
+
 impl ModelDetailView {
     fn of(detail: ModelDetail, sources: Vec<SourceView>) -> Self {
         let metadata = detail.metadata().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
@@ -139,21 +149,24 @@ impl ModelDetailView {
             bytes: sum.bytes,
         });
         let tensors = tensors.collect();
-        let ModelDetail { model, description, unread_because, sidecars } = detail;
+        let ModelDetail { model, description, unread_because, sidecars, said: beside } = detail;
         let model = with_preview(model);
         let said = description.as_ref();
         let network = said.and_then(|said| said.network.as_ref());
         let text = |of: fn(&Description) -> &Option<String>| said.and_then(|said| of(said).clone());
         Self {
             model,
-            author: text(|said| &said.author),
-            license: text(|said| &said.license),
-            description: text(|said| &said.description),
+            author: text(|said| &said.author).or_else(|| beside.iter().find_map(|facts| facts.author.clone())),
+            license: text(|said| &said.license).or_else(|| beside.iter().find_map(|facts| facts.license.clone())),
+            description: text(|said| &said.description)
+                .or_else(|| beside.iter().find_map(|facts| facts.description.clone())),
             resolution: text(|said| &said.resolution),
             network_rank: network.and_then(|network| network.rank),
             network_alpha: network.and_then(|network| network.alpha),
             autov3: text(|said| &said.autov3),
-            notes: said.map(|said| said.notes.clone()).unwrap_or_default(),
+            civitai_model_id: beside.iter().find_map(|facts| facts.civitai_model_id),
+            civitai_version_id: beside.iter().find_map(|facts| facts.civitai_version_id),
+            notes: said.map(|said| notes(said, &beside)).unwrap_or_default(),
             unread_because,
             metadata,
             tensors,

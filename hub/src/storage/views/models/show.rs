@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use model_header::sidecar::SidecarFacts;
 use model_header::{Description, TensorSum};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{COLUMNS, CopyView, ModelView, copies, read};
 use crate::domain::ids::ModelId;
 use crate::storage::columns::Json;
+use crate::storage::models::facts_of;
 use crate::storage::views::detail;
 use crate::storage::views::entry::FileView;
 use crate::storage::{StorageError, roots};
@@ -22,6 +24,8 @@ pub struct ModelDetail {
     pub unread_because: Option<String>,
     /// Files that belong to its copies.
     pub sidecars: Vec<FileView>,
+    /// What those say of it.
+    pub said: Vec<SidecarFacts>,
 }
 
 impl ModelDetail {
@@ -52,7 +56,13 @@ pub fn show(connection: &Connection, id: ModelId) -> Result<Option<ModelDetail>,
     let unread_because = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?.flatten();
     let sidecars = sidecars(connection, &model.copies)?;
     model.note_sidecars(&sidecars);
-    Ok(Some(ModelDetail { model, description: description.map(|Json(found)| found), unread_because, sidecars }))
+    Ok(Some(ModelDetail {
+        model,
+        description: description.map(|Json(found)| found),
+        unread_because,
+        sidecars,
+        said: facts_of(connection, id)?,
+    }))
 }
 
 /// What belongs to copies of a model, each file once.

@@ -194,3 +194,32 @@ async fn lists_are_paged_sorted_and_filtered() {
     assert_eq!(hub.ask("GET", &wrong, None).await.status, 404, "of another list");
     assert_eq!(hub.ask("GET", "/api/models/4711", None).await.status, 404);
 }
+
+#[tokio::test]
+async fn files_beside_a_model_tell_what_its_header_does_not() {
+    let hub = TestHub::with(&[]).await;
+    hub.put(Root::Local, "embeddings/cat.safetensors", &embedding("Cat", 1));
+    let info = json!({
+        "id": 22, "modelId": 11, "name": "v1", "baseModel": "SD 1.5", "trainedWords": ["sleepy cat"],
+        "model": { "name": "Another name", "type": "TextualInversion" },
+    });
+    hub.put(Root::Local, "embeddings/cat.civitai.info", info.to_string().as_bytes());
+    hub.scan().await;
+    let found = hub.wait_for("/api/models?q=sleepy", |found| found["total"] == 1).await;
+    let model = &found["items"][0];
+    assert_eq!((&model["title"], &model["trigger_words"]), (&json!("Cat"), &json!(["sleepy cat"])), "the header first");
+    let detail = hub.get(&format!("/api/models/{}", model["id"])).await;
+    assert_eq!((&detail["civitai_model_id"], &detail["civitai_version_id"]), (&json!(11), &json!(22)));
+    assert_eq!(detail["sidecars"].as_array().unwrap().len(), 1);
+
+    // What it says goes with it; what is broken says nothing and is no failure.
+    hub.put(Root::Local, "embeddings/cat.civitai.info", b"{ broken");
+    hub.scan().await;
+    hub.wait_for("/api/models?q=sleepy", |found| found["total"] == 0).await;
+    hub.put(Root::Local, "embeddings/cat.txt", b"grumpy cat");
+    hub.scan().await;
+    hub.wait_for("/api/models?q=grumpy", |found| found["total"] == 1).await;
+    std::fs::remove_file(hub.folders.local.path().join("embeddings/cat.txt")).unwrap();
+    hub.scan().await;
+    hub.wait_for("/api/models?q=grumpy", |found| found["total"] == 0).await;
+}

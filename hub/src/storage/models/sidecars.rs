@@ -1,0 +1,167 @@
+//! What the files beside models say of them.
+//!
+//! Facts are kept for each file and each model that it belongs to. A model is told by its header first: files beside it
+//! fill what that does not say.
+
+use model_header::Description;
+use model_header::sidecar::{MAX_SIDECAR_BYTES, SidecarFacts, source_of};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::set_search_key;
+use crate::domain::ids::{FileId, ModelId, RootRowId};
+use crate::storage::columns::Json;
+use crate::storage::index::beside::beside;
+use crate::storage::index::{self, FileRow};
+use crate::storage::{StorageError, from_db, to_db};
+
+/// Trigger words of a model, from all that name some.
+const MOST_WORDS: usize = 500;
+
+/// A file beside a model that was not read as it is now.
+const UNREAD: &str = "f.kind = 2 AND f.placeholder = 0 AND NOT EXISTS (
+    SELECT 1 FROM sidecar_facts s WHERE s.file_id = f.id AND s.size_bytes = f.size_bytes AND s.modified = f.modified)";
+
+/// How many files beside models of these roots wait to be read.
+pub fn count_unread_sidecars(connection: &Connection, roots: &[RootRowId]) -> Result<u64, StorageError> {
+    let [one, other] = [roots.first(), roots.get(1)].map(|row| row.map_or(0, |row| row.0));
+    let sql = format!(
+        "SELECT count(*) FROM files f INDEXED BY files_beside_models
+         WHERE f.root_id IN (?1, ?2) AND f.size_bytes <= ?3 AND {UNREAD}"
+    );
+    let most = to_db(MAX_SIDECAR_BYTES as u64);
+    Ok(connection.prepare_cached(&sql)?.query_row((one, other, most), |row| row.get(0).map(from_db))?)
+}
+
+/// The next files beside models of a root to read, behind this file.
+pub fn unread_sidecars(
+    connection: &Connection,
+    root: RootRowId,
+    after: FileId,
+    limit: u32,
+) -> Result<(Vec<FileRow>, Option<FileId>), StorageError> {
+    let sql = format!(
+        "SELECT {} FROM files f INDEXED BY files_beside_models
+         WHERE f.root_id = ?1 AND f.id > ?2 AND f.size_bytes <= ?3 AND {UNREAD} ORDER BY f.id LIMIT ?4",
+        index::columns_of("f")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let most = to_db(MAX_SIDECAR_BYTES as u64);
+    let files: Vec<FileRow> = statement.query_map((root, after, most, limit), index::row)?.collect::<Result<_, _>>()?;
+    let more = files.last().filter(|_| files.len() == limit as usize).map(|file| file.id);
+    Ok((files, more))
+}
+
+/// The model files that a file beside them belongs to: their names, by which it is read.
+pub fn owners(connection: &Connection, root: RootRowId, file: &FileRow) -> Result<Vec<FileRow>, StorageError> {
+    let folder = file.path.parent().map(|folder| format!("{}/", folder.match_key())).unwrap_or_default();
+    let key = shared_protocol::rel_path::match_key(file.path.name());
+    let sql = format!(
+        "SELECT {} FROM files f WHERE f.root_id = ?1 AND f.match_key >= ?2 AND f.match_key < ?3 AND f.kind = 0",
+        index::columns_of("f")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    // The longest name that some weights have is meant, as bundles have it.
+    for (at, _) in key.char_indices().rev().filter(|(_, letter)| *letter == '.') {
+        let prefix = format!("{folder}{}", key.get(..at).unwrap_or_default());
+        let near = statement.query_map((root, &prefix, format!("{prefix}/")), index::row)?;
+        let near: Vec<FileRow> = near.collect::<Result<_, _>>()?;
+        let of: Vec<FileRow> =
+            near.into_iter().filter(|of| source_of(of.path.name(), file.path.name()).is_some()).collect();
+        if !of.is_empty() {
+            return Ok(of);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Stores what a file says of the model files that it belongs to.
+pub fn note_sidecar(
+    connection: &Connection,
+    file: &FileRow,
+    said: &[(FileId, Option<SidecarFacts>)],
+) -> Result<(), StorageError> {
+    connection.prepare_cached("DELETE FROM sidecar_facts WHERE file_id = ?1")?.execute([file.id])?;
+    let mut insert = connection.prepare_cached("INSERT OR REPLACE INTO sidecar_facts VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let mut note = |model: ModelId, facts: Option<&SidecarFacts>| {
+        insert.execute((file.id, model, to_db(file.size_bytes), file.modified, facts.map(Json)))
+    };
+    let mut models = Vec::new();
+    for (weights, facts) in said {
+        let sql = "SELECT model_id FROM files WHERE id = ?1";
+        let model: Option<Option<ModelId>> =
+            connection.prepare_cached(sql)?.query_row([weights], |row| row.get(0)).optional()?;
+        if let Some(model) = model.flatten() {
+            note(model, facts.as_ref())?;
+            models.push(model);
+        }
+    }
+    if models.is_empty() {
+        note(ModelId(0), None)?;
+    }
+    models.into_iter().try_for_each(|model| settle(connection, model))
+}
+
+/// Has the files beside weights read again that were not read for this model: whose they are was not known then.
+pub(super) fn read_again(
+    connection: &Connection,
+    root: RootRowId,
+    weights: &FileRow,
+    model: ModelId,
+) -> Result<(), StorageError> {
+    let near = beside(connection, root, &weights.path)?;
+    let is_one = |file: &&FileRow| source_of(weights.path.name(), file.path.name()).is_some();
+    for file in near.iter().filter(is_one) {
+        let sql = "DELETE FROM sidecar_facts WHERE file_id = ?1 AND NOT EXISTS (
+                       SELECT 1 FROM sidecar_facts WHERE file_id = ?1 AND model_id = ?2)";
+        connection.prepare_cached(sql)?.execute((file.id, model))?;
+    }
+    Ok(())
+}
+
+/// What the files beside a model's copies say, each once.
+pub fn facts_of(connection: &Connection, model: ModelId) -> Result<Vec<SidecarFacts>, StorageError> {
+    let sql = "SELECT DISTINCT facts FROM sidecar_facts WHERE model_id = ?1 AND facts IS NOT NULL ORDER BY file_id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let facts = statement.query_map([model], |row| Ok(row.get::<_, Json<SidecarFacts>>(0)?.0))?;
+    let mut facts: Vec<SidecarFacts> = facts.collect::<Result<_, _>>()?;
+    facts.sort_by_key(|facts| facts.source);
+    Ok(facts)
+}
+
+/// Writes down what a model is by its header and by the files beside it.
+pub(super) fn settle(connection: &Connection, model: ModelId) -> Result<(), StorageError> {
+    let sql = "SELECT description FROM model_descriptions WHERE model_id = ?1";
+    let Some(Json(header)) =
+        connection.prepare_cached(sql)?.query_row([model], |row| row.get::<_, Json<Description>>(0)).optional()?
+    else {
+        return set_search_key(connection, model);
+    };
+    let facts = facts_of(connection, model)?;
+    let title = header.title.clone().or_else(|| facts.iter().find_map(|facts| facts.title.clone()));
+    let author = header.author.clone().or_else(|| facts.iter().find_map(|facts| facts.author.clone()));
+    let lineage = header.lineage.or_else(|| facts.iter().find_map(|facts| facts.lineage));
+    let beside = facts.iter().find_map(|facts| facts.base).filter(|_| header.base.is_none());
+    let how = if beside.is_some() { Some(model_header::BaseHow::Sidecar) } else { header.base_how };
+    let base = header.base.or(beside);
+    let mut words: Vec<&String> = Vec::new();
+    for word in header.trigger_words.iter().chain(facts.iter().flat_map(|facts| &facts.trigger_words)) {
+        if words.len() < MOST_WORDS && !words.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+            words.push(word);
+        }
+    }
+    connection
+        .prepare_cached(
+            "UPDATE models SET title = ?2, author = ?3, base = ?4, base_how = ?5, lineage = ?6, trigger_words = ?7
+             WHERE id = ?1",
+        )?
+        .execute((
+            model,
+            title,
+            author,
+            base.map(model_header::Base::id),
+            how.map(model_header::BaseHow::id),
+            lineage.map(model_header::Lineage::id),
+            Json(&words),
+        ))?;
+    set_search_key(connection, model)
+}
