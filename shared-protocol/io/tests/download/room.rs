@@ -120,8 +120,14 @@ async fn a_download_that_waits_can_be_cancelled_and_keeps_what_it_has() -> Resul
     let Some(setup) = Setup::begin("a download that waits can be cancelled", true).await? else { return Ok(()) };
     let running = Running::start(&setup.bench, setup.order()?);
     running.until_it_has(8 * MIB).await?;
-    // Written down before the disk is full: then it can't be.
-    until("the journal", || setup.bench.models().join("loras/.model.safetensors.part.journal").exists()).await?;
+    // Written down before the disk is full: then it can't be. The journal is there from the start, with nothing in it.
+    let journal = setup.bench.models().join("loras/.model.safetensors.part.journal");
+    let has_groups = || {
+        let journal = fs::read(&journal).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
+        let verified = journal.as_ref().and_then(|journal| journal["proved"].as_array());
+        verified.is_some_and(|groups| groups.iter().any(|bits| bits != 0))
+    };
+    until("the journal", has_groups).await?;
     let filler = setup.fill()?;
     setup.upstream.hold_from(u64::MAX);
     running.until_it_waits().await?;
