@@ -27,6 +27,7 @@ pub mod loop_disk;
 pub mod machine;
 pub mod mirror;
 pub mod optional_disk;
+mod preload;
 pub mod public_site;
 pub mod remote;
 pub mod roots;

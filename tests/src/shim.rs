@@ -1,12 +1,11 @@
 //! A library loaded before the hub's own, that lets the system misbehave as a test wants: a file that
 //! is opened and never read, as on a NAS that hangs, and a hangup that whoever started the hub ignores.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
-use crate::machine::skip;
+use crate::preload::Preload;
 
 const SOURCE: &str = r#"
 #define _GNU_SOURCE
@@ -50,40 +49,16 @@ __attribute__((constructor)) static void begin(void) {
 
 /// The library, as long as it is held.
 #[derive(Debug)]
-pub struct Shim {
-    folder: tempfile::TempDir,
-}
+pub struct Shim(Preload);
 
 impl Shim {
-    /// Compiles it for a test; `None`, after [`skip`], where that can't be done.
+    /// Compiles it for a test; `None`, after a word, where that can't be done.
     pub fn make_for(test: &str) -> Result<Option<Self>> {
-        if !cfg!(target_os = "linux") || crate::hub::wine().is_some() {
-            skip(test, "libraries are loaded before others on Linux only");
-            return Ok(None);
-        }
-        let shim = Self { folder: tempfile::tempdir()? };
-        let source = shim.folder.path().join("shim.c");
-        std::fs::write(&source, SOURCE)?;
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-o"])
-            .arg(shim.path())
-            .arg(&source)
-            .arg("-ldl")
-            .output();
-        match compiled {
-            Err(error) => {
-                skip(test, &format!("there is no C compiler: {error}"));
-                Ok(None)
-            }
-            Ok(output) => {
-                ensure!(output.status.success(), "cc: {}", String::from_utf8_lossy(&output.stderr));
-                Ok(Some(shim))
-            }
-        }
+        Ok(Preload::compile(test, SOURCE)?.map(Self))
     }
 
     /// For `LD_PRELOAD`.
     pub fn path(&self) -> PathBuf {
-        Path::new(self.folder.path()).join("shim.so")
+        self.0.library()
     }
 }

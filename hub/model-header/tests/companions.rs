@@ -5,24 +5,11 @@
 
 #[path = "support/header.rs"]
 mod header;
+#[path = "support/judged.rs"]
+mod judged;
 
-use header::file;
-use model_header::{Base, Description, Kind, describe};
-
-type Tensors = [(&'static str, &'static [u64])];
-
-fn told(tensors: &Tensors) -> Description {
-    let bytes = file(tensors, "F16", None);
-    let size = bytes.len() as u64;
-    describe(&mut std::io::Cursor::new(bytes), size, "x.safetensors").unwrap()
-}
-
-#[track_caller]
-fn is(tensors: &Tensors, kind: Kind, base: impl Into<Option<Base>>, variant: &str) {
-    let told = told(tensors);
-    let variant = Some(variant).filter(|variant| !variant.is_empty());
-    assert_eq!((told.kind, told.base, told.variant.as_deref()), (kind, base.into(), variant), "{tensors:?}");
-}
+use judged::{is, told};
+use model_header::{Base, Kind};
 
 /// CN: `load_controlnet_state_dict`, `load_t2i_adapter`; SD: `load_style_model`; `ComfyUI_IPAdapter_plus`; AnimateDiff-Evolved.
 #[test]

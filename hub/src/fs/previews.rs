@@ -21,6 +21,9 @@ pub const SIDES: [u32; 2] = [320, 768];
 const MOST_BYTES: u64 = 512 << 20;
 const ENOUGH_BYTES: u64 = 448 << 20;
 
+/// Ending of one that is being written; only who holds the lock writes.
+const HALF: &str = "half";
+
 /// One that was looked at is noted at most so often.
 const NOTED_EVERY: Duration = Duration::from_hours(24);
 
@@ -101,18 +104,24 @@ impl Previews {
     fn keep(&self, name: &str, side: u32, bytes: &[u8]) -> std::io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let place = self.place(name, side);
-        let half = place.with_extension("half");
+        let half = place.with_extension(HALF);
         fs::write(&half, bytes)?;
         fs::rename(&half, &place)
     }
 
-    /// Removes what nobody looked at for longest, if there is too much. Tells what is left.
+    /// Removes what a kill left half written, and what nobody looked at for longest if there is too much. Tells what is
+    /// left. The first picture that is made after a start comes here.
     fn clear(&self) -> u64 {
         let Ok(entries) = fs::read_dir(&self.folder) else { return 0 };
         let mut kept: Vec<(SystemTime, u64, PathBuf)> = entries
             .filter_map(|entry| {
                 let entry = entry.ok()?;
                 let found = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+                // Nobody writes one now: a kill left it.
+                if entry.path().extension().is_some_and(|ending| ending == HALF) {
+                    fs::remove_file(entry.path()).ok()?;
+                    return None;
+                }
                 Some((found.modified().ok()?, found.len(), entry.path()))
             })
             .collect();
@@ -160,12 +169,16 @@ mod tests {
         let previews = Previews::new(folder.path().join("previews"));
         let picture = folder.path().join("x.png");
         fs::write(&picture, PIXEL).unwrap();
+        let half = folder.path().join("previews/0123-320.half");
+        fs::create_dir(half.parent().unwrap()).unwrap();
+        fs::write(&half, b"half").unwrap();
         let stamp = stamp_path(&picture).unwrap();
         let made = previews.show(&picture, stamp, 320).unwrap();
         assert!(made.starts_with(b"\xff\xd8\xff"));
         fs::remove_file(&picture).unwrap();
         assert_eq!(previews.show(&picture, stamp, 320).unwrap(), made, "it is kept");
         assert!(previews.show(&picture, stamp, 768).is_ok(), "both sizes are made at once");
+        assert!(!half.exists(), "what a kill left is gone");
         let other = FileStamp { size_bytes: stamp.size_bytes + 1, ..stamp };
         assert!(matches!(previews.show(&picture, other, 320), Err(PreviewError::Fs(_))));
     }

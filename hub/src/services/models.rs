@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, Notify};
 use super::background::{BackgroundJobView, Runner};
 use super::context::ServiceContext;
 use super::{Event, ServiceError};
-use crate::domain::ids::{BackgroundJobId, ModelId};
+use crate::domain::ids::{BackgroundJobId, ModelId, RootRowId};
 use crate::domain::root::Root;
 use crate::storage::views::files::{FileOrder, FileSort};
 use crate::storage::views::models::{self as views, Facets, KindTotals, ModelDetail, ModelFilter, ModelView};
@@ -89,16 +89,13 @@ impl Models {
     /// Brings the models in line, and has read what can be read now.
     async fn catch_up(&self) -> Result<(), ServiceError> {
         self.refresh().await?;
-        let roots: Vec<_> = self.live_rows();
+        let lives = Root::ALL.into_iter().filter_map(|root| self.context.roots.live(root).ok());
+        let roots: Vec<RootRowId> = lives.map(|live| live.row).collect();
         let is_waiting = move |connection: &_| models::any_unread(connection, &roots);
         if self.context.database.read(is_waiting).await? {
             self.runner.add(()).await?;
         }
         Ok(())
-    }
-
-    fn live_rows(&self) -> Vec<crate::domain::ids::RootRowId> {
-        Root::ALL.into_iter().filter_map(|root| self.context.roots.live(root).ok()).map(|live| live.row).collect()
     }
 
     /// Returns when the models are in line with the indexes.
@@ -112,7 +109,7 @@ impl Models {
             return Ok(());
         }
         database.write(models::refresh).await?;
-        self.context.events.progress(Event::ModelsChanged);
+        self.context.events.send(Event::ModelsChanged);
         Ok(())
     }
 

@@ -24,12 +24,12 @@ pub fn any_unread(connection: &Connection, roots: &[RootRowId]) -> Result<bool, 
     Ok(count_unread(connection, roots)? > 0 || count_unread_sidecars(connection, roots)? > 0)
 }
 
-/// The next files of a root to read, behind this model: one copy of each model that was not read, and none of what the
-/// other root has, too, where this is the Lake.
+/// The next files of a root to read, behind this model: one copy of each model that was not read, and none of what
+/// another root has, too, that is read beside it.
 pub fn unread(
     connection: &Connection,
     root: RootRowId,
-    is_lake: bool,
+    read_elsewhere: Option<RootRowId>,
     after: ModelId,
     limit: u32,
 ) -> Result<(Vec<FileRow>, Option<ModelId>), StorageError> {
@@ -38,12 +38,13 @@ pub fn unread(
          WHERE m.state = 'unread' AND m.tried = 0 AND m.id > ?1 AND f.root_id = ?2 AND f.placeholder = 0
                AND f.id = (SELECT min(o.id) FROM files o
                            WHERE o.model_id = m.id AND o.root_id = ?2 AND o.placeholder = 0)
-               AND NOT (?3 AND m.n_local > 0)
+               AND NOT EXISTS (SELECT 1 FROM files o
+                               WHERE o.model_id = m.id AND o.root_id = ?3 AND o.placeholder = 0)
          ORDER BY m.id LIMIT ?4",
         index::columns_of("f")
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map((after, root, is_lake, limit), |row| {
+    let rows = statement.query_map((after, root, read_elsewhere, limit), |row| {
         Ok((index::row(row)?, row.get::<_, ModelId>(index::N_COLUMNS)?))
     })?;
     let rows: Vec<(FileRow, ModelId)> = rows.collect::<Result<_, _>>()?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::DescribeJobView;
-use crate::domain::background::Counts;
+use crate::domain::background::{Counts, WorkState};
 use crate::domain::ids::{BackgroundJobId, FileId, ModelId};
 use crate::domain::root::Root;
 use crate::domain::size::counted;
@@ -75,12 +75,14 @@ impl JobWork for Describing {
             Ok(models::count_unread(connection, &rows)? + models::count_unread_sidecars(connection, &rows)?)
         })?;
         progress.count(|all| *all = Counts { n_total, ..Counts::default() });
-        let supply = |root: Root| {
+        let supply = |at: usize, root: Root| {
+            // Of what lies on several roots the first copy is read, if its root can be reached.
+            let read_elsewhere = rows.get(..at).and_then(<[_]>::first).copied();
             let mut after = Some(ModelId(0));
             Supply::of_pages(move || {
                 let Some(behind) = after else { return Ok(None) };
                 let Ok(live) = context.roots.live(root) else { return Ok(None) };
-                let look = |connection: &_| models::unread(connection, live.row, root == Root::Lake, behind, PAGE);
+                let look = |connection: &_| models::unread(connection, live.row, read_elsewhere, behind, PAGE);
                 let (files, more) = context.database.read_blocking(look)?;
                 after = more;
                 let n_readers = n_readers(&context.settings, &live);
@@ -89,7 +91,7 @@ impl JobWork for Describing {
         };
         let read = |_: &mut Kit, file: &mut OpenFile<'_>| describe_file(&file.path(), file.stamp());
         let mut store = |found: Vec<ReadResult<Description>>| self.store(job, &found);
-        let supplies = lives.iter().map(|live| supply(live.root)).collect();
+        let supplies = lives.iter().enumerate().map(|(at, live)| supply(at, live.root)).collect();
         Reading { context, progress }.read(supplies, &read, &mut store)?;
         self.read_sidecars(job, &lives)
     }
@@ -104,9 +106,12 @@ impl JobWork for Describing {
         vec![NewLine::new("models", Level::Warning, summary)]
     }
 
-    fn tell(&self, _: &RowOf<Self>) {
+    fn tell(&self, row: &RowOf<Self>) {
         self.context.events.send(Event::ModelsChanged);
-        self.ended.notify_one();
+        // What a person stopped, or what fails, begins again with the next change of an index, not at once.
+        if row.state == WorkState::Complete || row.state == WorkState::Partial {
+            self.ended.notify_one();
+        }
     }
 
     fn event(id: BackgroundJobId) -> Event {

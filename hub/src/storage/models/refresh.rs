@@ -7,9 +7,11 @@ use crate::domain::ids::{FileId, ModelId};
 use crate::domain::root::Root;
 use crate::storage::{StorageError, facts, roots};
 
-/// Whether an index changed since the models were brought in line with it.
+/// Whether the models are not in line with the shown indexes.
 pub fn is_stale(connection: &Connection) -> Result<bool, StorageError> {
-    Ok(facts::get(connection, facts::MODELS_AT)?.unwrap_or_default() != stamp(connection)?)
+    let sql = "SELECT EXISTS (SELECT 1 FROM models_stale)";
+    let is_marked: bool = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(is_marked || facts::get(connection, facts::MODELS_AT)?.unwrap_or_default() != stamp(connection)?)
 }
 
 /// The shown indexes with their generations.

@@ -80,16 +80,25 @@ pub fn note_sidecar(
     file: &FileRow,
     said: &[(FileId, Option<SidecarFacts>)],
 ) -> Result<(), StorageError> {
+    let model_of = |weights: &FileId| {
+        let sql = "SELECT model_id FROM files WHERE id = ?1";
+        connection.prepare_cached(sql)?.query_row([weights], |row| row.get::<_, Option<ModelId>>(0)).optional()
+    };
+    let found = said.iter().map(|(weights, facts)| Ok((model_of(weights)?, facts)));
+    let found: Vec<_> = found.collect::<Result<_, StorageError>>()?;
+    // Weights that came just now have their model soon; until then the file counts as not read.
+    if found.iter().any(|(model, _)| *model == Some(None)) {
+        return Ok(());
+    }
     connection.prepare_cached("DELETE FROM sidecar_facts WHERE file_id = ?1")?.execute([file.id])?;
-    let mut insert = connection.prepare_cached("INSERT OR REPLACE INTO sidecar_facts VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    // A file that went meanwhile leaves nothing.
+    let mut insert = connection
+        .prepare_cached("INSERT OR REPLACE INTO sidecar_facts SELECT id, ?2, ?3, ?4, ?5 FROM files WHERE id = ?1")?;
     let mut note = |model: ModelId, facts: Option<&SidecarFacts>| {
         insert.execute((file.id, model, to_db(file.size_bytes), file.modified, facts.map(Json)))
     };
     let mut models = Vec::new();
-    for (weights, facts) in said {
-        let sql = "SELECT model_id FROM files WHERE id = ?1";
-        let model: Option<Option<ModelId>> =
-            connection.prepare_cached(sql)?.query_row([weights], |row| row.get(0)).optional()?;
+    for (model, facts) in found {
         if let Some(model) = model.flatten() {
             note(model, facts.as_ref())?;
             models.push(model);

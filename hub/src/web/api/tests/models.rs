@@ -223,3 +223,34 @@ async fn files_beside_a_model_tell_what_its_header_does_not() {
     hub.scan().await;
     hub.wait_for("/api/models?q=grumpy", |found| found["total"] == 0).await;
 }
+
+#[tokio::test]
+async fn what_lies_on_a_root_that_is_away_too_is_read_where_it_can_be() {
+    let hub = TestHub::with(&[]).await;
+    for root in Root::ALL {
+        hub.put(root, "embeddings/cat.safetensors", &embedding("Cat", 1));
+    }
+    hub.scan().await;
+    all_read(&hub).await;
+    for root in ["local", "lake"] {
+        hash(&hub, root).await;
+    }
+    hub.wait_for("/api/models?where=both", |found| found["total"] == 1).await;
+    // As a rule that is new, or a copy that came, would have it.
+    hub.state
+        .services
+        .database
+        .write(|tx| Ok(tx.execute("UPDATE models SET state = 'unread', tried = 0", [])?))
+        .await
+        .unwrap();
+    let local = hub.folders.local.path();
+    fs::rename(local, local.with_extension("away")).unwrap();
+    hub.state.services.roots.refresh(&hub.state.tasks).await;
+    let before = hub.get("/api/models/reads").await["total"].as_u64().unwrap();
+    all_read(&hub).await;
+    assert_eq!(hub.get("/api/models").await["items"][0]["state"], "ok");
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let after = hub.get("/api/models/reads").await["total"].as_u64().unwrap();
+    assert!(after <= before + 2, "{before} jobs became {after}: one begins after the other");
+    fs::rename(local.with_extension("away"), local).unwrap();
+}
