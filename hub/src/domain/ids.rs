@@ -44,7 +44,7 @@ id!(
     FolderId
 );
 id!(
-    /// A background job: a scan, a hash job, a search for duplicates.
+    /// A background job: a scan, a hash job, a search for duplicates, a reading of headers.
     BackgroundJobId
 );
 id!(

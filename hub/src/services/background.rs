@@ -1,4 +1,4 @@
-//! Background jobs: one runner for scans, hash jobs and searches for duplicates.
+//! Background jobs: one runner for scans, hash jobs, searches for duplicates and the reading of headers.
 //!
 //! A job is a row in the database, so it survives a restart. Jobs of one queue run one after the other on a blocking
 //! thread; their end is stored in one commit together with whatever belongs to it.
