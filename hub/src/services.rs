@@ -2,6 +2,7 @@
 //! truth in the database, and tells everyone else through [`Events`].
 
 pub mod background;
+mod backlog;
 mod busy;
 pub mod comparer;
 mod context;

@@ -31,6 +31,7 @@ pub mod remote_sessions;
 pub mod retention;
 pub mod roots;
 pub mod rot;
+pub mod saved_filters;
 pub mod scrub;
 pub mod search;
 pub mod skipped;

@@ -10,6 +10,7 @@ pub mod download;
 pub mod duplicates;
 #[cfg(unix)]
 pub mod faulty;
+pub mod models;
 pub mod names;
 #[cfg(unix)]
 mod nginx;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::contents::Contents;
 use crate::description::{Damage, Description, Network};
 use crate::detect::{Verdict, judge};
+use crate::digest::{MAX_DIGESTED, compared};
 use crate::metadata::{claimed_base, lineage};
 use crate::sniff::{self, Content};
 use crate::source::Source;
@@ -16,9 +17,6 @@ use crate::table::Table;
 use crate::tally::Tally;
 use crate::vocabulary::{BaseHow, DamageCode, Format, Kind, State};
 use crate::{gguf, onnx, precision, safetensors, sums, torch};
-
-/// Data that are read to compare them with the digest that the file says they have.
-const MAX_DIGESTED: u64 = 1 << 20;
 
 /// Describes a file of this size and name. Only what goes wrong while reading is an error; whatever is odd
 /// about the file is part of its description. Of the name only the extension and words count that
@@ -58,18 +56,12 @@ fn check_digest<R: Read + Seek>(source: &mut Source<'_, R>, contents: &mut Conte
         return Ok(());
     }
     let bytes = source.read_at(data, length)?;
-    if bytes.len() as u64 == length && !is_hex_of(&declared, &Sha256::digest(&bytes)) {
-        let detail = "Changed after it was saved: its data do not have the SHA-256 that its header tells.";
-        contents.report(DamageCode::HashMismatch, detail);
+    if bytes.len() as u64 == length
+        && let Err(damage) = compared(&declared, &Sha256::digest(&bytes))
+    {
+        contents.report(damage.code, damage.detail);
     }
     Ok(())
-}
-
-/// Whether these digits are those bytes.
-fn is_hex_of(digits: &str, bytes: &[u8]) -> bool {
-    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
-    let parsed = pairs.map(|pair| pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()));
-    parsed.eq(bytes.iter().map(|byte| Some(*byte)))
 }
 
 /// What a file of this name and content is.

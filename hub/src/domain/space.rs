@@ -56,6 +56,37 @@ impl Age {
     }
 }
 
+/// How long back the trend of the free space is looked at, and what that needs at least.
+const TREND_MS: i64 = 28 * DAY_MS;
+const LEAST_SPAN_MS: i64 = 3 * DAY_MS;
+
+/// What is further away than this is no news.
+const FAR_WEEKS: f64 = 52.0;
+
+/// In how many weeks a disk is full if its free space goes on as in the last four: by a straight line through what was
+/// noted, the times in milliseconds and the bytes that were free, the oldest first. None where it does not shrink, where
+/// that is more than a year away, or where too little was noted.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+pub fn weeks_until_full(noted: &[(i64, u64)]) -> Option<u64> {
+    let (now, free) = *noted.last()?;
+    let recent: Vec<(f64, f64)> = noted
+        .iter()
+        .filter(|(at, _)| now - at <= TREND_MS)
+        .map(|(at, free)| ((at - now) as f64 / (7 * DAY_MS) as f64, *free as f64))
+        .collect();
+    let (first, _) = noted.iter().find(|(at, _)| now - at <= TREND_MS)?;
+    if now - first < LEAST_SPAN_MS {
+        return None;
+    }
+    let n = recent.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| recent.iter().map(of).sum::<f64>() / n;
+    let (mean_at, mean_free) = (mean(|one| one.0), mean(|one| one.1));
+    let covariance: f64 = recent.iter().map(|(at, free)| (at - mean_at) * (free - mean_free)).sum();
+    let variance: f64 = recent.iter().map(|(at, _)| (at - mean_at).powi(2)).sum();
+    let weeks = free as f64 / -(covariance / variance);
+    (0.0..=FAR_WEEKS).contains(&weeks).then(|| weeks.round() as u64)
+}
+
 /// A folder with everything below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderTotals {
@@ -118,6 +149,31 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_disk_that_fills_is_told_in_weeks() {
+        let gib = 1_u64 << 30;
+        let daily = |days: i64, per_day: i64| -> Vec<(i64, u64)> {
+            (0..=days).map(|day| (day * DAY_MS, (700 - day * per_day).cast_unsigned() * gib)).collect()
+        };
+        for (days, per_day, weeks) in [
+            // 680 GiB are left, 70 go each week.
+            (2, 10, None),
+            (4, 10, Some(9)),
+            (28, 10, Some(6)),
+            (28, 0, None),
+            (28, -5, None),
+            // 1.3 years.
+            (28, 1, None),
+            (28, 25, Some(0)),
+        ] {
+            assert_eq!(weeks_until_full(&daily(days, per_day)), weeks, "{days} days, {per_day} a day");
+        }
+        assert_eq!(weeks_until_full(&[]), None);
+        // What was long ago counts for nothing.
+        let old = (-100 * DAY_MS, 10_000 * gib);
+        assert_eq!(weeks_until_full(&[vec![old], daily(28, 0)].concat()), None);
+    }
 
     fn age(modified: i64, now: i64) -> Age {
         let place = Age::bounds(Ticks(now)).iter().position(|bound| modified >= bound.0);

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `.<name>.<database>-<transfer>.part` | a copy, beside its destination; a move into a trash without a rename | by the transfer's row; in a trash, by whoever looks through it |
 //! | `.<name>.<database>-<transfer>-aside.part` | a delete for good, until the file that stays is verified | by the transfer's row, which puts it back |
-//! | `.<name>.probe-<random>.part` | a look at what a disk can do | when the root is adopted or comes back, once it is old |
+//! | `.<name>.probe-<random>.part` | a look at what a disk can do; a picture that a person sets, in the top folder of its disk | when the root is adopted or comes back, once it is old |
 //! | `<own file>.<random>.part` | a new content of a file of the hub's own | the same |
 
 use shared_protocol::rel_path::MAX_PART;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::exclusion::{EVICTIONS_FILE, PART_ENDING, ROOT_MARKER, SOURCES_FILE};
 
-/// Begins the token of the files that a disk is tried out with.
+/// Begins the token of files that a disk is tried out with, or that are written in one go.
 const PROBE: &str = "probe-";
 
 /// Ends the token of a file that is set aside.
@@ -57,7 +57,7 @@ pub fn aside_name(name: &str, token: &str) -> String {
     part_name(name, &format!("{token}{ASIDE}"))
 }
 
-/// A name for a file that a disk is tried out with.
+/// A name for a file that a disk is tried out with, or that is written in one go.
 pub fn probe_name(name: &str) -> String {
     part_name(name, &format!("{PROBE}{}", Uuid::new_v4().simple()))
 }

@@ -3,10 +3,12 @@
 //!
 //! Every state of the comparison occurs in it (only here, only there, the same, other content,
 //! another name, another time, names that collide), with duplicates, sidecars, preview pictures and
-//! names in other scripts. Weights are valid safetensors filled with noise that depends on nothing
-//! but the entry, so two builds are equal byte by byte.
+//! names in other scripts. Weights are valid safetensors with the tensors by which their family is known,
+//! filled with noise that depends on nothing but the entry, so two builds are equal byte by byte; one
+//! file is damaged.
 
 mod catalogue;
+mod marks;
 mod picture;
 mod weights;
 
@@ -125,11 +127,12 @@ fn set_modified(file: &File, days: u32) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may unwrap")]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::domain::kind::FileKind;
 
     fn tree(root: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)> {
         let files = walkdir::WalkDir::new(root).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file());
@@ -168,6 +171,40 @@ mod tests {
         for name in local.keys().chain(lake.keys()) {
             shared_protocol::RelPath::parse(name).unwrap();
         }
+    }
+
+    #[test]
+    fn models_are_told_as_what_they_stand_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = build(&folder.path().join("demo")).unwrap();
+        let mut told = BTreeMap::new();
+        for (name, (bytes, _)) in tree(&roots.local).into_iter().chain(tree(&roots.lake)) {
+            let is_model = FileKind::of(&name) == FileKind::Model;
+            if is_model && !bytes.is_empty() {
+                let size = bytes.len() as u64;
+                let found = model_header::describe(&mut std::io::Cursor::new(bytes), size, &name).unwrap();
+                let base = found.base.map_or("none", model_header::Base::id);
+                told.insert(name, format!("{} {base} {}", found.kind.id(), found.state.id()));
+            }
+        }
+        for (name, wanted) in [
+            ("checkpoints/sd_xl_base_1.0.safetensors", "checkpoint sdxl ok"),
+            ("checkpoints/sd15/dream-painter_8.safetensors", "checkpoint sd15 ok"),
+            ("diffusion_models/flux1-dev-fp8.safetensors", "diffusion_model flux1 ok"),
+            ("text_encoders/t5xxl_fp8_e4m3fn.safetensors", "text_encoder t5_xxl ok"),
+            ("text_encoders/clip_l.safetensors", "text_encoder clip_l ok"),
+            ("controlnet/diffusers_xl_canny_mid.safetensors", "controlnet sdxl ok"),
+            ("loras/sdxl/ink-wash.safetensors", "lora sdxl ok"),
+            ("loras/sd15/Neon-Glow.safetensors", "lora sd15 ok"),
+            ("loras/flux/flux-realism.safetensors", "lora flux1 ok"),
+            ("upscale_models/4x-crisp.safetensors", "upscaler esrgan ok"),
+            ("embeddings/easy-negative.safetensors", "embedding sd15 ok"),
+        ] {
+            assert_eq!(told.get(name).map(String::as_str), Some(wanted), "{name}");
+        }
+        let unknown: Vec<_> = told.iter().filter(|(_, told)| told.starts_with("none")).map(|(name, _)| name).collect();
+        assert_eq!(unknown, ["upscale_models/2x-anime-soft.pth"]);
+        assert!(told["upscale_models/2x-anime-soft.pth"].ends_with("damaged"));
     }
 
     #[test]

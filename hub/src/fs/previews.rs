@@ -1,4 +1,4 @@
-//! Small pictures of the pictures beside models, kept in a folder of the hub's own.
+//! Small pictures of the pictures beside models and in their headers, kept in a folder of the hub's own.
 //!
 //! One is made when it is asked for first, and named by where the picture lies, its size and its time: another picture
 //! has another name. Those that nobody looked at for longest go when they take too much room. One picture is decoded
@@ -8,10 +8,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use model_header::read_thumbnail;
 use parking_lot::Mutex;
 use thumbnail::{MAX_FILE_BYTES, ThumbnailError, make_each};
 
+use crate::domain::kind::FileKind;
 use crate::fs::head::read_small;
+use crate::fs::open::open_with_metadata;
 use crate::fs::{FileStamp, FsError};
 
 /// The longest sides, in pixels.
@@ -34,6 +37,24 @@ pub enum PreviewError {
     Fs(#[from] FsError),
     #[error(transparent)]
     Picture(#[from] ThumbnailError),
+    /// The header of a model holds none.
+    #[error("its header holds no picture that can be shown")]
+    None,
+}
+
+/// The picture in a file, or in the header of a model, as it is.
+///
+/// # Errors
+/// It can't be read, is larger than so many bytes, or there is none.
+pub fn read_picture(path: &Path, stamp: FileStamp, max_bytes: u64) -> Result<Vec<u8>, PreviewError> {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    if FileKind::of(&name) != FileKind::Model {
+        return Ok(read_small(path, max_bytes)?);
+    }
+    let (mut file, _) = open_with_metadata(path)?;
+    let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+    let found = read_thumbnail(&mut file, stamp.size_bytes, limit).map_err(FsError::at("read", path))?;
+    found.ok_or(PreviewError::None)
 }
 
 /// The small pictures.
@@ -50,7 +71,7 @@ impl Previews {
         Self { folder, taken: Mutex::new(None) }
     }
 
-    /// A JPEG of the picture at `path`, at most `side` pixels long, which has to be one of [`SIDES`]. `stamp` is the
+    /// A JPEG of the picture at `path`, or in the header of a model there, at most `side` pixels long, which has to be one of [`SIDES`]. `stamp` is the
     /// picture as the index has it.
     ///
     /// # Errors
@@ -65,7 +86,7 @@ impl Previews {
         if let Some(known) = self.known(&name, side) {
             return Ok(known);
         }
-        let bytes = read_small(path, MAX_FILE_BYTES)?;
+        let bytes = read_picture(path, stamp, MAX_FILE_BYTES)?;
         let made = make_each(&bytes, &SIDES)?;
         let mut wanted = Vec::new();
         for (of, picture) in SIDES.into_iter().zip(made) {

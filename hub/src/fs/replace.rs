@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use crate::domain::failure::FailureClass;
-use crate::domain::temporary::new_name;
+use crate::domain::temporary::{new_name, probe_name};
 use crate::fs::entry::Entry;
 use crate::fs::rename::TouchError;
 use crate::fs::{FileStamp, FsError, head};
@@ -32,6 +32,17 @@ pub fn read(file: &Entry, max_bytes: u64) -> Result<Option<SeenFile>, FsError> {
 pub fn replace(file: &Entry, bytes: &[u8], seen: Option<&SeenFile>) -> Result<(), TouchError> {
     let part = part_of(file);
     let done = write(&part, bytes).map_err(TouchError::from).and_then(|()| put(file, &part, seen));
+    if done.is_err() {
+        part.clean_up();
+    }
+    done
+}
+
+/// Puts a new file under a free name. Until it is whole it lies in the top folder of its disk, under a name by which
+/// those that a kill left are found.
+pub fn put_new(file: &Entry, bytes: &[u8]) -> Result<(), FsError> {
+    let part = file.folder().top_of_mount()?.entry(&probe_name(file.name()));
+    let done = write(&part, bytes).and_then(|()| part.rename_no_clobber(file)).and_then(|()| file.folder().sync());
     if done.is_err() {
         part.clean_up();
     }
@@ -119,6 +130,20 @@ mod tests {
         fs::remove_file(path.path()).unwrap();
         assert!(matches!(replace(&path, b"ours", seen.as_ref()), Err(TouchError::Changed)));
         assert_eq!(names(folder.path()), ["x.json.bak"], "no part is left");
+    }
+
+    #[test]
+    fn a_new_file_takes_a_free_name_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = entry(folder.path(), "x.preview.png");
+        put_new(&path, b"one").unwrap();
+        let taken = put_new(&path, b"two").unwrap_err();
+        assert_eq!(taken.class(), FailureClass::Exists);
+        assert_eq!(
+            (fs::read(path.path()).unwrap(), names(folder.path()).len()),
+            (b"one".to_vec(), 1),
+            "no part is left"
+        );
     }
 
     #[test]

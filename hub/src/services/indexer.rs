@@ -5,7 +5,6 @@
 //! only when the walk has ended and the root was there before and after.
 
 mod accept;
-mod backlog;
 mod digest;
 mod disks;
 mod linked;

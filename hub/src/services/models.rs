@@ -7,17 +7,21 @@
 mod describing;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use shared_protocol::{Blake3, RelPath};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Mutex, Notify};
 
 use super::background::{BackgroundJobView, Runner};
 use super::context::ServiceContext;
-use super::{Event, ServiceError};
+use super::{ErrorKind, Event, ServiceError};
 use crate::domain::ids::{BackgroundJobId, ModelId, RootRowId};
 use crate::domain::root::Root;
+use crate::fs::entry::Entry;
+use crate::fs::{FsError, replace};
+use crate::storage::index::Edits;
 use crate::storage::views::files::{FileOrder, FileSort};
 use crate::storage::views::models::{self as views, Facets, KindTotals, ModelDetail, ModelFilter, ModelView};
 use crate::storage::views::{Page, PageRequest};
@@ -25,8 +29,14 @@ use crate::storage::{StorageError, models};
 
 use describing::Describing;
 
-/// Changes of an index are taken together for this long.
+/// Changes of an index are taken together for this long before the models follow.
 const DEBOUNCE: Duration = Duration::from_millis(500);
+
+/// And for so many times as long as the last time took: the queue writes to the same database.
+const SHARE: u32 = 9;
+
+/// The longest that the models stay behind.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// A job that reads headers, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -62,9 +72,11 @@ impl Models {
         let mut events = self.context.events.subscribe();
         let tasks = &self.context.tasks;
         loop {
+            let began = Instant::now();
             if let Err(error) = self.catch_up().await {
                 tracing::warn!(%error, "the models could not be brought in line with the index");
             }
+            let pause = (began.elapsed() * SHARE).clamp(DEBOUNCE, LONGEST);
             let changed = async {
                 loop {
                     match events.recv().await {
@@ -80,7 +92,7 @@ impl Models {
                 () = ended.notified() => {}
                 () = tasks.token().cancelled() => return,
             }
-            if !tasks.pause(DEBOUNCE).await {
+            if !tasks.pause(pause).await {
                 return;
             }
         }
@@ -108,7 +120,7 @@ impl Models {
         if !database.read(models::is_stale).await? {
             return Ok(());
         }
-        database.write(models::refresh).await?;
+        while database.write(models::refresh).await? {}
         self.context.events.send(Event::ModelsChanged);
         Ok(())
     }
@@ -166,6 +178,43 @@ impl Models {
         found.ok_or_else(|| ServiceError::not_found("model"))
     }
 
+    /// Keeps what a person wrote about a model. The note stays with the content: one that is not hashed is.
+    ///
+    /// # Errors
+    /// There is none of this id, or the database failed.
+    pub async fn set_notes(&self, id: ModelId, notes: String) -> Result<(), ServiceError> {
+        let is_there = self.context.database.write(move |tx| models::set_notes(tx, id, &notes)).await?;
+        if !is_there {
+            return Err(ServiceError::not_found("model"));
+        }
+        self.context.events.send(Event::ModelsChanged);
+        Ok(())
+    }
+
+    /// Puts a picture beside a copy, under a name that is free.
+    ///
+    /// # Errors
+    /// The root can't be reached or written to, something has the name meanwhile, or the database failed.
+    pub async fn put_picture(&self, root: Root, path: RelPath, bytes: Vec<u8>) -> Result<(), ServiceError> {
+        let (context, live) = (self.context.clone(), self.context.roots.live_writable(root)?);
+        let put = move || {
+            let open = context.roots.open_blocking(&live)?;
+            let entry = Entry::open(&open, &path).map_err(|error| not_put(&error))?;
+            replace::put_new(&entry, &bytes).map_err(|error| not_put(&error))?;
+            let stamp = entry.stamp().map_err(|error| not_put(&error))?;
+            let hash = Blake3::from_bytes(*blake3::hash(&bytes).as_bytes());
+            context.database.write_blocking(|tx| {
+                let mut edits = Edits::new(tx);
+                edits.put(live.row, &path, stamp.size_bytes, stamp.modified, stamp.identity, Some(hash))?;
+                edits.finish()
+            })?;
+            context.comparer.index_changed();
+            context.events.send(Event::IndexChanged(root));
+            Ok(())
+        };
+        self.context.tasks.blocking(put).await.ok_or(ServiceError::ShuttingDown)?
+    }
+
     /// Has read what could not be read, and what waits.
     ///
     /// # Errors
@@ -204,4 +253,8 @@ impl Models {
     pub fn running(&self) -> Option<DescribeJobView> {
         self.runner.running().into_iter().next()
     }
+}
+
+fn not_put(error: &FsError) -> ServiceError {
+    ServiceError::said(ErrorKind::Conflict, format!("The picture could not be put there: {error}."))
 }

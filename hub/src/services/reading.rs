@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use parking_lot::Mutex;
 use shared_protocol::RelPath;
 
@@ -21,6 +21,7 @@ pub(super) use supply::{FilePage, Supply};
 
 use super::Settings;
 use super::background::{Progress, UNTIL_NEXT_LOOK};
+use super::backlog::{Ahead, Behind, Bounds, backlog};
 use super::context::ServiceContext;
 use super::roots::LiveRoot;
 use crate::fs::hash::HashError;
@@ -33,11 +34,12 @@ use crate::storage::index::FileRow;
 /// the file does.
 const TAKE_EVERY: Duration = Duration::from_millis(50);
 
-/// Results that may wait for the writer; readers wait when there are more.
-const RESULTS: usize = 16_384;
+/// Results, and their bytes beyond what all have, that may wait for the writer; readers wait when there are more.
+const AHEAD: Bounds = Bounds { n: 16_384, weight: 8 << 20 };
 
-/// Results committed together, and the longest that one waits for others.
+/// Results and their bytes that are committed together, and the longest that one waits for others.
 const COMMIT_FILES: usize = 2_048;
+const COMMIT_BYTES: usize = 8 << 20;
 const COMMIT_TIME: Duration = Duration::from_secs(1);
 
 /// What became of a file.
@@ -64,6 +66,9 @@ pub(super) struct Kit {
 /// What is done with each file.
 pub(super) type Work<'a, T> = dyn Fn(&mut Kit, &mut OpenFile<'_>) -> Result<T, HashError> + Sync + 'a;
 
+/// Bytes that a result takes in memory beyond what all do.
+pub(super) type Weigh<T> = fn(&ReadResult<T>) -> usize;
+
 /// Stores what came together.
 pub(super) type Store<'a, T> = dyn FnMut(Vec<ReadResult<T>>) -> Result<(), StorageError> + 'a;
 
@@ -86,9 +91,23 @@ impl Reading<'_> {
         work: &Work<'_, T>,
         store: &mut Store<'_, T>,
     ) -> Result<(), StorageError> {
+        self.read_weighed(supplies, work, store, |_| 0)
+    }
+
+    /// The same for results of which some are large.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn read_weighed<T: Send>(
+        self,
+        supplies: Vec<Supply<'_>>,
+        work: &Work<'_, T>,
+        store: &mut Store<'_, T>,
+        weigh: Weigh<T>,
+    ) -> Result<(), StorageError> {
         let cancel = &self.progress.cancel;
         let supplies: Vec<_> = supplies.into_iter().map(Mutex::new).collect();
-        let (results, found) = crossbeam_channel::bounded(RESULTS);
+        let (results, found) = backlog(AHEAD, weigh);
         // Nothing is ever sent: it closes when the last reader leaves.
         let (open, all_left) = crossbeam_channel::bounded::<Infallible>(0);
         thread::scope(|scope| {
@@ -103,7 +122,7 @@ impl Reading<'_> {
                 })
                 .collect();
             drop((results, open));
-            let written = or_cancel(cancel, write(&all_left, &found, store));
+            let written = or_cancel(cancel, write(&all_left, &found, store, weigh));
             // Readers must not wait for a writer that has gone.
             drop(found);
             for reader in readers {
@@ -117,7 +136,7 @@ impl Reading<'_> {
     fn read_root<T: Send>(
         self,
         supply: &Mutex<Supply<'_>>,
-        results: &Sender<ReadResult<T>>,
+        results: &Ahead<ReadResult<T>>,
         work: &Work<'_, T>,
     ) -> Result<(), StorageError> {
         loop {
@@ -141,7 +160,7 @@ impl Reading<'_> {
         self,
         supply: &Mutex<Supply<'_>>,
         n_readers: usize,
-        results: &Sender<ReadResult<T>>,
+        results: &Ahead<ReadResult<T>>,
         work: &Work<'_, T>,
     ) -> Result<(), StorageError> {
         let mut kit = Kit::default();
@@ -154,7 +173,7 @@ impl Reading<'_> {
                 return Ok(());
             }
             let result = self.until_read(&mut kit, &live, &file, n_readers.min(n_left + 1), work);
-            if results.send(ReadResult { live, file, result }).is_err() {
+            if !results.send(ReadResult { live, file, result }) {
                 return Ok(());
             }
         }
@@ -215,19 +234,27 @@ fn check_way(kit: &mut Kit, live: &LiveRoot, file: &FileRow) -> Result<(), HashE
 
 fn write<T>(
     all_left: &Receiver<Infallible>,
-    found: &Receiver<ReadResult<T>>,
+    found: &Behind<ReadResult<T>>,
     store: &mut Store<'_, T>,
+    weigh: Weigh<T>,
 ) -> Result<(), StorageError> {
-    let mut batch: Vec<ReadResult<T>> = Vec::new();
+    let (mut batch, mut n_bytes): (Vec<ReadResult<T>>, usize) = (Vec::new(), 0);
     let mut since = Instant::now();
     loop {
         let ended = matches!(all_left.recv_timeout(TAKE_EVERY), Err(RecvTimeoutError::Disconnected));
         if batch.is_empty() {
             since = Instant::now();
         }
-        batch.extend(found.try_iter());
-        let is_due = ended || batch.len() >= COMMIT_FILES || since.elapsed() >= COMMIT_TIME;
-        if is_due && !batch.is_empty() {
+        while let Some(result) = found.at_once() {
+            n_bytes += weigh(&result);
+            batch.push(result);
+            if batch.len() >= COMMIT_FILES || n_bytes >= COMMIT_BYTES {
+                n_bytes = 0;
+                store(std::mem::take(&mut batch))?;
+            }
+        }
+        if (ended || since.elapsed() >= COMMIT_TIME) && !batch.is_empty() {
+            n_bytes = 0;
             store(std::mem::take(&mut batch))?;
         }
         if ended {

@@ -1,13 +1,14 @@
 //! Agents that came at least once.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row};
-use shared_protocol::AgentId;
 use shared_protocol::facts::Facts;
+use shared_protocol::{AgentId, Blake3};
 use uuid::Uuid;
 
-use super::{StorageError, facts, from_db, now_ms, timestamp, to_db};
+use super::{StorageError, digest_column, facts, from_db, now_ms, timestamp, to_db};
 
 /// The number of the latest connection of any agent.
 const GENERATION: &str = "remote_generation";
@@ -73,6 +74,39 @@ fn read(row: &Row<'_>) -> rusqlite::Result<AgentRow> {
 pub fn show(connection: &Connection, id: AgentId) -> Result<Option<AgentRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM agents WHERE id = ?1");
     Ok(connection.prepare_cached(&sql)?.query_row([id.to_string()], read).optional()?)
+}
+
+/// Notes what an agent has; `is_all` if it has nothing else of which the content is known.
+pub fn note_contents(
+    connection: &Connection,
+    id: AgentId,
+    contents: &HashSet<Blake3>,
+    is_all: bool,
+) -> Result<(), StorageError> {
+    let id = id.to_string();
+    let sql = "SELECT blake3 FROM agent_contents WHERE agent_id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let known = statement.query_map([&id], |row| digest_column(row, 0))?;
+    let known: HashSet<Blake3> = known.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    let mut insert = connection.prepare_cached(
+        "INSERT OR IGNORE INTO agent_contents SELECT id, ?2 FROM agents WHERE id = ?1 AND removed_at IS NULL",
+    )?;
+    for new in contents.difference(&known) {
+        insert.execute((&id, new.as_bytes()))?;
+    }
+    let mut remove = connection.prepare_cached("DELETE FROM agent_contents WHERE agent_id = ?1 AND blake3 = ?2")?;
+    for gone in known.difference(contents).filter(|_| is_all) {
+        remove.execute((&id, gone.as_bytes()))?;
+    }
+    Ok(())
+}
+
+/// The agents that have a content, as far as they were asked or sent it.
+pub fn with_content(connection: &Connection, content: &Blake3) -> Result<Vec<AgentId>, StorageError> {
+    let sql = "SELECT agent_id FROM agent_contents WHERE blake3 = ?1 ORDER BY agent_id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| row.get::<_, String>(0)?.parse().map_err(|error| wrong(0, error));
+    Ok(statement.query_map([content.as_bytes()], read)?.collect::<Result<_, _>>()?)
 }
 
 /// All agents that were not taken out, in the order in which they came first.

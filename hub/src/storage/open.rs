@@ -34,6 +34,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0020_duplicates_removed.sql")),
     M::up(include_str!("../../migrations/0021_background_jobs.sql")),
     M::up(include_str!("../../migrations/0022_models.sql")),
+    M::up(include_str!("../../migrations/0023_models_lighter.sql")),
 ];
 
 /// What opening found out.

@@ -9,6 +9,7 @@ pub(super) mod database;
 pub(super) mod duplicates;
 pub(super) mod evict;
 pub(super) mod lists;
+mod models;
 pub(super) mod plans;
 pub(super) mod preview;
 pub(super) mod queue;
@@ -49,9 +50,22 @@ fn with_remote(router: Router<WebState>) -> Router<WebState> {
         .route("/ui/remote/send", post(remote_send::send))
 }
 
+/// Adds the routes about models.
+fn with_models(router: Router<WebState>) -> Router<WebState> {
+    router
+        .route("/ui/models/results", get(lists::show_models))
+        .route("/ui/models/rows", get(lists::show_model_rows))
+        .route("/ui/models/{id}/rename", get(rename::show_model_form).post(rename::rename_model))
+        .route("/ui/models/reads", post(work::read_headers))
+        .route("/ui/models/{id}/notes", post(models::set_notes))
+        .route("/ui/models/filters", post(models::save_filter))
+        .route("/ui/models/filters/new", get(models::ask_name))
+        .route("/ui/models/filters/remove", post(models::remove_filter))
+}
+
 /// The routes of all fragments.
 pub(super) fn routes() -> Router<WebState> {
-    with_remote(Router::new())
+    with_models(with_remote(Router::new()))
         .route("/ws/ui", get(super::live::open_live))
         .route("/ui/live", get(super::live::poll))
         .route("/ui/preview", get(preview::show_preview))
@@ -60,10 +74,6 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/library/tree", get(lists::show_tree))
         .route("/ui/library/drawer", get(lists::show_drawer))
         .route("/ui/library/drawer/close", get(lists::close_drawer))
-        .route("/ui/models/results", get(lists::show_models))
-        .route("/ui/models/rows", get(lists::show_model_rows))
-        .route("/ui/models/{id}/rename", get(rename::show_model_form).post(rename::rename_model))
-        .route("/ui/models/reads", post(work::read_headers))
         .route("/ui/diff/results", get(lists::show_diff))
         .route("/ui/diff/rows", get(lists::show_diff_rows))
         .route("/ui/diff/verify", post(work::verify))

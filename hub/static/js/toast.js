@@ -57,6 +57,8 @@
     say((await reason(context)) || `The hub could not do that (${status}). Its log tells why.`);
   });
 
+  document.addEventListener("hub:failure", (event) => say(event.detail));
+
   document.addEventListener("htmx:error", (event) => {
     const context = event.detail.ctx;
     if (!context || context.response || context.sourceElement?.id === "live-poll") return;

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use anyhow::{Result, ensure};
 use end_to_end::bench::table::Table;
-use end_to_end::bench::{BenchPlan, check, content, duplicates, names as only_names, plans, room, walk};
+use end_to_end::bench::{BenchPlan, check, content, duplicates, models, names as only_names, plans, room, walk};
 
 /// Measures some of the work and adds its rows.
 type Part = fn(&BenchPlan, &mut Table) -> Result<()>;
@@ -28,6 +28,7 @@ fn main() -> Result<()> {
         ("duplicates", duplicates::measure),
         ("room", room::measure),
         ("names", only_names::measure),
+        ("models", models::measure),
         #[cfg(unix)]
         ("download", end_to_end::bench::download::measure),
         #[cfg(unix)]

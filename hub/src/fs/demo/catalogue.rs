@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::weights::{DemoModel, lora_tensors, network_tensors};
+use super::marks::{self, LoraOf};
+use super::weights::{DemoModel, Numbers, Tensors, network_tensors};
 use crate::domain::root::Root;
 
 /// A content and the names it lies under.
@@ -45,7 +46,7 @@ pub(super) fn entries() -> Vec<DemoEntry> {
 
 fn whole_networks(list: &mut DemoList) {
     let sdxl = |title: &str| spec(title, "stable-diffusion-xl-v1-base", "1024x1024");
-    let base = network(1, 26, 512, sdxl("Stable Diffusion XL 1.0 Base"));
+    let base = network(1, marks::sdxl(), 18, sdxl("Stable Diffusion XL 1.0 Base"));
     list.add(
         base.clone(),
         &[(Local, "checkpoints/sd_xl_base_1.0.safetensors"), (Lake, "checkpoints/sd_xl_base_1.0.safetensors")],
@@ -53,49 +54,53 @@ fn whole_networks(list: &mut DemoList) {
     );
     list.add(base, &[(Lake, "checkpoints/unsorted/sd_xl_base_1.0 (1).safetensors")], 260);
     list.add(
-        network(2, 24, 512, sdxl("Evening Light XL")),
+        network(2, marks::sdxl(), 16, sdxl("Evening Light XL")),
         &[(Lake, "checkpoints/evening-light-xl_v9.safetensors")],
         301,
     );
     list.add(
-        network(3, 12, 512, spec("Dream Painter", "stable-diffusion-v1", "512x512")),
+        network(3, marks::sd15(), 10, spec("Dream Painter", "stable-diffusion-v1", "512x512")),
         &[(Lake, "checkpoints/sd15/dream-painter_8.safetensors")],
         90,
     );
     list.add(
-        network(4, 20, 512, sdxl("My merge, evening and base")),
+        network(4, marks::sdxl(), 12, sdxl("My merge, evening and base")),
         &[(Local, "checkpoints/my-merge-2025-11.safetensors")],
         690,
     );
     list.add(
-        network(5, 30, 512, spec("Flux.1 dev, fp8", "flux-1-dev", "1024x1024")),
+        fp8(5, marks::flux(), 50, spec("Flux.1 dev, fp8", "flux-1-dev", "1024x1024")),
         &[(Lake, "diffusion_models/flux1-dev-fp8.safetensors")],
         230,
     );
-    list.add(network(6, 18, 512, vec![]), &[(Lake, "text_encoders/t5xxl_fp8_e4m3fn.safetensors")], 231);
+    list.add(fp8(6, marks::t5(), 30, vec![]), &[(Lake, "text_encoders/t5xxl_fp8_e4m3fn.safetensors")], 231);
     list.add(
-        network(7, 6, 512, vec![]),
+        network(7, marks::clip_l(), 2, vec![]),
         &[(Local, "text_encoders/clip_l.safetensors"), (Lake, "text_encoders/clip_l.safetensors")],
         14,
     );
     list.add(
-        network(8, 5, 512, vec![]),
+        network(8, marks::vae(4), 4, vec![]),
         &[(Local, "vae/sdxl_vae.safetensors"), (Lake, "vae/sdxl_vae.safetensors")],
         15,
     );
-    list.add(network(9, 5, 512, vec![]), &[(Lake, "vae/ae.safetensors")], 232);
+    list.add(network(9, marks::vae(16), 4, vec![]), &[(Lake, "vae/ae.safetensors")], 232);
     let canny = spec("Canny for XL, mid size", "stable-diffusion-xl-v1-base/controlnet", "1024x1024");
     list.add(
-        network(10, 9, 512, canny),
+        network(10, marks::controlnet(), 4, canny),
         &[
             (Local, "controlnet/diffusers_xl_canny_mid.safetensors"),
             (Lake, "controlnet/diffusers_xl_canny_mid.safetensors"),
         ],
         40,
     );
-    list.add(network(11, 14, 512, vec![]), &[(Lake, "LLM/qwen/model-00001-of-00001.safetensors")], 320);
+    list.add(
+        network(11, marks::language_model(), 14, vec![]),
+        &[(Lake, "LLM/qwen/model-00001-of-00001.safetensors")],
+        320,
+    );
     // Copied by a tool that doesn't keep times: the same bytes, but only a hash can tell.
-    let vae = network(12, 5, 512, vec![]);
+    let vae = network(12, marks::vae(4), 4, vec![]);
     list.add(vae.clone(), &[(Local, "vae/vae-ft-mse-840000-ema-pruned.safetensors")], 20);
     list.add(vae, &[(Lake, "vae/vae-ft-mse-840000-ema-pruned.safetensors")], 400);
 }
@@ -163,15 +168,15 @@ fn odd_ones(list: &mut DemoList) {
     let glow = DemoContent::Weights(lora(30, 20, 8, "Neon Glow, retrained", "sd_v1", &["neon"]));
     let place = DemoPlace { root: Lake, path: "loras/sd15/neon-glow.safetensors".to_owned(), days: 170 };
     list.entries.push(DemoEntry { content: glow, places: vec![place], may_collide: true });
-    list.put(
-        DemoContent::Pickle { seed: 40, size_bytes: 4 << 20 },
-        &[(Local, "upscale_models/4x-crisp.pth"), (Lake, "upscale_models/4x-crisp.pth")],
+    list.add(
+        network(40, marks::upscaler(), 0, vec![]),
+        &[(Local, "upscale_models/4x-crisp.safetensors"), (Lake, "upscale_models/4x-crisp.safetensors")],
         33,
     );
+    // The beginning of a download that nobody missed.
     list.put(DemoContent::Pickle { seed: 41, size_bytes: 3 << 20 }, &[(Lake, "upscale_models/2x-anime-soft.pth")], 34);
-    let embedding = DemoModel { seed: 42, tensors: vec![("emb_params".to_owned(), vec![16, 768])], metadata: vec![] };
     list.add(
-        embedding,
+        network(42, marks::embedding(), 0, vec![]),
         &[(Local, "embeddings/easy-negative.safetensors"), (Lake, "embeddings/easy-negative.safetensors")],
         18,
     );
@@ -220,8 +225,15 @@ impl DemoList {
     }
 }
 
-fn network(seed: u64, n_layers: u64, side: u64, metadata: Vec<(&'static str, String)>) -> DemoModel {
-    DemoModel { seed, tensors: network_tensors("model.diffusion_model.layers", n_layers, side), metadata }
+/// A model that is known by these tensors, with so many layers beside them.
+fn network(seed: u64, marks: Tensors, n_layers: u64, metadata: Vec<(&'static str, String)>) -> DemoModel {
+    let tensors = marks.into_iter().chain(network_tensors("model.diffusion_model.layers", n_layers, 512)).collect();
+    DemoModel { seed, tensors, numbers: Numbers::F16, metadata }
+}
+
+fn fp8(seed: u64, marks: Tensors, n_layers: u64, metadata: Vec<(&'static str, String)>) -> DemoModel {
+    let tensors = marks.into_iter().chain(network_tensors("layers", n_layers, 512)).collect();
+    DemoModel { seed, tensors, numbers: Numbers::F8, metadata }
 }
 
 fn spec(title: &str, architecture: &str, resolution: &str) -> Vec<(&'static str, String)> {
@@ -243,5 +255,10 @@ fn lora(seed: u64, n_blocks: u64, rank: u64, title: &str, base: &str, words: &[&
     metadata.push(("ss_output_name", title.to_owned()));
     let tags: serde_json::Map<_, _> = words.iter().map(|word| ((*word).to_owned(), json!(24))).collect();
     metadata.push(("ss_tag_frequency", json!({ "10_images": tags }).to_string()));
-    DemoModel { seed, tensors: lora_tensors(n_blocks, rank), metadata }
+    let family = match base {
+        "sd_v1" => LoraOf::Sd15,
+        "flux-1-dev" => LoraOf::Flux,
+        _ => LoraOf::Sdxl,
+    };
+    DemoModel { seed, tensors: marks::lora(family, n_blocks / 2, rank), numbers: Numbers::F16, metadata }
 }

@@ -1,18 +1,34 @@
 //! Weight files: a true safetensors header over noise.
 
+/// Tensors with their shapes.
+pub(super) type Tensors = Vec<(String, Vec<u64>)>;
+
+/// The type of all numbers of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    F16,
+    F8,
+}
+
+impl Numbers {
+    const fn name_and_bytes(self) -> (&'static str, u64) {
+        match self {
+            Self::F16 => ("F16", 2),
+            Self::F8 => ("F8_E4M3", 1),
+        }
+    }
+}
+
 /// A model to write.
 #[derive(Debug, Clone)]
 pub(super) struct DemoModel {
     /// Decides every byte of the weights.
     pub(super) seed: u64,
-    /// Tensors with their shape; all are half precision.
-    pub(super) tensors: Vec<(String, Vec<u64>)>,
+    pub(super) tensors: Tensors,
+    pub(super) numbers: Numbers,
     /// The header's `__metadata__`.
     pub(super) metadata: Vec<(&'static str, String)>,
 }
-
-/// Bytes of one half-precision number.
-const F16_BYTES: u64 = 2;
 
 /// The whole file: length of the header, header, tensors one after the other.
 pub(super) fn safetensors(model: &DemoModel) -> Vec<u8> {
@@ -22,10 +38,11 @@ pub(super) fn safetensors(model: &DemoModel) -> Vec<u8> {
         header.insert("__metadata__".to_owned(), serde_json::Value::Object(metadata));
     }
     let mut end = 0;
+    let (dtype, n_bytes) = model.numbers.name_and_bytes();
     for (name, shape) in &model.tensors {
         let begin = end;
-        end += shape.iter().product::<u64>() * F16_BYTES;
-        let tensor = serde_json::json!({ "dtype": "F16", "shape": shape, "data_offsets": [begin, end] });
+        end += shape.iter().product::<u64>() * n_bytes;
+        let tensor = serde_json::json!({ "dtype": dtype, "shape": shape, "data_offsets": [begin, end] });
         header.insert(name.clone(), tensor);
     }
     let mut text = serde_json::Value::Object(header).to_string();
@@ -62,20 +79,8 @@ fn append_noise(bytes: &mut Vec<u8>, seed: u64, size_bytes: u64) {
     bytes.truncate(end);
 }
 
-/// Tensors of a low-rank adapter over so many blocks.
-pub(super) fn lora_tensors(n_blocks: u64, rank: u64) -> Vec<(String, Vec<u64>)> {
-    let mut tensors = Vec::new();
-    for block in 0..n_blocks {
-        let base = format!("lora_unet_input_blocks_{block}_1_transformer_blocks_0_attn1_to_q");
-        tensors.push((format!("{base}.alpha"), vec![]));
-        tensors.push((format!("{base}.lora_down.weight"), vec![rank, 1280]));
-        tensors.push((format!("{base}.lora_up.weight"), vec![1280, rank]));
-    }
-    tensors
-}
-
 /// Tensors of a whole network: so many square matrices of a side.
-pub(super) fn network_tensors(prefix: &str, n_layers: u64, side: u64) -> Vec<(String, Vec<u64>)> {
+pub(super) fn network_tensors(prefix: &str, n_layers: u64, side: u64) -> Tensors {
     let mut tensors = Vec::new();
     for layer in 0..n_layers {
         tensors.push((format!("{prefix}.{layer}.weight"), vec![side, side]));
@@ -91,8 +96,12 @@ mod tests {
 
     #[test]
     fn the_header_tells_the_files_true_length() {
-        let model =
-            DemoModel { seed: 7, tensors: lora_tensors(3, 8), metadata: vec![("modelspec.title", "x".to_owned())] };
+        let model = DemoModel {
+            seed: 7,
+            tensors: network_tensors("layers", 3, 8),
+            numbers: Numbers::F16,
+            metadata: vec![("modelspec.title", "x".to_owned())],
+        };
         let bytes = safetensors(&model);
         let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
         let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();

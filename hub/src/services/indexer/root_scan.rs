@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::backlog::{Next, ToWrite, Walked};
 use super::seen::{Seen, What, Written};
-use super::{backlog, disks, linked};
+use super::{disks, linked};
 use crate::domain::background::WorkState;
 use crate::domain::ids::FolderId;
 use crate::domain::root::Root;
@@ -17,6 +16,7 @@ use crate::fs::CancelFlag;
 use crate::fs::volume::{self, VolumeKind};
 use crate::fs::walk::{WalkEnd, WalkOptions, walk};
 use crate::services::background::Progress;
+use crate::services::backlog::{Ahead, Behind, Bounds, Next, backlog};
 use crate::services::context::ServiceContext;
 use crate::services::roots::LiveRoot;
 use crate::services::{Event, ServiceError};
@@ -25,6 +25,11 @@ use crate::storage::skipped::{self, UnseenFolder};
 
 /// Files written in one transaction, and the longest that a listing waits for it.
 const BATCH_FILES: usize = 16_000;
+
+/// What the walk is ahead of the writer, as listings and as their files: what the writer takes at once, so that neither
+/// waits long for the other. Listings count, too, as those of empty and unchanged folders take room.
+const AHEAD: Bounds = Bounds { n: 512, weight: BATCH_FILES };
+
 const BATCH_TIME: Duration = Duration::from_millis(500);
 
 /// Scans a root and notes in the report how it went.
@@ -67,7 +72,7 @@ impl Scan<'_> {
         if !had_files {
             self.context.database.write_blocking(|tx| index::bulk::begin(tx))?;
         }
-        let (walked, to_write) = backlog::new();
+        let (walked, to_write) = backlog(AHEAD, Seen::n_files);
         let (end, written) = std::thread::scope(|scope| {
             let (live, known) = (&live, &known);
             let walker = scope.spawn(move || walk_root(live, known, cancel, &walked));
@@ -135,7 +140,7 @@ impl Scan<'_> {
         &self,
         live: &LiveRoot,
         known: &HashMap<String, KnownFolder>,
-        to_write: &ToWrite,
+        to_write: &Behind<Seen>,
     ) -> Result<Written, ServiceError> {
         let mut written = Written::default();
         let mut batch: Vec<Listing> = Vec::new();
@@ -144,7 +149,7 @@ impl Scan<'_> {
         loop {
             let next = to_write.next(BATCH_TIME);
             let ended = matches!(next, Next::Ended);
-            if let Next::Seen(seen) = next {
+            if let Next::Is(seen) = next {
                 if batch.is_empty() {
                     since = Instant::now();
                 }
@@ -259,7 +264,12 @@ fn counts(listing: &Listing) -> (u64, u64) {
     (listing.files.len() as u64, listing.files.iter().map(|file| file.size_bytes).sum())
 }
 
-fn walk_root(live: &LiveRoot, known: &HashMap<String, KnownFolder>, cancel: &CancelFlag, walked: &Walked) -> WalkEnd {
+fn walk_root(
+    live: &LiveRoot,
+    known: &HashMap<String, KnownFolder>,
+    cancel: &CancelFlag,
+    walked: &Ahead<Seen>,
+) -> WalkEnd {
     // A rotating disk is listed by one thread; a server answers several questions at once.
     let threads = match volume::kind(live.dir.path()) {
         VolumeKind::Rotating => 1,

@@ -19,6 +19,16 @@ pub(super) struct Seen {
     pub(super) what: What,
 }
 
+impl Seen {
+    /// The files that are to be written.
+    pub(super) fn n_files(&self) -> usize {
+        match &self.what {
+            What::Unchanged => 0,
+            What::Changed(listing) | What::Broken(listing, _) => listing.files.len(),
+        }
+    }
+}
+
 pub(super) enum What {
     /// As the index has it.
     Unchanged,

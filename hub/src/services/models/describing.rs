@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use model_header::sidecar::{self, MAX_SIDECAR_BYTES, SidecarFacts};
-use model_header::{Description, State};
+use model_header::{Damage, Description, State};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::DescribeJobView;
 use crate::domain::background::{Counts, WorkState};
-use crate::domain::ids::{BackgroundJobId, FileId, ModelId};
+use crate::domain::ids::{BackgroundJobId, FileId, ModelId, RootRowId};
 use crate::domain::root::Root;
 use crate::domain::size::counted;
 use crate::fs::hash::HashError;
 use crate::fs::head::read_small;
-use crate::fs::header::describe_file;
+use crate::fs::header::{compare_file, describe_file};
 use crate::services::background::{BackgroundJobView, Job, JobWork};
 use crate::services::context::ServiceContext;
 use crate::services::reading::{FilePage, Kit, OpenFile, ReadResult, Reading, Supply, n_readers};
@@ -23,7 +23,8 @@ use crate::services::{Event, ServiceError};
 use crate::storage::background::{BackgroundKind, RowOf};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::index::FileRow;
-use crate::storage::models;
+use crate::storage::models::{self, Waiting};
+use crate::storage::{Connection, StorageError};
 
 /// Files taken from the index at once.
 const PAGE: u32 = 1_000;
@@ -36,6 +37,23 @@ pub(super) struct DescribeReport {
 
 /// What a file says of the model files that it belongs to.
 type Said = Vec<(FileId, Option<SidecarFacts>)>;
+
+/// Bytes of what a header says.
+fn weigh(read: &ReadResult<Description>) -> usize {
+    let Ok(found) = &read.result else { return 0 };
+    let written = found.metadata.iter().map(|entry| entry.key.len() + entry.value.len());
+    let sums = found.tensors.iter().map(|sum| size_of_val(sum) + sum.prefix.len());
+    size_of_val(found) + written.sum::<usize>() + sums.sum::<usize>()
+}
+
+/// Bytes of what a file beside models says.
+fn weigh_said(read: &ReadResult<Said>) -> usize {
+    let texts = |facts: &SidecarFacts| {
+        let long = [&facts.description, &facts.notes].into_iter().flatten();
+        size_of_val(facts) + long.chain(&facts.trigger_words).chain(&facts.tags).map(String::len).sum::<usize>()
+    };
+    read.result.iter().flatten().flat_map(|(_, facts)| facts).map(texts).sum()
+}
 
 /// How headers are read.
 #[derive(Clone)]
@@ -72,28 +90,17 @@ impl JobWork for Describing {
         let lives: Vec<_> = Root::ALL.into_iter().filter_map(|root| context.roots.live(root).ok()).collect();
         let rows: Vec<_> = lives.iter().map(|live| live.row).collect();
         let n_total = context.database.read_blocking(|connection| {
-            Ok(models::count_unread(connection, &rows)? + models::count_unread_sidecars(connection, &rows)?)
+            Ok(models::count_waiting(connection, Waiting::Header, &rows)?
+                + models::count_unread_sidecars(connection, &rows)?
+                + models::count_waiting(connection, Waiting::Digest, &rows)?)
         })?;
         progress.count(|all| *all = Counts { n_total, ..Counts::default() });
-        let supply = |at: usize, root: Root| {
-            // Of what lies on several roots the first copy is read, if its root can be reached.
-            let read_elsewhere = rows.get(..at).and_then(<[_]>::first).copied();
-            let mut after = Some(ModelId(0));
-            Supply::of_pages(move || {
-                let Some(behind) = after else { return Ok(None) };
-                let Ok(live) = context.roots.live(root) else { return Ok(None) };
-                let look = |connection: &_| models::unread(connection, live.row, read_elsewhere, behind, PAGE);
-                let (files, more) = context.database.read_blocking(look)?;
-                after = more;
-                let n_readers = n_readers(&context.settings, &live);
-                Ok(Some(FilePage { live, files, is_last: more.is_none(), n_readers }))
-            })
-        };
         let read = |_: &mut Kit, file: &mut OpenFile<'_>| describe_file(&file.path(), file.stamp());
         let mut store = |found: Vec<ReadResult<Description>>| self.store(job, &found);
-        let supplies = lives.iter().enumerate().map(|(at, live)| supply(at, live.root)).collect();
-        Reading { context, progress }.read(supplies, &read, &mut store)?;
-        self.read_sidecars(job, &lives)
+        let supplies = self.waiting(Waiting::Header, &lives);
+        Reading { context, progress }.read_weighed(supplies, &read, &mut store, weigh)?;
+        self.read_sidecars(job, &lives)?;
+        self.compare_digests(job, &lives)
     }
 
     /// Only what is wrong is worth a line.
@@ -124,21 +131,70 @@ impl JobWork for Describing {
 }
 
 impl Describing {
+    /// What waits on each of these roots. Of what lies on several the first copy is read, if its root can be reached.
+    fn waiting(&self, what: Waiting, lives: &[LiveRoot]) -> Vec<Supply<'_>> {
+        let supply = |(at, live): (usize, &LiveRoot)| {
+            let read_elsewhere = lives.get(..at).and_then(<[_]>::first).map(|live| live.row);
+            self.supply(live.root, ModelId(0), move |connection, row, after| {
+                models::waiting(connection, what, row, read_elsewhere, after, PAGE)
+            })
+        };
+        lives.iter().enumerate().map(supply).collect()
+    }
+
+    /// The files of a root, page by page: `look` finds those behind a place, and the next place.
+    fn supply<K: Copy + Send + 'static>(
+        &self,
+        root: Root,
+        from: K,
+        look: impl Fn(&Connection, RootRowId, K) -> Result<(Vec<FileRow>, Option<K>), StorageError> + Send + 'static,
+    ) -> Supply<'_> {
+        let (context, mut after) = (&self.context, Some(from));
+        Supply::of_pages(move || {
+            let Some(behind) = after else { return Ok(None) };
+            let Ok(live) = context.roots.live(root) else { return Ok(None) };
+            let (files, more) = context.database.read_blocking(|connection| look(connection, live.row, behind))?;
+            after = more;
+            let n_readers = n_readers(&context.settings, &live);
+            Ok(Some(FilePage { live, files, is_last: more.is_none(), n_readers }))
+        })
+    }
+
+    /// Compares the data of files whose header tells their digest.
+    fn compare_digests(&self, job: &Job<Self>, lives: &[LiveRoot]) -> Result<(), ServiceError> {
+        let (context, progress) = (&self.context, &job.progress);
+        let read = |_: &mut Kit, file: &mut OpenFile<'_>| {
+            let declared = |connection: &_| models::declared_digest(connection, file.file.id);
+            // What the database fails to tell now, it fails to store, too: that is told there.
+            let declared = context.database.read_blocking(declared).ok().flatten().unwrap_or_default();
+            compare_file(&file.path(), file.stamp(), &declared, &mut |bytes| file.moved(bytes))
+        };
+        let mut store = |found: Vec<ReadResult<Result<(), Damage>>>| {
+            context.ends.store_blocking(
+                "what digests say",
+                || {},
+                |tx| {
+                    for ReadResult { file, result, .. } in &found {
+                        match result {
+                            Err(HashError::Stopped) => {}
+                            found => models::note_digest(tx, file, found.as_ref().ok())?,
+                        }
+                    }
+                    Ok(())
+                },
+            )?;
+            let n_damaged = found.iter().filter(|read| matches!(read.result, Ok(Err(_)))).count();
+            job.report.lock().n_damaged += n_damaged as u64;
+            context.events.progress(Event::ModelsChanged);
+            Ok(())
+        };
+        let supplies = self.waiting(Waiting::Digest, lives);
+        Ok(Reading { context, progress }.read(supplies, &read, &mut store)?)
+    }
+
     /// Reads the files beside models that were not read.
     fn read_sidecars(&self, job: &Job<Self>, lives: &[LiveRoot]) -> Result<(), ServiceError> {
         let (context, progress) = (&self.context, &job.progress);
-        let supply = |root: Root| {
-            let mut after = Some(FileId(0));
-            Supply::of_pages(move || {
-                let Some(behind) = after else { return Ok(None) };
-                let Ok(live) = context.roots.live(root) else { return Ok(None) };
-                let look = |connection: &_| models::unread_sidecars(connection, live.row, behind, PAGE);
-                let (files, more) = context.database.read_blocking(look)?;
-                after = more;
-                let n_readers = n_readers(&context.settings, &live);
-                Ok(Some(FilePage { live, files, is_last: more.is_none(), n_readers }))
-            })
-        };
         let read = |_: &mut Kit, file: &mut OpenFile<'_>| {
             let bytes = read_small(&file.path(), MAX_SIDECAR_BYTES as u64).map_err(HashError::Fs)?;
             let owners = |connection: &_| models::owners(connection, file.root(), file.file);
@@ -166,11 +222,16 @@ impl Describing {
             context.events.progress(Event::ModelsChanged);
             Ok(())
         };
-        let supplies = lives.iter().map(|live| supply(live.root)).collect();
-        Ok(Reading { context, progress }.read(supplies, &read, &mut store)?)
+        let supply = |live: &LiveRoot| {
+            self.supply(live.root, FileId(0), |connection, row, after| {
+                models::unread_sidecars(connection, row, after, PAGE)
+            })
+        };
+        let supplies = lives.iter().map(supply).collect();
+        Ok(Reading { context, progress }.read_weighed(supplies, &read, &mut store, weigh_said)?)
     }
 
-    fn store(&self, job: &Job<Self>, found: &[ReadResult<Description>]) -> Result<(), crate::storage::StorageError> {
+    fn store(&self, job: &Job<Self>, found: &[ReadResult<Description>]) -> Result<(), StorageError> {
         self.context.ends.store_blocking(
             "what headers say",
             || {},

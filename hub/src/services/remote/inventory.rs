@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::Remote;
 use super::connection::{AskedInventory, Connection, Inventory};
 use crate::services::{ErrorKind, ServiceError};
+use crate::storage::agents;
 
 /// Files of one inventory that are kept.
 const MOST_FILES: usize = 200_000;
@@ -89,7 +90,16 @@ impl Remote {
         Ok(self.ask_inventory(id).await?.files.into_iter().filter_map(|file| file.blake3).collect())
     }
 
+    /// Asks an agent, and notes what it has.
     async fn ask_inventory(&self, id: AgentId) -> Result<Inventory, ServiceError> {
+        let found = self.ask_over_connection(id).await?;
+        let contents: HashSet<Blake3> = found.files.iter().filter_map(|file| file.blake3).collect();
+        let is_all = found.n_errors == 0 && !found.is_cut;
+        self.inner.database.write(move |tx| agents::note_contents(tx, id, &contents, is_all)).await?;
+        Ok(found)
+    }
+
+    async fn ask_over_connection(&self, id: AgentId) -> Result<Inventory, ServiceError> {
         let connection = self.inner.connections.lock().get(&id).cloned();
         let connection = connection.ok_or_else(|| {
             ServiceError::said(ErrorKind::Conflict, "The agent is not connected: what it has can't be asked for now.")

@@ -1,6 +1,6 @@
 //! Bringing the models in line with the files.
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::sidecars::settle;
 use crate::domain::ids::{FileId, ModelId};
@@ -9,9 +9,13 @@ use crate::storage::{StorageError, facts, roots};
 
 /// Whether the models are not in line with the shown indexes.
 pub fn is_stale(connection: &Connection) -> Result<bool, StorageError> {
+    Ok(is_marked(connection)? || facts::get(connection, facts::MODELS_AT)?.unwrap_or_default() != stamp(connection)?)
+}
+
+/// Whether the copies of a model changed.
+fn is_marked(connection: &Connection) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM models_stale)";
-    let is_marked: bool = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-    Ok(is_marked || facts::get(connection, facts::MODELS_AT)?.unwrap_or_default() != stamp(connection)?)
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 /// The shown indexes with their generations.
@@ -23,28 +27,49 @@ fn stamp(connection: &Connection) -> Result<String, StorageError> {
     Root::ALL.into_iter().map(of_root).collect()
 }
 
+/// Files and models that are brought in line in one transaction: others get their turn between two.
+const PORTION: u32 = 2_000;
+
 /// Gives each model file of the shown roots its model, joins those that turned out to be one content, and writes down
-/// anew where copies are.
-pub fn refresh(tx: &Transaction<'_>) -> Result<(), StorageError> {
+/// anew where copies are: a portion of that. Tells whether more is left.
+pub fn refresh(tx: &Transaction<'_>) -> Result<bool, StorageError> {
     let stamp = stamp(tx)?;
     let before = facts::get(tx, facts::MODELS_AT)?;
-    let shown = |stamp: &str| {
-        stamp.split(';').map(|root| root.rsplit_once(' ').map(|(root, _)| root.to_owned())).collect::<Vec<_>>()
-    };
     if before.as_deref().map(shown) != Some(shown(&stamp)) {
         // Another index is shown: what is in the old one counts for nothing.
         tx.execute("INSERT OR IGNORE INTO models_stale SELECT id FROM models", [])?;
+        let unfinished: Vec<String> = shown(&stamp).iter().map(|root| format!("{root} -;")).collect();
+        facts::set(tx, facts::MODELS_AT, &unfinished.concat())?;
     }
-    give_models(tx)?;
-    join_hashed(tx)?;
-    tx.execute(EVICTED_CHANGED, [])?;
+    let mut is_more = give_models(tx)?;
+    if !is_more {
+        tx.execute(EVICTED_CHANGED, [])?;
+    }
+    place_stale(tx)?;
+    is_more |= is_marked(tx)?;
+    if !is_more {
+        facts::set(tx, facts::MODELS_AT, &stamp)?;
+    }
+    Ok(is_more)
+}
+
+/// The indexes of a stamp without their generations.
+fn shown(stamp: &str) -> Vec<&str> {
+    stamp.split_terminator(';').map(|root| root.rsplit_once(' ').map_or(root, |(shown, _)| shown)).collect()
+}
+
+/// Brings a portion of the models in line whose copies changed.
+fn place_stale(tx: &Transaction<'_>) -> Result<(), StorageError> {
+    let sql = "SELECT model_id FROM models_stale LIMIT ?1";
     let stale: Vec<ModelId> =
-        tx.prepare("SELECT model_id FROM models_stale")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        tx.prepare_cached(sql)?.query_map([PORTION], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut unmark = tx.prepare_cached("DELETE FROM models_stale WHERE model_id = ?1")?;
     for model in stale {
+        unmark.execute([model])?;
+        join_hashed(tx, model)?;
         place(tx, model)?;
     }
-    tx.execute("DELETE FROM models_stale", [])?;
-    facts::set(tx, facts::MODELS_AT, &stamp)
+    Ok(())
 }
 
 /// Models that were evicted, or came back, since this was written down.
@@ -56,53 +81,60 @@ const EVICTED_CHANGED: &str = "
     SELECT m.id FROM models m INDEXED BY models_evicted WHERE m.is_evicted = 1 AND NOT EXISTS (
         SELECT 1 FROM evictions e JOIN roots r ON r.id = e.root_id AND r.active = 1 WHERE e.blake3 = m.blake3)";
 
-/// A model for each model file that has none: that of its content, if it is known, else a new one.
-fn give_models(tx: &Transaction<'_>) -> Result<(), StorageError> {
-    let sql = "SELECT f.id, f.size_bytes, f.blake3 FROM files f INDEXED BY files_without_model
-               JOIN roots r ON r.id = f.root_id AND r.active = 1
-               WHERE f.kind = 0 AND f.model_id IS NULL";
+/// A model for each model file that has none: that of its content, if it is known, else a new one. Tells whether there
+/// may be more.
+fn give_models(tx: &Transaction<'_>) -> Result<bool, StorageError> {
+    let sql = "SELECT f.id, f.size_bytes, f.blake3
+               FROM roots r CROSS JOIN files f INDEXED BY files_without_model ON f.root_id = r.id
+               WHERE r.active = 1 AND f.kind = 0 AND f.model_id IS NULL LIMIT ?1";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let files: Vec<(FileId, i64, Option<Vec<u8>>)> =
-        tx.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-    for (file, size_bytes, blake3) in files {
-        let known = match &blake3 {
+        tx.prepare_cached(sql)?.query_map([PORTION], read)?.collect::<Result<_, _>>()?;
+    for (file, size_bytes, blake3) in &files {
+        let known = match blake3 {
             Some(blake3) => of_content(tx, blake3)?,
             None => None,
         };
         let model = if let Some(model) = known {
             model
         } else {
-            tx.prepare_cached("INSERT INTO models (blake3, size_bytes) VALUES (?1, ?2)")?
+            tx.prepare_cached("INSERT INTO models (blake3, is_hashed, size_bytes) VALUES (?1, ?1 IS NOT NULL, ?2)")?
                 .execute((blake3, size_bytes))?;
             ModelId(tx.last_insert_rowid())
         };
-        lead_to(tx, file, model)?;
+        lead_to(tx, *file, model)?;
     }
-    Ok(())
+    Ok(files.len() == PORTION as usize)
 }
 
 /// A file that was hashed meanwhile is a copy of the model of that content, or its model has a content now.
-fn join_hashed(tx: &Transaction<'_>) -> Result<(), StorageError> {
-    let sql = "SELECT m.id, f.id, f.blake3 FROM models m INDEXED BY models_unhashed
-               CROSS JOIN files f ON f.model_id = m.id WHERE m.blake3 IS NULL AND f.blake3 IS NOT NULL";
-    let hashed: Vec<(ModelId, FileId, Vec<u8>)> =
-        tx.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-    for (model, file, blake3) in hashed {
+fn join_hashed(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
+    let sql = "SELECT f.id, f.blake3 FROM models m JOIN files f ON f.model_id = m.id
+               WHERE m.id = ?1 AND m.blake3 IS NULL AND f.blake3 IS NOT NULL";
+    let hashed: Vec<(FileId, Vec<u8>)> =
+        tx.prepare_cached(sql)?.query_map([model], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    for (file, blake3) in hashed {
         match of_content(tx, &blake3)? {
             Some(other) if other != model => {
-                mark(tx, model)?;
                 tx.prepare_cached("UPDATE OR IGNORE sidecar_facts SET model_id = ?2 WHERE model_id = ?1")?
                     .execute((model, other))?;
+                tx.prepare_cached(NOTES_JOINED)?.execute((model, other))?;
                 lead_to(tx, file, other)?;
             }
             Some(_) => {}
             None => {
-                tx.prepare_cached("UPDATE models SET blake3 = ?2 WHERE id = ?1")?.execute((model, blake3))?;
-                mark(tx, model)?;
+                tx.prepare_cached("UPDATE models SET blake3 = ?2, is_hashed = 1 WHERE id = ?1")?
+                    .execute((model, blake3))?;
             }
         }
     }
     Ok(())
 }
+
+/// What people wrote about a model, to that of the other.
+const NOTES_JOINED: &str = "
+    UPDATE models SET notes = trim(models.notes || char(10) || o.notes, char(10)) FROM models o
+    WHERE models.id = ?2 AND o.id = ?1 AND o.notes <> '' AND o.notes <> models.notes";
 
 fn of_content(tx: &Transaction<'_>, blake3: &[u8]) -> Result<Option<ModelId>, StorageError> {
     let sql = "SELECT id FROM models WHERE blake3 = ?1";
@@ -119,7 +151,8 @@ fn mark(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Writes down where the copies of a model are. One without any goes, unless it was evicted or a hidden index has it.
+/// Writes down where the copies of a model are. One without any goes, unless it was
+/// evicted, a hidden index has it, or someone wrote about this content: it may come back.
 fn place(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
     let sql = "SELECT r.root = 'lake', f.path, f.match_key, f.modified, r.active FROM files f JOIN roots r ON r.id = f.root_id
                WHERE f.model_id = ?1 ORDER BY r.active DESC, r.root = 'lake', f.match_key";
@@ -148,8 +181,10 @@ fn place(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
         .query_row([model], |row| row.get(0))
         .optional()?;
     if !any && evicted.is_none() {
-        tx.prepare_cached("DELETE FROM models WHERE id = ?1")?.execute([model])?;
-        return Ok(());
+        let sql = "DELETE FROM models WHERE id = ?1 AND (notes = '' OR blake3 IS NULL)";
+        if tx.prepare_cached(sql)?.execute([model])? > 0 {
+            return Ok(());
+        }
     }
     let is_evicted = evicted.is_some();
     let (path, key, modified) = first.unwrap_or_else(|| {
@@ -160,7 +195,8 @@ fn place(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let [n_local, n_lake] = copies;
     tx.prepare_cached(
-        "UPDATE models SET name = ?2, name_key = ?3, modified = ?4, n_local = ?5, n_lake = ?6, is_evicted = ?7
+        "UPDATE models SET name = ?2, name_key = ?3, modified = ?4, n_local = ?5, n_lake = ?6, is_evicted = ?7,
+             n_agents = (SELECT count(*) FROM agent_contents a WHERE a.blake3 = models.blake3)
          WHERE id = ?1",
     )?
     .execute((model, name(&path), name(&key), modified, n_local, n_lake, is_evicted))?;

@@ -139,13 +139,19 @@ pub fn facts_of(connection: &Connection, model: ModelId) -> Result<Vec<SidecarFa
 
 /// Writes down what a model is by its header and by the files beside it.
 pub(super) fn settle(connection: &Connection, model: ModelId) -> Result<(), StorageError> {
+    let facts = facts_of(connection, model)?;
+    let sql = "SELECT has_facts_beside FROM models WHERE id = ?1";
+    let had_facts: bool = connection.prepare_cached(sql)?.query_row([model], |row| row.get(0))?;
+    if facts.is_empty() && !had_facts {
+        // Its row is as its header has it.
+        return set_search_key(connection, model);
+    }
     let sql = "SELECT description FROM model_descriptions WHERE model_id = ?1";
     let Some(Json(header)) =
         connection.prepare_cached(sql)?.query_row([model], |row| row.get::<_, Json<Description>>(0)).optional()?
     else {
         return set_search_key(connection, model);
     };
-    let facts = facts_of(connection, model)?;
     let title = header.title.clone().or_else(|| facts.iter().find_map(|facts| facts.title.clone()));
     let author = header.author.clone().or_else(|| facts.iter().find_map(|facts| facts.author.clone()));
     let lineage = header.lineage.or_else(|| facts.iter().find_map(|facts| facts.lineage));
@@ -160,7 +166,8 @@ pub(super) fn settle(connection: &Connection, model: ModelId) -> Result<(), Stor
     }
     connection
         .prepare_cached(
-            "UPDATE models SET title = ?2, author = ?3, base = ?4, base_how = ?5, lineage = ?6, trigger_words = ?7
+            "UPDATE models SET title = ?2, author = ?3, base = ?4, base_how = ?5, lineage = ?6, trigger_words = ?7,
+                 has_facts_beside = ?8
              WHERE id = ?1",
         )?
         .execute((
@@ -171,6 +178,7 @@ pub(super) fn settle(connection: &Connection, model: ModelId) -> Result<(), Stor
             how.map(model_header::BaseHow::id),
             lineage.map(model_header::Lineage::id),
             Json(&words),
+            !facts.is_empty(),
         ))?;
     set_search_key(connection, model)
 }

@@ -1,5 +1,6 @@
 //! The models of both roots: one row for each content, or for each file that is not hashed yet.
 
+mod brief;
 mod facets;
 mod list;
 mod show;
@@ -9,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
 use utoipa::ToSchema;
 
+pub use brief::{ModelBrief, of_files};
 pub use facets::{Facets, KindTotals, by_kind, facets};
 pub use list::list;
 pub use show::{ModelDetail, show};
 
 use super::entry::FileView;
-use super::search;
 use super::statement::{Statement, text};
+use super::{picked, search};
 use crate::domain::described::{Blake3Text, RelPathText};
 use crate::domain::ids::{FileId, ModelId};
 use crate::domain::kind::FileKind;
@@ -40,6 +42,8 @@ pub enum ModelWhere {
     Evicted,
     /// Its content is known, and there is one copy only.
     One,
+    /// On a machine outside, as far as it was asked or sent it.
+    Agent,
 }
 
 /// Whether a model is sound.
@@ -134,9 +138,13 @@ pub struct ModelView {
     pub trigger_words: Vec<String>,
     /// The address of its picture.
     pub preview: Option<String>,
-    /// The picture beside a copy.
+    /// Whether that is a film.
+    pub preview_is_film: bool,
+    /// The picture beside a copy, or the copy itself, whose header holds one.
     #[serde(skip)]
-    pub picture: Option<(Root, RelPath)>,
+    pub picture: Option<FileView>,
+    #[serde(skip)]
+    pub has_thumbnail: bool,
     pub state: ModelState,
     pub damage: Option<DamageView>,
     pub copies: Vec<CopyView>,
@@ -148,7 +156,7 @@ pub struct ModelView {
 
 const COLUMNS: &str = "m.id, m.blake3, m.name, m.kind, m.base, m.base_how, m.variant, m.lineage, m.precision, m.format, \
      m.comfyui_opens, m.n_parameters, m.n_tensors, m.size_bytes, m.title, m.trigger_words, m.state, m.damage_code, \
-     m.damage_detail";
+     m.damage_detail, m.has_thumbnail";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<ModelView> {
     let (kind, base): (Option<String>, Option<String>) = (row.get("kind")?, row.get("base")?);
@@ -182,7 +190,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ModelView> {
         title: row.get("title")?,
         trigger_words: row.get::<_, Json<Vec<String>>>("trigger_words")?.0,
         preview: None,
+        preview_is_film: false,
         picture: None,
+        has_thumbnail: row.get("has_thumbnail")?,
         state: row.get_ref("state")?.as_str()?.parse().unwrap_or(ModelState::Unread),
         damage: code.map(|code| DamageView { code, detail: detail.unwrap_or_default() }),
         copies: Vec::new(),
@@ -201,7 +211,8 @@ impl ModelFilter {
             Some(ModelWhere::Lake) => statement.text("WHERE m.n_lake > 0"),
             Some(ModelWhere::Both) => statement.text("WHERE m.n_local > 0 AND m.n_lake > 0"),
             Some(ModelWhere::Evicted) => statement.text("WHERE m.is_evicted = 1 AND m.n_local = 0"),
-            Some(ModelWhere::One) => statement.text("WHERE m.n_local + m.n_lake = 1 AND m.blake3 IS NOT NULL"),
+            Some(ModelWhere::Agent) => statement.text("WHERE m.n_agents > 0"),
+            Some(ModelWhere::One) => statement.text("WHERE m.n_local + m.n_lake = 1 AND m.is_hashed"),
         };
         for (column, wanted) in
             [("kind", &self.kind), ("base", &self.base), ("precision", &self.precision), ("format", &self.format)]
@@ -238,11 +249,13 @@ impl ModelView {
         }
     }
 
-    /// Notes what belongs to its copies.
-    fn note_sidecars(&mut self, sidecars: &[FileView]) {
+    /// Notes the files of its copies, and what belongs to them.
+    fn note_files(&mut self, files: &[FileView], sidecars: &[FileView]) {
         self.n_sidecars = sidecars.len() as u64;
-        let picture = sidecars.iter().find(|file| file.kind == FileKind::Preview && !file.placeholder);
-        self.picture = picture.map(|file| (file.root, file.path.clone()));
+        let beside = sidecars.iter().filter(|file| file.kind == FileKind::Preview && !file.placeholder);
+        let beside = beside.min_by_key(|file| picked::rank_of_picture(file.path.name()));
+        let inside = files.iter().find(|file| self.has_thumbnail && !file.placeholder);
+        self.picture = beside.or(inside).cloned();
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension};
 use shared_protocol::RelPath;
+use shared_protocol::rel_path::match_key;
 
-use super::entry::{Chosen, FileView, columns_of, entry, path};
+use super::entry::{Chosen, FileView, columns_of, entry};
 use crate::domain::bundle::{self, Fate};
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::FileId;
@@ -14,8 +15,28 @@ use crate::domain::root::Root;
 use crate::storage::{StorageError, index, roots};
 
 /// Endings of the pictures that are shown for a model, the one tools prefer first.
-const PICTURES: [&str; 8] =
-    [".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".png", ".jpg", ".jpeg", ".webp"];
+const PICTURES: [&str; 14] = [
+    ".preview.png",
+    ".preview.jpg",
+    ".preview.jpeg",
+    ".preview.webp",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".preview.gif",
+    ".gif",
+    ".preview.mp4",
+    ".mp4",
+    ".preview.webm",
+    ".webm",
+];
+
+/// The place of a picture among those that lie beside a model: the first is shown.
+pub(super) fn rank_of_picture(name: &str) -> usize {
+    let name = match_key(name);
+    PICTURES.iter().position(|ending| name.ends_with(ending)).unwrap_or(PICTURES.len())
+}
 
 /// How each file stands to the other root; `None` where that was not compared.
 pub fn standings(
@@ -116,17 +137,18 @@ pub fn n_taken(connection: &Connection, root: Root, paths: &[RelPath]) -> Result
 }
 
 /// The picture that lies beside a model, if there is one.
-pub fn picture_beside(connection: &Connection, root: Root, model: &RelPath) -> Result<Option<RelPath>, StorageError> {
+pub fn picture_beside(connection: &Connection, root: Root, model: &RelPath) -> Result<Option<FileView>, StorageError> {
     let Some(row) = roots::active(connection, root)? else { return Ok(None) };
     let name = model.name();
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let folder = model.parent();
-    let mut statement = connection
-        .prepare_cached("SELECT path FROM files WHERE root_id = ?1 AND match_key = ?2 ORDER BY id LIMIT 1")?;
+    let columns = columns_of("f");
+    let sql = format!("SELECT {columns} FROM files f WHERE f.root_id = ?1 AND f.match_key = ?2 ORDER BY f.id LIMIT 1");
+    let mut statement = connection.prepare_cached(&sql)?;
     for ending in PICTURES {
         // A name that grows too long with its ending can't be beside it.
         let Ok(beside) = RelPath::in_folder(folder.as_ref(), &format!("{stem}{ending}")) else { continue };
-        let found = statement.query_row((row.id.0, beside.match_key()), |row| path(row, 0)).optional()?;
+        let found = statement.query_row((row.id.0, beside.match_key()), |row| entry(row, 0, root)).optional()?;
         if found.is_some() {
             return Ok(found);
         }

@@ -1,5 +1,8 @@
 //! Models: what the library's files are.
 
+pub mod filters;
+pub mod notes;
+pub mod picture;
 pub mod reads;
 pub mod rename;
 
@@ -10,10 +13,11 @@ use axum::extract::State;
 use model_header::Description;
 use model_header::sidecar::{SidecarFacts, disagreement};
 use serde::{Deserialize, Serialize};
+use shared_protocol::AgentId;
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::{ListView, PageQuery};
-use crate::domain::described::{FolderText, SearchText};
+use crate::domain::described::{FolderText, SearchText, UuidText};
 use crate::domain::ids::ModelId;
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
@@ -24,7 +28,8 @@ use crate::web::WebState;
 use crate::web::api::file_detail::{SourceView, sources};
 use crate::web::error::Answer;
 use crate::web::extract::{InPath, Params, optional, search};
-use crate::web::pages::library::rows::picture_address;
+use crate::web::fragments::preview::{is_film, picture_address};
+
 use crate::web::spelled;
 
 /// Which models.
@@ -120,7 +125,11 @@ pub struct ModelDetailView {
     pub civitai_model_id: Option<u64>,
     pub civitai_version_id: Option<u64>,
     /// What else there is to say, mostly where its maker's words and its tensors differ.
-    pub notes: Vec<String>,
+    pub remarks: Vec<String>,
+    /// What people wrote about it.
+    pub notes: String,
+    /// Machines outside that have it, as far as they were asked or sent it.
+    pub agents: Vec<AgentNameView>,
     /// Why its header could not be read.
     pub unread_because: Option<String>,
     /// What its maker wrote into it.
@@ -133,14 +142,23 @@ pub struct ModelDetailView {
     pub sources: Vec<SourceView>,
 }
 
+/// A machine outside.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AgentNameView {
+    #[schema(value_type = UuidText)]
+    pub id: AgentId,
+    pub name: String,
+    pub online: bool,
+}
+
 /// What its header has to say beside the facts, and where the files beside it say something else.
-fn notes(header: &Description, beside: &[SidecarFacts]) -> Vec<String> {
+fn remarks(header: &Description, beside: &[SidecarFacts]) -> Vec<String> {
     let other = beside.iter().flat_map(|facts| disagreement(header, facts));
     header.notes.iter().cloned().chain(other).collect()
 }
 
 impl ModelDetailView {
-    fn of(detail: ModelDetail, sources: Vec<SourceView>) -> Self {
+    fn of(detail: ModelDetail, sources: Vec<SourceView>, agents: Vec<AgentNameView>) -> Self {
         let metadata = detail.metadata().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let tensors = detail.tensors().iter().map(|sum| TensorsView {
             prefix: sum.prefix.clone(),
@@ -149,7 +167,7 @@ impl ModelDetailView {
             bytes: sum.bytes,
         });
         let tensors = tensors.collect();
-        let ModelDetail { model, description, unread_because, sidecars, said: beside } = detail;
+        let ModelDetail { model, description, unread_because, sidecars, said: beside, notes, agents: _ } = detail;
         let model = with_preview(model);
         let said = description.as_ref();
         let network = said.and_then(|said| said.network.as_ref());
@@ -166,7 +184,9 @@ impl ModelDetailView {
             autov3: text(|said| &said.autov3),
             civitai_model_id: beside.iter().find_map(|facts| facts.civitai_model_id),
             civitai_version_id: beside.iter().find_map(|facts| facts.civitai_version_id),
-            notes: said.map(|said| notes(said, &beside)).unwrap_or_default(),
+            remarks: said.map(|said| remarks(said, &beside)).unwrap_or_default(),
+            notes,
+            agents,
             unread_because,
             metadata,
             tensors,
@@ -178,7 +198,8 @@ impl ModelDetailView {
 
 /// A model with the address of its picture.
 pub(in crate::web) fn with_preview(mut model: ModelView) -> ModelView {
-    model.preview = model.picture.as_ref().and_then(|(root, path)| picture_address(*root, path));
+    model.preview = model.picture.as_ref().and_then(picture_address);
+    model.preview_is_film = model.picture.as_ref().is_some_and(|file| is_film(file.path.name()));
     model
 }
 
@@ -196,7 +217,12 @@ async fn sources_of(state: &WebState, detail: &ModelDetail) -> Vec<SourceView> {
 pub(in crate::web) async fn detail(state: &WebState, id: ModelId) -> Answer<ModelDetailView> {
     let detail = state.services.models.show(id).await?;
     let sources = sources_of(state, &detail).await;
-    Ok(ModelDetailView::of(detail, sources))
+    let mut agents = Vec::new();
+    for id in &detail.agents {
+        let view = state.services.remote.show_agent(*id).await?;
+        agents.push(AgentNameView { id: view.id, name: view.name, online: view.online });
+    }
+    Ok(ModelDetailView::of(detail, sources, agents))
 }
 
 /// Lists models: each content once, with its copies.

@@ -15,6 +15,7 @@ mod links;
 mod lists;
 mod mirrors;
 mod models;
+mod models_kept;
 mod places;
 mod problems;
 mod queue;

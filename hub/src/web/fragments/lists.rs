@@ -81,7 +81,13 @@ pub(super) async fn show_models(
 ) -> Answer<Response> {
     let page = models::results(&state, &query).await?;
     let html = render("fragments/_models.html", context! { page => page.clone() })?
-        + &partial("choices", "innerMorph", "fragments/_model_choices.html", context! { page })?;
+        + &partial("choices", "innerMorph", "fragments/_model_choices.html", context! { page })?
+        + &partial(
+            "saved-filters",
+            "innerMorph",
+            "fragments/_saved_filters.html",
+            models::saved(&state, &query).await?,
+        )?;
     Ok(followed(respond(html), &headers, "filter", || format!("/models{}", query.list().into_text())))
 }
 

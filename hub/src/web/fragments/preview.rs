@@ -1,9 +1,8 @@
-//! Pictures of the library: previews that lie beside models.
+//! Pictures of the library: previews that lie beside models, and those in their headers.
 //!
-//! Only names that end like a picture are read, never more than a cap, and the answer says what the
+//! Only names that end like a picture, a film or a model are read, never more than a cap, and the answer says what the
 //! first bytes prove, so nothing from a model folder is ever run as something else.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -13,12 +12,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use shared_protocol::RelPath;
 
+use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::fs::FileStamp;
-use crate::fs::head::read_small;
-use crate::fs::previews::SIDES;
+use crate::fs::previews::{SIDES, read_picture};
 use crate::services::ServiceError;
 use crate::storage::views::{FileView, picked};
+use crate::web::address::QueryString;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Params, optional_parsed};
 use crate::web::state::WebState;
@@ -26,7 +26,12 @@ use crate::web::state::WebState;
 /// The largest picture that is shown.
 const MAX_BYTES: u64 = 24 << 20;
 
-const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "gif", "avif"];
+const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "webp", "gif", "avif"];
+const FILMS: [&str; 2] = ["mp4", "webm"];
+
+/// How long browsers keep an address that says which picture it means, and one that does not.
+const FOR_GOOD: &str = "private, max-age=31536000, immutable";
+const A_MINUTE: &str = "private, max-age=60";
 
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct PreviewQuery {
@@ -35,20 +40,49 @@ pub(in crate::web) struct PreviewQuery {
     /// Its longest side, for a small one.
     #[serde(default, deserialize_with = "optional_parsed")]
     side: Option<u32>,
+    /// Which state of the file is meant.
+    #[serde(default, deserialize_with = "optional_parsed")]
+    of: Option<String>,
 }
 
-/// Whether a file of this name is shown as a picture.
-pub(in crate::web) fn is_picture(name: &str) -> bool {
-    name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+fn ends_with_one_of(name: &str, endings: &[&str]) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
+/// Whether a file of this name is shown as a film.
+pub(in crate::web) fn is_film(name: &str) -> bool {
+    ends_with_one_of(name, &FILMS)
+}
+
+fn is_shown(name: &str) -> bool {
+    ends_with_one_of(name, &PICTURES) || is_film(name) || FileKind::of(name) == FileKind::Model
+}
+
+/// Where a picture is shown, or the one in a model's header; none if it is of no kind that is.
+pub(in crate::web) fn picture_address(file: &FileView) -> Option<String> {
+    let query = QueryString::new()
+        .with("root", file.root.as_str())
+        .with("path", file.path.as_str())
+        .with("of", &state_of(file))
+        .into_text();
+    is_shown(file.path.name()).then(|| format!("/ui/preview{query}"))
+}
+
+/// What changes with the file.
+fn state_of(file: &FileView) -> String {
+    format!("{:x}-{:x}", file.size_bytes, file.modified.0)
 }
 
 /// Shows a picture that is in the index.
 pub(super) async fn show_preview(
     State(state): State<WebState>,
-    Params(PreviewQuery { root, path, side }): Params<PreviewQuery>,
+    Params(PreviewQuery { root, path, side, of }): Params<PreviewQuery>,
 ) -> Answer<Response> {
-    if !is_picture(path.name()) {
+    if !is_shown(path.name()) {
         return Err(Problem::not_found("This is not a picture."));
+    }
+    if side.is_some_and(|side| !SIDES.contains(&side)) {
+        return Err(Problem::malformed("side: it is 320 or 768."));
     }
     let services = &state.services;
     let wanted = path.clone();
@@ -57,48 +91,26 @@ pub(super) async fn show_preview(
     let file = found.into_iter().next().filter(|file| !file.placeholder);
     let file = file.ok_or_else(|| Problem::not_found("There is no such picture."))?;
     let place = services.roots.live(root)?.dir.resolve(&path);
-    // Browsers show AVIF, for which there is no decoder here.
-    let is_avif = path.name().to_ascii_lowercase().ends_with(".avif");
-    if let Some(side) = side.filter(|_| !is_avif) {
-        return small(&state, place, &file, side).await;
-    }
-    let bytes = state
-        .tasks
-        .blocking(move || read_small(&place, MAX_BYTES))
-        .await
-        .ok_or(ServiceError::ShuttingDown)?
-        .map_err(|error| Problem::not_found(error.to_string()))?;
+    let (previews, stamp) = (Arc::clone(&services.previews), FileStamp::known(file.size_bytes, file.modified, None));
+    // Browsers show films and AVIF, for which there is no decoder here.
+    let is_whole = is_film(path.name()) || ends_with_one_of(path.name(), &["avif"]);
+    let read = move || match side.filter(|_| !is_whole) {
+        Some(side) => previews.show(&place, stamp, side),
+        None => read_picture(&place, stamp, MAX_BYTES),
+    };
+    let bytes = state.tasks.blocking(read).await.ok_or(ServiceError::ShuttingDown)?;
+    let bytes = bytes.map_err(|error| Problem::not_found(error.to_string()))?;
     let kind = kind_of(&bytes).ok_or_else(|| Problem::not_found("This is not a picture."))?;
     let mut response = Body::from(bytes).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    // The size and time stand in the address of nothing: asked again after a minute.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=60"));
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}-{}\"", file.size_bytes, file.modified.0)) {
-        headers.insert(header::ETAG, tag);
-    }
-    Ok(response)
-}
-
-/// A small picture. Its address may lead to another one when the picture changes, so browsers ask again after a minute.
-async fn small(state: &WebState, place: PathBuf, file: &FileView, side: u32) -> Answer<Response> {
-    if !SIDES.contains(&side) {
-        return Err(Problem::malformed("side: it is 320 or 768."));
-    }
-    let (previews, stamp) =
-        (Arc::clone(&state.services.previews), FileStamp::known(file.size_bytes, file.modified, None));
-    let made =
-        state.tasks.blocking(move || previews.show(&place, stamp, side)).await.ok_or(ServiceError::ShuttingDown)?;
-    let bytes = made.map_err(|error| Problem::not_found(error.to_string()))?;
-    let mut response = Body::from(bytes).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=60"));
+    let kept = if of.is_some_and(|of| of == state_of(&file)) { FOR_GOOD } else { A_MINUTE };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
     Ok(response)
 }
 
 /// The kind of picture, by its first bytes.
-fn kind_of(bytes: &[u8]) -> Option<&'static str> {
+pub(in crate::web) fn kind_of(bytes: &[u8]) -> Option<&'static str> {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     let at = |from: usize, magic: &[u8]| bytes.get(from..from + magic.len()) == Some(magic);
     if starts(b"\x89PNG\r\n\x1a\n") {
@@ -111,6 +123,10 @@ fn kind_of(bytes: &[u8]) -> Option<&'static str> {
         Some("image/webp")
     } else if at(4, b"ftypavif") || at(4, b"ftypavis") {
         Some("image/avif")
+    } else if at(4, b"ftyp") {
+        Some("video/mp4")
+    } else if starts(b"\x1a\x45\xdf\xa3") {
+        Some("video/webm")
     } else {
         None
     }
@@ -125,6 +141,7 @@ mod tests {
         assert_eq!(kind_of(b"\x89PNG\r\n\x1a\n..."), Some("image/png"));
         assert_eq!(kind_of(b"RIFF\0\0\0\0WEBPVP8 "), Some("image/webp"));
         assert_eq!(kind_of(b"\0\0\0\x20ftypavif"), Some("image/avif"));
+        assert_eq!(kind_of(b"\0\0\0\x20ftypisom"), Some("video/mp4"));
         assert_eq!(kind_of(b"<svg onload=alert(1)>"), None);
         assert_eq!(kind_of(b"<html>"), None);
         assert_eq!(kind_of(b""), None);
@@ -132,9 +149,7 @@ mod tests {
 
     #[test]
     fn only_pictures_are_pictures() {
-        assert!(is_picture("x.preview.PNG"));
-        assert!(!is_picture("x.svg"));
-        assert!(!is_picture("x.safetensors"));
-        assert!(!is_picture("png"));
+        assert!(["x.preview.PNG", "x.mp4", "x.safetensors"].into_iter().all(is_shown));
+        assert!(!["x.svg", "x.json", "x.html", "png"].into_iter().any(is_shown));
     }
 }

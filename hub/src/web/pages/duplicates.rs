@@ -11,6 +11,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::frame::{Frame, join, page};
+use super::models::lines::lines;
 use super::paging::is_selected;
 use crate::domain::background::WorkState;
 use crate::services::duplicates::{Keep, keeper, resolution};
@@ -85,7 +86,10 @@ pub(in crate::web) async fn results(state: &WebState, query: &DuplicatesPageQuer
     let n_unhashed: u64 =
         state.services.hasher.coverage().await?.iter().map(|(_, of)| of.n_files.saturating_sub(of.n_hashed)).sum();
     let rows: Vec<GroupRow> = groups.items.into_iter().map(|group| row(group, &keep)).collect();
+    let first = rows.iter().filter_map(|row| row.group.files.first());
+    let models = lines(state, first.map(|file| (file.root, file.path.clone())).collect()).await?;
     Ok(context! {
+        models,
         query => Serde(query),
         tabs => Serde(tabs),
         is_weights => query.view() == DuplicatesView::Weights,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
 use super::frame::{Frame, page};
+use super::models::lines::lines;
 use crate::domain::eviction::{EvictBy, LakeCopy};
 use crate::domain::root::Root;
 use crate::storage::views::evictions::{self, EvictedFilter, MOST};
@@ -106,7 +107,9 @@ async fn choose(state: &WebState, query: &EvictQuery) -> Answer<Value> {
     let to_copy = rows.iter().filter(|file| file.lake_copy == LakeCopy::Missing);
     let copy_bytes: u64 = to_copy.map(|file| file.size_bytes).sum();
     rows.truncate(rows.len() - n_more);
+    let models = lines(state, rows.iter().map(|file| (Root::Local, file.path.clone())).collect()).await?;
     Ok(context! {
+        models,
         by => by.as_str(),
         wanted,
         is_ticked => wanted.is_some() && query.choose.is_some(),
@@ -134,7 +137,10 @@ async fn evicted(state: &WebState, query: &EvictQuery) -> Answer<Value> {
     let filter = EvictedFilter { folder: query.folder.clone(), search: query.q.clone() };
     let page =
         state.services.database.read(move |connection| evictions::evicted(connection, &filter, &request)).await?;
+    let on_lake = page.items.iter().filter_map(|file| Some((Root::Lake, file.lake_path.clone()?)));
+    let models = lines(state, on_lake.collect()).await?;
     Ok(context! {
+        models,
         is_filtered => query.q.is_some() || query.folder.is_some(),
         next => page.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
         total => page.total,

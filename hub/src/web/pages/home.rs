@@ -15,10 +15,12 @@ use super::{history, load};
 use crate::domain::background::WorkState;
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
+use crate::domain::space::weeks_until_full;
 use crate::services::Services;
 use crate::services::indexer::Indexer;
 use crate::services::roots::RootStatus;
 use crate::storage::hashes::Coverage;
+use crate::storage::space::samples;
 use crate::storage::views::diff::{self, PairFilter};
 use crate::storage::views::folders;
 use crate::storage::views::skipped::{self, SkippedTotals};
@@ -116,6 +118,7 @@ struct Indexed {
     n_rotted: u64,
     last_scan: Option<LastScan>,
     skipped: SkippedTotals,
+    weeks_until_full: Option<u64>,
 }
 
 fn indexed(connection: &Connection, root: Root) -> Result<Indexed, StorageError> {
@@ -128,7 +131,17 @@ fn indexed(connection: &Connection, root: Root) -> Result<Indexed, StorageError>
     let trash_bytes = trash(connection, root)?.size_bytes;
     let skipped = skipped::totals(connection, root)?;
     let n_rotted = *rot::count(connection)?.get(root);
-    Ok(Indexed { n_files: totals.n_files, size_bytes: totals.size_bytes, trash_bytes, n_rotted, last_scan, skipped })
+    let noted: Vec<(i64, u64)> =
+        samples(connection, row.id)?.iter().map(|sample| (sample.at, sample.free_bytes)).collect();
+    Ok(Indexed {
+        n_files: totals.n_files,
+        size_bytes: totals.size_bytes,
+        trash_bytes,
+        n_rotted,
+        last_scan,
+        skipped,
+        weeks_until_full: weeks_until_full(&noted),
+    })
 }
 
 fn card(services: &Services, root: Root, indexed: Indexed, coverage: &Coverage) -> RootCard {

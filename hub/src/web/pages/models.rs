@@ -1,6 +1,7 @@
 //! Models: what the library's files are, as cards or rows, with what narrows them.
 
 mod labels;
+pub(in crate::web) mod lines;
 pub(in crate::web) mod overview;
 mod show;
 
@@ -16,6 +17,7 @@ use super::home;
 use super::paging::Paging;
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
+use crate::storage::saved_filters;
 use crate::storage::views::files::{FileOrder, FileSort};
 use crate::storage::views::models::{Facets, ModelFilter, ModelState, ModelWhere};
 use crate::web::address::QueryString;
@@ -125,8 +127,22 @@ pub(super) async fn show_models(
     State(state): State<WebState>,
     Params(query): Params<ModelsPageQuery>,
 ) -> Answer<Response> {
-    let content = join([context! { page => results(&state, &query).await? }, home::scan_progress(&state)]);
+    let content = join([
+        context! { page => results(&state, &query).await? },
+        saved(&state, &query).await?,
+        home::scan_progress(&state),
+    ]);
     page(&state, FRAME, "pages/models.html", content).await
+}
+
+/// The kept filters: `{saved, filter}`, with the filter that is shown.
+pub(in crate::web) async fn saved(state: &WebState, query: &ModelsPageQuery) -> Answer<Value> {
+    let filter = query.list().into_text();
+    let kept = state.services.database.read(saved_filters::list).await?;
+    let current = kept.iter().find(|kept| kept.query == filter).map(|kept| kept.name.clone());
+    Ok(
+        context! { saved => Serde(kept), filter => context! { query => filter, is_set => query.is_filtered(), current } },
+    )
 }
 
 /// The list with the counts beside it.
@@ -186,6 +202,7 @@ fn place_label(place: &str) -> &'static str {
         "lake" => "On the Lake",
         "both" => "On both",
         "one" => "Only one copy",
+        "agent" => "On a machine outside",
         _ => "Evicted",
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{Frame, page};
 use super::library::drawer::reason;
+use super::models::lines::lines;
 use crate::domain::ids::PlanId;
 use crate::domain::mirror::PlanAction;
 use crate::domain::mirror::totals::PlanTotals;
@@ -59,6 +60,8 @@ struct PlanTab {
 struct PlanItemRow {
     #[serde(flatten)]
     item: MirrorItemView,
+    /// Where the file lies.
+    root: Root,
     /// The side of the file, whose details offer another name, where that helps.
     rename_on: Option<Root>,
 }
@@ -66,7 +69,7 @@ struct PlanItemRow {
 impl PlanItemRow {
     fn of(item: MirrorItemView, from: Root, to: Root) -> Self {
         let root = if item.of_source { from } else { to };
-        Self { rename_on: item.ends_by_rename.then_some(root), item }
+        Self { rename_on: item.ends_by_rename.then_some(root), root, item }
     }
 }
 
@@ -93,6 +96,8 @@ pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQu
     let rows = state.services.database.read(read).await?;
     let (from, to) = (status.plan.asked.from.0, status.plan.asked.to.0);
     let roots = &state.services.roots;
+    let items: Vec<PlanItemRow> = rows.items.into_iter().map(|item| PlanItemRow::of(item, from, to)).collect();
+    let models = lines(state, items.iter().map(|row| (row.root, row.item.path.clone())).collect()).await?;
     let deletes_percent = (totals.delete_share() * 100.0).round();
     Ok(context! {
         title => format!("Make {} like {}", named(to), named(from)),
@@ -114,7 +119,8 @@ pub(in crate::web) async fn content(state: &WebState, id: PlanId, query: &PlanQu
         state => query.address(query.cursor.as_ref()),
         next => rows.next_cursor.as_ref().map(|cursor| query.address(Some(cursor))),
         total => rows.total,
-        rows => Serde(rows.items.into_iter().map(|item| PlanItemRow::of(item, from, to)).collect::<Vec<_>>()),
+        rows => Serde(items),
+        models,
         ..Value::from(Serde(MirrorView::from(status)))
     })
 }

@@ -33,11 +33,11 @@ pub fn facets(connection: &Connection, filter: &ModelFilter) -> Result<Facets, S
     let mut statement = Statement::new(
         "SELECT m.kind, m.base, m.precision, m.format, m.state, m.state = 'unread' AND m.tried = 0 AS waits,
                 m.n_local > 0 AS local, m.n_lake > 0 AS lake, m.is_evicted AND m.n_local = 0 AS evicted, count(*) AS n,
-                m.n_local + m.n_lake = 1 AND m.blake3 IS NOT NULL AS one
+                m.n_local + m.n_lake = 1 AND m.is_hashed AS one, m.n_agents > 0 AS agent
          FROM models m",
     );
     filter.add_conditions(&mut statement);
-    statement.text("GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 11");
+    statement.text("GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12");
     let mut facets = Facets::default();
     statement.rows(connection, |row| {
         let n = from_db(row.get("n")?);
@@ -58,6 +58,7 @@ pub fn facets(connection: &Connection, filter: &ModelFilter) -> Result<Facets, S
             ("both", local && lake),
             ("evicted", row.get("evicted")?),
             ("one", row.get("one")?),
+            ("agent", row.get("agent")?),
         ] {
             if is_there {
                 *facets.places.entry(place.to_owned()).or_default() += n;
@@ -77,6 +78,9 @@ pub struct KindTotals {
     pub kind: Option<String>,
     pub base: Option<String>,
     pub n: u64,
+    pub n_damaged: u64,
+    /// Those with one copy only, as far as contents are known.
+    pub n_alone: u64,
     pub size_bytes: u64,
 }
 
@@ -85,12 +89,20 @@ pub struct KindTotals {
 /// # Errors
 /// The database failed.
 pub fn by_kind(connection: &Connection) -> Result<Vec<KindTotals>, StorageError> {
-    let sql = "SELECT kind, base, count(*), sum(size_bytes * (n_local + n_lake)) AS size FROM models
-               WHERE n_local + n_lake > 0 GROUP BY kind, base ORDER BY size DESC";
+    let sql = "SELECT kind, base, count(*), sum(state = 'damaged'), sum(n_local + n_lake = 1 AND is_hashed),
+                      sum(size_bytes * (n_local + n_lake)) AS size
+               FROM models INDEXED BY models_facets WHERE n_local + n_lake > 0 GROUP BY kind, base ORDER BY size DESC";
     let mut statement = connection.prepare_cached(sql)?;
     let totals = statement.query_map([], |row| {
-        let (n, size_bytes) = (from_db(row.get(2)?), from_db(row.get(3)?));
-        Ok(KindTotals { kind: row.get(0)?, base: row.get(1)?, n, size_bytes })
+        let number = |at| row.get(at).map(from_db);
+        Ok(KindTotals {
+            kind: row.get(0)?,
+            base: row.get(1)?,
+            n: number(2)?,
+            n_damaged: number(3)?,
+            n_alone: number(4)?,
+            size_bytes: number(5)?,
+        })
     })?;
     Ok(totals.collect::<Result<_, _>>()?)
 }

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 
-use super::show::sidecars;
+use super::show::files_of;
 use super::{COLUMNS, ModelFilter, ModelView, copies, read};
 use crate::domain::ids::ModelId;
 use crate::storage::views::entry::Totals;
@@ -71,7 +71,8 @@ pub fn list(
     };
     request.page(rows, total, key).try_map(|(mut model, ..)| {
         model.note_copies(copies(connection, model.id)?);
-        model.note_sidecars(&sidecars(connection, &model.copies)?);
+        let (files, sidecars) = files_of(connection, &model.copies)?;
+        model.note_files(&files, &sidecars);
         Ok(model)
     })
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use model_header::sidecar::SidecarFacts;
 use model_header::{Description, TensorSum};
 use rusqlite::{Connection, OptionalExtension};
+use shared_protocol::AgentId;
 
 use super::{COLUMNS, CopyView, ModelView, copies, read};
 use crate::domain::ids::ModelId;
@@ -12,7 +13,7 @@ use crate::storage::columns::Json;
 use crate::storage::models::facts_of;
 use crate::storage::views::detail;
 use crate::storage::views::entry::FileView;
-use crate::storage::{StorageError, roots};
+use crate::storage::{StorageError, agents, roots};
 
 /// A model with what its header says and what lies beside its copies.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,10 @@ pub struct ModelDetail {
     pub sidecars: Vec<FileView>,
     /// What those say of it.
     pub said: Vec<SidecarFacts>,
+    /// What people wrote about it.
+    pub notes: String,
+    /// Machines outside that have it, as far as they were asked or sent it.
+    pub agents: Vec<AgentId>,
 }
 
 impl ModelDetail {
@@ -52,26 +57,38 @@ pub fn show(connection: &Connection, id: ModelId) -> Result<Option<ModelDetail>,
     let sql = "SELECT description FROM model_descriptions WHERE model_id = ?1";
     let description: Option<Json<Description>> =
         connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
+    let sql = "SELECT notes FROM models WHERE id = ?1";
+    let notes = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+    let agents = match &model.hash {
+        Some(content) => agents::with_content(connection, content)?,
+        None => Vec::new(),
+    };
     let sql = "SELECT damage_detail FROM models WHERE id = ?1 AND state = 'unread'";
     let unread_because = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?.flatten();
-    let sidecars = sidecars(connection, &model.copies)?;
-    model.note_sidecars(&sidecars);
+    let (files, sidecars) = files_of(connection, &model.copies)?;
+    model.note_files(&files, &sidecars);
     Ok(Some(ModelDetail {
         model,
         description: description.map(|Json(found)| found),
         unread_because,
         sidecars,
         said: facts_of(connection, id)?,
+        notes,
+        agents,
     }))
 }
 
-/// What belongs to copies of a model, each file once.
-pub(super) fn sidecars(connection: &Connection, copies: &[CopyView]) -> Result<Vec<FileView>, StorageError> {
-    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+/// The files of copies, and what belongs to them, each file once.
+pub(super) fn files_of(
+    connection: &Connection,
+    copies: &[CopyView],
+) -> Result<(Vec<FileView>, Vec<FileView>), StorageError> {
+    let (mut files, mut found, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for copy in copies {
         let Some(row) = roots::active(connection, copy.root)? else { continue };
         let Some(file) = detail::by_id(connection, copy.file, copy.root)? else { continue };
         found.extend(detail::sidecars(connection, &row, &file)?.into_iter().filter(|file| seen.insert(file.id)));
+        files.push(file);
     }
-    Ok(found)
+    Ok((files, found))
 }

@@ -83,6 +83,11 @@ pub(super) async fn full_hub() -> (TestHub, BTreeMap<String, String>) {
         let put = hub.ask("PUT", &format!("/api/sources/blake3:{hash}"), Some(body)).await;
         assert_eq!(put.status, StatusCode::OK, "{}", put.body);
     }
+    for name in ["one", "two", "Three"] {
+        let body = json!({ "query": format!("q={name}") });
+        let put = hub.ask("PUT", &format!("/api/models/filters/{name}"), Some(body)).await;
+        assert_eq!(put.status, StatusCode::OK, "{}", put.body);
+    }
     let agent = with_agents(&hub).await;
     let addresses = [
         ("/api/files", "/api/files?root=local".to_owned()),

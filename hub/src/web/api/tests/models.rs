@@ -10,26 +10,31 @@ use crate::domain::root::Root;
 use crate::web::test_hub::TestHub;
 
 /// A safetensors file of one tensor, which is what a small embedding looks like.
-fn embedding(title: &str, n: usize) -> Vec<u8> {
+pub(super) fn embedding(title: &str, n: usize) -> Vec<u8> {
+    with_metadata(&json!({ "modelspec.title": title }), n)
+}
+
+/// The same with what its maker wrote.
+pub(super) fn with_metadata(metadata: &Value, n: usize) -> Vec<u8> {
     let header = json!({
-        "__metadata__": { "modelspec.title": title },
+        "__metadata__": metadata,
         "emb_params": { "dtype": "F16", "shape": [n, 768], "data_offsets": [0, n * 768 * 2] },
     });
     let header = header.to_string();
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; n * 768 * 2]].concat()
 }
 
-async fn all_read(hub: &TestHub) {
+pub(super) async fn all_read(hub: &TestHub) {
     hub.wait_for("/api/models/facets", |facets| facets["unread"] == 0).await;
 }
 
-async fn hash(hub: &TestHub, root: &str) {
+pub(super) async fn hash(hub: &TestHub, root: &str) {
     let started = hub.ask("POST", "/api/hashes", Some(json!({ "root": root }))).await;
     let path = format!("/api/hashes/{}", started.body["id"]);
     hub.wait_for(&path, |job| job["state"] == "complete").await;
 }
 
-async fn names(hub: &TestHub, query: &str) -> Vec<String> {
+pub(super) async fn names(hub: &TestHub, query: &str) -> Vec<String> {
     let found = hub.get(&format!("/api/models?{query}")).await;
     let names = found["items"].as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap().to_owned());
     let names: Vec<_> = names.collect();

@@ -98,6 +98,13 @@ async fn a_file_is_hashed_sent_and_its_result_counts_once() {
     assert_eq!(agent.remote.may_serve(&asset.blake3).await.unwrap(), None, "its job has ended");
     let history = hub.get("/api/history").await;
     assert_eq!(history.to_string().matches(&format!("An agent has {PATH}")).count(), 1);
+    let there = hub.get("/api/models?where=agent").await;
+    assert_eq!(there["total"], 1, "{there}");
+    let model = format!("/api/models/{}", there["items"][0]["id"]);
+    assert_eq!(hub.get(&model).await["agents"][0]["id"], json!(id));
+    let removed = hub.ask("DELETE", &format!("/api/remote/agents/{id}"), None).await;
+    assert!(removed.status.is_success(), "{}", removed.body);
+    assert_eq!(hub.get("/api/models?where=agent").await["total"], 0);
 }
 
 #[tokio::test]

@@ -1,16 +1,13 @@
 //! The rows of the list of files.
 
 use serde::Serialize;
-use shared_protocol::RelPath;
 
 use super::query::{LibraryQuery, LibraryView};
 use crate::domain::diff::DiffStatus;
 use crate::domain::kind::FileKind;
-use crate::domain::root::Root;
 use crate::storage::views::{CountCache, FileView, files, folders, picked};
 use crate::storage::{Connection, StorageError};
-use crate::web::address::QueryString;
-use crate::web::fragments::preview::is_picture;
+use crate::web::fragments::preview::{is_film, picture_address};
 use crate::web::pages::paging::Pager;
 use crate::web::templates::format;
 
@@ -61,16 +58,10 @@ pub(in crate::web) fn load(
 
 /// The address of the picture that is shown for a file: its own, or the one beside it.
 pub(in crate::web) fn picture(connection: &Connection, file: &FileView) -> Result<Option<String>, StorageError> {
-    let path = match file.kind {
-        FileKind::Preview => Some(file.path.clone()),
+    let found = match file.kind {
+        FileKind::Preview => Some(file.clone()),
         FileKind::Model => picked::picture_beside(connection, file.root, &file.path)?,
         FileKind::Metadata | FileKind::Other => None,
     };
-    Ok(path.and_then(|path| picture_address(file.root, &path)))
-}
-
-/// Where a picture is shown; none if it is of no kind that is.
-pub(in crate::web) fn picture_address(root: Root, path: &RelPath) -> Option<String> {
-    let query = QueryString::new().with("root", root.as_str()).with("path", path.as_str()).into_text();
-    is_picture(path.name()).then(|| format!("/ui/preview{query}"))
+    Ok(found.filter(|found| !is_film(found.path.name())).as_ref().and_then(picture_address))
 }

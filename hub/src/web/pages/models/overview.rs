@@ -4,9 +4,9 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-use super::labels::{base_label, kind_label};
+use super::lines::label;
 use crate::domain::treemap::{Rect, divide};
-use crate::storage::views::models::{KindTotals, ModelFilter};
+use crate::storage::views::models::KindTotals;
 use crate::web::address::QueryString;
 use crate::web::error::Answer;
 use crate::web::state::WebState;
@@ -40,10 +40,8 @@ struct Part {
 pub(in crate::web) async fn overview(state: &WebState) -> Answer<Value> {
     let models = &state.services.models;
     let totals = models.by_kind().await?;
-    let n: u64 = totals.iter().map(|total| total.n).sum();
-    let all = models.facets(ModelFilter::default()).await?;
-    let n_damaged = all.state.get("damaged").copied().unwrap_or_default();
-    let n_alone = all.places.get("one").copied().unwrap_or_default();
+    let sum = |of: fn(&KindTotals) -> u64| totals.iter().map(of).sum::<u64>();
+    let (n, n_damaged, n_alone) = (sum(|of| of.n), sum(|of| of.n_damaged), sum(|of| of.n_alone));
     let (shown, rest) = totals.split_at(totals.len().min(MOST));
     let mut kinds = Vec::new();
     let mut parts: Vec<Part> = shown.iter().map(|total| part(total, &mut kinds)).collect();
@@ -68,7 +66,7 @@ pub(in crate::web) async fn overview(state: &WebState) -> Answer<Value> {
 
 /// A part that is not placed yet. `kinds` are those that have a colour, in their order.
 fn part(total: &KindTotals, kinds: &mut Vec<String>) -> Part {
-    let KindTotals { kind, base, n, size_bytes } = total;
+    let KindTotals { kind, base, n, size_bytes, .. } = total;
     let Some(kind) = kind else {
         let (label, link) = ("Not read yet".to_owned(), "?state=unread".to_owned());
         return Part { label, n: *n, size_bytes: *size_bytes, link, tone: TONES, ..Part::default() };
@@ -77,10 +75,7 @@ fn part(total: &KindTotals, kinds: &mut Vec<String>) -> Part {
         kinds.push(kind.clone());
         kinds.len() - 1
     });
-    let label = match base {
-        Some(base) => format!("{} · {}", kind_label(kind), base_label(base)),
-        None => kind_label(kind),
-    };
+    let label = label(kind, base.as_deref());
     let base = base.as_deref().unwrap_or("none");
     let link = QueryString::new().with("kind", kind).with("base", base).into_text();
     Part { label, n: *n, size_bytes: *size_bytes, link, tone: at % TONES, ..Part::default() }
