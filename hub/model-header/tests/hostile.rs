@@ -3,6 +3,8 @@
 //! `PROPTEST_CASES` makes it try more.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may unwrap and fail")]
 
+#[path = "support/allocations.rs"]
+mod allocations;
 #[path = "support/formats.rs"]
 mod formats;
 #[path = "support/header.rs"]
@@ -121,6 +123,21 @@ fn parts_of_a_file_tell_the_same() {
     }
 }
 
+#[test]
+fn a_shape_of_a_million_numbers_is_not_kept() {
+    let entry = |dims: &str| format!("{{\"x\":{{\"dtype\":\"F16\",\"shape\":[{dims}2],\"data_offsets\":[0,4]}}}}");
+    for (header, code) in [
+        (entry(&"1,".repeat(1_000_000)), None),
+        (entry(&"2,".repeat(1_000_000)), Some(DamageCode::ShapeOverflow)),
+        (entry(&" 1 , ".repeat(1_000_000)), None),
+    ] {
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat();
+        let (told, peak) = allocations::peak_of(|| tell(&bytes, "x.safetensors"));
+        assert_eq!((told.damage.map(|damage| damage.code), told.n_tensors), (code, Some(1)));
+        assert!(peak < 3 * header.len() as u64, "{peak} bytes held for {}", header.len());
+    }
+}
+
 /// The same file with its JSON spread over lines, which the fast reader does not take.
 fn spread(file: &[u8]) -> Vec<u8> {
     let length = usize::try_from(u64::from_le_bytes(file[..8].try_into().unwrap())).unwrap();
@@ -138,6 +155,14 @@ fn names() -> impl Strategy<Value = String> {
         Just("x.lora_down.weight".to_owned()),
         Just("first_stage_model.decoder.conv_in.weight".to_owned()),
     ]
+}
+
+fn shuffle<T>(listed: &mut [T], seed: u64) {
+    let mut state = seed | 1;
+    listed.sort_by_cached_key(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state >> 33
+    });
 }
 
 proptest! {
@@ -204,11 +229,7 @@ proptest! {
         let by_first = tell(&first, "x.safetensors");
         prop_assert_eq!(&by_first.damage, &None);
         prop_assert_eq!(&tell(&spread(&first), "x.safetensors"), &by_first);
-        let mut state = seed | 1;
-        listed.sort_by_cached_key(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            state >> 33
-        });
+        shuffle(&mut listed, seed);
         prop_assert_eq!(&tell(&told(&listed), "x.safetensors"), &by_first);
     }
 }
