@@ -157,6 +157,56 @@ fn names() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Names that facts are told by, and others.
+fn metadata_names() -> impl Strategy<Value = String> {
+    let known = [
+        "modelspec.title",
+        "ss_output_name",
+        "name",
+        "modelspec.author",
+        "author",
+        "modelspec.license",
+        "modelspec.architecture",
+        "ss_base_model_version",
+        "ss_sd_model_name",
+        "ss_network_dim",
+        "ss_network_alpha",
+        "ss_network_module",
+        "trigger_words",
+        "modelspec.trigger_phrase",
+        "ss_tag_frequency",
+        "modelspec.thumbnail",
+        "ssmd_cover_images",
+        "ss_resolution",
+        "sshs_model_hash",
+        "repo_id",
+        "source_url",
+        "format",
+        "merged_from",
+        "modelspec.merged_from",
+    ];
+    prop_oneof![4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => "[a-z_.]{1,12}"]
+}
+
+fn metadata_values() -> impl Strategy<Value = String> {
+    let known = [
+        "sdxl_base_v1-0",
+        "stable-diffusion-v1/lora",
+        "flux1",
+        "ponyDiffusionV6XL.safetensors",
+        "illustriousXL_v01",
+        "noobaiXLNAIXL_vPred10Version",
+        "16",
+        "None",
+        "{\"a\":{\"ohwx\":12,\"x\":12}}",
+        "data:image/png;base64,iVBORw==",
+        "[\"iVBORw==\"]",
+        "networks.lora",
+        "ohwx person",
+    ];
+    prop_oneof![4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,20}"]
+}
+
 fn shuffle<T>(listed: &mut [T], seed: u64) {
     let mut state = seed | 1;
     listed.sort_by_cached_key(|_| {
@@ -204,6 +254,37 @@ proptest! {
             prop_assert!(file.n_calls < 200);
             prop_assert_eq!(told.damage.is_none(), told.state == model_header::State::Ok);
         }
+    }
+
+    #[test]
+    fn the_order_of_metadata_tells_nothing(
+        entries in prop::collection::btree_map(metadata_names(), metadata_values(), 0..12),
+        order in any::<u64>(),
+        is_behind: bool,
+    ) {
+        let mut listed: Vec<(String, String)> = entries.into_iter().collect();
+        let told = |listed: &[(String, String)], is_behind: bool| {
+            let text = |text: &String| serde_json::to_string(text).unwrap();
+            let entries: Vec<String> = listed.iter().map(|(name, value)| format!("{}:{}", text(name), text(value))).collect();
+            let tensors: Vec<String> = LORA.iter().scan(0, |end, (name, shape)| {
+                let begin = *end;
+                *end += shape.iter().product::<u64>() * 2;
+                Some(format!("\"{name}\":{{\"dtype\":\"F16\",\"shape\":{shape:?},\"data_offsets\":[{begin},{end}]}}"))
+            }).collect();
+            let mut parts = [format!("\"__metadata__\":{{{}}}", entries.join(",")), tensors.join(",")];
+            if is_behind {
+                parts.reverse();
+            }
+            let header = format!("{{{}}}", parts.join(","));
+            let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; 2 * 8_192 + 2]].concat();
+            let mut told = tell(&bytes, "x.safetensors");
+            told.metadata.sort_by(|a, b| a.key.cmp(&b.key));
+            told
+        };
+        let first = told(&listed, false);
+        prop_assert_eq!(&first.damage, &None);
+        shuffle(&mut listed, order);
+        prop_assert_eq!(told(&listed, is_behind), first);
     }
 
     #[test]
