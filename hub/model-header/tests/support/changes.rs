@@ -1,8 +1,11 @@
 //! Changes to good files, as broken disks and people who mean harm make them. Lists of changes shrink, so
 //! that a fault is told by the few that it takes.
 
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::test_runner::{TestCaseError, TestRunner};
 
 /// Numbers that lengths, counts and offsets go wrong with.
 const NUMBERS: [u64; 14] = [
@@ -118,11 +121,24 @@ fn replace(bytes: &mut [u8], at: usize, by: &[u8]) {
     }
 }
 
-/// How often a property is tried: 256 times, and where more is asked for, as by `PROPTEST_CASES=1024`,
-/// for about a minute.
-pub(crate) fn tries() -> ProptestConfig {
-    let asked = ProptestConfig::default().cases;
-    let cases = if asked > 256 { asked.saturating_mul(16) } else { asked };
-    // What fails is told as a list of changes, which says more than a seed.
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+/// Where more is asked for than these, as by `PROPTEST_CASES=1024`, a minute is tried in place of a number.
+const FEW: u32 = 256;
+const LONG: Duration = Duration::from_mins(1);
+
+/// Holds what is made at random to a check; what fails is told with the fewest changes that it takes.
+#[track_caller]
+pub(crate) fn hold<S: Strategy>(what: &S, check: impl Fn(S::Value) -> Result<(), String>) {
+    let began = Instant::now();
+    let is_long = ProptestConfig::default().cases > FEW;
+    loop {
+        // A list of changes says more than a seed that is kept.
+        let config = ProptestConfig { cases: FEW, failure_persistence: None, ..ProptestConfig::default() };
+        let result = TestRunner::new(config).run(what, |made| check(made).map_err(TestCaseError::fail));
+        if let Err(error) = result {
+            panic!("{error}");
+        }
+        if !is_long || began.elapsed() > LONG {
+            return;
+        }
+    }
 }
