@@ -30,6 +30,8 @@ pub enum Base {
     Flux1,
     #[strum(serialize = "flux2", message = "Flux.2")]
     Flux2,
+    #[strum(serialize = "flux3", message = "Flux.3")]
+    Flux3,
     #[strum(serialize = "chroma", message = "Chroma")]
     Chroma,
     #[strum(serialize = "auraflow", message = "AuraFlow")]
@@ -88,6 +90,12 @@ pub enum Base {
     Ovis,
     #[strum(serialize = "longcat_image", message = "LongCat-Image")]
     LongcatImage,
+    #[strum(serialize = "sana", message = "Sana")]
+    Sana,
+    #[strum(serialize = "bria_fibo", message = "Bria FIBO")]
+    BriaFibo,
+    #[strum(serialize = "glm_image", message = "GLM-Image")]
+    GlmImage,
     #[strum(serialize = "cogvideox", message = "CogVideoX")]
     Cogvideox,
     #[strum(serialize = "seedvr2", message = "SeedVR2")]
@@ -100,6 +108,8 @@ pub enum Base {
     Pixeldit,
     #[strum(serialize = "minimax_h3", message = "MiniMax H3")]
     MinimaxH3,
+    #[strum(serialize = "minimax_music3", message = "MiniMax Music 3")]
+    MinimaxMusic3,
     #[strum(serialize = "boogu", message = "Boogu-Image")]
     Boogu,
     #[strum(serialize = "lens", message = "Lens")]
@@ -116,6 +126,8 @@ pub enum Base {
     Joyimage,
     #[strum(serialize = "triposplat", message = "TripoSplat")]
     Triposplat,
+    #[strum(serialize = "trellis2", message = "TRELLIS.2")]
+    Trellis2,
     #[strum(serialize = "sensenova_u15", message = "SenseNova U1.5")]
     SensenovaU15,
     #[strum(serialize = "yue2", message = "YuE 2")]

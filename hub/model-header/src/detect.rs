@@ -9,8 +9,10 @@ mod controlnet;
 mod denoiser;
 mod diffusers;
 mod gguf;
+mod kandinsky;
 mod lora;
 mod lora_modules;
+mod perception;
 mod small;
 mod text_encoder;
 mod unet;
@@ -87,13 +89,14 @@ impl Verdict {
 type KindRule = fn(&Table, &Tally) -> Option<Verdict>;
 
 /// The kinds in the order in which they are tried.
-const KINDS: [KindRule; 11] = [
+const KINDS: [KindRule; 12] = [
     controlnet::control_lora,
     adapters::ip_adapter,
     lora::lora,
     controlnet::controlnet,
     adapters::adapter,
     denoising,
+    perception::perception,
     text_encoder::clip_vision_or_text,
     vae::vae,
     text_encoder::text_encoder,

@@ -33,7 +33,7 @@ pub(crate) fn read_pickle<R: Read + Seek>(source: &mut Source<'_, R>) -> io::Res
 }
 
 /// Takes over what a pickle told.
-fn finish(contents: &mut Contents, outcome: Outcome) {
+fn finish(contents: &mut Contents, outcome: Outcome<'_>) {
     if let Some(detail) = outcome.danger {
         contents.report(DamageCode::DangerousPickle, detail);
     }

@@ -215,3 +215,21 @@ fn upscalers() {
     );
     is(&[("feats.0.weight", &[64, 3, 3, 3]), ("feats.1.lk.conv.weight", &[16, 16, 17, 17])], up, Base::Plksr, "");
 }
+
+/// SD of October 2026: `VAE.__init__`, `load_text_encoder_state_dicts`.
+#[test]
+fn companions_of_late_2026() {
+    let vae = Kind::Vae;
+    is(&[("shape_dec.blocks.1.16.to_subdiv.weight", &[8, 64])], vae, Base::Trellis2, "shape");
+    is(&[("txt_dec.blocks.3.4.conv2.weight", &[64, 64])], vae, Base::Trellis2, "texture");
+    let first = ("dec_in_proj.weight", &[1024, 128, 1][..]);
+    is(&[first, ("decoder.model.0.weight_g", &[1024, 1, 1])], vae, Base::MinimaxMusic3, "");
+    assert_eq!(told(&[first]).kind, Kind::None);
+    let audio = ("decoder.layers.1.layers.0.beta", &[1024][..]);
+    is(&[audio, ("decoder.layers.6.layers.1.weight_v", &[64, 32, 4])], vae, Base::Yue2, "");
+    is(&[audio], vae, Base::StableAudio, "");
+    let norm = ("model.layers.0.input_layernorm.weight", &[2048][..]);
+    is(&[norm, ("yue2_tokenizer_json", &[100])], Kind::TextEncoder, Base::Yue2, "");
+    let projection = ("model.audio_decoder.projection.weight", &[1024, 2048][..]);
+    is(&[norm, projection], Kind::TextEncoder, Base::MinimaxMusic3, "");
+}

@@ -238,3 +238,88 @@ fn names_of_diffusers() {
         "klein_4b",
     );
 }
+
+/// MD of October 2026: `MiniMax` Music 3, `trellis2 / pixal3d`, Kandinsky 6 by `ldm/kandinsky6/detection.py` with the
+/// sizes of its `core_contract.py`; `supported_models.py`: `HunyuanVideo15_SR_Distilled`; MD: `PiD` v1.5.
+#[test]
+fn families_of_late_2026() {
+    let music = [
+        ("cond_layer_logits", &[24][..]),
+        ("latent_conditioners.0.weight", &[1024, 128][..]),
+        ("diffusion_transformer.transformer.layers.0.self_attn.to_qkv.weight", &[4608, 1536][..]),
+    ];
+    is(&music, DM, Base::MinimaxMusic3, "");
+    let shape = ("img2shape.t_embedder.mlp.0.weight", &[1536, 256][..]);
+    is(&[shape], DM, Base::Trellis2, "");
+    is(&[("shape2txt.t_embedder.mlp.0.weight", &[1536, 256])], DM, Base::Trellis2, "");
+    let projection = ("structure_model.blocks.0.cross_attn.proj_linear.weight", &[1536, 1024][..]);
+    is(&[shape, projection], DM, Base::Trellis2, "pixal3d");
+    let (sound, pictures) = (
+        ("audio_embeddings.in_layer.weight", &[2048, 40][..]),
+        ("visual_embeddings.in_layer.weight", &[4096, 132][..]),
+    );
+    let cross = ("visual_blocks.0.va_cross_attention.to_key.weight", &[4096, 2048][..]);
+    is(&[sound, pictures, cross], DM, Base::Kandinsky6, "pro");
+    let lite = [
+        ("audio_embeddings.in_layer.weight", &[896, 40][..]),
+        ("visual_embeddings.in_layer.weight", &[1792, 132][..]),
+        ("visual_transformer_blocks.0.va_cross_attention.to_key.weight", &[1792, 896][..]),
+    ];
+    is(&lite, DM, Base::Kandinsky6, "lite");
+    assert!(told(&lite).is_diffusers_layout && !told(&[sound, pictures, cross]).is_diffusers_layout);
+    let mark = ("txt_in.individual_token_refiner.blocks.0.norm1.weight", &[2048][..]);
+    let vision = ("vision_in.proj.0.weight", &[1152][..]);
+    is(&[mark, vision, ("img_in.proj.weight", &[2048, 98, 1, 1, 1])], DM, Base::HunyuanVideo, "1.5_sr");
+    let later = ("lq_proj.pit_head.weight", &[1536, 512][..]);
+    is(&[("lq_proj.latent_proj.0.weight", &[512, 32, 3, 3]), later], DM, Base::Pid, "1.5");
+}
+
+/// MD of October 2026: SAM3 / SAM3.1, `RT-DETR_v4`, Depth Anything 3. They are of no kind that there is.
+#[test]
+fn models_that_look_at_pictures() {
+    let sam3 = [
+        ("detector.backbone.vision_backbone.trunk.blocks.0.attn.qkv.weight", &[3072, 1024][..]),
+        ("detector.transformer.decoder.query_embed.weight", &[200, 256][..]),
+        ("detector.backbone.vision_backbone.propagation_convs.0.conv_1x1.weight", &[256, 1024, 1, 1][..]),
+    ];
+    is(&sam3, Kind::None, Base::Sam3, "3.1");
+    is(&[sam3[0], sam3[1]], Kind::None, Base::Sam3, "");
+    is(&[("encoder.pan_blocks.1.cv4.conv.weight", &[256, 1024, 1, 1])], Kind::None, Base::RtDetr4, "");
+    let depth = ("backbone.embeddings.patch_embeddings.projection.weight", &[1024, 3, 14, 14][..]);
+    is(&[depth, ("head.projects.0.weight", &[256, 2048, 1, 1])], Kind::None, Base::DepthAnything3, "large");
+    assert_eq!(told(&[depth]).base, None);
+}
+
+/// diffusers 0.42: `transformer_flux3.py`, `transformer_bria_fibo.py`, `transformer_glm_image.py`,
+/// `sana_transformer.py`, `transformer_hunyuan_video15.py`. ComfyUI loads none of them.
+#[test]
+fn families_of_diffusers_only() {
+    let (image, text) = (
+        ("early_stream_modulations.image.linear.weight", &[9216, 3072][..]),
+        ("early_stream_modulations.txt.linear.weight", &[9216, 3072][..]),
+    );
+    is(&[image, text], DM, Base::Flux3, "");
+    assert_eq!(told(&[image, text]).comfyui_opens, Some(false));
+    // Flux's own names, and one of HiDream's.
+    let fibo = [
+        ("caption_projection.0.linear.weight", &[1536, 2048][..]),
+        ("context_embedder.weight", &[3072, 4096][..]),
+        ("x_embedder.weight", &[3072, 48][..]),
+        ("transformer_blocks.0.attn.add_q_proj.weight", &[3072, 3072][..]),
+        ("transformer_blocks.0.attn.add_k_proj.weight", &[3072, 3072][..]),
+        ("single_transformer_blocks.0.attn.to_q.weight", &[3072, 3072][..]),
+    ];
+    is(&fibo, DM, Base::BriaFibo, "");
+    is(&[fibo[0]], DM, Base::Hidream, "");
+    let glm = ("glyph_projector.net.0.proj.weight", &[1472, 1472][..]);
+    is(&[glm, ("prior_token_embedding.weight", &[16384, 4096])], DM, Base::GlmImage, "");
+    let sana = [
+        ("caption_norm.weight", &[2240][..]),
+        ("caption_projection.linear_1.weight", &[2240, 2304][..]),
+        ("patch_embed.proj.weight", &[2240, 32, 1, 1][..]),
+    ];
+    is(&sana, DM, Base::Sana, "");
+    let refiner = ("context_embedder.token_refiner.refiner_blocks.0.attn.to_q.weight", &[2048, 2048][..]);
+    is(&[refiner, ("cond_type_embed.weight", &[3, 2048])], DM, Base::HunyuanVideo, "1.5");
+    is(&[refiner], DM, Base::HunyuanVideo, "");
+}

@@ -50,6 +50,18 @@ fn class_names_tell_where_tensors_do_not() {
     assert_eq!(told.kind, Kind::Vae);
     assert!(describe_folder("x", &[part("readme.txt", b"hello")]).is_none());
     assert!(describe_folder("x", &[part("config.json", b"not json")]).is_none());
+    for (class, base) in [
+        ("QwenImage21Pipeline", Base::QwenImage21),
+        ("QwenImageEditPlusPipeline", Base::QwenImage),
+        ("Flux3Transformer2DModel", Base::Flux3),
+        ("FluxPipeline", Base::Flux1),
+        ("Kandinsky6TI2VAPipeline", Base::Kandinsky6),
+        ("MiniMaxMusic3Transformer1DModel", Base::MinimaxMusic3),
+    ] {
+        let index = format!("{{\"_class_name\": \"{class}\"}}");
+        let told = describe_folder("x", &[part("model_index.json", index.as_bytes())]).unwrap();
+        assert_eq!(told.base, Some(base), "{class}");
+    }
 }
 
 #[test]

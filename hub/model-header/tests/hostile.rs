@@ -3,6 +3,8 @@
 //! `PROPTEST_CASES` makes it try more.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may unwrap and fail")]
 
+#[path = "support/allocations.rs"]
+mod allocations;
 #[path = "support/formats.rs"]
 mod formats;
 #[path = "support/header.rs"]
@@ -121,6 +123,21 @@ fn parts_of_a_file_tell_the_same() {
     }
 }
 
+#[test]
+fn a_shape_of_a_million_numbers_is_not_kept() {
+    let entry = |dims: &str| format!("{{\"x\":{{\"dtype\":\"F16\",\"shape\":[{dims}2],\"data_offsets\":[0,4]}}}}");
+    for (header, code) in [
+        (entry(&"1,".repeat(1_000_000)), None),
+        (entry(&"2,".repeat(1_000_000)), Some(DamageCode::ShapeOverflow)),
+        (entry(&" 1 , ".repeat(1_000_000)), None),
+    ] {
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat();
+        let (told, peak) = allocations::peak_of(|| tell(&bytes, "x.safetensors"));
+        assert_eq!((told.damage.map(|damage| damage.code), told.n_tensors), (code, Some(1)));
+        assert!(peak < 3 * header.len() as u64, "{peak} bytes held for {}", header.len());
+    }
+}
+
 /// The same file with its JSON spread over lines, which the fast reader does not take.
 fn spread(file: &[u8]) -> Vec<u8> {
     let length = usize::try_from(u64::from_le_bytes(file[..8].try_into().unwrap())).unwrap();
@@ -138,6 +155,64 @@ fn names() -> impl Strategy<Value = String> {
         Just("x.lora_down.weight".to_owned()),
         Just("first_stage_model.decoder.conv_in.weight".to_owned()),
     ]
+}
+
+/// Names that facts are told by, and others.
+fn metadata_names() -> impl Strategy<Value = String> {
+    let known = [
+        "modelspec.title",
+        "ss_output_name",
+        "name",
+        "modelspec.author",
+        "author",
+        "modelspec.license",
+        "modelspec.architecture",
+        "ss_base_model_version",
+        "ss_sd_model_name",
+        "ss_network_dim",
+        "ss_network_alpha",
+        "ss_network_module",
+        "trigger_words",
+        "modelspec.trigger_phrase",
+        "ss_tag_frequency",
+        "modelspec.thumbnail",
+        "ssmd_cover_images",
+        "ss_resolution",
+        "sshs_model_hash",
+        "repo_id",
+        "source_url",
+        "format",
+        "merged_from",
+        "modelspec.merged_from",
+    ];
+    prop_oneof![4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => "[a-z_.]{1,12}"]
+}
+
+fn metadata_values() -> impl Strategy<Value = String> {
+    let known = [
+        "sdxl_base_v1-0",
+        "stable-diffusion-v1/lora",
+        "flux1",
+        "ponyDiffusionV6XL.safetensors",
+        "illustriousXL_v01",
+        "noobaiXLNAIXL_vPred10Version",
+        "16",
+        "None",
+        "{\"a\":{\"ohwx\":12,\"x\":12}}",
+        "data:image/png;base64,iVBORw==",
+        "[\"iVBORw==\"]",
+        "networks.lora",
+        "ohwx person",
+    ];
+    prop_oneof![4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,20}"]
+}
+
+fn shuffle<T>(listed: &mut [T], seed: u64) {
+    let mut state = seed | 1;
+    listed.sort_by_cached_key(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state >> 33
+    });
 }
 
 proptest! {
@@ -182,6 +257,37 @@ proptest! {
     }
 
     #[test]
+    fn the_order_of_metadata_tells_nothing(
+        entries in prop::collection::btree_map(metadata_names(), metadata_values(), 0..12),
+        order in any::<u64>(),
+        is_behind: bool,
+    ) {
+        let mut listed: Vec<(String, String)> = entries.into_iter().collect();
+        let told = |listed: &[(String, String)], is_behind: bool| {
+            let text = |text: &String| serde_json::to_string(text).unwrap();
+            let entries: Vec<String> = listed.iter().map(|(name, value)| format!("{}:{}", text(name), text(value))).collect();
+            let tensors: Vec<String> = LORA.iter().scan(0, |end, (name, shape)| {
+                let begin = *end;
+                *end += shape.iter().product::<u64>() * 2;
+                Some(format!("\"{name}\":{{\"dtype\":\"F16\",\"shape\":{shape:?},\"data_offsets\":[{begin},{end}]}}"))
+            }).collect();
+            let mut parts = [format!("\"__metadata__\":{{{}}}", entries.join(",")), tensors.join(",")];
+            if is_behind {
+                parts.reverse();
+            }
+            let header = format!("{{{}}}", parts.join(","));
+            let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; 2 * 8_192 + 2]].concat();
+            let mut told = tell(&bytes, "x.safetensors");
+            told.metadata.sort_by(|a, b| a.key.cmp(&b.key));
+            told
+        };
+        let first = told(&listed, false);
+        prop_assert_eq!(&first.damage, &None);
+        shuffle(&mut listed, order);
+        prop_assert_eq!(told(&listed, is_behind), first);
+    }
+
+    #[test]
     fn the_order_of_tensors_tells_nothing(
         tensors in prop::collection::btree_map(names(), prop::collection::vec(1_u64..5, 0..4), 1..20),
         seed in any::<u64>(),
@@ -204,11 +310,7 @@ proptest! {
         let by_first = tell(&first, "x.safetensors");
         prop_assert_eq!(&by_first.damage, &None);
         prop_assert_eq!(&tell(&spread(&first), "x.safetensors"), &by_first);
-        let mut state = seed | 1;
-        listed.sort_by_cached_key(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            state >> 33
-        });
+        shuffle(&mut listed, seed);
         prop_assert_eq!(&tell(&told(&listed), "x.safetensors"), &by_first);
     }
 }

@@ -1,7 +1,7 @@
 //! Denoisers: a row for each family, in the order of `detect_unet_config` in ComfyUI's
 //! `comfy/model_detection.py` (called MD in the rows), because later marks are looser.
 
-use super::{Verdict, diffusers, unet, wan};
+use super::{Verdict, diffusers, kandinsky, unet, wan};
 use crate::base::Base;
 use crate::table::View;
 use crate::vocabulary::Kind;
@@ -28,11 +28,22 @@ fn plain(_: &View<'_>, found: Verdict) -> Option<Verdict> {
     Some(found)
 }
 
-const RULES: [Rule; 47] = [
+const RULES: [Rule; 52] = [
+    // MD: MiniMax Music 3.
+    row(
+        Base::MinimaxMusic3,
+        &[
+            "cond_layer_logits",
+            "latent_conditioners.0.weight",
+            "diffusion_transformer.transformer.layers.0.self_attn.to_qkv.weight",
+        ],
+    ),
     // MD: mmdit model; supported_models: SD3, and qk_norm of 3.5.
     rule(Base::Sd3, &["joint_blocks.0.context_block.attn.qkv.weight"], sd3),
     // MD: stable cascade.
     rule(Base::StableCascade, &["clf.1.weight"], cascade),
+    // MD: trellis2 / pixal3d.
+    rule(Base::Trellis2, &[], trellis2),
     // MD: stable audio dit.
     row(Base::StableAudio, &["transformer.rotary_pos_emb.inv_freq"]),
     // MD: aura flow dit.
@@ -60,7 +71,9 @@ const RULES: [Rule; 47] = [
     // MD: Cosmos.
     rule(Base::Cosmos, &["blocks.block0.blocks.0.block.attn.to_q.0.weight"], cosmos),
     // MD: PiD and PixelDiT T2I.
-    row(Base::Pid, &["lq_proj.latent_proj.0.weight"]),
+    rule(Base::Pid, &["lq_proj.latent_proj.0.weight"], |view, found| {
+        Some(found.variant(if view.has("lq_proj.pit_head.weight") { "1.5" } else { "" }))
+    }),
     row(Base::Pixeldit, &["core.pixel_embedder.proj.weight"]),
     // MD: Lumina 2, with NewBie and Z-Image inside.
     rule(Base::Lumina2, &["cap_embedder.1.weight", "noise_refiner.0.attention.k_norm.weight"], lumina2),
@@ -83,6 +96,7 @@ const RULES: [Rule; 47] = [
     row(Base::HidreamO1, &["t_embedder1.mlp.0.weight", "x_embedder.proj1.weight"]),
     // MD: SenseNova U1.5.
     row(Base::SensenovaU15, &["fm_modules.vision_model_mot_gen.embeddings.patch_embedding.weight"]),
+    rule(Base::BriaFibo, &[], |view, _| diffusers::not_loaded(view)),
     // MD: HiDream.
     row(Base::Hidream, &["caption_projection.0.linear.weight"]),
     // MD: Cosmos predict2, and Anima by its adapter.
@@ -103,10 +117,12 @@ const RULES: [Rule; 47] = [
         &["txt_in.text_norm.weight", "modulation.1.weight", "transformer_blocks.0.attn.norm_q.weight"],
     ),
     rule(Base::QwenImage, &["txt_norm.weight", "transformer_blocks.0.attn.add_k_proj.weight"], qwen_image),
-    // MD: Ideogram 4, Krea 2, Kandinsky 5, ACE-Step 1.5.
+    // MD: Ideogram 4, Krea 2, Kandinsky 6 in its own names and those of diffusers, Kandinsky 5, ACE-Step 1.5.
     row(Base::Ideogram4, &["embed_image_indicator.weight"]),
     row(Base::Krea2, &["txtfusion.projector.weight"]),
-    rule(Base::Kandinsky5, &["visual_transformer_blocks.0.cross_attention.key_norm.weight"], kandinsky5),
+    rule(Base::Kandinsky6, &["visual_blocks.0.va_cross_attention.to_key.weight"], kandinsky::six),
+    rule(Base::Kandinsky6, &["visual_transformer_blocks.0.va_cross_attention.to_key.weight"], kandinsky::six),
+    rule(Base::Kandinsky5, &["visual_transformer_blocks.0.cross_attention.key_norm.weight"], kandinsky::five),
     row(
         Base::AceStep15,
         &["encoder.lyric_encoder.layers.0.input_layernorm.weight", "decoder.layers.0.self_attn_norm.weight"],
@@ -163,6 +179,17 @@ fn cascade(view: &View<'_>, found: Verdict) -> Option<Verdict> {
     Some(found.variant(variant))
 }
 
+/// One of two parts is there at least; `Pixal3D` looks at its picture through one more layer.
+fn trellis2(view: &View<'_>, found: Verdict) -> Option<Verdict> {
+    let parts = ["img2shape", "shape2txt", "structure_model"];
+    let has = |part: &&str, name: &str| view.has(&format!("{part}.{name}"));
+    if !parts.iter().take(2).any(|part| has(part, "t_embedder.mlp.0.weight")) {
+        return None;
+    }
+    let is_pixal = parts.iter().any(|part| has(part, "blocks.0.cross_attn.proj_linear.weight"));
+    Some(if is_pixal { found.variant("pixal3d") } else { found })
+}
+
 #[allow(clippy::unnecessary_wraps, reason = "it stands among rules that may find none")]
 fn hunyuan_dit(view: &View<'_>, found: Verdict) -> Option<Verdict> {
     // 1.0 and 1.1 are told the size of the picture and its style.
@@ -174,7 +201,8 @@ fn hunyuan_dit(view: &View<'_>, found: Verdict) -> Option<Verdict> {
 fn hunyuan_video(view: &View<'_>, mut found: Verdict) -> Option<Verdict> {
     let inputs = view.columns("img_in.proj.weight");
     if view.has("vision_in.proj.0.weight") || inputs == 65 {
-        return Some(found.variant("1.5"));
+        // supported_models: HunyuanVideo15_SR_Distilled.
+        return Some(found.variant(if inputs == 98 { "1.5_sr" } else { "1.5" }));
     }
     if !view.begins("vector_in.") {
         found.base = Some(Base::HunyuanImage);
@@ -354,14 +382,4 @@ fn qwen_image(view: &View<'_>, found: Verdict) -> Option<Verdict> {
         ""
     };
     Some(found.variant(variant))
-}
-
-#[allow(clippy::unnecessary_wraps, reason = "it stands among rules that may find none")]
-fn kandinsky5(view: &View<'_>, found: Verdict) -> Option<Verdict> {
-    Some(found.variant(match view.rows_of("visual_embeddings.in_layer.bias") {
-        4_096 => "pro",
-        2_560 => "image_lite",
-        1_792 => "lite",
-        _ => "",
-    }))
 }

@@ -5,6 +5,22 @@ use crate::base::Base;
 use crate::table::View;
 use crate::vocabulary::Kind;
 
+/// Families that ComfyUI has no loader for, by the modules of diffusers' `transformer_flux3.py`,
+/// `transformer_bria_fibo.py`, `transformer_glm_image.py` and `sana_transformer.py` (0.42).
+const NOT_LOADED: [(Base, &[&str]); 4] = [
+    (Base::Flux3, &["early_stream_modulations.image.linear.weight", "early_stream_modulations.txt.linear.weight"]),
+    // Its other modules have the names of Flux, and this one that of HiDream.
+    (Base::BriaFibo, &["caption_projection.0.linear.weight", "context_embedder.weight", "x_embedder.weight"]),
+    (Base::GlmImage, &["prior_token_embedding.weight", "glyph_projector.net.0.proj.weight"]),
+    (Base::Sana, &["caption_norm.weight", "caption_projection.linear_1.weight", "patch_embed.proj.weight"]),
+];
+
+/// A denoiser whose names another family's could be taken for: looked for before those.
+pub(super) fn not_loaded(view: &View<'_>) -> Option<Verdict> {
+    let (base, _) = NOT_LOADED.iter().find(|(_, needs)| view.all(needs))?;
+    Some(Verdict::new(Kind::DiffusionModel, *base).diffusers().not_loadable())
+}
+
 pub(super) fn denoiser(view: &View<'_>) -> Option<Verdict> {
     let found = |base| Verdict::new(Kind::DiffusionModel, base).diffusers();
     // `convert_diffusers_mmdit` in ComfyUI's model_detection.py: AuraFlow, Flux, SD3.
@@ -24,8 +40,15 @@ pub(super) fn denoiser(view: &View<'_>) -> Option<Verdict> {
     let adds = ["transformer_blocks.0.attn.add_q_proj.weight", "transformer_blocks.0.attn.add_k_proj.weight"];
     // diffusers' transformer_hunyuan_video.py; FramePack adds pictures that are clean.
     if view.begins("context_embedder.token_refiner.") {
-        let is_framepack = view.begins("clean_x_embedder.");
-        return Some(found(Base::HunyuanVideo).variant(if is_framepack { "framepack" } else { "" }).not_loadable());
+        // transformer_hunyuan_video15.py.
+        let variant = if view.begins("clean_x_embedder.") {
+            "framepack"
+        } else if view.has("cond_type_embed.weight") {
+            "1.5"
+        } else {
+            ""
+        };
+        return Some(found(Base::HunyuanVideo).variant(variant).not_loadable());
     }
     if view.all(&adds) && view.has("x_embedder.weight") && view.begins("single_transformer_blocks.") {
         let variant = match view.columns("x_embedder.weight") {
@@ -91,13 +114,14 @@ fn unet_of_diffusers(view: &View<'_>, mut found: Verdict) -> Option<Verdict> {
 }
 
 /// Beginnings of class names of pipelines and transformers, the longer before the shorter.
-const CLASSES: [(&str, Base); 39] = [
+const CLASSES: [(&str, Base); 48] = [
     ("StableDiffusionXL", Base::Sdxl),
     ("StableDiffusion3", Base::Sd3),
     ("SD3", Base::Sd3),
     ("StableVideoDiffusion", Base::Svd),
     ("StableCascade", Base::StableCascade),
     ("StableAudio", Base::StableAudio),
+    ("Flux3", Base::Flux3),
     ("Flux2", Base::Flux2),
     ("Flux", Base::Flux1),
     ("Chroma", Base::Chroma),
@@ -112,6 +136,7 @@ const CLASSES: [(&str, Base); 39] = [
     ("LTX2", Base::Ltxv2),
     ("LTX", Base::Ltxv),
     ("Mochi", Base::Mochi),
+    ("QwenImage21", Base::QwenImage21),
     ("QwenImage", Base::QwenImage),
     ("ZImage", Base::ZImage),
     ("Lumina2", Base::Lumina2),
@@ -120,6 +145,13 @@ const CLASSES: [(&str, Base); 39] = [
     ("Cosmos2", Base::CosmosPredict2),
     ("Cosmos", Base::Cosmos),
     ("Kandinsky5", Base::Kandinsky5),
+    ("Kandinsky6", Base::Kandinsky6),
+    ("MiniMaxH3", Base::MinimaxH3),
+    ("MiniMaxMusic3", Base::MinimaxMusic3),
+    ("SanaTransformer", Base::Sana),
+    ("SanaPipeline", Base::Sana),
+    ("BriaFiboTransformer", Base::BriaFibo),
+    ("GlmImage", Base::GlmImage),
     ("OvisImage", Base::Ovis),
     ("LongCatImage", Base::LongcatImage),
     ("CogVideoX", Base::Cogvideox),

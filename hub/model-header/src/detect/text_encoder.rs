@@ -128,6 +128,13 @@ pub(super) fn language_model(view: &View<'_>) -> Option<Base> {
     if view.has("thinker.layers.1.mlp.image_gate.proj.weight") {
         return Some(Base::MingImage);
     }
+    // SD: `load_text_encoder_state_dicts`; both are language models that make sound.
+    if view.has("model.audio_decoder.projection.weight") {
+        return Some(Base::MinimaxMusic3);
+    }
+    if view.has("yue2_tokenizer_json") {
+        return Some(Base::Yue2);
+    }
     if view.any(&["layers.0.self_attn.sinks", "model.layers.0.self_attn.sinks"]) {
         return Some(Base::GptOss20b);
     }

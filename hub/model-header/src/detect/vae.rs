@@ -21,12 +21,15 @@ pub(super) fn vae(table: &Table, _: &Tally) -> Option<Verdict> {
 }
 
 /// VAEs that one name tells: the name, the family, the variant.
-const NAMES: [(&str, Base, &str); 27] = [
+const NAMES: [(&str, Base, &str); 30] = [
     ("decoder.mid.block_1.mix_factor", Base::Svd, ""),
     ("vquantizer.codebook.weight", Base::StableCascade, "stage_a"),
     ("backbone.1.0.block.0.1.num_batches_tracked", Base::StableCascade, "effnet"),
     ("encoder.backbone.1.0.block.0.1.num_batches_tracked", Base::StableCascade, "effnet"),
     ("blocks.11.num_batches_tracked", Base::StableCascade, "previewer"),
+    ("shape_dec.blocks.1.16.to_subdiv.weight", Base::Trellis2, "shape"),
+    ("txt_dec.blocks.3.4.conv2.weight", Base::Trellis2, "texture"),
+    ("dec_in_proj.weight", Base::MinimaxMusic3, ""),
     ("decoder.up_blocks.2.upsamplers.0.upscale_conv.weight", Base::Seedvr2, ""),
     ("student.dconv_encoder.proj_out.weight", Base::MageFlow, ""),
     ("decoder.conv_in_x_t.weight", Base::Ltxv2, "2.4"),
@@ -53,6 +56,9 @@ const NAMES: [(&str, Base, &str); 27] = [
 
 fn named(view: &View<'_>) -> Option<Verdict> {
     let (name, base, variant) = NAMES.iter().find(|(name, ..)| view.has(name))?;
+    if *base == Base::MinimaxMusic3 && !view.has("decoder.model.0.weight_g") {
+        return None;
+    }
     let mut found = Verdict::new(Kind::Vae, *base).variant(*variant);
     if *name == "decoder.layers.1.layers.0.beta" {
         // ACE-Step 1.5 has the same at other strides.
@@ -60,6 +66,12 @@ fn named(view: &View<'_>) -> Option<Verdict> {
             ["decoder.layers.2.layers.1.weight_v", "decoder.layers.2.layers.1.parametrizations.weight.original1"];
         if weights.iter().any(|name| view.shape(name).last() == Some(&12)) {
             found.base = Some(Base::AceStep15);
+        }
+        // YuE 2 has one layer more.
+        let more =
+            ["decoder.layers.6.layers.1.weight_v", "decoder.layers.6.layers.1.parametrizations.weight.original1"];
+        if view.any(&more) {
+            found.base = Some(Base::Yue2);
         }
     }
     Some(found)

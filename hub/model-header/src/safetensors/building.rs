@@ -117,8 +117,7 @@ impl Building {
             let type_name = self.entry.table.dtype_name(dtype).to_owned();
             self.tensor_fault(DamageCode::UnknownDtype, name, &format!("is of the unknown type {type_name:?}"));
         }
-        let product = tensor.shape.values.iter().try_fold(1_u64, |product, dim| product.checked_mul(*dim));
-        let by_shape = product.filter(|_| !tensor.shape.has_huge);
+        let by_shape = tensor.shape.product.filter(|_| !tensor.shape.has_huge);
         let expected = by_shape.and_then(|elements| dtype.bytes(elements));
         let span = self.span(name, tensor);
         if by_shape.is_none() || (tensor.is_known && expected.is_none() && dtype.bytes(0).is_some() && huge(by_shape)) {

@@ -17,9 +17,8 @@ use crate::vocabulary::DamageCode;
 /// Reads a header; an error where nothing can be told.
 pub(super) fn read_entries(header: &[u8]) -> Result<Entry, Damage> {
     let Ok(text) = std::str::from_utf8(header) else { return Err(broken::not_text(header)) };
-    let mut building = Building::new(header.len());
-    if plain::read(text, &mut building).is_some() {
-        return Ok(building.entry);
+    if let Some(entry) = plain::read(text) {
+        return Ok(entry);
     }
     let mut building = Building::new(header.len());
     let mut json = serde_json::Deserializer::from_str(text);

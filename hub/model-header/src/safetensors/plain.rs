@@ -4,11 +4,17 @@
 
 use serde_json::value::RawValue;
 
-use super::building::Building;
+use super::building::{Building, Entry};
+use super::values::Numbers;
 use crate::dtype::Dtype;
 
-/// Reads a header into an empty building; `None` where it is not of this form.
-pub(super) fn read(text: &str, building: &mut Building) -> Option<()> {
+/// Reads a header; `None` where it is not of this form.
+pub(super) fn read(text: &str) -> Option<Entry> {
+    let mut building = Building::new(text.len());
+    read_into(text, &mut building).map(|()| building.entry)
+}
+
+fn read_into(text: &str, building: &mut Building) -> Option<()> {
     let bytes = text.trim_ascii_end().as_bytes();
     let mut rest = bytes.strip_prefix(b"{\"")?;
     let mut last_dtype: (&[u8], Option<Dtype>) = (b"", None);
@@ -30,9 +36,9 @@ pub(super) fn read(text: &str, building: &mut Building) -> Option<()> {
             }
             let tensor = building.next_tensor(last_dtype.1?);
             let behind = behind.strip_prefix(b"\",\"shape\":[")?;
-            let behind = numbers(behind, &mut tensor.shape.values)?;
+            let behind = numbers(behind, &mut tensor.shape)?;
             let behind = behind.strip_prefix(b",\"data_offsets\":[")?;
-            let behind = numbers(behind, &mut tensor.offsets.values)?;
+            let behind = numbers(behind, &mut tensor.offsets)?;
             building.add(name).ok()?;
             rest = behind.strip_prefix(b"}")?;
         }
@@ -45,7 +51,7 @@ pub(super) fn read(text: &str, building: &mut Building) -> Option<()> {
 }
 
 /// Whole numbers up to the end of their list.
-fn numbers<'r>(mut rest: &'r [u8], values: &mut Vec<u64>) -> Option<&'r [u8]> {
+fn numbers<'r>(mut rest: &'r [u8], numbers: &mut Numbers) -> Option<&'r [u8]> {
     if let Some(behind) = rest.strip_prefix(b"]") {
         return Some(behind);
     }
@@ -64,7 +70,7 @@ fn numbers<'r>(mut rest: &'r [u8], values: &mut Vec<u64>) -> Option<&'r [u8]> {
         if n_digits == 0 || n_digits > 19 || (n_digits > 1 && rest.first() == Some(&b'0')) {
             return None;
         }
-        values.push(number);
+        numbers.push(number);
         match rest.get(n_digits..)? {
             [b',', next @ ..] => rest = next,
             [b']', behind @ ..] => return Some(behind),

@@ -5,10 +5,16 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
+/// Numbers of a list that are kept: a header may hold one list of fifty million.
+const MAX_KEPT: usize = 64;
+
 /// Numbers of which some may be none.
 #[derive(Default)]
 pub(super) struct Numbers {
+    /// The first of them.
     pub(super) values: Vec<u64>,
+    /// All of them multiplied, if that fits.
+    pub(super) product: Option<u64>,
     pub(super) is_given: bool,
     /// Negative, or with a fraction.
     pub(super) has_odd: bool,
@@ -21,7 +27,15 @@ pub(super) struct Numbers {
 impl Numbers {
     pub(super) fn clear(&mut self) {
         self.values.clear();
+        self.product = Some(1);
         (self.is_given, self.has_odd, self.has_huge, self.below) = (false, false, false, 0);
+    }
+
+    pub(super) fn push(&mut self, number: u64) {
+        self.product = self.product.and_then(|product| product.checked_mul(number));
+        if self.values.len() < MAX_KEPT {
+            self.values.push(number);
+        }
     }
 }
 
@@ -99,14 +113,14 @@ impl Visitor<'_> for NumberSeed<'_> {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        self.0.values.push(number);
+        self.0.push(number);
         Ok(())
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<(), E> {
         self.0.has_odd = true;
         self.0.below = self.0.below.max(number.unsigned_abs());
-        self.0.values.push(0);
+        self.0.push(0);
         Ok(())
     }
 
@@ -117,7 +131,7 @@ impl Visitor<'_> for NumberSeed<'_> {
         } else {
             self.0.has_odd = true;
         }
-        self.0.values.push(0);
+        self.0.push(0);
         Ok(())
     }
 }

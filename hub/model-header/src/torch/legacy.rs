@@ -17,20 +17,15 @@ const PICKLES_BEFORE: usize = 3;
 pub(crate) fn read_legacy<R: Read + Seek>(source: &mut Source<'_, R>) -> io::Result<Contents> {
     let mut contents = Contents::new(Format::TorchLegacy);
     let size = source.size();
-    let mut length = START_BYTES;
+    let all = size.min(MAX_PICKLE);
+    let mut length = START_BYTES.min(all);
     // How long the pickles are is known at their end only.
-    let (outcome, keys) = loop {
-        let bytes = source.beginning(length)?;
-        let read = follow(bytes);
-        let is_all = length >= size.min(MAX_PICKLE);
-        match read {
-            Followed::More if !is_all => length = length.saturating_mul(4).min(MAX_PICKLE),
-            Followed::More => {
-                contents.report(DamageCode::TruncatedHeader, "Truncated: its list of tensors has no end.");
-                return Ok(contents);
-            }
-            Followed::All(outcome, keys) => break (outcome, keys),
-        }
+    while length < all && matches!(follow(source.beginning(length)?), Followed::More) {
+        length = length.saturating_mul(4).min(all);
+    }
+    let Followed::All(outcome, keys) = follow(source.beginning(length)?) else {
+        contents.report(DamageCode::TruncatedHeader, "Truncated: its list of tensors has no end.");
+        return Ok(contents);
     };
     let data = keys.end as u64;
     let is_followed = outcome.fault.is_none();
@@ -46,12 +41,12 @@ pub(crate) fn read_legacy<R: Read + Seek>(source: &mut Source<'_, R>) -> io::Res
     Ok(contents)
 }
 
-enum Followed {
+enum Followed<'d> {
     More,
-    All(Box<Outcome>, Box<Outcome>),
+    All(Box<Outcome<'d>>, Box<Outcome<'d>>),
 }
 
-fn follow(bytes: &[u8]) -> Followed {
+fn follow(bytes: &[u8]) -> Followed<'_> {
     let mut at = 0;
     for _ in 0..PICKLES_BEFORE {
         let outcome = run(bytes, at);
@@ -72,7 +67,7 @@ fn follow(bytes: &[u8]) -> Followed {
 }
 
 /// Where the data should end: each storage once, behind eight bytes with its length.
-fn expected_size(machine: &Machine, data: u64) -> u64 {
+fn expected_size(machine: &Machine<'_>, data: u64) -> u64 {
     let mut seen = std::collections::HashSet::new();
     let sizes = machine.objects.iter().filter_map(|object| match object {
         Object::Storage { dtype, numel, key } => {

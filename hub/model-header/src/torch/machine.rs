@@ -13,6 +13,9 @@ const MAX_STACK: usize = 1 << 20;
 const MAX_OBJECTS: usize = 1 << 20;
 const MAX_MEMBERS: usize = 4 << 20;
 
+/// Bytes of a name; one that is longer is none. A pickle can name the same text a million times.
+const MAX_TEXT: usize = 4_096;
+
 /// Dangerous names that are told.
 const MAX_DANGERS: usize = 5;
 
@@ -42,8 +45,8 @@ pub(super) enum Object {
 
 /// Where following a pickle ended.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) machine: Machine,
+pub(super) struct Outcome<'d> {
+    pub(super) machine: Machine<'d>,
     pub(super) result: Value,
     /// Names that may run code, in words.
     pub(super) danger: Option<String>,
@@ -56,8 +59,8 @@ pub(super) struct Outcome {
 }
 
 #[derive(Debug)]
-pub(super) struct Machine {
-    pub(super) data: Vec<u8>,
+pub(super) struct Machine<'d> {
+    pub(super) data: &'d [u8],
     at: usize,
     stack: Vec<Value>,
     memo: HashMap<u32, Value>,
@@ -73,9 +76,9 @@ enum Halt {
 }
 
 /// Follows the pickle that begins here.
-pub(super) fn run(bytes: &[u8], start: usize) -> Outcome {
+pub(super) fn run(bytes: &[u8], start: usize) -> Outcome<'_> {
     let mut machine = Machine {
-        data: bytes.get(start..).unwrap_or_default().to_vec(),
+        data: bytes.get(start..).unwrap_or_default(),
         at: 0,
         stack: Vec::new(),
         memo: HashMap::new(),
@@ -99,7 +102,7 @@ pub(super) fn run(bytes: &[u8], start: usize) -> Outcome {
     Outcome { machine, result, danger, fault, needs_more, end }
 }
 
-impl Machine {
+impl Machine<'_> {
     fn take(&mut self, length: usize) -> Result<usize, Halt> {
         let start = self.at;
         let end = start.checked_add(length).filter(|end| *end <= self.data.len()).ok_or(Halt::End)?;
@@ -129,6 +132,9 @@ impl Machine {
 
     pub(super) fn text(&self, value: Value) -> Option<&str> {
         let Value::Text(start, length) = value else { return None };
+        if length > MAX_TEXT {
+            return None;
+        }
         std::str::from_utf8(self.data.get(start..start.checked_add(length)?)?).ok()
     }
 

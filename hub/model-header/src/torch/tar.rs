@@ -32,7 +32,8 @@ pub(crate) fn read_tar<R: Read + Seek>(source: &mut Source<'_, R>) -> io::Result
         }
         if matches!(name.as_slice(), b"pickle" | b"tensors" | b"storages" | b"sys_info") {
             has_pickle |= name == b"pickle";
-            let outcome = run(&source.read_at(data, length.min(MAX_PICKLE))?, 0);
+            let bytes = source.read_at(data, length.min(MAX_PICKLE))?;
+            let outcome = run(&bytes, 0);
             if let Some(danger) = outcome.danger {
                 contents.report(DamageCode::DangerousPickle, danger);
             }

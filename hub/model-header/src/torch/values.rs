@@ -5,11 +5,18 @@ use super::machine::{Machine, Object, Value};
 use crate::dtype::Dtype;
 use crate::table::{New, Pushed, Table};
 
-/// Dictionaries in dictionaries, members that are looked at, and texts that are kept.
+/// Dictionaries in dictionaries, and texts that are kept.
 const MAX_DEPTH: usize = 12;
-const MAX_VISITED: usize = 4 << 20;
 const MAX_TEXTS: usize = 64;
 const MAX_TEXT: usize = 4_096;
+
+/// Members that are looked at, and bytes of names of tensors.
+const MAX_VISITED: usize = 4 << 20;
+const MAX_NAMES: usize = 64 << 20;
+
+/// Bytes of a pickle that each tensor takes at least: the calls that make it take more. Dictionaries that
+/// stand in each other can list one tensor a million times.
+const TENSOR_BYTES: usize = 16;
 
 /// Names of dictionaries that hold the whole model: what stands in them is told without them.
 const WRAPPERS: [&str; 6] = ["state_dict", "params_ema", "params", "model_state_dict", "weights", "module"];
@@ -24,24 +31,33 @@ pub(super) struct Told {
     pub(super) is_whole: bool,
 }
 
-pub(super) fn tell(machine: &Machine, result: Value) -> Told {
+pub(super) fn tell(machine: &Machine<'_>, result: Value) -> Told {
     let mut told = Told { table: Table::default(), texts: Vec::new(), is_whole: true };
-    let mut walk = Walk { machine, told: &mut told, visited: 0, name: String::new() };
+    let length = machine.data.len();
+    let mut walk = Walk {
+        machine,
+        told: &mut told,
+        visits_left: length.min(MAX_VISITED),
+        tensors_left: length / TENSOR_BYTES,
+        names_left: MAX_NAMES,
+        name: String::new(),
+    };
     walk.value(result, 0);
     told
 }
 
 struct Walk<'w> {
-    machine: &'w Machine,
+    machine: &'w Machine<'w>,
     told: &'w mut Told,
-    visited: usize,
+    visits_left: usize,
+    tensors_left: usize,
+    names_left: usize,
     name: String,
 }
 
 impl Walk<'_> {
     fn value(&mut self, value: Value, depth: usize) {
-        self.visited += 1;
-        if depth > MAX_DEPTH || self.visited > MAX_VISITED {
+        if depth > MAX_DEPTH {
             self.told.is_whole = false;
             return;
         }
@@ -56,6 +72,9 @@ impl Walk<'_> {
         match self.machine.objects.get(at) {
             Some(Object::Dict(members)) => {
                 for (key, value) in members {
+                    if !self.may_visit() {
+                        return;
+                    }
                     let Some(key) = self.key(*key) else { continue };
                     let is_wrapper = depth <= 1 && WRAPPERS.contains(&key.as_str()) && self.is_dict(*value);
                     let length = self.name.len();
@@ -73,6 +92,9 @@ impl Walk<'_> {
             }
             Some(Object::List(members) | Object::Tuple(members)) if members.len() <= 4_096 => {
                 for (at, value) in members.iter().enumerate() {
+                    if !self.may_visit() {
+                        return;
+                    }
                     let length = self.name.len();
                     if !self.name.is_empty() {
                         self.name.push('.');
@@ -85,6 +107,14 @@ impl Walk<'_> {
             Some(Object::Tensor { dtype, dims }) => self.tensor(dtype, dims),
             _ => {}
         }
+    }
+
+    /// Counts a member, whatever it is.
+    fn may_visit(&mut self) -> bool {
+        let left = self.visits_left.checked_sub(1);
+        self.visits_left = left.unwrap_or(0);
+        self.told.is_whole &= left.is_some();
+        left.is_some()
     }
 
     fn key(&self, key: Value) -> Option<String> {
@@ -101,6 +131,12 @@ impl Walk<'_> {
 
     fn tensor(&mut self, dtype: &str, dims: &[u64]) {
         let Some(dtype) = Dtype::named(dtype.as_bytes()) else { return };
+        let (tensors, names) = (self.tensors_left.checked_sub(1), self.names_left.checked_sub(self.name.len()));
+        let (Some(tensors), Some(names)) = (tensors, names) else {
+            self.told.is_whole = false;
+            return;
+        };
+        (self.tensors_left, self.names_left) = (tensors, names);
         let elements = dims.iter().fold(1_u64, |product, dim| product.saturating_mul(*dim));
         let bytes = dtype.bytes(elements).unwrap_or(0);
         let new = New { name: self.name.as_bytes(), dtype, dims, elements, bytes, begin: 0 };

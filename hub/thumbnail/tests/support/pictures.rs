@@ -39,7 +39,8 @@ pub(crate) fn png_that_says(picture: &DynamicImage, width: u32, height: u32) -> 
     bytes
 }
 
-fn crc32(bytes: &[u8]) -> u32 {
+/// The sum that stands behind each part of a PNG.
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
     })

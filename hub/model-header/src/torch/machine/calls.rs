@@ -4,7 +4,10 @@
 use super::{Halt, MAX_DANGERS, Machine, Object, Value};
 use crate::torch::globals::{Global, global};
 
-impl Machine {
+/// Arguments of a call and dimensions of a shape that are looked at: PyTorch's have at most ten and 64.
+const MAX_LOOKED_AT: usize = 64;
+
+impl Machine<'_> {
     pub(super) fn call(&mut self, opcode: u8) -> Result<(), Halt> {
         match opcode {
             b'c' | b'i' => {
@@ -82,14 +85,19 @@ impl Machine {
         }
     }
 
-    pub(in crate::torch) fn members(&self, value: Value) -> Vec<Value> {
+    fn all_members(&self, value: Value) -> &[Value] {
         match value {
             Value::Object(at) => match self.objects.get(at) {
-                Some(Object::Tuple(values) | Object::List(values)) => values.clone(),
-                _ => Vec::new(),
+                Some(Object::Tuple(values) | Object::List(values)) => values,
+                _ => &[],
             },
-            _ => Vec::new(),
+            _ => &[],
         }
+    }
+
+    /// The first members of a list: one list can be handed to a million calls, so that it is not copied whole.
+    fn members(&self, value: Value) -> Vec<Value> {
+        self.all_members(value).iter().copied().take(MAX_LOOKED_AT).collect()
     }
 
     /// `('storage', type, key, place, n)`: a storage that stands elsewhere.
@@ -118,13 +126,14 @@ impl Machine {
                 _ => self.push(Value::Opaque),
             },
             Global::Dictionary => {
-                let lists = arguments.first().map(|first| self.members(*first)).unwrap_or_default();
-                let pairs = lists.into_iter().filter_map(|pair| match *self.members(pair) {
+                let list = arguments.first().copied().unwrap_or(Value::None);
+                // Counted before it is walked.
+                self.count(self.all_members(list).len())?;
+                let pairs = self.all_members(list).iter().filter_map(|pair| match *self.all_members(*pair) {
                     [key, value] => Some((key, value)),
                     _ => None,
                 });
                 let pairs: Vec<_> = pairs.collect();
-                self.count(pairs.len())?;
                 self.push_object(Object::Dict(pairs))
             }
             _ => self.push(Value::Opaque),
