@@ -43,8 +43,8 @@ fn paste(browser: &Browser, bytes: &[u8]) -> Result<()> {
     browser.evaluate(script, &json!([bytes])).map(drop)
 }
 
-/// One transparent pixel.
-const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xff\xff?\0\x05\xfe\x02\xfe\xa75\x81\x84\0\0\0\0IEND\xaeB`\x82";
+/// One grey pixel.
+const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55\0\0\0\nIDATx\x9cch\0\0\0\x82\0\x81\x77\xcd\x72\xb6\0\0\0\0IEND\xaeB`\x82";
 
 fn names(browser: &Browser) -> Result<Vec<String>> {
     browser.texts("#rows .tile-name, #rows .name")
@@ -90,7 +90,7 @@ fn a_model_shows_what_it_is_and_keeps_what_people_write() -> Result<()> {
     browser.click_text("#rows a", "pixel-art-xl.safetensors")?;
     browser.wait_text("h1", "Pixel Art XL")?;
     let text = browser.text("#main")?;
-    for wanted in ["LoRA", "SDXL", "pixel art", "F16", "Files that travel along"] {
+    for wanted in ["LoRA", "SDXL", "pixel art", "fp16", "Files that travel along"] {
         ensure!(text.to_lowercase().contains(&wanted.to_lowercase()), "{wanted} is missing in {text}");
     }
     browser.click("[data-copy=trigger-words]")?;

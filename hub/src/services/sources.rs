@@ -10,6 +10,7 @@ mod probe;
 mod store;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use shared_protocol::{Allowed, Blake3, Gate, Secret, Sha256, SourceUrl};
@@ -57,6 +58,9 @@ pub struct SourceFilter {
     pub standing: Option<Standing>,
 }
 
+/// How long a list waits for the Lake's file.
+const PATIENCE_OF_LISTS: Duration = Duration::from_millis(500);
+
 /// Keeps addresses; clones share them.
 #[derive(Clone)]
 pub struct Sources {
@@ -100,6 +104,16 @@ impl Sources {
         let mut addresses = record.map(|record| record.addresses(self.allowed())).unwrap_or_default();
         addresses.sort_by_key(Address::rank);
         Ok(addresses)
+    }
+
+    /// How many addresses each of these contents has. Lists do not wait for a Lake that is slow: none are told then.
+    pub async fn count_addresses(&self, contents: &[Option<Blake3>]) -> Vec<u64> {
+        let Ok(Ok(file)) = tokio::time::timeout(PATIENCE_OF_LISTS, self.read()).await else {
+            return vec![0; contents.len()];
+        };
+        let count =
+            |content: &Blake3| file.record(content).ok().flatten().map(|found| found.addresses(self.allowed()).len());
+        contents.iter().map(|content| content.as_ref().and_then(count).unwrap_or_default() as u64).collect()
     }
 
     /// The token that is set for a site, for whoever sends it there and nowhere else.

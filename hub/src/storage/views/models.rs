@@ -168,10 +168,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ModelView> {
     Ok(ModelView {
         id: row.get("id")?,
         hash: digest_column(row, 1)?,
-        kind_label: kind
-            .as_deref()
-            .and_then(|kind| kind.parse().ok())
-            .map(|kind: model_header::Kind| kind.label().into()),
+        kind_label: kind.as_deref().and_then(|kind| kind.parse().ok()).map(kind_in_words),
         base_label: base
             .as_deref()
             .and_then(|base| base.parse().ok())
@@ -200,6 +197,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ModelView> {
         n_sources: 0,
         name,
     })
+}
+
+/// What people call a kind, as the first word.
+pub fn kind_in_words(kind: model_header::Kind) -> String {
+    let mut letters = kind.label().chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 impl ModelFilter {

@@ -21,9 +21,9 @@ use crate::domain::described::{FolderText, SearchText, UuidText};
 use crate::domain::ids::ModelId;
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
-use crate::storage::views::FileView;
 use crate::storage::views::files::{FileOrder, FileSort};
 use crate::storage::views::models::{Facets, ModelDetail, ModelFilter, ModelState, ModelView, ModelWhere};
+use crate::storage::views::{FileView, Page};
 use crate::web::WebState;
 use crate::web::api::file_detail::{SourceView, sources};
 use crate::web::error::Answer;
@@ -197,7 +197,7 @@ impl ModelDetailView {
 }
 
 /// A model with the address of its picture.
-pub(in crate::web) fn with_preview(mut model: ModelView) -> ModelView {
+fn with_preview(mut model: ModelView) -> ModelView {
     model.preview = model.picture.as_ref().and_then(picture_address);
     model.preview_is_film = model.picture.as_ref().is_some_and(|file| is_film(file.path.name()));
     model
@@ -217,6 +217,9 @@ async fn sources_of(state: &WebState, detail: &ModelDetail) -> Vec<SourceView> {
 pub(in crate::web) async fn detail(state: &WebState, id: ModelId) -> Answer<ModelDetailView> {
     let detail = state.services.models.show(id).await?;
     let sources = sources_of(state, &detail).await;
+    let kept = state.services.sources.count_addresses(&[detail.model.hash]).await;
+    let model = ModelView { n_sources: kept.into_iter().sum(), ..detail.model };
+    let detail = ModelDetail { model, ..detail };
     let mut agents = Vec::new();
     for id in &detail.agents {
         let view = state.services.remote.show_agent(*id).await?;
@@ -238,7 +241,14 @@ pub(super) async fn list_models(
 ) -> Answer<Json<ListView<ModelView>>> {
     let by = (order.sort.unwrap_or_default(), order.order.unwrap_or_default());
     let page = state.services.models.list(query.filter(&state).await?, by, page.request()?).await?;
-    Ok(Json(page.map(with_preview)))
+    Ok(Json(completed(&state, page).await))
+}
+
+/// A page of models with what is kept outside of the database.
+pub(in crate::web) async fn completed(state: &WebState, page: Page<ModelView>) -> Page<ModelView> {
+    let contents: Vec<_> = page.items.iter().map(|model| model.hash).collect();
+    let mut counts = state.services.sources.count_addresses(&contents).await.into_iter();
+    page.map(|model| ModelView { n_sources: counts.next().unwrap_or_default(), ..with_preview(model) })
 }
 
 /// Counts models by what they are.

@@ -21,7 +21,7 @@ use crate::storage::saved_filters;
 use crate::storage::views::files::{FileOrder, FileSort};
 use crate::storage::views::models::{Facets, ModelFilter, ModelState, ModelWhere};
 use crate::web::address::QueryString;
-use crate::web::api::models::with_preview;
+use crate::web::api::models::completed;
 use crate::web::error::Answer;
 use crate::web::extract::{Params, folder, optional, search};
 use crate::web::spelled;
@@ -150,13 +150,13 @@ pub(in crate::web) async fn results(state: &WebState, query: &ModelsPageQuery) -
     let models = &state.services.models;
     let filter = query.filter(state).await?;
     let by = (query.sort.unwrap_or_default(), query.order.unwrap_or_default());
-    let found = models.list(filter.clone(), by, query.paging.request()?).await?;
+    let found = completed(state, models.list(filter.clone(), by, query.paging.request()?).await?).await;
     let total = found.total;
     let (shown, pager) = query.paging.follow(&query.list(), found.items.len(), found.next_cursor);
     Ok(context! {
         query => Serde(query),
         state => query.list().into_text(),
-        rows => Serde(found.items.into_iter().map(with_preview).collect::<Vec<_>>()),
+        rows => Serde(found.items),
         total,
         shown,
         pager => pager.map(Serde),

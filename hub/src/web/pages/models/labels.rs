@@ -1,5 +1,7 @@
 //! What people call kinds and bases of models.
 
+use crate::storage::views::models::kind_in_words;
+
 /// A word that has no label of its own.
 pub(super) fn plain(value: &str) -> String {
     if value == "none" { "Cannot be told".to_owned() } else { value.to_owned() }
@@ -8,8 +10,7 @@ pub(super) fn plain(value: &str) -> String {
 /// What people call a kind.
 pub(super) fn kind_label(value: &str) -> String {
     match value.parse() {
-        Ok(model_header::Kind::None) => "Unknown".to_owned(),
-        Ok(kind) => capital(kind.label()),
+        Ok(kind) => kind_in_words(kind),
         Err(_) => plain(value),
     }
 }
@@ -17,9 +18,4 @@ pub(super) fn kind_label(value: &str) -> String {
 /// What people call a base.
 pub(super) fn base_label(value: &str) -> String {
     value.parse().map_or_else(|_| plain(value), |base: model_header::Base| base.label().to_owned())
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -1,12 +1,17 @@
 //! One model: what it is, where its copies are, and what its maker wrote.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::response::Response;
 use minijinja::context;
 use minijinja::value::Serde;
 
 use super::super::frame::{Frame, page};
+use super::super::library::drawer::reason;
+use super::super::remote::machines;
 use crate::domain::ids::ModelId;
+use crate::domain::root::Root;
 use crate::web::api::models::detail;
 use crate::web::error::Answer;
 use crate::web::extract::InPath;
@@ -20,5 +25,12 @@ pub(in crate::web::pages) async fn show_model(
     InPath(id): InPath<ModelId>,
 ) -> Answer<Response> {
     let found = detail(&state, id).await?;
-    page(&state, FRAME, "pages/model.html", context! { model => Serde(found) }).await
+    let roots = &state.services.roots;
+    let delete_reasons: BTreeMap<&str, String> = Root::ALL
+        .into_iter()
+        .filter_map(|root| Some((root.as_str(), reason(&roots.check_delete(root).err()?))))
+        .collect();
+    let send = machines::send_label(&state).await?;
+    let content = context! { model => Serde(found), delete_reasons => Serde(delete_reasons), send };
+    page(&state, FRAME, "pages/model.html", content).await
 }
