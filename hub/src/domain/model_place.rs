@@ -15,8 +15,8 @@ const fn folders(kind: Kind) -> &'static [&'static str] {
         Kind::Lora => &["loras"],
         Kind::Vae => &["vae"],
         Kind::VaeApprox => &["vae_approx"],
-        Kind::TextEncoder | Kind::Mmproj => &["text_encoders", "clip"],
-        Kind::Llm => &["text_encoders", "clip", "llm"],
+        // Language models are encoders of text to ComfyUI; other nodes look for the same files in `LLM`.
+        Kind::TextEncoder | Kind::Mmproj | Kind::Llm => &["text_encoders", "clip", "llm"],
         Kind::ClipVision => &["clip_vision"],
         Kind::Controlnet | Kind::T2iAdapter => &["controlnet", "t2i_adapter"],
         Kind::IpAdapter => &["ipadapter"],
@@ -72,6 +72,7 @@ mod tests {
         assert_eq!(at(Kind::Vae, "Loras/x.pt"), Some("vae/x.pt".to_owned()));
         assert_eq!(at(Kind::DiffusionModel, "unet/x.gguf"), None, "both folders are for it");
         assert_eq!(at(Kind::TextEncoder, "clip/x.safetensors"), None);
+        assert_eq!(at(Kind::TextEncoder, "LLM/qwen/x.safetensors"), None);
         assert_eq!(at(Kind::Lora, "my own/x.safetensors"), None, "nobody looks for anything there");
         assert_eq!(at(Kind::Lora, "x.safetensors"), None);
         assert_eq!(at(Kind::None, "loras/x.safetensors"), None);
