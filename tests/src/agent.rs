@@ -114,8 +114,13 @@ impl AgentSetup {
 
     /// Starts it.
     pub fn start(&self) -> Result<Agent> {
+        self.start_program(&program()?)
+    }
+
+    /// Starts another program than the one that is tested by default.
+    pub fn start_program(&self, program: &Path) -> Result<Agent> {
         let log = File::options().append(true).create(true).open(self.log_file()).context("cannot open the log")?;
-        let mut command = Command::new(program()?);
+        let mut command = Command::new(program);
         command.args(&self.arguments).arg("--comfy-dir").arg(&self.comfy).arg("--state-dir").arg(self.state());
         command.env_clear().envs(&self.environment).env("COMFY_HUB_KEY_FILE", self.key_file());
         for key in ["PATH", "TEMP", "TMP", "TMPDIR", "RUST_BACKTRACE"] {

@@ -3,6 +3,8 @@
 //! Absolute times mean little on a shared machine, so every row has a peer and a ratio, and every
 //! time is the median of several runs.
 
+#[cfg(unix)]
+pub mod agent;
 pub mod check;
 pub mod content;
 #[cfg(unix)]
@@ -12,8 +14,6 @@ pub mod duplicates;
 pub mod faulty;
 pub mod models;
 pub mod names;
-#[cfg(unix)]
-mod nginx;
 pub mod pages;
 pub mod peers;
 pub mod plans;
@@ -40,6 +40,8 @@ pub struct BenchPlan {
     pub n_content_files: usize,
     /// Size of each of its three big files, in MiB.
     pub big_mib: u64,
+    /// Small files that an agent brings.
+    pub n_small_files: usize,
     /// Runs of which the median is taken.
     pub n_runs: usize,
     /// Where trees are generated and kept for the next time.
@@ -57,6 +59,7 @@ impl BenchPlan {
             n_files: 200_000,
             n_content_files: 20_000,
             big_mib: 500,
+            n_small_files: 10_000,
             n_runs: 5,
             folder: PathBuf::from("target/bench"),
             memory: PathBuf::from("/dev/shm"),
@@ -68,13 +71,15 @@ impl BenchPlan {
                 "--files" => plan.n_files = value.parse()?,
                 "--content-files" => plan.n_content_files = value.parse()?,
                 "--big-mib" => plan.big_mib = value.parse()?,
+                "--small-files" => plan.n_small_files = value.parse()?,
                 "--runs" => plan.n_runs = value.parse()?,
                 "--folder" => plan.folder = value.into(),
                 "--memory" => plan.memory = value.into(),
                 "--only" => plan.only = value.split(',').map(str::to_owned).collect(),
                 _ => {
                     bail!(
-                        "unknown: {name}; there are --files --content-files --big-mib --runs --folder --memory --only"
+                        "unknown: {name}; there are --files --content-files --big-mib --small-files --runs --folder \
+                         --memory --only"
                     )
                 }
             }

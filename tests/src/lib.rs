@@ -26,6 +26,8 @@ pub mod hub;
 pub mod loop_disk;
 pub mod machine;
 pub mod mirror;
+#[cfg(unix)]
+pub mod nginx;
 pub mod optional_disk;
 mod preload;
 pub mod public_site;

@@ -22,9 +22,15 @@ impl History {
         self.told(written);
     }
 
-    /// [`Self::add`] without waiting for the disk, for what happens many times a second.
-    pub async fn add_lightly(&self, line: NewLine) {
-        let written = self.database.write_lightly(move |tx| history::add(tx, &line).map(drop)).await;
+    /// [`Self::add`] of several lines without waiting for the disk, for what happens many times a second.
+    pub async fn add_lightly(&self, lines: Vec<NewLine>) {
+        if lines.is_empty() {
+            return;
+        }
+        let written = self
+            .database
+            .write_lightly(move |tx| lines.iter().try_for_each(|line| history::add(tx, line).map(drop)))
+            .await;
         self.told(written);
     }
 

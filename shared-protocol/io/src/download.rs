@@ -12,6 +12,7 @@ mod attempt;
 mod attempt_error;
 mod chunk_scheduler;
 mod claim;
+mod earlier;
 mod grouped;
 mod leftovers;
 mod lines;
@@ -209,6 +210,8 @@ impl Download {
 
 async fn fetch_with(download: &Arc<Download>, part: Arc<PartFile>, pool: &mut SourcePool) -> Result<(), DownloadError> {
     let reservation = download.tools.room.new_reservation();
+    let reading = Arc::clone(&part);
+    pool.go_on_from(blocking(move || Ok::<_, DownloadError>(reading.kept_reports())).await?);
     let mut n_failed = 0;
     loop {
         make_room(download, &part, &reservation).await?;
@@ -243,6 +246,7 @@ async fn fetch_bytes(
     if let Some(liar) = bringer.filter(|_| lost > 0).and_then(|source| pool.members.get_mut(source)) {
         liar.has_lied(download, lost)?;
     }
+    pool.limit_to(there.n_counted(download.order.size_bytes));
     grouped::run(download, part, list, there, pool, room).await
 }
 

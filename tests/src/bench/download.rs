@@ -15,10 +15,10 @@ use shared_protocol::GroupList;
 use shared_protocol::groups::{GROUP_BYTES, group_value};
 
 use super::faulty::{Faulty, Kind};
-use super::nginx::Nginx;
 use super::process::memory_mib;
 use super::table::Table;
 use super::{BenchPlan, made_once};
+use crate::nginx::Nginx;
 
 /// Size of the content that is fetched from a healthy source.
 pub(super) const BIG_MIB: u64 = 2048;

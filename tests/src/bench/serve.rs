@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result, ensure};
 use shared_protocol::hub_to_agent::HubToAgent;
 
 use super::download::{BIG_MIB, Content, load};
-use super::nginx::Nginx;
 use super::process::{memory_mib, processor_time, wait_until_idle};
 use super::table::Table;
 use super::{BenchPlan, timed};
 use crate::ca::TestCa;
 use crate::fake_agent::FakeAgent;
 use crate::hub::HubSetup;
+use crate::nginx::Nginx;
 use crate::remote::{Session, begin_session, free_address, send};
 use crate::wait::{SOON, wait_until};
 

@@ -60,6 +60,17 @@ impl Table {
         });
     }
 
+    /// A number that has to be as large as a peer or people want it.
+    pub fn least(&mut self, work: &str, value: f64, unit: &str, least: f64) {
+        self.rows.push(Row {
+            work: work.to_owned(),
+            ours: format!("{value:.1} {unit}"),
+            peer: format!("≥ {least} {unit}"),
+            ratio: Some(value / least),
+            goal: Some(Goal::AtLeast(1.0)),
+        });
+    }
+
     /// Only to be told.
     pub fn tell(&mut self, work: &str, value: String) {
         self.rows.push(Row { work: work.to_owned(), ours: value, peer: String::new(), ratio: None, goal: None });
@@ -122,6 +133,7 @@ mod tests {
         table.compare("a", Duration::from_millis(50), "find", Duration::from_millis(100), Some(0.6));
         table.compare("b", Duration::from_millis(70), "find", Duration::from_millis(100), Some(0.6));
         table.limit("c", 40.0, "MiB", 80.0);
+        table.least("f", 299.0, "a second", 300.0);
         let second = Duration::from_secs(1);
         table.speed("d", 9 << 20, second, ("nginx", second * 3 / 4), Some(0.8));
         table.speed("e", 9 << 20, second, ("nginx", second * 9 / 10), Some(0.8));
@@ -129,6 +141,7 @@ mod tests {
         assert!(text.contains("| a | 0.050 s | find 0.100 s | 0.50 | 0.60 | reached |"), "{text}");
         assert!(text.contains("| b | 0.070 s | find 0.100 s | 0.70 | 0.60 | missed |"), "{text}");
         assert!(text.contains("| c | 40.0 MiB | ≤ 80 MiB | 0.50 | 1.00 | reached |"), "{text}");
+        assert!(text.contains("| f | 299.0 a second | ≥ 300 a second | 1.00 | ≥ 1.00 | missed |"), "{text}");
         assert!(text.contains("| d | 9 MiB/s | nginx 12 MiB/s | 0.75 | ≥ 0.80 | missed |"), "{text}");
         assert!(text.contains("| e | 9 MiB/s | nginx 10 MiB/s | 0.90 | ≥ 0.80 | reached |"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! `bench [--files N] [--content-files N] [--big-mib N] [--runs N] [--folder DIR] [--memory DIR]
+//! `bench [--files N] [--content-files N] [--big-mib N] [--small-files N] [--runs N] [--folder DIR] [--memory DIR]
 //! [--only PART,…]`: measures the hub that `HUB_BIN` names, and the
 //! downloads of `DOWNLOAD_BIN`, against other tools and prints a table.
 
@@ -33,6 +33,8 @@ fn main() -> Result<()> {
         ("download", end_to_end::bench::download::measure),
         #[cfg(unix)]
         ("serve", end_to_end::bench::serve::measure),
+        #[cfg(unix)]
+        ("agent", end_to_end::bench::agent::measure),
     ];
     for name in &plan.only {
         ensure!(parts.iter().any(|part| part.0 == name), "there is no part {name}: {:?}", names(&parts));

@@ -19,6 +19,11 @@ const THERE: u64 = SIZE as u64 / 100 * 37;
 /// restart from zero would send 18 again.
 const IN_FLIGHT: u64 = 12 << 20;
 
+/// What the sources of a job brought, by all processes of the agent.
+fn brought(job: &serde_json::Value) -> Option<u64> {
+    job["sources"].as_array()?.iter().map(|source| source["bytes"].as_u64()).sum()
+}
+
 #[test]
 fn a_killed_hub_comes_back_and_the_file_goes_on() -> Result<()> {
     let remote = Remote::new()?;
@@ -58,7 +63,8 @@ fn a_killed_agent_goes_on_from_what_it_had_proved() -> Result<()> {
     remote.tunnel.set(Mode::Pass);
     let before = remote.tunnel.body_bytes("/blobs/");
     let _agent = up.machine.start()?;
-    succeeded(&up.api, &id)?;
+    let job = succeeded(&up.api, &id)?;
+    ensure!(brought(&job) == Some(SIZE as u64), "the agent before counts, too: {job}");
     expect_arrived(&up.machine, PATH, &content)?;
     let after = remote.tunnel.body_bytes("/blobs/") - before;
     let missing = SIZE as u64 - THERE;
@@ -87,6 +93,7 @@ fn both_may_die_again_and_again() -> Result<()> {
         }
     }
     remote.tunnel.set(Mode::Pass);
-    succeeded(&up.api, &id)?;
+    let job = succeeded(&up.api, &id)?;
+    ensure!(brought(&job) == Some(SIZE as u64), "{job}");
     expect_arrived(&up.machine, PATH, &content)
 }

@@ -13,7 +13,7 @@ use shared_protocol::{AgentId, Blake3, JobId};
 
 use super::Remote;
 use super::connection::Connection;
-use super::turn::Happened;
+use super::turn::{Happened, Step};
 use crate::config::RemoteConfig;
 use crate::domain::remote_job::JobEvent;
 use crate::domain::root::Root;
@@ -57,12 +57,15 @@ impl Remote {
             let Some(last) = queued.last() else { break };
             after = last.number;
             n_looked_at += queued.len();
+            let mut ready = Vec::new();
             for job in queued {
-                if let Some(happened) = self.assign(agent, &job).await? {
-                    assigned.push(happened);
-                    room -= 1;
+                if self.is_ready(agent, &job).await? {
+                    ready.push(Step { job: job.id, agent: Some(agent), event: JobEvent::Assign, outcome: None });
                 }
             }
+            let happened: Vec<Happened> = self.apply_all(ready).await?.into_iter().flatten().collect();
+            room -= happened.len();
+            assigned.extend(happened);
         }
         if !assigned.is_empty() {
             // An order that was sent must be known after a power cut, too: its number is its agent's proof of it.
@@ -76,12 +79,12 @@ impl Remote {
         Ok(())
     }
 
-    /// Assigns a queued job if its order can be made; the order is not sent yet.
-    async fn assign(&self, agent: AgentId, job: &JobRow) -> Result<Option<Happened>, ServiceError> {
+    /// Whether the order of a queued job can be made now. If it never can, the job ends.
+    async fn is_ready(&self, agent: AgentId, job: &JobRow) -> Result<bool, ServiceError> {
         match self.prepare(job).await? {
             Ready::Yes => {
                 self.inner.waiting.lock().remove(&job.id);
-                return self.apply(job.id, Some(agent), JobEvent::Assign, None).await;
+                return Ok(true);
             }
             Ready::Waits(why) => self.wait_for(job.id, &why),
             Ready::Never(why) => {
@@ -91,7 +94,7 @@ impl Remote {
                 self.apply(job.id, Some(agent), JobEvent::Impossible, Some(outcome)).await?;
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     fn wait_for(&self, job: JobId, why: &str) {

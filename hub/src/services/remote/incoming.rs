@@ -3,6 +3,8 @@
 //! Progress is kept in memory and told to browsers at their pace; the database hears of it when a
 //! state changes, and every few seconds. A result is acknowledged only after it is on the disk (`acks`).
 
+use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,8 +17,9 @@ use shared_protocol::refusal::Refusal;
 
 use super::Remote;
 use super::connection::{Connection, protocol, trouble};
-use super::job_view::Moment;
-use crate::domain::remote_job::{Ending, JobEffect, JobEvent, JobState};
+use super::job_view::{Moment, state_of};
+use super::turn::{Happened, Step};
+use crate::domain::remote_job::{Ending, JobEffect, JobEvent, JobState, Life};
 use crate::services::{Event, ServiceError};
 use crate::storage::agents;
 use crate::storage::history::{Level, NewLine};
@@ -26,52 +29,61 @@ use crate::storage::jobs::{self, JobRow, JobTask};
 const MOST_LINES: usize = 50;
 
 impl Remote {
-    /// Takes a frame's text from a transport. A refusal has ended the connection already.
-    pub async fn hear_text(&self, connection: &Arc<Connection>, text: &str) -> Result<(), Refusal> {
-        match Decoded::decode(text) {
-            Ok(frame) => self.hear(connection, frame).await,
-            Err(error) => {
-                let refusal = protocol(error.to_string());
-                connection.close(refusal.clone());
-                Err(refusal)
-            }
-        }
+    /// Takes the texts of frames that came together from a transport. A refusal has ended the connection already.
+    pub async fn hear_texts(
+        &self,
+        connection: &Arc<Connection>,
+        texts: &[impl Deref<Target = str> + Sync],
+    ) -> Result<(), Refusal> {
+        let decode = |text: &str| Decoded::decode(text).map_err(|error| protocol(error.to_string()));
+        self.hear(connection, texts.iter().map(|text| decode(text)).collect()).await
     }
 
-    /// Takes a frame from a transport. A refusal has ended the connection already.
-    pub async fn hear(&self, connection: &Arc<Connection>, frame: Decoded<AgentToHub>) -> Result<(), Refusal> {
-        if connection.is_closed() {
-            return Err(connection.reason());
+    /// Takes frames that came together from a transport. A refusal has ended the connection already. What is said of
+    /// jobs one right after the other is committed together.
+    pub async fn hear(
+        &self,
+        connection: &Arc<Connection>,
+        frames: Vec<Result<Decoded<AgentToHub>, Refusal>>,
+    ) -> Result<(), Refusal> {
+        let mut steps = Vec::new();
+        for frame in frames {
+            if connection.is_closed() {
+                return Err(connection.reason());
+            }
+            let message = match frame.and_then(|frame| connection.receive(frame)) {
+                Ok(Some(message)) => message,
+                Ok(None) => continue,
+                Err(refusal) => {
+                    // What was right before it counts.
+                    heard(connection, self.all_happen(connection, steps).await)?;
+                    connection.close(refusal.clone());
+                    return Err(refusal);
+                }
+            };
+            match step_of(message) {
+                Ok(step) => steps.push(step),
+                Err(message) => {
+                    heard(connection, self.all_happen(connection, std::mem::take(&mut steps)).await)?;
+                    heard(connection, self.react(connection, message).await)?;
+                }
+            }
         }
-        let Some(message) = connection.receive(frame)? else { return Ok(()) };
-        let heard = self.react(connection, message).await.map_err(|error| trouble(&error));
-        if let Err(refusal) = &heard {
-            // It was counted as received and is lost: the next connection brings it again.
-            connection.close(refusal.clone());
-        }
-        heard
+        heard(connection, self.all_happen(connection, steps).await)
     }
 
     async fn react(&self, connection: &Arc<Connection>, message: AgentToHub) -> Result<(), ServiceError> {
         match message {
             AgentToHub::Hello(_) => connection.close(protocol("a connection has one \"hello\"")),
-            AgentToHub::JobAccepted(JobRef { job, attempt }) => {
-                self.happens(connection, job, JobEvent::Accepted(attempt), None).await?;
-            }
             AgentToHub::JobRejected(rejected) => {
                 let JobRef { job, attempt } = rejected.job;
                 let line = format!("The agent can't take it: {}", rejected.detail);
                 self.note(connection, job, attempt, vec![("warning", line)]).await?;
                 let outcome = super::job_view::rejection(rejected.reason, rejected.detail);
-                self.happens(connection, job, JobEvent::Rejected(attempt, rejected.reason), outcome).await?;
+                self.happens(connection, rejected.job, JobEvent::Rejected(attempt, rejected.reason), outcome).await?;
             }
-            AgentToHub::Progress(progress) => {
-                for job in progress.jobs {
-                    self.progress(connection, job).await?;
-                }
-            }
+            AgentToHub::Progress(progress) => self.progress(connection, progress.jobs).await?,
             AgentToHub::JobLog(log) => self.log(connection, log).await?,
-            AgentToHub::JobResult(result) => self.result(connection, result).await?,
             AgentToHub::CancelAck(JobRef { job, attempt }) => {
                 self.note(connection, job, attempt, vec![("info", "The agent stops it.".to_owned())]).await?;
             }
@@ -82,7 +94,7 @@ impl Remote {
             }
             AgentToHub::Inventory(part) => super::inventory::add(connection, part),
             AgentToHub::Ping(ping) => connection.say(HubToAgent::Pong(ping)),
-            AgentToHub::Pong(_) => {}
+            AgentToHub::Pong(_) | AgentToHub::JobAccepted(_) | AgentToHub::JobResult(_) => {}
             AgentToHub::Bye(bye) => {
                 tracing::info!(agent = %connection.agent(), reason = %bye.reason.escape_debug(), "an agent says good-bye");
                 connection.close(protocol("the agent has said good-bye"));
@@ -91,31 +103,38 @@ impl Remote {
         Ok(())
     }
 
-    async fn progress(&self, connection: &Arc<Connection>, progress: JobProgress) -> Result<(), ServiceError> {
-        let JobRef { job, attempt } = progress.job;
-        let known = self.inner.moments.lock().get(&job).map(|moment| (moment.attempt, moment.state));
-        let event = JobEvent::Progress(attempt, progress.phase);
-        let state = match known {
-            // The usual case costs the database nothing.
-            Some((of, state)) if of == attempt && state == super::job_view::state_of(progress.phase) => state,
-            _ => match self.happens(connection, job, event, None).await? {
-                Some(row) if row.life.attempt == attempt && row.life.state.is_with_agent() => row.life.state,
-                _ => return Ok(()),
-            },
+    async fn progress(&self, connection: &Arc<Connection>, told: Vec<JobProgress>) -> Result<(), ServiceError> {
+        // The usual case costs the database nothing.
+        let is_news = |progress: &&JobProgress| {
+            let known = self.inner.moments.lock().get(&progress.job.job).map(|moment| (moment.attempt, moment.state));
+            known != Some((progress.job.attempt, state_of(progress.phase)))
         };
-        let doing = progress.doing.map(|text| text.chars().filter(|c| !c.is_control()).take(300).collect());
-        let moment = Moment {
-            attempt,
-            state,
-            bytes_done: progress.bytes_done,
-            bytes_total: progress.bytes_total,
-            bytes_per_second: progress.bytes_per_second,
-            doing,
-            is_new: true,
-            at: Instant::now(),
-        };
-        self.inner.moments.lock().insert(job, moment);
-        self.inner.events.progress(Event::JobChanged(job));
+        let event = |progress: &JobProgress| JobEvent::Progress(progress.job.attempt, progress.phase);
+        let steps = told.iter().filter(is_news).map(|progress| (progress.job, event(progress), None)).collect();
+        let changed: HashMap<JobId, Life> =
+            self.happen(connection, steps).await?.into_iter().flatten().map(|row| (row.id, row.life)).collect();
+        for progress in told {
+            let JobRef { job, attempt } = progress.job;
+            let known = self.inner.moments.lock().get(&job).map(|moment| (moment.attempt, moment.state));
+            let state = match (changed.get(&job), known) {
+                (Some(life), _) if life.attempt == attempt && life.state.is_with_agent() => life.state,
+                (None, Some((of, state))) if of == attempt => state,
+                _ => continue,
+            };
+            let doing = progress.doing.map(|text| text.chars().filter(|c| !c.is_control()).take(300).collect());
+            let moment = Moment {
+                attempt,
+                state,
+                bytes_done: progress.bytes_done,
+                bytes_total: progress.bytes_total,
+                bytes_per_second: progress.bytes_per_second,
+                doing,
+                is_new: true,
+                at: Instant::now(),
+            };
+            self.inner.moments.lock().insert(job, moment);
+            self.inner.events.progress(Event::JobChanged(job));
+        }
         Ok(())
     }
 
@@ -154,58 +173,64 @@ impl Remote {
         Ok(())
     }
 
-    async fn result(&self, connection: &Arc<Connection>, result: JobResult) -> Result<(), ServiceError> {
-        let JobRef { job, attempt } = result.job;
-        let ending = match &result.outcome {
-            Outcome::Succeeded { .. } => Ending::Succeeded,
-            Outcome::Failed { .. } => Ending::Failed,
-            Outcome::Cancelled {} => Ending::Cancelled,
-        };
-        let before = self.happens(connection, job, JobEvent::Result(attempt, ending), Some(result.outcome)).await?;
-        if before.is_none() {
-            // Of a job that is no more, or of another agent: it may be forgotten.
-            connection.say(HubToAgent::ResultAck(JobRef { job, attempt }));
+    /// Puts what an agent said to its jobs. What is of a job that is no more, or of another agent, may be forgotten.
+    async fn all_happen(&self, connection: &Arc<Connection>, said: Vec<Said>) -> Result<(), ServiceError> {
+        let jobs: Vec<JobRef> = said.iter().map(|(job, ..)| *job).collect();
+        let results: Vec<bool> = said.iter().map(|(_, event, _)| matches!(event, JobEvent::Result(..))).collect();
+        let happened = self.happen(connection, said).await?;
+        for ((job, is_result), row) in jobs.into_iter().zip(results).zip(happened) {
+            if is_result && row.is_none() {
+                connection.say(HubToAgent::ResultAck(job));
+            }
         }
         Ok(())
     }
 
-    /// Puts an event to a job of this agent; `None` if there is no such job. What follows is carried out
-    /// after it is committed.
+    /// Puts an event to a job of this agent; `None` if there is no such job.
     pub(super) async fn happens(
         &self,
         connection: &Arc<Connection>,
-        job: JobId,
+        job: JobRef,
         event: JobEvent,
         outcome: Option<Outcome>,
     ) -> Result<Option<JobRow>, ServiceError> {
-        let _turn = self.inner.turn.lock().await;
-        let Some(happened) = self.apply(job, Some(connection.agent()), event, outcome).await? else { return Ok(None) };
-        for effect in happened.effects {
-            self.carry_out(connection, &happened.job, effect).await;
-        }
-        Ok(Some(happened.job))
+        Ok(self.happen(connection, vec![(job, event, outcome)]).await?.pop().flatten())
     }
 
-    /// Tells people that a job ended.
-    pub(super) async fn tell_end(&self, job: &JobRow) {
-        self.inner.moments.lock().remove(&job.id);
-        self.inner.wake.notify_one();
-        let what = match &job.task {
-            JobTask::AssetDownload(file) => file.path.as_str(),
-            JobTask::ComfyGitClone(_) => "ComfyUI's repository",
-        };
-        let line = match job.life.state {
-            JobState::Succeeded => NewLine::new("remote", Level::Info, format!("An agent has {what}")),
-            JobState::Failed => {
-                let line = NewLine::new("remote", Level::Error, format!("An agent could not get {what}"));
-                match &job.outcome {
-                    Some(Outcome::Failed { detail, .. }) => line.detail(detail.clone()),
-                    _ => line,
-                }
+    /// Puts events to jobs of this agent. What follows is carried out after all of them are committed.
+    async fn happen(&self, connection: &Arc<Connection>, said: Vec<Said>) -> Result<Vec<Option<JobRow>>, ServiceError> {
+        if said.is_empty() {
+            return Ok(Vec::new());
+        }
+        let agent = Some(connection.agent());
+        let step = |(JobRef { job, .. }, event, outcome)| Step { job, agent, event, outcome };
+        let _turn = self.inner.turn.lock().await;
+        let mut rows = Vec::new();
+        for happened in self.apply_all(said.into_iter().map(step).collect()).await? {
+            let Some(Happened { job, effects }) = happened else {
+                rows.push(None);
+                continue;
+            };
+            for effect in effects {
+                self.carry_out(connection, &job, effect).await;
             }
-            _ => return,
-        };
-        self.inner.history.add_lightly(line).await;
+            rows.push(Some(job));
+        }
+        Ok(rows)
+    }
+
+    /// Tells people that jobs ended.
+    pub(super) async fn tell_ends(&self, ended: &[JobRow]) {
+        if ended.is_empty() {
+            return;
+        }
+        self.inner.wake.notify_one();
+        let mut lines = Vec::new();
+        for job in ended {
+            self.inner.moments.lock().remove(&job.id);
+            lines.extend(line_of_end(job));
+        }
+        self.inner.history.add_lightly(lines).await;
     }
 
     /// Does what a step asks for, towards the job's agent.
@@ -222,4 +247,51 @@ impl Remote {
             JobEffect::Wait => {}
         }
     }
+}
+
+/// What an agent said about a job.
+type Said = (JobRef, JobEvent, Option<Outcome>);
+
+/// A message that says something about one job and nothing else; any other comes back.
+fn step_of(message: AgentToHub) -> Result<Said, AgentToHub> {
+    match message {
+        AgentToHub::JobAccepted(job) => Ok((job, JobEvent::Accepted(job.attempt), None)),
+        AgentToHub::JobResult(JobResult { job, outcome }) => {
+            let ending = match &outcome {
+                Outcome::Succeeded { .. } => Ending::Succeeded,
+                Outcome::Failed { .. } => Ending::Failed,
+                Outcome::Cancelled {} => Ending::Cancelled,
+            };
+            Ok((job, JobEvent::Result(job.attempt, ending), Some(outcome)))
+        }
+        other => Err(other),
+    }
+}
+
+/// The line of history about a job that ended; cancelled ones have none.
+fn line_of_end(job: &JobRow) -> Option<NewLine> {
+    let what = match &job.task {
+        JobTask::AssetDownload(file) => file.path.as_str(),
+        JobTask::ComfyGitClone(_) => "ComfyUI's repository",
+    };
+    match job.life.state {
+        JobState::Succeeded => Some(NewLine::new("remote", Level::Info, format!("An agent has {what}"))),
+        JobState::Failed => {
+            let line = NewLine::new("remote", Level::Error, format!("An agent could not get {what}"));
+            Some(match &job.outcome {
+                Some(Outcome::Failed { detail, .. }) => line.detail(detail.clone()),
+                _ => line,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn heard(connection: &Connection, heard: Result<(), ServiceError>) -> Result<(), Refusal> {
+    heard.map_err(|error| {
+        let refusal = trouble(&error);
+        // It was counted as received and is lost: the next connection brings it again.
+        connection.close(refusal.clone());
+        refusal
+    })
 }

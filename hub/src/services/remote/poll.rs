@@ -33,14 +33,15 @@ pub enum PollEnd {
 impl Remote {
     /// Takes a turn and answers it.
     pub async fn poll(&self, session: LiveSession, turn: Poll) -> Result<Poll, PollEnd> {
-        let mut frames = turn.frames.into_iter().map(|frame| {
-            Decoded::<AgentToHub>::from_value(frame).map_err(|error| PollEnd::Refused(protocol(error.to_string())))
-        });
+        let mut frames = turn
+            .frames
+            .into_iter()
+            .map(|frame| Decoded::<AgentToHub>::from_value(frame).map_err(|error| protocol(error.to_string())));
         let connection = if let Some(generation) = turn.generation {
             self.polled(generation, &session).ok_or(PollEnd::UnknownGeneration)?
         } else {
             let hello = frames.next().ok_or_else(|| PollEnd::Refused(protocol("the first turn says \"hello\"")))?;
-            self.connect(session, hello?).await.map_err(PollEnd::Refused)?
+            self.connect(session, hello.map_err(PollEnd::Refused)?).await.map_err(PollEnd::Refused)?
         };
         connection.hear();
         let mut my_turn = 0;
@@ -48,18 +49,8 @@ impl Remote {
             *turns += 1;
             my_turn = *turns;
         });
-        for frame in frames {
-            let frame = match frame {
-                Ok(frame) => frame,
-                Err(PollEnd::Refused(refusal)) => {
-                    connection.close(refusal.clone());
-                    return Err(PollEnd::Refused(refusal));
-                }
-                Err(end) => return Err(end),
-            };
-            if let Err(refusal) = self.hear(&connection, frame).await {
-                return Err(self.end(&connection, refusal).await);
-            }
+        if let Err(refusal) = self.hear(&connection, frames.collect()).await {
+            return Err(self.end(&connection, refusal).await);
         }
         let newer = newer_turn(connection.polls.subscribe(), my_turn);
         let repeats = connection.has_unacked();

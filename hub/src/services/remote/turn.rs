@@ -1,4 +1,4 @@
-//! One change of a job at a time, and what passes by itself: leases, cancels that nobody answers,
+//! One turn after the other changes jobs, each in one commit, and what passes by itself: leases, cancels that nobody answers,
 //! silence, the end of a session.
 
 use std::collections::HashMap;
@@ -10,10 +10,11 @@ use shared_protocol::{AgentId, JobId, hub_to_agent, version};
 
 use super::Remote;
 use super::connection::protocol;
-use crate::domain::remote_job::{JobEffect, JobEvent, JobState, step};
+use super::job_view::Moment;
+use crate::domain::remote_job::{JobEffect, JobEvent, JobState, Life, step};
 use crate::services::{Event, ServiceError};
 use crate::storage::jobs::{self, JobRow};
-use crate::storage::now_ms;
+use crate::storage::{Connection, StorageError, now_ms};
 
 /// Between two looks while there is something to look at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -24,69 +25,69 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How often the database hears of progress.
 const FLUSH: Duration = Duration::from_secs(5);
 
+/// An event for a job.
+pub(super) struct Step {
+    pub(super) job: JobId,
+    /// Whose it has to be; anyone's if none.
+    pub(super) agent: Option<AgentId>,
+    pub(super) event: JobEvent,
+    /// How it ended, if that is the event.
+    pub(super) outcome: Option<Outcome>,
+}
+
 /// An event that a job took.
 pub(super) struct Happened {
     pub(super) job: JobRow,
     pub(super) effects: Vec<JobEffect>,
 }
 
+/// What became of a step in the database, with where the job was before.
+type Taken = Option<(Happened, Life)>;
+
 impl Remote {
-    /// Puts an event to a job and commits what becomes of it; the caller holds the turn. `None` if there is
-    /// no such job (of this agent). An event that the job drops comes back without effects. The commit survives a
-    /// kill of the hub; before anything is said that must survive a power cut, too, [`Self::make_durable`] is called.
+    /// [`Self::apply_all`] of a single event.
     pub(super) async fn apply(
         &self,
-        id: JobId,
+        job: JobId,
         agent: Option<AgentId>,
         event: JobEvent,
         outcome: Option<Outcome>,
     ) -> Result<Option<Happened>, ServiceError> {
-        let moment = self.inner.moments.lock().get(&id).cloned();
-        let happened = self.inner.database.write_lightly(move |tx| {
-            let Some(mut job) = jobs::show(tx, id)?.filter(|job| agent.is_none_or(|agent| job.agent == agent)) else {
-                return Ok(None);
-            };
-            let before = job.life;
-            let Ok((life, effects)) = step(job.life, event) else {
-                return Ok(Some((Happened { job, effects: Vec::new() }, before)));
-            };
-            job.life = life;
-            if let Some(moment) = moment.filter(|moment| moment.attempt == life.attempt) {
-                job.bytes_done = moment.bytes_done;
-                job.bytes_total = moment.bytes_total.or(job.bytes_total);
-            }
-            job.not_before_ms =
-                effects.contains(&JobEffect::Wait).then(|| now_ms() + i64::try_from(BUSY.as_millis()).unwrap_or(0));
-            job.cancel_at_ms = if life.cancel { job.cancel_at_ms.or_else(|| Some(now_ms())) } else { None };
-            if life.state.is_final() && !before.state.is_final() {
-                job.outcome = match life.state {
-                    JobState::Cancelled => Some(Outcome::Cancelled {}),
-                    _ => outcome,
-                };
-                if life.state == JobState::Succeeded {
-                    job.bytes_done = job.bytes_total.unwrap_or(job.bytes_done);
-                }
-            } else if before.state.is_final() && !life.state.is_final() {
-                job.outcome = None;
-                job.bytes_done = 0;
-            }
-            if life != before || !effects.is_empty() {
-                jobs::save(tx, &job)?;
-            }
-            Ok(Some((Happened { job, effects }, before)))
+        let mut happened = self.apply_all(vec![Step { job, agent, event, outcome }]).await?;
+        Ok(happened.pop().flatten())
+    }
+
+    /// Puts events to jobs and commits what becomes of them, together; the caller holds the turn. `None` where there is
+    /// no such job (of this agent). An event that the job drops comes back without effects. The commit survives a kill of
+    /// the hub; before anything is said that must survive a power cut, too, [`Self::make_durable`] is called.
+    pub(super) async fn apply_all(&self, steps: Vec<Step>) -> Result<Vec<Option<Happened>>, ServiceError> {
+        let moments: Vec<Option<Moment>> = {
+            let moments = self.inner.moments.lock();
+            steps.iter().map(|step| moments.get(&step.job).cloned()).collect()
+        };
+        let taken = self.inner.database.write_lightly(move |tx| {
+            steps.into_iter().zip(moments).map(|(step, moment)| take(tx, step, moment)).collect::<Result<Vec<_>, _>>()
         });
-        let Some((happened, before)) = happened.await? else { return Ok(None) };
-        if happened.job.life != before {
-            let state = happened.job.life.state;
-            if let Some(moment) = self.inner.moments.lock().get_mut(&id) {
-                moment.state = state;
+        let (mut all, mut ended) = (Vec::new(), Vec::new());
+        for taken in taken.await? {
+            let Some((happened, before)) = taken else {
+                all.push(None);
+                continue;
+            };
+            let Happened { job, .. } = &happened;
+            if job.life != before {
+                if let Some(moment) = self.inner.moments.lock().get_mut(&job.id) {
+                    moment.state = job.life.state;
+                }
+                if job.life.state.is_final() {
+                    ended.push(job.clone());
+                }
+                self.inner.events.send(Event::JobChanged(job.id));
             }
-            if state.is_final() {
-                self.tell_end(&happened.job).await;
-            }
-            self.inner.events.send(Event::JobChanged(id));
+            all.push(Some(happened));
         }
-        Ok(Some(happened))
+        self.tell_ends(&ended).await;
+        Ok(all)
     }
 
     /// Makes all commits so far last, with one sync for however many there are.
@@ -206,6 +207,42 @@ impl Remote {
             }
         }
     }
+}
+
+/// One step within the transaction of all that come together.
+fn take(tx: &Connection, asked: Step, moment: Option<Moment>) -> Result<Taken, StorageError> {
+    let Step { job: id, agent, event, outcome } = asked;
+    let Some(mut job) = jobs::show(tx, id)?.filter(|job| agent.is_none_or(|agent| job.agent == agent)) else {
+        return Ok(None);
+    };
+    let before = job.life;
+    let Ok((life, effects)) = step(job.life, event) else {
+        return Ok(Some((Happened { job, effects: Vec::new() }, before)));
+    };
+    job.life = life;
+    if let Some(moment) = moment.filter(|moment| moment.attempt == life.attempt) {
+        job.bytes_done = moment.bytes_done;
+        job.bytes_total = moment.bytes_total.or(job.bytes_total);
+    }
+    job.not_before_ms =
+        effects.contains(&JobEffect::Wait).then(|| now_ms() + i64::try_from(BUSY.as_millis()).unwrap_or(0));
+    job.cancel_at_ms = if life.cancel { job.cancel_at_ms.or_else(|| Some(now_ms())) } else { None };
+    if life.state.is_final() && !before.state.is_final() {
+        job.outcome = match life.state {
+            JobState::Cancelled => Some(Outcome::Cancelled {}),
+            _ => outcome,
+        };
+        if life.state == JobState::Succeeded {
+            job.bytes_done = job.bytes_total.unwrap_or(job.bytes_done);
+        }
+    } else if before.state.is_final() && !life.state.is_final() {
+        job.outcome = None;
+        job.bytes_done = 0;
+    }
+    if life != before || !effects.is_empty() {
+        jobs::save(tx, &job)?;
+    }
+    Ok(Some((Happened { job, effects }, before)))
 }
 
 fn overdue_ms() -> i64 {

@@ -10,9 +10,9 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, Stream, StreamExt as _};
 use shared_protocol::envelope::{Decoded, Frame};
 use shared_protocol::hub_to_agent::HubToAgent;
 use shared_protocol::refusal::{Refusal, RefusalCode, close};
@@ -25,6 +25,9 @@ use crate::services::remote::{LiveSession, Remote};
 
 /// How long an agent may take for its first frame, and for each frame it is sent.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Most frames that are taken together.
+const TOGETHER: usize = 64;
 
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -108,16 +111,15 @@ async fn carry(socket: &mut WebSocket, remote: &Remote, connection: &Arc<Connect
     let mut n_pings = 0;
     loop {
         tokio::select! {
-            message = stream.next() => match message {
-                Some(Ok(Message::Text(text))) => {
-                    if let Err(refusal) = remote.hear_text(connection, &text).await {
-                        return RemoteSocketEnd::RefusedPeer(refusal);
-                    }
+            message = stream.next() => {
+                let (texts, end) = take_ready(connection, message, &mut stream);
+                if let Err(refusal) = remote.hear_texts(connection, &texts).await {
+                    return RemoteSocketEnd::RefusedPeer(refusal);
                 }
-                Some(Ok(Message::Binary(_))) => return RemoteSocketEnd::RefusedPeer(protocol("frames are text")),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => connection.hear(),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return RemoteSocketEnd::Gone,
-            },
+                if let Some(end) = end {
+                    return end;
+                }
+            }
             () = connection.news() => {
                 for frame in connection.take_new() {
                     let Some(message) = text_of(&frame) else { continue };
@@ -131,6 +133,32 @@ async fn carry(socket: &mut WebSocket, remote: &Remote, connection: &Arc<Connect
                 n_pings += 1;
                 connection.ping(n_pings);
             }
+        }
+    }
+}
+
+/// Takes what came together: the texts of frames, and why there will be no more.
+fn take_ready(
+    connection: &Connection,
+    mut message: Option<Result<Message, axum::Error>>,
+    stream: &mut (impl Stream<Item = Result<Message, axum::Error>> + Unpin),
+) -> (Vec<Utf8Bytes>, Option<RemoteSocketEnd>) {
+    let mut texts = Vec::new();
+    loop {
+        match message {
+            Some(Ok(Message::Text(text))) => texts.push(text),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => connection.hear(),
+            Some(Ok(Message::Binary(_))) => {
+                return (texts, Some(RemoteSocketEnd::RefusedPeer(protocol("frames are text"))));
+            }
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return (texts, Some(RemoteSocketEnd::Gone)),
+        }
+        if texts.len() == TOGETHER {
+            return (texts, None);
+        }
+        match stream.next().now_or_never() {
+            Some(next) => message = next,
+            None => return (texts, None),
         }
     }
 }

@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_run_ends_before_a_group_of_which_something_is_there() {
-        let partials = PartialGroups::of_earlier(&[KeptBytes { group: 2, bytes: 9 }]);
+        let partials = PartialGroups::of_earlier(&[KeptBytes::counted(2, 9)]);
         let mut scheduler = ChunkScheduler::new(GroupSet::none_of(8), partials, 16);
         assert_eq!(scheduler.claim(1), Some(Run { from: 0, to: 2 }));
         assert_eq!(scheduler.claim(1), Some(Run { from: 0, to: 2 }), "what was given back");

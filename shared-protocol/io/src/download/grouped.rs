@@ -16,9 +16,10 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::attempt::AttemptEnd;
 use super::chunk_scheduler::{ChunkScheduler, GroupSet, WorkerId};
-use super::part::{PartFile, Resumed};
-use super::partial_groups::{KeptBytes, PartialGroups};
+use super::part::{PartFile, Recorded, Resumed};
+use super::partial_groups::PartialGroups;
 use super::room::Reservation;
+use super::source_client::SourceClient;
 use super::source_pool::SourcePool;
 use super::throughput::{TICK, ThroughputMeter};
 use super::worker::{EndedWorker, GroupLocks, GroupedState, WorkerSink, run_worker};
@@ -57,7 +58,8 @@ pub(super) async fn run(
     let scheduler = Mutex::new(ChunkScheduler::new(held, PartialGroups::of_earlier(&partial), segment));
     let clients = pool.members.iter().map(|member| Arc::clone(&member.client)).collect();
     let part = Arc::clone(part);
-    let shared = Arc::new(GroupedState { scheduler, list, part, clients, writing: GroupLocks::default() });
+    let settled = Arc::clone(&pool.settled);
+    let shared = Arc::new(GroupedState { scheduler, list, part, clients, writing: GroupLocks::default(), settled });
     let mut workers = WorkerPool { tasks: JoinSet::new(), at_work: Vec::new(), n_started: 0, n_connections };
     let mut journal = JournalWriter {
         shared: Arc::clone(&shared),
@@ -96,7 +98,7 @@ pub(super) async fn run(
                 let done = bytes_there(&shared, size_bytes);
                 room.set_left(size_bytes - done);
                 meter.report_progress(download, done, names_at_work(pool));
-                if let Err(error) = journal.record_now_and_then().await {
+                if let Err(error) = journal.record_now_and_then(pool).await {
                     break Err(error.into());
                 }
             }
@@ -105,7 +107,7 @@ pub(super) async fn run(
     workers.tasks.shutdown().await;
     meter.report_progress(download, bytes_there(&shared, size_bytes), None);
     if result.is_err() {
-        match journal.record_last().await {
+        match journal.record_last(pool).await {
             Err(error) if !error.is_full() => return Err(error.into()),
             _ => {}
         }
@@ -211,7 +213,7 @@ struct JournalWriter {
 }
 
 impl JournalWriter {
-    async fn record_now_and_then(&mut self) -> Result<(), FileError> {
+    async fn record_now_and_then(&mut self, pool: &SourcePool) -> Result<(), FileError> {
         if self.writing.as_ref().is_some_and(|(_, writing)| writing.is_finished()) {
             match self.wait().await {
                 // What a disk once failed to keep it may have lost, whatever it says the next time.
@@ -225,32 +227,34 @@ impl JournalWriter {
                 _ => {}
             }
         }
-        let (held, partial, n_bytes) = self.there();
+        let (there, n_bytes) = self.there(pool);
         if self.writing.is_none() && self.at.elapsed() >= RECORD_EVERY && n_bytes != self.n_recorded {
             (self.at, self.n_recorded) = (Instant::now(), n_bytes);
-            self.start(held, partial, true);
+            self.start(there, true);
         }
         Ok(())
     }
 
-    async fn record_last(&mut self) -> Result<(), FileError> {
+    async fn record_last(&mut self, pool: &SourcePool) -> Result<(), FileError> {
         // What an earlier one could not write, this one does.
         drop(self.wait().await);
-        let (held, partial, _) = self.there();
-        self.start(held, partial, false);
+        let (there, _) = self.there(pool);
+        self.start(there, false);
         self.wait().await
     }
 
-    fn there(&self) -> (GroupSet, Vec<KeptBytes>, u64) {
+    /// What is there, and who brought it: bytes are counted only while the scheduler is locked.
+    fn there(&self, pool: &SourcePool) -> (Recorded, u64) {
         let scheduler = self.shared.scheduler.lock();
         let n_bytes = scheduler.held().n_held() * GROUP_BYTES + scheduler.partials.n_bytes();
-        (scheduler.held().clone(), scheduler.partials.to_keep(), n_bytes)
+        let name_of = |source| self.shared.clients.get(source).map(|client: &Arc<SourceClient>| client.name());
+        let partial = scheduler.partials.to_keep(&name_of);
+        (Recorded { verified: scheduler.held().clone(), partial, sources: pool.reports() }, n_bytes)
     }
 
-    fn start(&mut self, held: GroupSet, partial: Vec<KeptBytes>, is_open: bool) {
-        let part = Arc::clone(&self.shared.part);
-        let recorded = held.clone();
-        let writing = tokio::task::spawn_blocking(move || part.record(&recorded, partial, is_open));
+    fn start(&mut self, there: Recorded, is_open: bool) {
+        let (part, held) = (Arc::clone(&self.shared.part), there.verified.clone());
+        let writing = tokio::task::spawn_blocking(move || part.record(there, is_open));
         self.writing = Some((held, writing));
     }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use shared_protocol::groups::{GROUP_BYTES, group_value};
+use shared_protocol::outcome::SourceReport;
 use shared_protocol::{Blake3, GroupList, RelPath};
 
 use super::chunk_scheduler::GroupSet;
@@ -45,6 +46,20 @@ struct Journal {
     /// Without a list: how much of the content is there, from its beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stream: Option<u64>,
+    /// What each source did for what is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<SourceReport>,
+}
+
+/// What the journal is to say of a content whose list is known.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    /// Groups that are there.
+    pub(super) verified: GroupSet,
+    /// What is there of others.
+    pub(super) partial: Vec<KeptBytes>,
+    /// What each source did for it.
+    pub(super) sources: Vec<SourceReport>,
 }
 
 /// What is there of a content, as far as its list verifies it.
@@ -60,6 +75,11 @@ impl Resumed {
     /// All bytes that are there.
     pub(super) fn n_bytes(&self, size_bytes: u64) -> u64 {
         self.held.n_bytes(size_bytes) + self.partial.iter().map(|kept| kept.bytes).sum::<u64>()
+    }
+
+    /// Those that are counted for who brought them.
+    pub(super) fn n_counted(&self, size_bytes: u64) -> u64 {
+        self.held.n_bytes(size_bytes) + self.partial.iter().map(KeptBytes::n_counted).sum::<u64>()
     }
 }
 
@@ -138,7 +158,7 @@ impl PartFile {
         let Some(journal) = self.read_journal() else { return Ok(nothing) };
         let (mut held, partial) = if let Some(bytes) = journal.stream {
             let group = bytes / GROUP_BYTES;
-            (GroupSet::first_of(n_groups, group), vec![KeptBytes { group, bytes: bytes % GROUP_BYTES }])
+            (GroupSet::first_of(n_groups, group), vec![KeptBytes::counted(group, bytes % GROUP_BYTES)])
         } else {
             let Some(held) = GroupSet::from_bytes(n_groups, &journal.verified) else { return Ok(nothing) };
             (held, journal.partial)
@@ -175,6 +195,11 @@ impl PartFile {
     pub(super) fn kept_stream(&self) -> u64 {
         let length = self.file.read().metadata().map_or(0, |found| found.len());
         self.read_journal().and_then(|journal| journal.stream).unwrap_or(0).min(length).min(self.size_bytes)
+    }
+
+    /// What each source had done when the journal was written.
+    pub(super) fn kept_reports(&self) -> Vec<SourceReport> {
+        self.read_journal().map(|journal| journal.sources).unwrap_or_default()
     }
 
     /// Reads what was written.
@@ -238,30 +263,26 @@ impl PartFile {
     }
 
     /// Makes the data safe, then says so in the journal; does nothing once the file is finished or discarded.
-    pub(super) fn record(&self, verified: &GroupSet, partial: Vec<KeptBytes>, is_open: bool) -> Result<(), FileError> {
-        self.write_journal(is_open, verified.to_bytes(), partial, None)
+    pub(super) fn record(&self, there: Recorded, is_open: bool) -> Result<(), FileError> {
+        let Recorded { verified, partial, sources } = there;
+        let empty = Journal::empty(self.blake3, self.size_bytes);
+        self.write_journal(&Journal { is_open, verified: verified.to_bytes(), partial, sources, ..empty })
     }
 
     /// [`Self::record`] of what is there from the beginning, without a list.
-    pub(super) fn record_stream(&self, n_bytes: u64) -> Result<(), FileError> {
-        self.write_journal(true, Vec::new(), Vec::new(), Some(n_bytes))
+    pub(super) fn record_stream(&self, n_bytes: u64, sources: Vec<SourceReport>) -> Result<(), FileError> {
+        let empty = Journal::empty(self.blake3, self.size_bytes);
+        self.write_journal(&Journal { stream: Some(n_bytes), sources, ..empty })
     }
 
-    fn write_journal(
-        &self,
-        is_open: bool,
-        verified: Vec<u8>,
-        partial: Vec<KeptBytes>,
-        stream: Option<u64>,
-    ) -> Result<(), FileError> {
+    fn write_journal(&self, journal: &Journal) -> Result<(), FileError> {
         let is_over = self.is_over.lock();
         if *is_over {
             return Ok(());
         }
         // Not tried again: a disk that failed to keep something may say the next time that all is well.
         system::sync_bytes(&self.file.read()).map_err(FileError::of("sync", &self.path))?;
-        let empty = Journal::empty(self.blake3, self.size_bytes);
-        replace(&self.journal, &Journal { is_open, verified, partial, stream, ..empty }.to_bytes())
+        replace(&self.journal, &journal.to_bytes())
     }
 
     /// Gives the verified file its name, and removes what lies beside it.
@@ -344,8 +365,8 @@ impl Journal {
     /// Of a file in which nothing is verified.
     fn empty(blake3: Blake3, size_bytes: u64) -> Self {
         let machine = machine::this().id();
-        let (verified, partial) = (Vec::new(), Vec::new());
-        Self { version: 1, blake3, size_bytes, is_open: true, machine, verified, partial, stream: None }
+        let (verified, partial, sources) = (Vec::new(), Vec::new(), Vec::new());
+        Self { version: 1, blake3, size_bytes, is_open: true, machine, verified, partial, stream: None, sources }
     }
 
     fn to_bytes(&self) -> Vec<u8> {

@@ -38,6 +38,10 @@ impl Place {
     }
 }
 
+fn recorded(verified: GroupSet, partial: Vec<KeptBytes>) -> Recorded {
+    Recorded { verified, partial, sources: Vec::new() }
+}
+
 fn half_done(place: &Place, is_open: bool) {
     let (part, bytes) = (place.open(), content());
     part.stretch().unwrap();
@@ -46,7 +50,7 @@ fn half_done(place: &Place, is_open: bool) {
         part.write(group * GROUP_BYTES, block).unwrap();
         held.insert(group);
     }
-    part.record(&held, vec![KeptBytes { group: 2, bytes: 9 }], is_open).unwrap();
+    part.record(recorded(held, vec![KeptBytes::counted(2, 9)]), is_open).unwrap();
 }
 
 #[test]
@@ -55,7 +59,7 @@ fn after_a_clean_end_what_was_verified_is_there() {
     half_done(&place, false);
     let resumed = place.open().resume(&list(&content()), &|| false).unwrap();
     assert_eq!(resumed.held.n_held(), 2);
-    assert_eq!(resumed.partial, [KeptBytes { group: 2, bytes: 9 }]);
+    assert_eq!(resumed.partial, [KeptBytes::counted(2, 9)]);
 }
 
 #[test]
@@ -64,25 +68,26 @@ fn what_came_without_a_list_is_verified_when_there_is_one() {
     let (part, bytes) = (place.open(), content());
     part.write(0, bytes.get(..2 * (1 << 20) + 9).unwrap()).unwrap();
     part.write(5, b"rot").unwrap();
-    part.record_stream(2 * GROUP_BYTES + 9).unwrap();
+    part.record_stream(2 * GROUP_BYTES + 9, Vec::new()).unwrap();
     drop(part);
     let part = place.open();
     assert_eq!(part.kept_stream(), 2 * GROUP_BYTES + 9);
     let resumed = part.resume(&list(&bytes), &|| false).unwrap();
     assert!(!resumed.held.has(0) && resumed.held.has(1));
-    assert_eq!(resumed.partial, [KeptBytes { group: 2, bytes: 9 }]);
+    assert_eq!(resumed.partial, [KeptBytes::counted(2, 9)]);
 }
 
 #[test]
 fn what_can_not_be_there_is_not_believed() {
     let place = place();
     let part = place.open();
-    let wrong = [(0, 0), (1, GROUP_BYTES), (3, 17), (4, 1), (2, 9)].map(|(group, bytes)| KeptBytes { group, bytes });
-    part.record(&GroupSet::none_of(4), wrong.to_vec(), true).unwrap();
+    let wrong =
+        [(0, 0), (1, GROUP_BYTES), (3, 17), (4, 1), (2, 9)].map(|(group, bytes)| KeptBytes::counted(group, bytes));
+    part.record(recorded(GroupSet::none_of(4), wrong.to_vec()), true).unwrap();
     assert_eq!(part.resume(&list(&content()), &|| false).unwrap().partial, [], "the file is too short");
     part.stretch().unwrap();
     let partial = part.resume(&list(&content()), &|| false).unwrap().partial;
-    assert_eq!(partial, [KeptBytes { group: 2, bytes: 9 }]);
+    assert_eq!(partial, [KeptBytes::counted(2, 9)]);
 }
 
 #[test]
@@ -149,13 +154,13 @@ fn a_journal_that_is_written_late_brings_nothing_back() {
         let place = place();
         let part = place.open();
         let held = GroupSet::none_of(4);
-        part.record(&held, Vec::new(), true).unwrap();
+        part.record(recorded(held.clone(), Vec::new()), true).unwrap();
         if is_finished {
             part.finish().unwrap();
         } else {
             part.discard().unwrap();
         }
-        part.record(&held, Vec::new(), true).unwrap();
+        part.record(recorded(held.clone(), Vec::new()), true).unwrap();
         let folder = part.dest().parent().unwrap();
         let names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, if is_finished { vec!["x.safetensors"] } else { vec![] });

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::earlier::Shares;
+
 /// Who brought a part: a source by its place, or none for an earlier run.
 pub(super) type Bringer = Option<usize>;
 
@@ -18,6 +20,8 @@ pub(super) struct Partial {
     pub(super) n_bytes: u64,
     /// How much of it each one brought.
     pub(super) from: Vec<(Bringer, u64)>,
+    /// Whose the part of an earlier run is, as far as that is known.
+    pub(super) earlier: Shares,
 }
 
 impl Partial {
@@ -38,12 +42,27 @@ impl Partial {
 }
 
 /// A partial group as the journal has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeptBytes {
     /// The group.
     pub(super) group: u64,
     /// Length of the beginning that is there.
     pub(super) bytes: u64,
+    /// Who brought it, unless that is counted already.
+    #[serde(default, skip_serializing_if = "Shares::is_empty")]
+    pub(super) from: Shares,
+}
+
+impl KeptBytes {
+    /// A beginning whose bytes are counted for those who brought them.
+    pub(super) fn counted(group: u64, bytes: u64) -> Self {
+        Self { group, bytes, from: Shares::new() }
+    }
+
+    /// How much of it is counted already.
+    pub(super) fn n_counted(&self) -> u64 {
+        self.bytes.saturating_sub(self.from.values().copied().fold(0, u64::saturating_add))
+    }
 }
 
 /// Those of one content.
@@ -57,7 +76,8 @@ pub(super) struct PartialGroups {
 impl PartialGroups {
     /// What an earlier run left.
     pub(super) fn of_earlier(kept: &[KeptBytes]) -> Self {
-        let kept = kept.iter().map(|kept| (kept.group, Partial::default().with(None, kept.bytes)));
+        let partial = |kept: &KeptBytes| Partial { earlier: kept.from.clone(), ..Partial::default() };
+        let kept = kept.iter().map(|kept| (kept.group, partial(kept).with(None, kept.bytes)));
         Self { kept: kept.collect(), doubtful: BTreeSet::new() }
     }
 
@@ -104,9 +124,18 @@ impl PartialGroups {
         self.kept.values().map(|partial| partial.n_bytes).sum()
     }
 
-    /// For the journal.
-    pub(super) fn to_keep(&self) -> Vec<KeptBytes> {
-        self.kept.iter().map(|(group, partial)| KeptBytes { group: *group, bytes: partial.n_bytes }).collect()
+    /// For the journal, which knows sources by their names.
+    pub(super) fn to_keep(&self, name_of: &dyn Fn(usize) -> Option<String>) -> Vec<KeptBytes> {
+        let kept = |(group, partial): (&u64, &Partial)| {
+            let mut from = partial.earlier.clone();
+            for (bringer, n_bytes) in &partial.from {
+                if let Some(name) = bringer.and_then(name_of) {
+                    *from.entry(name).or_default() += n_bytes;
+                }
+            }
+            KeptBytes { group: *group, bytes: partial.n_bytes, from }
+        };
+        self.kept.iter().map(kept).collect()
     }
 }
 
@@ -116,17 +145,23 @@ mod tests {
 
     #[test]
     fn a_beginning_is_gone_on_from_by_whoever_comes() {
-        let mut partials = PartialGroups::of_earlier(&[KeptBytes { group: 3, bytes: 10 }]);
+        let mut partials = PartialGroups::of_earlier(&[KeptBytes::counted(3, 10)]);
         let longer = partials.before(3, 0).cloned().unwrap_or_default().with(Some(0), 5).with(Some(0), 2);
         assert_eq!(longer.from, [(None, 10), (Some(0), 7)]);
         partials.keep(3, longer.clone());
         assert_eq!(partials.before(3, 1), Some(&longer));
-        assert_eq!((partials.n_bytes(), partials.to_keep()), (17, vec![KeptBytes { group: 3, bytes: 17 }]));
+        let kept = partials.to_keep(&|source| (source == 0).then(|| "one".to_owned()));
+        let from = Shares::from([("one".to_owned(), 7)]);
+        assert_eq!((partials.n_bytes(), &kept), (17, &vec![KeptBytes { group: 3, bytes: 17, from: from.clone() }]));
+        // In the next run it is nobody's who could be blamed, and still counted for who brought it.
+        let later = PartialGroups::of_earlier(&kept).before(3, 0).cloned().unwrap_or_default();
+        assert_eq!((later.from, later.earlier), (vec![(None, 17)], from));
+        assert_eq!(kept.iter().map(KeptBytes::n_counted).sum::<u64>(), 10);
     }
 
     #[test]
     fn after_a_doubt_each_source_is_by_itself() {
-        let mut partials = PartialGroups::of_earlier(&[KeptBytes { group: 3, bytes: 10 }]);
+        let mut partials = PartialGroups::of_earlier(&[KeptBytes::counted(3, 10)]);
         partials.doubt(3);
         assert_eq!(partials.before(3, 0), None);
         partials.keep(3, Partial::default().with(Some(0), 4));

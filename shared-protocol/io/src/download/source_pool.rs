@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use shared_protocol::outcome::SourceReport;
 
 use super::attempt_error::{AttemptError, Consequence};
+use super::earlier::{Earlier, Shares};
 use super::source_client::{FailedAttempt, SourceClient, address_refused};
 use super::source_state::{Brought, NextStep, SourceState};
 use super::throughput::ThroughputMeter;
@@ -41,6 +43,10 @@ pub(super) struct SourcePool {
     pub(super) members: Vec<PooledSource>,
     /// All bytes that came, and when there was news of that.
     heard: (u64, Instant),
+    /// What sources did in earlier runs.
+    earlier: Earlier,
+    /// What of earlier runs was verified only in this one.
+    pub(super) settled: Arc<Mutex<Shares>>,
 }
 
 impl SourcePool {
@@ -70,7 +76,7 @@ impl SourcePool {
             });
         }
         members.sort_by_key(|member| member.client.is_hub());
-        Self { members, heard: (0, Instant::now()) }
+        Self { members, heard: (0, Instant::now()), earlier: Earlier::default(), settled: Arc::default() }
     }
 
     fn live(&self) -> impl Iterator<Item = (usize, &PooledSource)> {
@@ -114,10 +120,24 @@ impl SourcePool {
         next.map(|(_, member)| format!("waiting until {} is asked again", member.state.name()))
     }
 
+    /// Takes over what earlier runs had of each source.
+    pub(super) fn go_on_from(&mut self, reports: Vec<SourceReport>) {
+        self.earlier = Earlier::new(reports);
+    }
+
+    /// No more than so many bytes are there: what a disk has lost was brought by nobody.
+    pub(super) fn limit_to(&mut self, n_bytes: u64) {
+        let settled: u64 = self.settled.lock().values().sum();
+        let now: u64 = self.members.iter().map(|member| member.client.verified.load(Ordering::Relaxed)).sum();
+        self.earlier.take_off((self.earlier.n_bytes() + settled + now).saturating_sub(n_bytes));
+    }
+
+    /// What each source did, in all runs.
     pub(super) fn reports(&self) -> Vec<SourceReport> {
         let count =
             |m: &PooledSource| (m.client.verified.load(Ordering::Relaxed), m.client.wasted.load(Ordering::Relaxed));
-        self.members.iter().map(|m| m.state.report(count(m).0, count(m).1)).collect()
+        let now = self.members.iter().map(|m| m.state.report(count(m).0, count(m).1)).collect();
+        self.earlier.with(now, &self.settled.lock())
     }
 
     /// Looks at what has come lately, a `time` after the last look, and says who goes on.

@@ -124,7 +124,7 @@ impl Stream {
     }
 
     /// Throws everything away; tells who brought it.
-    fn restart(&self, pool: &SourcePool) -> Vec<Bringer> {
+    fn restart(&self, pool: &mut SourcePool) -> Vec<Bringer> {
         let before = std::mem::take(&mut *self.state.lock());
         for (bringer, n_bytes) in &before.from {
             if let Some(member) = bringer.and_then(|source| pool.members.get(source)) {
@@ -133,6 +133,7 @@ impl Stream {
                 member.client.wasted.fetch_add(*n_bytes, Ordering::Relaxed);
             }
         }
+        pool.limit_to(0);
         before.from.into_keys().collect()
     }
 
@@ -185,6 +186,7 @@ pub(super) async fn run(
         n_bytes => taking.take_up(n_bytes, &|| cancel.is_cancelled()),
     })
     .await?;
+    pool.limit_to(stream.next());
     let meter = ThroughputMeter::new(stream.next());
     let recorded = (stream.next(), Instant::now());
     let mut whole = Whole { download, stream, pool, room, list, meter, recorded, n_failed: 0 };
@@ -339,9 +341,14 @@ impl Whole<'_> {
     }
 
     async fn record(&mut self) -> Result<(), DownloadError> {
-        let (part, next) = (Arc::clone(&self.stream.part), self.stream.next());
+        let part = Arc::clone(&self.stream.part);
+        // What comes is counted with the state locked.
+        let (next, sources) = {
+            let state = self.stream.state.lock();
+            (state.next, self.pool.reports())
+        };
         self.recorded = (next, Instant::now());
-        blocking(move || part.record_stream(next)).await
+        blocking(move || part.record_stream(next, sources)).await
     }
 
     fn judge_failure(&mut self, source: usize, failure: &FailedAttempt, brought: Brought) -> Result<(), DownloadError> {

@@ -13,6 +13,7 @@ use super::Download;
 use super::attempt::{AttemptEnd, BlockError, BlockSink, run_attempt};
 use super::attempt_error::Consequence;
 use super::chunk_scheduler::{ChunkScheduler, Run, WorkerId};
+use super::earlier::Shares;
 use super::part::PartFile;
 use super::partial_groups::Partial;
 use super::reachability::is_cut_off;
@@ -27,6 +28,8 @@ pub(super) struct GroupedState {
     /// All sources, by their places.
     pub(super) clients: Vec<Arc<SourceClient>>,
     pub(super) writing: GroupLocks,
+    /// What of earlier runs is verified by now, by who brought it.
+    pub(super) settled: Arc<Mutex<Shares>>,
 }
 
 impl GroupedState {
@@ -171,6 +174,9 @@ impl BlockSink for WorkerSink {
         }
         shared.part.write(offset, bytes).map_err(BlockError::Disk)?;
         let mut scheduler = shared.scheduler.lock();
+        for (name, n_bytes) in &base.earlier {
+            *shared.settled.lock().entry(name.clone()).or_default() += n_bytes;
+        }
         for (bringer, n_bytes) in base.with(Some(self.source), own).from {
             if let Some(client) = bringer.and_then(|source| shared.clients.get(source)) {
                 client.verified.fetch_add(n_bytes, Ordering::Relaxed);

@@ -41,6 +41,7 @@ impl Setup {
             part: Arc::new(part),
             clients: vec![client("one.example"), client("two.example")],
             writing: GroupLocks::default(),
+            settled: Arc::default(),
         });
         Self { _folder: folder, shared, bytes }
     }
@@ -103,7 +104,7 @@ fn what_one_source_began_another_one_ends() {
 
 #[test]
 fn who_lied_is_found_where_several_had_a_share() {
-    let setup = Setup::new(&[KeptBytes { group: 0, bytes: 9 }]);
+    let setup = Setup::new(&[KeptBytes::counted(0, 9)]);
     let (first, from) = setup.worker(0, 1);
     assert_eq!(from, 9, "a new file is all zeros there");
     let (_, mut block) = begin(&first, from);

@@ -1,5 +1,6 @@
 //! A process that downloads is killed with -9, and another one goes on: what was verified and written down is
-//! not fetched again, the bytes are right in the end, and nothing half done ever has the final name.
+//! not fetched again, the bytes are right in the end, nothing half done ever has the final name, and what each source
+//! brought is the sum over all processes.
 //!
 //! The process is this program itself, started with an order to carry out.
 
@@ -111,8 +112,19 @@ impl Setup {
         Ok(outcome)
     }
 
-    fn fetched(&self, outcome: &Outcome) -> Result<u64> {
-        Ok(report(outcome, &self.upstream.url("x"))?.bytes)
+    /// The bytes that came from the source, and those of them that were thrown away, by all processes.
+    fn fetched(&self, outcome: &Outcome) -> Result<(u64, u64)> {
+        let report = report(outcome, &self.upstream.url("x"))?;
+        Ok((report.bytes, report.wasted_bytes))
+    }
+
+    /// What is asked for from the place on that `n_asked` says, except groups that were lost.
+    fn asks_from(&self, n_asked: usize, place: u64, lost: &[u64]) -> Result<()> {
+        for seen in self.upstream.seen().iter().skip(n_asked) {
+            let from = seen.from.context("no range")?;
+            ensure!(from >= place || lost.contains(&(from / MIB)), "asked for what was there: {seen:?}");
+        }
+        Ok(())
     }
 }
 
@@ -129,10 +141,21 @@ async fn what_was_verified_before_a_kill_is_not_fetched_again() -> Result<()> {
     setup.kill_when_written_down(n_groups).await?;
     let n_asked = setup.upstream.seen().len();
     let outcome = setup.finish().await?;
-    ensure!(setup.fetched(&outcome)? == setup.content.len() as u64 - n_groups * MIB, "{outcome:?}");
-    for seen in setup.upstream.seen().iter().skip(n_asked) {
-        ensure!(seen.from.context("no range")? >= n_groups * MIB, "asked for what was there: {seen:?}");
-    }
+    ensure!(setup.fetched(&outcome)? == (setup.content.len() as u64, 0), "{outcome:?}");
+    setup.asks_from(n_asked, n_groups * MIB, &[])
+}
+
+/// Each process has another source: both are told in the end, with what they brought.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_not_named_any_more_is_told_with_what_it_brought() -> Result<()> {
+    let mut setup = Setup::begin().await?;
+    setup.kill_when_written_down(17).await?;
+    let other = Upstream::start(Arc::clone(&setup.content), |_, _| Fault::None).await?;
+    let first = std::mem::replace(&mut setup.upstream, other);
+    let outcome = setup.finish().await?;
+    let rest = setup.content.len() as u64 - 17 * MIB;
+    ensure!(setup.fetched(&outcome)? == (rest, 0), "{outcome:?}");
+    ensure!(report(&outcome, &first.url("x"))?.bytes == 17 * MIB, "{outcome:?}");
     Ok(())
 }
 
@@ -142,9 +165,12 @@ async fn killed_again_and_again_it_still_comes_to_the_end() -> Result<()> {
     for n_groups in [3, 17, 18, 40] {
         setup.kill_when_written_down(n_groups).await?;
     }
+    let n_asked = setup.upstream.seen().len();
     let outcome = setup.finish().await?;
-    ensure!(setup.fetched(&outcome)? == setup.content.len() as u64 - 40 * MIB, "{outcome:?}");
-    Ok(())
+    ensure!(setup.fetched(&outcome)? == (setup.content.len() as u64, 0), "{outcome:?}");
+    let attempts = report(&outcome, &setup.upstream.url("x"))?.attempts;
+    ensure!(attempts >= 5, "one at least by each process, not {attempts}");
+    setup.asks_from(n_asked, 40 * MIB, &[])
 }
 
 /// What a power cut leaves: groups that the journal claims, and that are not there.
@@ -156,9 +182,10 @@ async fn what_is_written_down_is_verified_again_after_a_kill() -> Result<()> {
     part.write_all_at(&[0; 4096], 5 * MIB + 512)?;
     part.write_all_at(&[0; 1], 16 * MIB)?;
     drop(part);
+    let n_asked = setup.upstream.seen().len();
     let outcome = setup.finish().await?;
-    ensure!(setup.fetched(&outcome)? == setup.content.len() as u64 - 15 * MIB, "{outcome:?}");
-    Ok(())
+    ensure!(setup.fetched(&outcome)? == (setup.content.len() as u64, 2 * MIB), "{outcome:?}");
+    setup.asks_from(n_asked, 17 * MIB, &[5, 16])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,6 +195,6 @@ async fn a_journal_that_is_gone_or_broken_costs_only_time() -> Result<()> {
     std::fs::write(setup.beside(".journal"), "{\"version\":1,")?;
     std::fs::write(setup.beside(".journal~"), "a replacement that was not finished")?;
     let outcome = setup.finish().await?;
-    ensure!(setup.fetched(&outcome)? == setup.content.len() as u64, "{outcome:?}");
+    ensure!(setup.fetched(&outcome)? == (setup.content.len() as u64, 0), "{outcome:?}");
     Ok(())
 }

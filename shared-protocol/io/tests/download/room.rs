@@ -135,9 +135,12 @@ async fn a_download_that_waits_can_be_cancelled_and_keeps_what_it_has() -> Resul
     ensure!(running.outcome.await? == Outcome::Cancelled {});
     ensure!(setup.bench.arrived().is_none());
     fs::remove_file(filler)?;
+    let n_asked = setup.upstream.seen().len();
     let outcome = setup.bench.run(setup.order()?).await;
     ensure!(setup.bench.arrived().as_ref() == Some(&*setup.content), "{outcome:?}");
-    ensure!(report(&outcome, &setup.upstream.url("x"))?.bytes < setup.content.len() as u64 - MIB, "{outcome:?}");
+    let again = setup.upstream.seen();
+    ensure!(again.iter().skip(n_asked).all(|seen| seen.from > Some(0)), "from the beginning: {again:?}");
+    ensure!(report(&outcome, &setup.upstream.url("x"))?.bytes == setup.content.len() as u64, "{outcome:?}");
     Ok(())
 }
 

@@ -56,7 +56,7 @@ impl FakeAgent {
             self.seq
         });
         let text = Frame { seq, ack: self.ack, message }.encode().unwrap();
-        self.remote.hear_text(&self.connection, &text).await
+        self.remote.hear_texts(&self.connection, &[text]).await
     }
 
     /// The next message that is no ping.

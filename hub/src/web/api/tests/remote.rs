@@ -257,7 +257,7 @@ async fn hostile_frames_end_the_connection_and_touch_nobody_else() {
     for text in ["garbage", r#"{"t":"job_result","seq":2,"ack":0,"d":{}}"#, r#"{"t":"bye","seq":99,"d":{"reason":""}}"#]
     {
         let bad = FakeAgent::connect(&remote, &key, hello(AgentId::new(), 9, vec![], vec![])).await.unwrap();
-        let refused = remote.hear_text(&bad.connection, text).await.unwrap_err();
+        let refused = remote.hear_texts(&bad.connection, &[text]).await.unwrap_err();
         assert_eq!((refused.code, refused.retry), (RefusalCode::Protocol, true), "{text}");
         assert_eq!(bad.connection.ended().await.code, RefusalCode::Protocol);
     }

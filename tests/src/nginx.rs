@@ -1,17 +1,21 @@
-//! nginx with one folder, as systems set it up: a worker per core, and `sendfile`, which only works without TLS.
+//! nginx as systems set it up: with one folder (a worker per core, and `sendfile`, which only works without TLS), or in
+//! front of a hub with nothing but an address to lead to.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::process::processor_time;
+use crate::bench::process::processor_time;
 use crate::ca::TestCa;
+use crate::machine;
 
 /// A running nginx, until it goes out of scope.
-pub(super) struct Nginx {
+#[derive(Debug)]
+pub struct Nginx {
     base: String,
     process: Child,
     _folder: tempfile::TempDir,
@@ -19,11 +23,25 @@ pub(super) struct Nginx {
 
 impl Nginx {
     /// Serves a folder, with a certificate if there is one.
-    pub(super) fn start(root: &Path, ca: Option<&TestCa>) -> Result<Self> {
+    pub fn start(root: &Path, ca: Option<&TestCa>) -> Result<Self> {
+        let root = root.display();
+        Self::with(ca, &format!("root \"{root}\"; autoindex on;"))
+    }
+
+    /// Leads to a hub's remote listener, all else as it is by default. `None`, after a word, where there is no nginx.
+    pub fn before(test: &str, hub: SocketAddr, more: &str) -> Result<Option<Self>> {
+        if Command::new("nginx").arg("-v").output().is_err() {
+            machine::skip(test, "there is no nginx (Debian: nginx-light)");
+            return Ok(None);
+        }
+        Self::with(None, &format!("location / {{ proxy_pass http://{hub}; {more} }}")).map(Some)
+    }
+
+    fn with(ca: Option<&TestCa>, server: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let user = if crate::machine::is_root() { "user root;" } else { "" };
-        let (here, root) = (folder.path().display(), root.display());
+        let user = if machine::is_root() { "user root;" } else { "" };
+        let here = folder.path().display();
         let (scheme, listen) = match ca {
             None => ("http", format!("listen 127.0.0.1:{port};")),
             Some(ca) => {
@@ -39,7 +57,7 @@ impl Nginx {
              events {{}}
              http {{ access_log off; sendfile on; client_body_temp_path {here}/b; proxy_temp_path {here}/p;
                 fastcgi_temp_path {here}/f; uwsgi_temp_path {here}/u; scgi_temp_path {here}/s;
-                server {{ {listen} root \"{root}\"; }} }}"
+                server {{ {listen} {server} }} }}"
         );
         let file = folder.path().join("nginx.conf");
         fs::write(&file, text)?;
@@ -53,12 +71,12 @@ impl Nginx {
     }
 
     /// Where a file of the folder is.
-    pub(super) fn url(&self, file: &str) -> String {
+    pub fn url(&self, file: &str) -> String {
         format!("{}/{file}", self.base)
     }
 
     /// What its workers took so far.
-    pub(super) fn processor_time(&self) -> Result<Duration> {
+    pub fn processor_time(&self) -> Result<Duration> {
         let master = self.process.id();
         let workers = fs::read_to_string(format!("/proc/{master}/task/{master}/children"))?;
         workers.split_whitespace().map(|worker| processor_time(worker.parse()?)).sum()
