@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `.<name>.<database>-<transfer>.part` | a copy, beside its destination; a move into a trash without a rename | by the transfer's row; in a trash, by whoever looks through it |
 //! | `.<name>.<database>-<transfer>-aside.part` | a delete for good, until the file that stays is verified | by the transfer's row, which puts it back |
-//! | `.<name>.probe-<random>.part` | a look at what a disk can do; a picture that a person sets, in the top folder of its disk | when the root is adopted or comes back, once it is old |
+//! | `.<name>.probe-<random>.part` | a look at what a disk can do; a picture that a person sets, in the top folder of its disk | in the root when it is adopted or comes back, elsewhere where a scan saw it, once it is old |
 //! | `<own file>.<random>.part` | a new content of a file of the hub's own | the same |
 
 use shared_protocol::rel_path::MAX_PART;
@@ -75,7 +75,7 @@ pub fn owner_of(file_name: &str) -> Option<Owner<'_>> {
         return Some(Owner::Hub);
     }
     let (_, token) = stem.strip_prefix('.')?.rsplit_once('.')?;
-    if token.starts_with(PROBE) {
+    if token.strip_prefix(PROBE).is_some_and(|random| Uuid::try_parse(random).is_ok()) {
         return Some(Owner::Hub);
     }
     let (of_transfer, is_aside) = token.strip_suffix(ASIDE).map_or((token, false), |token| (token, true));
@@ -131,6 +131,7 @@ mod tests {
             ".comfy-hub-root.json.bak",
             ".comfy-hub-root.json.damaged-2026-01-01T000000",
             ".x.safetensors.word.part",
+            ".x.safetensors.probe-word.part",
             ".x.safetensors.0123abcd-x.part",
         ] {
             assert_eq!(owner_of(other), None, "{other}");

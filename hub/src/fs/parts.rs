@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::domain::temporary::{Owner, owner_of};
-use crate::fs::entry::{EntryKind, Folder, OpenRoot};
+use crate::fs::entry::{Entry, EntryKind, Folder, OpenRoot};
 use crate::fs::{FsError, RootDir};
 
 /// Removes the temporary files that a hub which was killed left of its own files in the root's folder: of the
@@ -17,14 +17,18 @@ pub fn remove_old_own(root: &RootDir, older_than: Duration) -> Result<usize, FsE
             continue;
         }
         let entry = folder.entry(&name.text);
-        let modified = entry.open_for_reading().ok().and_then(|(_, found)| found.modified().ok());
-        let age = modified.and_then(|at| SystemTime::now().duration_since(at).ok());
-        if age.is_some_and(|age| age > older_than) {
+        if is_older(&entry, older_than) {
             entry.discard()?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Whether a file is known to be older than that.
+pub fn is_older(entry: &Entry, than: Duration) -> bool {
+    let modified = entry.open_for_reading().ok().and_then(|(_, found)| found.modified().ok());
+    modified.and_then(|at| SystemTime::now().duration_since(at).ok()).is_some_and(|age| age > than)
 }
 
 #[cfg(test)]
@@ -43,7 +47,7 @@ mod tests {
             ".model_sources.json.bak.0123.part",
             ".comfy-hub-evictions.json.0123.part",
             ".comfy-hub-root.json.0123.part",
-            ".from.probe-0123.part",
+            ".from.probe-0123456789abcdef0123456789abcdef.part",
         ];
         let stay =
             [".model_sources.json", ".model_sources.json.bak", ".comfy-hub-root.json", ".x.hub-1.part", "x.part"];

@@ -71,8 +71,8 @@ impl Previews {
         Self { folder, taken: Mutex::new(None) }
     }
 
-    /// A JPEG of the picture at `path`, or in the header of a model there, at most `side` pixels long, which has to be one of [`SIDES`]. `stamp` is the
-    /// picture as the index has it.
+    /// A JPEG of the picture at `path`, or in the header of a model there, at most `side` pixels long, which has to be
+    /// one of [`SIDES`]. `stamp` is the file as the index has it.
     ///
     /// # Errors
     /// The picture can't be read, or is none that is shown.

@@ -178,7 +178,7 @@ impl Models {
         found.ok_or_else(|| ServiceError::not_found("model"))
     }
 
-    /// Keeps what a person wrote about a model. The note stays with the content: one that is not hashed is.
+    /// Keeps what a person wrote about a model. It stays with the content, if that is known.
     ///
     /// # Errors
     /// There is none of this id, or the database failed.

@@ -47,6 +47,28 @@ fn removed_duplicates_and_what_makes_way_are_told_apart_in_a_database_of_before(
 }
 
 #[test]
+fn models_of_before_keep_what_is_known_of_them() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    prepare(&connection).unwrap();
+    Migrations::from_slice(MIGRATIONS.get(..22).unwrap()).to_latest(&mut connection).unwrap();
+    connection
+        .execute_batch(
+            r#"INSERT INTO models (id, blake3, size_bytes, state, tried, format, name)
+               VALUES (1, x'01', 2000000, 'ok', 1, 'safetensors', 'hashed'), (2, NULL, 5, 'unread', 0, NULL, 'new'),
+                      (3, x'03', 5, 'ok', 1, 'safetensors', 'small');
+               INSERT INTO model_descriptions VALUES
+                   (1, '{"declared_sha256": "ab", "thumbnail": {"is_showable": true}}'),
+                   (3, '{"declared_sha256": "ab", "thumbnail": null}');"#,
+        )
+        .unwrap();
+    Migrations::from_slice(MIGRATIONS).to_latest(&mut connection).unwrap();
+    let sql = "SELECT concat_ws(' ', name, is_hashed, has_thumbnail, digest_waits, n_agents) FROM models ORDER BY id";
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows, ["hashed 1 1 1 0", "new 0 0 0 0", "small 1 0 0 0"]);
+}
+
+#[test]
 fn scans_hash_jobs_and_searches_of_before_are_background_jobs() {
     let mut connection = Connection::open_in_memory().unwrap();
     prepare(&connection).unwrap();

@@ -165,8 +165,9 @@ impl Describing {
         let (context, progress) = (&self.context, &job.progress);
         let read = |_: &mut Kit, file: &mut OpenFile<'_>| {
             let declared = |connection: &_| models::declared_digest(connection, file.file.id);
-            // What the database fails to tell now, it fails to store, too: that is told there.
-            let declared = context.database.read_blocking(declared).ok().flatten().unwrap_or_default();
+            // What the database can't tell now is asked again by the next job, and never taken for an answer.
+            let declared = context.database.read_blocking(declared).map_err(|_| HashError::Stopped)?;
+            let Some(declared) = declared else { return Ok(Ok(())) };
             compare_file(&file.path(), file.stamp(), &declared, &mut |bytes| file.moved(bytes))
         };
         let mut store = |found: Vec<ReadResult<Result<(), Damage>>>| {
@@ -198,8 +199,7 @@ impl Describing {
         let read = |_: &mut Kit, file: &mut OpenFile<'_>| {
             let bytes = read_small(&file.path(), MAX_SIDECAR_BYTES as u64).map_err(HashError::Fs)?;
             let owners = |connection: &_| models::owners(connection, file.root(), file.file);
-            // What the database fails to tell now, it fails to store, too: that is told there.
-            let owners = context.database.read_blocking(owners).unwrap_or_default();
+            let owners = context.database.read_blocking(owners).map_err(|_| HashError::Stopped)?;
             let said =
                 |weights: FileRow| (weights.id, sidecar::read(weights.path.name(), file.file.path.name(), &bytes));
             Ok(owners.into_iter().map(said).collect::<Vec<_>>())

@@ -1,5 +1,5 @@
-//! One turn after the other changes jobs, each in one commit, and what passes by itself: leases, cancels that nobody answers,
-//! silence, the end of a session.
+//! One turn after the other changes jobs, each in one commit, and what passes by itself: leases, cancels that nobody
+//! answers, silence, the end of a session.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::temporary::{Owner, owner_of};
 use crate::fs::entry::{Entry, OpenRoot};
 use crate::fs::parts;
 use crate::services::ServiceError;
@@ -45,7 +46,11 @@ pub(super) fn clear_in_trash(database: &Database, found: &[Entry]) -> Result<(),
     Ok(())
 }
 
+/// What the hub wrote in one go may be under way.
 fn discard(entry: &Entry) -> Result<bool, crate::fs::FsError> {
+    if owner_of(entry.name()) == Some(Owner::Hub) && !parts::is_older(entry, OLD) {
+        return Ok(false);
+    }
     let is_there = entry.stamp_if_there()?.is_some();
     entry.discard().map(|()| is_there)
 }

@@ -182,9 +182,11 @@ fn place(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
         .optional()?;
     if !any && evicted.is_none() {
         let sql = "DELETE FROM models WHERE id = ?1 AND (notes = '' OR blake3 IS NULL)";
-        if tx.prepare_cached(sql)?.execute([model])? > 0 {
-            return Ok(());
-        }
+        tx.prepare_cached(sql)?.execute([model])?;
+        // It keeps its name until it is back.
+        let sql = "UPDATE models SET n_local = 0, n_lake = 0, is_evicted = 0 WHERE id = ?1";
+        tx.prepare_cached(sql)?.execute([model])?;
+        return Ok(());
     }
     let is_evicted = evicted.is_some();
     let (path, key, modified) = first.unwrap_or_else(|| {

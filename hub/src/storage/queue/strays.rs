@@ -23,7 +23,7 @@ pub fn is_stray(connection: &Connection, name: &str) -> Result<bool, StorageErro
     Ok(matches!(state, None | Some(TransferState::Completed | TransferState::Cancelled)))
 }
 
-/// Such files that the last scan saw in a root.
+/// Such files that the last scan saw in a root, and those of the hub itself, which may be written just now.
 pub fn seen(connection: &Connection, root: RootRowId) -> Result<Vec<RelPath>, StorageError> {
     let mut statement = connection
         .prepare_cached("SELECT path FROM skipped_entries WHERE root_id = ?1 AND path LIKE '%' || ?2 ORDER BY id")?;
@@ -31,7 +31,7 @@ pub fn seen(connection: &Connection, root: RootRowId) -> Result<Vec<RelPath>, St
     let mut found = Vec::new();
     for path in paths {
         if let Ok(path) = RelPath::parse(&path?)
-            && is_stray(connection, path.name())?
+            && (is_stray(connection, path.name())? || owner_of(path.name()) == Some(Owner::Hub))
         {
             found.push(path);
         }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::ids::ModelId;
+use crate::services::hasher::{HashKind, HashScope};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Body, InPath};
@@ -21,7 +22,8 @@ pub struct ModelNotesBody {
     notes: String,
 }
 
-/// Keeps what a person wrote about a model in place of what was there. It stays with the content, wherever that is.
+/// Keeps what a person wrote about a model in place of what was there. It stays with the content, wherever that is: one
+/// that is not known yet is hashed.
 #[utoipa::path(
     put, path = "/api/models/{id}/notes", tag = "models", request_body = ModelNotesBody,
     params(("id" = i64, Path, description = "The model")),
@@ -43,5 +45,17 @@ pub(in crate::web) async fn set(state: &WebState, id: ModelId, notes: String) ->
         let text = format!("Notes have at most {MOST} characters.");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, text));
     }
-    Ok(state.services.models.set_notes(id, notes).await?)
+    let is_empty = notes.is_empty();
+    let model = state.services.models.show(id).await?.model;
+    state.services.models.set_notes(id, notes).await?;
+    // It would go with the file's name; a content is known wherever it is.
+    if model.hash.is_none()
+        && !is_empty
+        && let Some(copy) = model.copies.into_iter().next()
+        && let Err(error) =
+            state.services.hasher.start(copy.root, HashScope::Paths(vec![copy.path]), HashKind::Missing).await
+    {
+        tracing::info!(%error, "a model with notes is not hashed");
+    }
+    Ok(())
 }

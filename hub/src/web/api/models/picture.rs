@@ -127,8 +127,9 @@ async fn clear(state: &WebState, copies: &[(Root, RelPath)], sidecars: &[FileVie
     for file in sidecars.iter().filter(|file| names.contains(&(file.root, file.path.match_key()))) {
         in_the_way.entry(file.root).or_default().push(file.path.clone());
     }
+    // Nothing goes unless all may.
+    in_the_way.keys().try_for_each(|root| state.services.roots.check_delete(*root))?;
     for (root, old) in in_the_way {
-        state.services.roots.check_delete(root)?;
         let request = TransferRequest {
             operation: Operation::Delete,
             from: root,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::domain::root::Root;
-use crate::domain::temporary::{part_name, token_of};
+use crate::domain::temporary::{part_name, probe_name, token_of};
 use crate::storage::facts;
 use crate::web::test_hub::TestHub;
 
@@ -136,17 +136,24 @@ async fn parts_that_nothing_goes_on_with_are_removed_wherever_they_lie() {
     let in_trash = trashed(&hub, batch).with_file_name(part_name("x", &token_of(&token, 7_000)));
     let beside = place(&hub, Root::Lake, &format!("vae/{}", part_name("gone", &token_of(&token, 8_000))));
     let theirs = place(&hub, Root::Lake, &format!("vae/{}", part_name("theirs", &token_of("another", 8_000))));
+    // Written in one go: long ago, and perhaps just now.
+    let [old, new] = ["old", "new"].map(|name| place(&hub, Root::Lake, &format!("vae/{}", probe_name(name))));
+    fs::write(&new, b"part").unwrap();
+    fs::write(&old, b"part").unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(2);
+    fs::File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
     for part in [&in_trash, &beside, &theirs] {
         fs::write(part, b"part").unwrap();
     }
     hub.scan().await;
     for _ in 0..1_000 {
-        if !in_trash.exists() && !beside.exists() {
+        if !in_trash.exists() && !beside.exists() && !old.exists() {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    assert!(!in_trash.exists() && !beside.exists());
+    assert!(!in_trash.exists() && !beside.exists() && !old.exists());
+    assert!(new.exists(), "it may be written just now");
     assert!(theirs.exists(), "another hub's on the same share");
     let skipped = hub.get("/api/roots/lake/skipped").await;
     let shown =

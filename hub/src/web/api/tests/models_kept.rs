@@ -40,7 +40,6 @@ async fn a_note_stays_with_the_content() {
     hub.put(Root::Local, "embeddings/cat.safetensors", &embedding("Cat", 2));
     hub.put(Root::Local, "embeddings/read me.txt", b"of the folder");
     hub.scan().await;
-    hash(&hub, "local").await;
     let id = only_model(&hub).await["id"].clone();
     let path = format!("/api/models/{id}");
     let notes = format!("{path}/notes");
@@ -48,6 +47,7 @@ async fn a_note_stays_with_the_content() {
     assert_eq!(set(" good at 0.7\r\nwith Pony ").await, StatusCode::NO_CONTENT);
     assert_eq!(hub.get(&path).await["notes"], "good at 0.7\nwith Pony");
     assert_eq!(names(&hub, "q=pony").await.len(), 1, "it is found by them");
+    hub.wait_for(&path, |model| model["hash"].is_string()).await;
     assert_eq!(set(&"x".repeat(20_001)).await, StatusCode::UNPROCESSABLE_ENTITY);
     let none = hub.ask("PUT", "/api/models/999/notes", Some(json!({ "notes": "x" }))).await;
     assert_eq!(none.status, StatusCode::NOT_FOUND);
@@ -55,6 +55,7 @@ async fn a_note_stays_with_the_content() {
     fs::remove_file(hub.folders.local.path().join("embeddings/cat.safetensors")).unwrap();
     hub.scan().await;
     assert!(names(&hub, "").await.is_empty());
+    assert_eq!(hub.get(&path).await["name"], "cat.safetensors", "it is still known by its name");
     hub.put(Root::Lake, "dog.safetensors", &embedding("Cat", 2));
     hub.scan().await;
     hash(&hub, "lake").await;
@@ -135,6 +136,27 @@ async fn the_old_picture_stays_where_nothing_may_be_deleted() {
     let refused = set_picture(&hub, &id, &PIXEL).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
     assert_eq!(fs::read(hub.folders.local.path().join("cat.preview.png")).unwrap(), b"old");
+}
+
+#[tokio::test]
+async fn no_old_picture_goes_unless_all_may() {
+    let hub = TestHub::with(&[("LOCAL_ALLOW_DELETE", "true")]).await;
+    for (root, folder) in [(Root::Local, &hub.folders.local), (Root::Lake, &hub.folders.lake)] {
+        hub.put(root, "cat.safetensors", &embedding("Cat", 2));
+        hub.put(root, "cat.preview.png", b"old");
+        assert!(folder.path().join("cat.preview.png").exists());
+    }
+    hub.scan().await;
+    for root in ["local", "lake"] {
+        hash(&hub, root).await;
+    }
+    let id = only_model(&hub).await["id"].clone();
+    let refused = set_picture(&hub, &id, &PIXEL).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+    hub.wait_for("/api/queue", |queue| queue["queued"] == 0 && queue["running"] == 0).await;
+    for folder in [&hub.folders.local, &hub.folders.lake] {
+        assert_eq!(fs::read(folder.path().join("cat.preview.png")).unwrap(), b"old");
+    }
 }
 
 #[tokio::test]
