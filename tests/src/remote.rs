@@ -15,8 +15,11 @@ use crate::hub::{Hub, HubSetup};
 use crate::roots::Roots;
 use crate::wait::{SOON, wait_for};
 
-/// Ports that the system hands to nobody who asks for any.
-const PORTS: std::ops::Range<u16> = 18_000..28_000;
+/// The first of the ports that the system hands to nobody who asks for any, and that tests share.
+const FIRST_PORT: u16 = 18_000;
+/// How many of them a test has for itself, and how many tests may run at once.
+const PORTS_OF_A_TEST: u16 = 100;
+const MAX_TESTS: u16 = 100;
 
 /// Two roots, a hub on them, and a tunnel to its remote listener whose address stays.
 #[derive(Debug)]
@@ -204,10 +207,15 @@ pub fn succeeded(api: &Api, id: &str) -> Result<Value> {
     Ok(job)
 }
 
-/// An address of loopback that nobody has, and that stays free for who listens there later.
+/// An address of loopback that nobody has, and that stays free for who listens there later: tests that run
+/// at once choose from ports of their own, by the slot that nextest gives each.
 pub(crate) fn free_address() -> Result<SocketAddr> {
+    let slot = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok().and_then(|slot| slot.parse().ok());
+    let slot = slot.unwrap_or_else(std::process::id) % u32::from(MAX_TESTS);
+    let first = FIRST_PORT + u16::try_from(slot)? * PORTS_OF_A_TEST;
     wait_for("a free port", SOON, || {
-        let address = SocketAddr::from(([127, 0, 0, 1], rand::rng().random_range(PORTS)));
+        let port = rand::rng().random_range(first..first + PORTS_OF_A_TEST);
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         Ok(TcpListener::bind(address).is_ok().then_some(address))
     })
 }

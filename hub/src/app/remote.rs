@@ -50,6 +50,7 @@ const IDLE: Duration = Duration::from_secs(90);
 /// Listens whenever there is a session, until the program ends.
 pub fn start(services: &Services, tasks: &Tasks) {
     let (services, this) = (services.clone(), tasks.clone());
+    services.remote.sessions.set_listening(Listening::Closed);
     tasks.spawn(async move {
         let tasks = this;
         let mut sessions = services.remote.sessions.watch();

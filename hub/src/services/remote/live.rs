@@ -13,8 +13,10 @@ use crate::storage::{now_ms, timestamp};
 /// What the remote listener does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Listening {
-    /// Not bound: there is no session.
+    /// Nobody follows the sessions: this program has no remote listener.
     #[default]
+    Absent,
+    /// Not bound: there is no session, or it began just now.
     Closed,
     /// Bound at this address.
     At(std::net::SocketAddr),

@@ -31,6 +31,9 @@ use crate::storage::{Database, now_ms, timestamp};
 /// How often a session's end is looked for. Streams stop within a second of it.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How long the one who begins a session waits for the remote listener at most.
+const OPENING: Duration = Duration::from_secs(5);
+
 /// Longest time that a session may be given, from now on: a week.
 const MOST_MINUTES: u32 = 7 * 24 * 60;
 
@@ -68,7 +71,7 @@ impl Sessions {
                 events: context.events.clone(),
                 tasks: context.tasks.clone(),
                 live: watch::Sender::new(None),
-                listening: watch::Sender::new(Listening::Closed),
+                listening: watch::Sender::new(Listening::default()),
                 ended: RwLock::new(ended),
                 limiter: Limiter::new(),
                 changing: tokio::sync::Mutex::new(()),
@@ -159,6 +162,7 @@ impl Sessions {
         let row = self.inner.database.write(move |tx| remote_sessions::begin(tx, &digest, until)).await?;
         self.leave(RefusalCode::Revoked);
         self.enter(&row).await;
+        self.opened().await;
         self.tell(format!("Began a remote session until {}", row.expires_at)).await;
         let key = key.expose();
         Ok(SessionStarted {
@@ -169,6 +173,14 @@ impl Sessions {
             key,
             expires_at: row.expires_at,
         })
+    }
+
+    /// Waits until the remote listener is open for the session that began, or has said why it can't be: who
+    /// has the key may come at once.
+    async fn opened(&self) {
+        let mut listening = self.listening();
+        let is_settled = listening.wait_for(|now| *now != Listening::Closed);
+        tokio::time::timeout(OPENING, is_settled).await.ok();
     }
 
     /// Gives the session more time.
@@ -231,6 +243,14 @@ impl Sessions {
             self.end(&live, RefusalCode::Expired).await.inspect_err(|error| tracing::error!(%error, "session")).ok();
             return;
         }
+        // What the listener said of the session before is no word about this one.
+        self.inner.listening.send_if_modified(|now| {
+            let is_followed = *now != Listening::Absent;
+            if is_followed {
+                *now = Listening::Closed;
+            }
+            is_followed
+        });
         self.inner.live.send_replace(Some(live.clone()));
         self.inner.events.send(Event::SessionChanged);
         let sessions = self.clone();

@@ -54,7 +54,7 @@ pub struct SessionView {
 impl SessionView {
     pub(super) fn of(live: Option<&LiveSession>, base_url: Option<String>, listening: Listening) -> Self {
         let (listening_at, listening_error) = match listening {
-            Listening::Closed => (None, None),
+            Listening::Absent | Listening::Closed => (None, None),
             Listening::At(address) => (Some(address.to_string()), None),
             Listening::Failed(why) => (None, Some(why)),
         };

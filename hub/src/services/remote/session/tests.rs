@@ -114,3 +114,27 @@ async fn guessing_never_locks_out_the_right_key() {
     assert_eq!(codes.last(), Some(&RefusalCode::Busy));
     assert!(sessions.authorize(Some(&key)).is_ok());
 }
+
+#[tokio::test]
+async fn a_session_is_answered_once_its_listener_is_open() {
+    let tasks = Tasks::new();
+    let sessions = services(&tasks).await.remote.sessions;
+    let address = |port| Listening::At(([127, 0, 0, 1], port).into());
+    sessions.set_listening(Listening::Closed);
+    // What follows the sessions, slowly.
+    let (follower, mut begun) = (sessions.clone(), sessions.watch());
+    tasks.spawn(async move {
+        for port in 1.. {
+            while begun.borrow_and_update().is_none() {
+                begun.changed().await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            follower.set_listening(address(port));
+            begun.changed().await.unwrap();
+        }
+    });
+    for port in 1..=3 {
+        sessions.create(None).await.unwrap();
+        assert_eq!(*sessions.listening().borrow(), address(port));
+    }
+}
