@@ -2,6 +2,7 @@
 
 mod labels;
 pub(in crate::web) mod lines;
+mod metadata;
 pub(in crate::web) mod overview;
 mod show;
 

@@ -225,3 +225,20 @@ async fn filters_are_kept_under_a_name() {
     let again = hub.ask("DELETE", "/api/models/filters/my%20LoRAs", None).await;
     assert_eq!(again.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn what_its_maker_wrote_is_a_tree_on_its_page() {
+    let hub = TestHub::with(&[]).await;
+    let tags = json!({ "10_cat": { "white <b>cat</b>": 7 } }).to_string();
+    let metadata = json!({ "modelspec.title": "Cat", "modelspec.author": "somebody", "ss_tag_frequency": tags });
+    hub.put(Root::Local, "embeddings/cat.safetensors", &with_metadata(&metadata, 2));
+    hub.scan().await;
+    all_read(&hub).await;
+    let id = only_model(&hub).await["id"].clone();
+    let page = hub.get(&format!("/models/{id}")).await;
+    let tree = page.as_str().unwrap().split_once("metadata-tree").unwrap().1;
+    for name in ["modelspec", "author", "ss_tag_frequency", "10_cat", "white &lt;b&gt;cat&lt;/b&gt;"] {
+        assert!(tree.contains(name), "{name}: {tree}");
+    }
+    assert_eq!(tree.matches("<details").count(), 3, "{tree}");
+}

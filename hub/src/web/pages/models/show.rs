@@ -10,6 +10,7 @@ use minijinja::value::Serde;
 use super::super::frame::{Frame, page};
 use super::super::library::drawer::reason;
 use super::super::remote::machines;
+use super::metadata::metadata_tree;
 use crate::domain::ids::ModelId;
 use crate::domain::root::Root;
 use crate::web::api::models::detail;
@@ -31,6 +32,8 @@ pub(in crate::web::pages) async fn show_model(
         .filter_map(|root| Some((root.as_str(), reason(&roots.check_delete(root).err()?))))
         .collect();
     let send = machines::send_label(&state).await?;
-    let content = context! { model => Serde(found), delete_reasons => Serde(delete_reasons), send };
+    let metadata = metadata_tree(&found.metadata);
+    let content =
+        context! { model => Serde(found), metadata => Serde(metadata), delete_reasons => Serde(delete_reasons), send };
     page(&state, FRAME, "pages/model.html", content).await
 }
