@@ -23,8 +23,8 @@ use crate::fs::entry::Entry;
 use crate::fs::{FsError, replace};
 use crate::storage::index::Edits;
 use crate::storage::views::files::{FileOrder, FileSort};
-use crate::storage::views::models::{self as views, Facets, KindTotals, ModelDetail, ModelFilter, ModelView};
-use crate::storage::views::{Page, PageRequest};
+use crate::storage::views::models::{self as views, KindTotals, ModelDetail, ModelFilter, ModelGroups, ModelView};
+use crate::storage::views::{CountCache, Page, PageRequest};
 use crate::storage::{StorageError, models};
 
 use describing::Describing;
@@ -54,6 +54,7 @@ pub struct Models {
     runner: Runner<Describing>,
     /// One refresh at a time; a second reader waits and then finds nothing left to do.
     turn: Arc<Mutex<()>>,
+    counts: CountCache,
 }
 
 impl Models {
@@ -62,7 +63,7 @@ impl Models {
         let ended = Arc::new(Notify::new());
         let runner =
             Runner::start(Describing { context: context.clone(), ended: Arc::clone(&ended) }, &context).await?;
-        let models = Self { context, runner, turn: Arc::default() };
+        let models = Self { context, runner, turn: Arc::default(), counts: CountCache::default() };
         let this = models.clone();
         models.context.tasks.spawn(async move { this.follow(&ended).await });
         Ok(models)
@@ -147,16 +148,19 @@ impl Models {
         request: PageRequest,
     ) -> Result<Page<ModelView>, ServiceError> {
         self.refresh_to_show().await?;
-        Ok(self.context.database.read(move |connection| views::list(connection, &filter, order, &request)).await?)
+        let counts = self.counts.clone();
+        let list = move |connection: &_| views::list(connection, &filter, order, &request, &counts);
+        Ok(self.context.database.read(list).await?)
     }
 
-    /// How many of the models that a filter means are of each kind, base, and so on.
+    /// The models that a filter's search and folder leave, counted by what else filters tell apart.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn facets(&self, filter: ModelFilter) -> Result<Facets, ServiceError> {
+    pub async fn groups(&self, filter: ModelFilter) -> Result<Arc<ModelGroups>, ServiceError> {
         self.refresh_to_show().await?;
-        Ok(self.context.database.read(move |connection| views::facets(connection, &filter)).await?)
+        let counts = self.counts.clone();
+        Ok(self.context.database.read(move |connection| views::groups(connection, &filter, &counts)).await?)
     }
 
     /// What the models are and how much room they take, the largest first.

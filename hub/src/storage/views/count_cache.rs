@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::entry::{StatusTotals, Totals};
 use super::filter::{FileFilter, PairFilter};
+use super::models::{ModelFilter, ModelGroups};
 use super::space;
 use crate::domain::root::Root;
 use crate::domain::space::Age;
@@ -28,6 +29,7 @@ pub struct CountCache {
     pairs: Recent<PairFilter, u64>,
     summaries: Recent<PairFilter, Vec<StatusTotals>>,
     ages: Recent<(Root, i64), Vec<(Age, Totals)>>,
+    models: Recent<ModelFilter, Arc<ModelGroups>, i64>,
 }
 
 impl CountCache {
@@ -59,6 +61,18 @@ impl CountCache {
         const DAY: i64 = 24 * 60 * 60 * 10_000_000;
         let day = now.0.div_euclid(DAY);
         self.ages.get(CountStamp::read(connection)?, &(root, day), || space::ages(connection, root, now))
+    }
+
+    /// The models that a filter means, counted.
+    pub(super) fn models(
+        &self,
+        connection: &Connection,
+        filter: &ModelFilter,
+        take: impl FnOnce() -> Result<Arc<ModelGroups>, StorageError>,
+    ) -> Result<Arc<ModelGroups>, StorageError> {
+        let sql = "SELECT n FROM models_generation";
+        let generation = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        self.models.get(generation, filter, take)
     }
 
     /// The comparison's summary of what a filter means.
@@ -98,19 +112,19 @@ impl CountStamp {
 
 /// The last few values by key, each true at its stamp only.
 #[derive(Debug, Clone)]
-struct Recent<K, V> {
-    kept: Arc<Mutex<VecDeque<(K, CountStamp, V)>>>,
+struct Recent<K, V, S = CountStamp> {
+    kept: Arc<Mutex<VecDeque<(K, S, V)>>>,
 }
 
-impl<K, V> Default for Recent<K, V> {
+impl<K, V, S> Default for Recent<K, V, S> {
     fn default() -> Self {
         Self { kept: Arc::default() }
     }
 }
 
-impl<K: Clone + PartialEq, V: Clone> Recent<K, V> {
+impl<K: Clone + PartialEq, V: Clone, S: PartialEq> Recent<K, V, S> {
     /// The value at this stamp, taken only if it is not known.
-    fn get<E>(&self, stamp: CountStamp, key: &K, take: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+    fn get<E>(&self, stamp: S, key: &K, take: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         if let Some((_, _, value)) = self.kept.lock().iter().find(|kept| kept.1 == stamp && kept.0 == *key) {
             return Ok(value.clone());
         }

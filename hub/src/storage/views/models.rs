@@ -11,7 +11,7 @@ use shared_protocol::{Blake3, RelPath};
 use utoipa::ToSchema;
 
 pub use brief::{ModelBrief, of_files};
-pub use facets::{Facets, KindTotals, by_kind, facets};
+pub use facets::{Facets, KindTotals, ModelGroups, by_kind, groups};
 pub use list::list;
 pub use show::{ModelDetail, show};
 
@@ -28,7 +28,8 @@ use crate::storage::columns::Json;
 use crate::storage::{StorageError, digest_column, folder_range, from_db};
 
 /// Where copies of a model are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, strum::IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum ModelWhere {
@@ -44,6 +45,11 @@ pub enum ModelWhere {
     One,
     /// On a machine outside, as far as it was asked or sent it.
     Agent,
+}
+
+impl ModelWhere {
+    /// Every place.
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
 /// Whether a model is sound.
@@ -208,6 +214,12 @@ pub fn kind_in_words(kind: model_header::Kind) -> String {
 impl ModelFilter {
     /// Adds the conditions of a row of `models m`.
     fn add_conditions(&self, statement: &mut Statement) {
+        self.add_properties(statement);
+        self.add_scope(statement);
+    }
+
+    /// Those that are told by what a model is.
+    fn add_properties(&self, statement: &mut Statement) {
         match self.place {
             None => statement.text("WHERE m.n_local + m.n_lake + m.is_evicted > 0"),
             Some(ModelWhere::Local) => statement.text("WHERE m.n_local > 0"),
@@ -230,6 +242,10 @@ impl ModelFilter {
         if let Some(state) = self.state {
             statement.add("AND m.state = ?", [text(<&str>::from(state))]);
         }
+    }
+
+    /// The search, and the folder.
+    fn add_scope(&self, statement: &mut Statement) {
         for word in search::words(self.search.as_deref()) {
             statement.add("AND instr(m.search_key, ?) > 0", [text(word)]);
         }

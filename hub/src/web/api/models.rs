@@ -259,7 +259,8 @@ pub(super) async fn show_facets(
     State(state): State<WebState>,
     Params(query): Params<ModelsQuery>,
 ) -> Answer<Json<Facets>> {
-    Ok(Json(state.services.models.facets(query.filter(&state).await?).await?))
+    let filter = query.filter(&state).await?;
+    Ok(Json(state.services.models.groups(filter.clone()).await?.facets(&filter)))
 }
 
 /// Shows a model.

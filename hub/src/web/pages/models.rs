@@ -20,7 +20,7 @@ use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
 use crate::storage::saved_filters;
 use crate::storage::views::files::{FileOrder, FileSort};
-use crate::storage::views::models::{Facets, ModelFilter, ModelState, ModelWhere};
+use crate::storage::views::models::{ModelFilter, ModelState, ModelWhere};
 use crate::web::address::QueryString;
 use crate::web::api::models::completed;
 use crate::web::error::Answer;
@@ -170,18 +170,12 @@ pub(in crate::web) async fn results(state: &WebState, query: &ModelsPageQuery) -
 
 /// What each filter can be set to, with how many models there are of it among those that the others leave.
 async fn choices(state: &WebState, filter: &ModelFilter) -> Answer<Value> {
-    let models = &state.services.models;
-    let all = models.facets(filter.clone()).await?;
-    let without = |change: fn(&mut ModelFilter), is_set: bool, all: &Facets| {
-        let (mut other, all) = (filter.clone(), all.clone());
+    let groups = state.services.models.groups(filter.clone()).await?;
+    let without = |change: fn(&mut ModelFilter)| {
+        let mut other = filter.clone();
         change(&mut other);
-        async move { if is_set { models.facets(other).await } else { Ok(all) } }
+        groups.facets(&other)
     };
-    let kind = without(|filter| filter.kind = None, filter.kind.is_some(), &all).await?;
-    let base = without(|filter| filter.base = None, filter.base.is_some(), &all).await?;
-    let precision = without(|filter| filter.precision = None, filter.precision.is_some(), &all).await?;
-    let place = without(|filter| filter.place = None, filter.place.is_some(), &all).await?;
-    let states = without(|filter| filter.state = None, filter.state.is_some(), &all).await?;
     let choice = |counts: &std::collections::BTreeMap<String, u64>, label: &dyn Fn(&str) -> String| {
         let mut choices: Vec<Choice> =
             counts.iter().map(|(value, n)| Choice { value: value.clone(), label: label(value), n: *n }).collect();
@@ -189,11 +183,11 @@ async fn choices(state: &WebState, filter: &ModelFilter) -> Answer<Value> {
         Serde(choices)
     };
     Ok(context! {
-        kind => choice(&kind.kind, &kind_label),
-        base => choice(&base.base, &base_label),
-        precision => choice(&precision.precision, &plain),
-        place => choice(&place.places, &|value| place_label(value).to_owned()),
-        state => choice(&states.state, &|value| state_label(value).to_owned()),
+        kind => choice(&without(|filter| filter.kind = None).kind, &kind_label),
+        base => choice(&without(|filter| filter.base = None).base, &base_label),
+        precision => choice(&without(|filter| filter.precision = None).precision, &plain),
+        place => choice(&without(|filter| filter.place = None).places, &|value| place_label(value).to_owned()),
+        state => choice(&without(|filter| filter.state = None).state, &|value| state_label(value).to_owned()),
     })
 }
 

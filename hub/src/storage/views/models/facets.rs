@@ -1,12 +1,18 @@
 //! How many of the models that a filter means are of each kind, base, and so on.
+//!
+//! A page asks for that once for each of its filters, each without itself. So models that have all of it in common are
+//! counted together, once for all filters.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ModelFilter;
+use super::{ModelFilter, ModelState, ModelWhere};
+use crate::storage::views::CountCache;
+use crate::storage::views::entry::Totals;
 use crate::storage::views::statement::Statement;
 use crate::storage::{StorageError, from_db};
 
@@ -25,51 +31,143 @@ pub struct Facets {
     pub unread: u64,
 }
 
-/// Counts what a filter means.
+/// Models that filters can't tell apart, but for a search and a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Group {
+    kind: String,
+    base: String,
+    precision: String,
+    format: String,
+    state: ModelState,
+    waits: bool,
+    n_local: i64,
+    n_lake: i64,
+    is_evicted: bool,
+    is_on_agent: bool,
+    is_hashed: bool,
+    n: u64,
+    size_bytes: u64,
+}
+
+/// The models that a search and a folder leave, counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelGroups(Vec<Group>);
+
+/// Counts what a filter's search and folder leave; what else it says is asked of the groups.
 ///
 /// # Errors
 /// The database failed.
-pub fn facets(connection: &Connection, filter: &ModelFilter) -> Result<Facets, StorageError> {
-    let mut statement = Statement::new(
-        "SELECT m.kind, m.base, m.precision, m.format, m.state, m.state = 'unread' AND m.tried = 0 AS waits,
-                m.n_local > 0 AS local, m.n_lake > 0 AS lake, m.is_evicted AND m.n_local = 0 AS evicted, count(*) AS n,
-                m.n_local + m.n_lake = 1 AND m.is_hashed AS one, m.n_agents > 0 AS agent
-         FROM models m",
-    );
-    filter.add_conditions(&mut statement);
-    statement.text("GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12");
-    let mut facets = Facets::default();
-    statement.rows(connection, |row| {
-        let n = from_db(row.get("n")?);
-        for (counts, column) in [
-            (&mut facets.kind, "kind"),
-            (&mut facets.base, "base"),
-            (&mut facets.precision, "precision"),
-            (&mut facets.format, "format"),
-            (&mut facets.state, "state"),
-        ] {
-            let word: Option<String> = row.get(column)?;
-            *counts.entry(word.unwrap_or_else(|| "none".to_owned())).or_default() += n;
+pub fn groups(
+    connection: &Connection,
+    filter: &ModelFilter,
+    counts: &CountCache,
+) -> Result<Arc<ModelGroups>, StorageError> {
+    let scope = ModelFilter { search: filter.search.clone(), folder: filter.folder.clone(), ..ModelFilter::default() };
+    // The order of the index; a search has to look at the rows themselves.
+    let source = if scope == ModelFilter::default() { "INDEXED BY models_facets" } else { "NOT INDEXED" };
+    counts.models(connection, &scope, || {
+        let mut statement = Statement::new(format!(
+            "SELECT m.kind, m.base, m.precision, m.format, m.state, m.tried, m.n_local, m.n_lake, m.is_evicted,
+                    m.n_agents, m.is_hashed, count(*) AS n, sum(m.size_bytes) AS size
+             FROM models m {source} WHERE 1"
+        ));
+        scope.add_scope(&mut statement);
+        statement.text("GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11");
+        let groups = statement.rows(connection, |row| {
+            let word = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>(column)?.unwrap_or(NONE.into()));
+            let state = row.get_ref("state")?.as_str()?.parse().unwrap_or(ModelState::Unread);
+            Ok(Group {
+                kind: word("kind")?,
+                base: word("base")?,
+                precision: word("precision")?,
+                format: word("format")?,
+                state,
+                waits: state == ModelState::Unread && !row.get::<_, bool>("tried")?,
+                n_local: row.get("n_local")?,
+                n_lake: row.get("n_lake")?,
+                is_evicted: row.get("is_evicted")?,
+                is_on_agent: row.get::<_, i64>("n_agents")? > 0,
+                is_hashed: row.get("is_hashed")?,
+                n: from_db(row.get("n")?),
+                size_bytes: from_db(row.get("size")?),
+            })
+        })?;
+        Ok(Arc::new(ModelGroups(groups)))
+    })
+}
+
+/// What can't be told.
+const NONE: &str = "none";
+
+impl Group {
+    /// Whether a filter means them, by all but its search and folder: the same as [`ModelFilter::add_properties`].
+    fn is_meant(&self, filter: &ModelFilter) -> bool {
+        let words = [
+            (&filter.kind, &self.kind),
+            (&filter.base, &self.base),
+            (&filter.precision, &self.precision),
+            (&filter.format, &self.format),
+        ];
+        words.iter().all(|(wanted, word)| wanted.as_ref().is_none_or(|wanted| wanted == *word))
+            && filter.state.is_none_or(|state| state == self.state)
+            && self.is_at(filter.place)
+    }
+
+    fn is_at(&self, place: Option<ModelWhere>) -> bool {
+        match place {
+            None => self.n_local + self.n_lake > 0 || self.is_evicted,
+            Some(ModelWhere::Local) => self.n_local > 0,
+            Some(ModelWhere::Lake) => self.n_lake > 0,
+            Some(ModelWhere::Both) => self.n_local > 0 && self.n_lake > 0,
+            Some(ModelWhere::Evicted) => self.is_evicted && self.n_local == 0,
+            Some(ModelWhere::One) => self.n_local + self.n_lake == 1 && self.is_hashed,
+            Some(ModelWhere::Agent) => self.is_on_agent,
         }
-        let (local, lake): (bool, bool) = (row.get("local")?, row.get("lake")?);
-        for (place, is_there) in [
-            ("local", local),
-            ("lake", lake),
-            ("both", local && lake),
-            ("evicted", row.get("evicted")?),
-            ("one", row.get("one")?),
-            ("agent", row.get("agent")?),
-        ] {
-            if is_there {
-                *facets.places.entry(place.to_owned()).or_default() += n;
+    }
+}
+
+impl ModelGroups {
+    /// How many of those that a filter means are of each kind, base, and so on.
+    pub fn facets(&self, filter: &ModelFilter) -> Facets {
+        let mut facets = Facets::default();
+        for group in self.meant(filter) {
+            for (counts, word) in [
+                (&mut facets.kind, &*group.kind),
+                (&mut facets.base, &group.base),
+                (&mut facets.precision, &group.precision),
+                (&mut facets.format, &group.format),
+                (&mut facets.state, group.state.into()),
+            ] {
+                add(counts, word, group.n);
+            }
+            for place in ModelWhere::ALL.iter().filter(|place| group.is_at(Some(**place))) {
+                add(&mut facets.places, place.into(), group.n);
+            }
+            if group.waits {
+                facets.unread += group.n;
             }
         }
-        if row.get("waits")? {
-            facets.unread += n;
-        }
-        Ok(())
-    })?;
-    Ok(facets)
+        facets
+    }
+
+    /// How many models a filter means, and their bytes; each counts once, however many copies there are.
+    pub(super) fn totals(&self, filter: &ModelFilter) -> Totals {
+        self.meant(filter).fold(Totals::default(), |sum, group| Totals {
+            n_files: sum.n_files + group.n,
+            size_bytes: sum.size_bytes.saturating_add(group.size_bytes),
+        })
+    }
+
+    fn meant(&self, filter: &ModelFilter) -> impl Iterator<Item = &Group> {
+        self.0.iter().filter(|group| group.is_meant(filter))
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, word: &str, n: u64) {
+    match counts.get_mut(word) {
+        Some(count) => *count += n,
+        None => _ = counts.insert(word.to_owned(), n),
+    }
 }
 
 /// Models of one kind and base, taken together. Each content counts once for each root that has it.

@@ -5,13 +5,13 @@ use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 
 use super::show::files_of;
-use super::{COLUMNS, ModelFilter, ModelView, copies, read};
+use super::{COLUMNS, ModelFilter, ModelView, copies, groups, read};
 use crate::domain::ids::ModelId;
-use crate::storage::views::entry::Totals;
+use crate::storage::StorageError;
+use crate::storage::views::CountCache;
 use crate::storage::views::files::{FileOrder, FileSort};
 use crate::storage::views::page::{Page, PageRequest};
 use crate::storage::views::statement::{Statement, text};
-use crate::storage::{StorageError, from_db};
 
 /// Where a page ends, with the order that it is the end of.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +32,7 @@ pub fn list(
     filter: &ModelFilter,
     (sort, order): (FileSort, FileOrder),
     request: &PageRequest,
+    counts: &CountCache,
 ) -> Result<Page<ModelView>, StorageError> {
     let after = request.after::<ModelKey>()?;
     if after.as_ref().is_some_and(|key| key.sort != sort || key.order != order) {
@@ -61,7 +62,7 @@ pub fn list(
     statement.add("LIMIT ?", [request.rows_to_read().into()]);
     let rows = statement
         .rows(connection, |row| Ok((read(row)?, row.get::<_, i64>("value")?, row.get::<_, String>("name_key")?)))?;
-    let total = totals(connection, filter)?.n_files;
+    let total = groups(connection, filter, counts)?.totals(filter).n_files;
     let key = |(model, value, name): &(ModelView, i64, String)| ModelKey {
         sort,
         order,
@@ -75,11 +76,4 @@ pub fn list(
         model.note_files(&files, &sidecars);
         Ok(model)
     })
-}
-
-/// How many models a filter means, and their bytes; each counts once, however many copies there are.
-fn totals(connection: &Connection, filter: &ModelFilter) -> Result<Totals, StorageError> {
-    let mut statement = Statement::new("SELECT count(*), coalesce(sum(m.size_bytes), 0) FROM models m");
-    filter.add_conditions(&mut statement);
-    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::domain::root::Root;
@@ -99,11 +100,65 @@ async fn real_headers_are_told_as_they_are() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     let facets = hub.get("/api/models/facets?kind=lora&state=ok").await;
     assert_eq!(facets["kind"].as_object().unwrap().len(), 1);
+    counts_are_what_lists_hold(&hub).await;
     let ids = told["items"].as_array().unwrap().iter().map(|model| model["id"].clone());
     for id in ids.take(20) {
         let one = hub.get(&format!("/api/models/{id}")).await;
         assert!(one["tensors"].is_array() && one["metadata"].is_object() && one["sources"].is_array(), "{one}");
     }
+}
+
+/// Each choice of each filter, alone and beside others, leaves as many models as its count says.
+async fn counts_are_what_lists_hold(hub: &TestHub) {
+    for beside in
+        ["", "&kind=lora", "&base=flux1&where=local", "&q=lora", "&state=ok&q=a", "&folder=models&format=gguf"]
+    {
+        let facets = hub.get(&format!("/api/models/facets?{}", beside.trim_start_matches('&'))).await;
+        let all = names(hub, &format!("limit=1000{beside}")).await.len() as u64;
+        for filter in ["kind", "base", "precision", "format", "state", "where"] {
+            if beside.contains(&format!("&{filter}=")) {
+                continue;
+            }
+            let counts = facets[filter].as_object().unwrap();
+            for (word, n) in counts {
+                let found = names(hub, &format!("limit=1000&{filter}={word}{beside}")).await;
+                assert_eq!(found.len() as u64, n.as_u64().unwrap(), "{filter}={word}{beside}");
+            }
+            let sum: u64 = counts.values().filter_map(Value::as_u64).sum();
+            assert!(sum == all || filter == "where", "{filter}{beside}: {sum}, not {all}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn counts_follow_every_change() {
+    let hub = TestHub::with(&[("LOCAL_ALLOW_DELETE", "true")]).await;
+    for (root, path) in
+        [(Root::Local, "models/embeddings/cat.safetensors"), (Root::Lake, "models/old/cat2.safetensors")]
+    {
+        hub.put(root, path, &embedding("Cat", 2));
+    }
+    hub.put(Root::Lake, "models/old/dog.safetensors", &embedding("Dog", 3));
+    hub.scan().await;
+    all_read(&hub).await;
+    counts_are_what_lists_hold(&hub).await;
+    let found = hub.get("/api/models/facets").await;
+    assert_eq!(found["where"], json!({ "local": 1, "lake": 2 }));
+    for root in ["local", "lake"] {
+        hash(&hub, root).await;
+    }
+    let found = hub.get("/api/models/facets").await;
+    assert_eq!(found["where"], json!({ "local": 1, "lake": 2, "both": 1, "one": 1 }));
+    counts_are_what_lists_hold(&hub).await;
+    assert_eq!(hub.get("/api/models/facets?q=shiny").await["kind"], json!({}));
+    let dog = hub.get("/api/models?q=dog").await["items"][0]["id"].clone();
+    let noted = hub.ask("PUT", &format!("/api/models/{dog}/notes"), Some(json!({ "notes": "Shiny" }))).await;
+    assert_eq!(noted.status, StatusCode::NO_CONTENT);
+    assert_eq!(hub.get("/api/models/facets?q=shiny").await["kind"], json!({ "embedding": 1 }));
+    fs::remove_file(hub.folders.local.path().join("models/embeddings/cat.safetensors")).unwrap();
+    hub.scan().await;
+    assert_eq!(hub.get("/api/models/facets").await["where"], json!({ "lake": 2, "one": 2 }));
+    counts_are_what_lists_hold(&hub).await;
 }
 
 #[tokio::test]
