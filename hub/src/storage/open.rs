@@ -35,7 +35,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0021_background_jobs.sql")),
     M::up(include_str!("../../migrations/0022_models.sql")),
     M::up(include_str!("../../migrations/0023_models_lighter.sql")),
-    M::up(include_str!("../../migrations/0024_models_generation.sql")),
+    M::up(include_str!("../../migrations/0024_models_move.sql")),
 ];
 
 /// What opening found out.

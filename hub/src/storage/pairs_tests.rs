@@ -45,6 +45,17 @@ impl Library {
         self.write(|tx| index::remove_file(tx, *self.roots.get(root), &RelPath::parse(path).unwrap()));
     }
 
+    /// A file has the same path on the other root now.
+    fn rename(&self, root: Root, path: &str, content: &Content) {
+        self.write(|tx| {
+            let path = RelPath::parse(path).unwrap();
+            let [from, to] = [root, root.other()].map(|root| (*self.roots.get(root), &path));
+            let mut edits = index::Edits::new(tx);
+            edits.rename(from, to, content.size_bytes, content.modified, None, content.hash)?;
+            edits.finish()
+        });
+    }
+
     /// Says that a file was read and holds this.
     fn know(&self, root: Root, path: &str, hash: u8) {
         self.write(|tx| {
@@ -237,6 +248,7 @@ enum Change {
     Put(Root, u8, Content),
     Know(Root, u8, u8),
     Remove(Root, u8),
+    Rename(Root, u8),
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -246,12 +258,13 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => (root.clone(), 0_u8..5, content).prop_map(|(root, path, content)| Change::Put(root, path, content)),
         2 => (root.clone(), 0_u8..5, 0_u8..3).prop_map(|(root, path, hash)| Change::Know(root, path, hash)),
-        1 => (root, 0_u8..5).prop_map(|(root, path)| Change::Remove(root, path)),
+        1 => (root.clone(), 0_u8..5).prop_map(|(root, path)| Change::Remove(root, path)),
+        2 => (root, 0_u8..5).prop_map(|(root, path)| Change::Rename(root, path)),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn changes_one_by_one_end_where_a_fresh_comparison_ends(changes in proptest::collection::vec(change(), 1..30)) {
         let library = Library::new(true);
@@ -271,6 +284,12 @@ proptest! {
                 Change::Remove(root, path) => {
                     library.remove(root, &format!("f{path}"));
                     model.remove(&(root, path));
+                }
+                Change::Rename(root, path) => {
+                    if let Some(content) = model.remove(&(root, path)) {
+                        library.rename(root, &format!("f{path}"), &content);
+                        model.insert((root.other(), path), content);
+                    }
                 }
             }
             library.pairs();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rusqlite::Connection;
 use shared_protocol::{Blake3, RelPath};
 
-use super::single::file_at;
+use super::single::{FileRow, file_at};
 use super::{folders, listing, totals};
 use crate::domain::content_hash::ContentHash;
 use crate::domain::exclusion::{self, NameKind};
@@ -104,6 +104,47 @@ impl<'a> Edits<'a> {
             totals::mark_conflict(self.connection, root, &key, true)?;
         }
         pairs::mark_stale(self.connection, &key)
+    }
+
+    /// A file has another name now. Where that is the same path on the other root it stays the row that it was, with
+    /// its model: nothing about it has to be read again.
+    pub fn rename(
+        &mut self,
+        from: (RootRowId, &RelPath),
+        to: (RootRowId, &RelPath),
+        size_bytes: u64,
+        modified: Ticks,
+        identity: Option<Identity>,
+        hash: Option<Blake3>,
+    ) -> Result<(), StorageError> {
+        let Some(old) = self.carried(from, to, (size_bytes, modified))? else {
+            self.remove(from.0, from.1)?;
+            return self.put(to.0, to.1, size_bytes, modified, identity, hash);
+        };
+        let folder = self.folder(to.0, to.1)?;
+        let (hash, identity) = (hash.map(|hash| hash.as_bytes().to_vec()), identity.map(|identity| identity.0));
+        let sql = "UPDATE files SET root_id = ?2, folder_id = ?3, blake3 = ?4, identity = ?5, placeholder = 0,
+                       rotted = NULL WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.execute((old.id.0, to.0.0, folder.0, hash, identity))?;
+        self.gained(from.0, old.folder_id, -1, -to_db(size_bytes));
+        self.gained(to.0, folder, 1, to_db(size_bytes));
+        pairs::mark_stale(self.connection, &to.1.match_key())
+    }
+
+    /// The row that a renamed file keeps. What files beside models say is read in their new place, and names that only
+    /// differ in case are looked at one by one.
+    fn carried(
+        &self,
+        from: (RootRowId, &RelPath),
+        to: (RootRowId, &RelPath),
+        (size_bytes, modified): (u64, Ticks),
+    ) -> Result<Option<FileRow>, StorageError> {
+        let may = from.1 == to.1
+            && FileKind::of(to.1.name()) != FileKind::Metadata
+            && exclusion::of_path(to.1, NameKind::File).is_none()
+            && self.n_at(to.0, &to.1.match_key())? == 0;
+        let old = if may { file_at(self.connection, from.0, from.1)? } else { None };
+        Ok(old.filter(|old| old.size_bytes == size_bytes && old.modified == modified && !old.conflict))
     }
 
     /// A file was read whole; it is found soonest by the id that it had.

@@ -27,10 +27,7 @@ pub(super) fn renamed(
         .filter(|known| expected(transfer) == FileStamp::known(known.size_bytes, known.modified, known.identity))
         .map(|known| known.blake3);
     let (from, to) = ((ends.from.row, transfer.path.clone()), (to.row, to_path.clone()));
-    let mut changes = vec![
-        Change::Gone { root: from.0, path: from.1.clone() },
-        Change::Put { root: to.0, path: to.1.clone(), stamp, hash },
-    ];
+    let mut changes = vec![Change::Renamed { from: from.clone(), to: to.clone(), stamp, hash }];
     if hash.is_some() {
         changes.push(Change::Carried { from, to, stamp });
     }

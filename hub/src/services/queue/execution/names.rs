@@ -68,7 +68,9 @@ impl Names {
                 Change::Put { root, path, stamp, .. } | Change::Content { root, path, stamp, .. } => {
                     (root, path, stamp)
                 }
-                Change::Carried { to: (root, path), stamp, .. } => (root, path, stamp),
+                Change::Renamed { to: (root, path), stamp, .. } | Change::Carried { to: (root, path), stamp, .. } => {
+                    (root, path, stamp)
+                }
                 Change::Trashed { root, trash_path, stamp, .. } => {
                     let live = live.iter().find(|live| live.row == *root);
                     if let Some(root) = live.and_then(|live| End::open(queue, live.clone()).ok()) {

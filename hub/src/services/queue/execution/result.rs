@@ -82,6 +82,8 @@ pub(super) enum Change {
     Put { root: RootRowId, path: RelPath, stamp: FileStamp, hash: Option<Blake3> },
     /// A file is no longer there.
     Gone { root: RootRowId, path: RelPath },
+    /// A file has another name now, maybe on the other root. What was known of its content is told beside it.
+    Renamed { from: (RootRowId, RelPath), to: (RootRowId, RelPath), stamp: FileStamp, hash: Option<Blake3> },
     /// A file was read whole.
     Content { root: RootRowId, path: RelPath, stamp: FileStamp, content: ContentHash },
     /// What was known of a file goes along with its new name, or with the identity that it has now.
@@ -130,6 +132,11 @@ impl<'a> Applied<'a> {
                 Change::Put { root, path, stamp, hash } => {
                     self.edits.put(*root, path, stamp.size_bytes, stamp.modified, stamp.identity, *hash)?;
                     evictions::came_back(self.connection, *root, path)?;
+                }
+                Change::Renamed { from, to, stamp, hash } => {
+                    let FileStamp { size_bytes, modified, identity } = *stamp;
+                    self.edits.rename((from.0, &from.1), (to.0, &to.1), size_bytes, modified, identity, *hash)?;
+                    evictions::came_back(self.connection, to.0, &to.1)?;
                 }
                 Change::Gone { root, path } => self.edits.remove(*root, path)?,
                 Change::Content { root, path, stamp, content } => {

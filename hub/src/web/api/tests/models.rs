@@ -139,6 +139,7 @@ async fn counts_follow_every_change() {
         hub.put(root, path, &embedding("Cat", 2));
     }
     hub.put(Root::Lake, "models/old/dog.safetensors", &embedding("Dog", 3));
+    hub.put(Root::Local, "models/read me.txt", b"of the folder");
     hub.scan().await;
     all_read(&hub).await;
     counts_are_what_lists_hold(&hub).await;

@@ -242,3 +242,59 @@ async fn what_its_maker_wrote_is_a_tree_on_its_page() {
     }
     assert_eq!(tree.matches("<details").count(), 3, "{tree}");
 }
+
+/// Moves files and waits for the end.
+async fn moved(hub: &TestHub, path: &str, body: Option<Value>) -> Value {
+    let asked = hub.ask("POST", path, body).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
+    let batch = format!("/api/batches/{}", asked.body["batch_id"]);
+    let batch = hub.wait_for(&batch, |batch| batch["n_open"] == 0).await;
+    assert_eq!(batch["n_failed"], 0, "{batch}");
+    batch["id"].clone()
+}
+
+#[tokio::test]
+async fn a_moved_model_stays_what_it_is_and_is_not_read_again() {
+    let hub = TestHub::with(&[("LOCAL_ALLOW_DELETE", "true"), ("LAKE_ALLOW_DELETE", "true")]).await;
+    hub.put(Root::Local, "l/cat.safetensors", &embedding("Cat", 2));
+    hub.put(Root::Local, "l/cat.civitai.info", br#"{"trainedWords":["meow"]}"#);
+    hub.put(Root::Local, "l/twin.safetensors", &embedding("Cat", 2));
+    hub.put(Root::Local, "l/stays.txt", b"of the folder");
+    hub.put(Root::Lake, "other.txt", b"of the folder");
+    hub.scan().await;
+    all_read(&hub).await;
+    let searched = hub.ask("POST", "/api/duplicates/scans", Some(json!({ "roots": ["local"] }))).await;
+    let search = format!("/api/duplicates/scans/{}", searched.body["id"]);
+    hub.wait_for(&search, |job| job["state"] == "complete").await;
+    assert_eq!(hub.get("/api/duplicates").await["total"], 1);
+    hub.put(Root::Local, "l/dog.safetensors", &embedding("Dog", 3));
+    hub.scan().await;
+    all_read(&hub).await;
+    let is_read = |model: &Value| model["trigger_words"] == json!(["meow"]);
+    for name in ["dog", "cat"] {
+        let found = hub.get(&format!("/api/models?q={name}")).await["items"][0].clone();
+        let page = format!("/api/models/{}", found["id"]);
+        let n_read = async || {
+            let jobs = hub.get("/api/models/reads").await;
+            jobs["items"].as_array().unwrap().iter().filter_map(|job| job["bytes_done"].as_u64()).sum::<u64>()
+        };
+        let (before, roots) = (n_read().await, |model: &Value| {
+            model["copies"].as_array().unwrap().iter().map(|copy| copy["root"].clone()).collect::<Vec<_>>()
+        });
+        let there =
+            json!({ "operation": "move", "from": "local", "to": "lake", "paths": [format!("l/{name}.safetensors")] });
+        let batch = moved(&hub, "/api/transfers", Some(there)).await;
+        let model = hub.get(&page).await;
+        assert_eq!((model["kind"].as_str(), model["state"].as_str()), (Some("embedding"), Some("ok")), "{model}");
+        assert!(roots(&model).contains(&json!("lake")), "{model}");
+        if name == "dog" {
+            assert_eq!(n_read().await, before, "its header is known");
+        }
+        moved(&hub, &format!("/api/batches/{batch}/undo"), None).await;
+        let model = hub.get(&page).await;
+        assert_eq!((roots(&model), &model["kind"]), (roots(&found), &json!("embedding")), "{model}");
+    }
+    let cat = hub.get("/api/models?q=cat").await["items"][0]["id"].clone();
+    hub.wait_for(&format!("/api/models/{cat}"), is_read).await;
+    assert_eq!(hub.get("/api/duplicates").await["total"], 0, "what moved is searched for anew");
+}
