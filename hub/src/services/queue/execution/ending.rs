@@ -1,6 +1,6 @@
 //! What follows when a file has its final name: what the index learns, and the end of a move's source.
 
-use shared_protocol::RelPath;
+use shared_protocol::{Blake3, RelPath};
 
 use super::Queue;
 use super::failure::AttemptError;
@@ -9,23 +9,36 @@ use super::result::{Change, Ends, Success};
 use crate::fs::FileStamp;
 use crate::fs::copy::CopiedPart;
 use crate::fs::rename::remove_source;
-use crate::storage::hashes;
 use crate::storage::queue::TransferRow;
 use crate::storage::queue::outcome::Made;
+use crate::storage::{StorageError, hashes};
+
+/// What is known of the content of files that are renamed, in their order.
+pub(super) fn known_of<'a>(
+    queue: &Queue,
+    transfers: impl IntoIterator<Item = &'a TransferRow>,
+) -> Result<Vec<Option<Blake3>>, StorageError> {
+    queue.database.read_blocking(|connection| {
+        let known = |transfer: &TransferRow| {
+            let known = hashes::cached(connection, transfer.from_row, &transfer.path)?;
+            let is_it = |known: &hashes::CachedHash| {
+                expected(transfer) == FileStamp::known(known.size_bytes, known.modified, known.identity)
+            };
+            Ok(known.filter(is_it).map(|known| known.blake3))
+        };
+        transfers.into_iter().map(known).collect()
+    })
+}
 
 /// The result of a rename: what was known of the content goes along.
 pub(super) fn renamed(
-    queue: &Queue,
     transfer: &TransferRow,
     ends: &Ends,
     to_path: &RelPath,
     stamp: FileStamp,
+    hash: Option<Blake3>,
 ) -> Result<Success, AttemptError> {
     let to = ends.to()?;
-    let known = queue.database.read_blocking(|connection| hashes::cached(connection, ends.from.row, &transfer.path))?;
-    let hash = known
-        .filter(|known| expected(transfer) == FileStamp::known(known.size_bytes, known.modified, known.identity))
-        .map(|known| known.blake3);
     let (from, to) = ((ends.from.row, transfer.path.clone()), (to.row, to_path.clone()));
     let mut changes = vec![Change::Renamed { from: from.clone(), to: to.clone(), stamp, hash }];
     if hash.is_some() {

@@ -13,7 +13,7 @@ use crate::storage::StorageError;
 use crate::storage::queue::outcome::Reason;
 
 /// Why one try of a transfer did not end well.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::services::queue) enum AttemptError {
     /// It was asked to stop.
     Stopped,

@@ -131,12 +131,18 @@ fn finish<'a>(queue: &Queue, staged: Vec<Staged<'a>>, ends: &Ends) -> Vec<Tried<
     let mut tried: Vec<Tried<'a>> = Vec::with_capacity(staged.len());
     let mut to_drop: Vec<(&'a TransferRow, CopyTarget, CopiedPart, Vec<Change>)> = Vec::new();
     let mut left = BTreeSet::new();
+    let is_renamed = |stage: &LandingStage| matches!(stage, LandingStage::Renamed(_));
+    let renamed = staged.iter().filter(|(_, stage)| is_renamed(stage)).map(|(transfer, _)| *transfer);
+    let mut known = ending::known_of(queue, renamed).map(Vec::into_iter).map_err(AttemptError::from);
     for (transfer, stage) in staged {
         match stage {
             LandingStage::Ended(result) => tried.push((transfer, result)),
             LandingStage::Renamed(place) => {
                 let stamp = place.expected.behind_rename(place.dest.stamp().ok());
-                let done = ending::renamed(queue, transfer, ends, &place.to_path, stamp);
+                let done = match &mut known {
+                    Ok(known) => ending::renamed(transfer, ends, &place.to_path, stamp, known.next().flatten()),
+                    Err(trouble) => Err(trouble.clone()),
+                };
                 left.extend(transfer.path.parent());
                 tried.push((transfer, done));
             }

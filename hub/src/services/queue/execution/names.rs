@@ -65,12 +65,10 @@ impl Names {
         let changes = tried.iter_mut().filter_map(|(_, result)| result.as_mut().ok()).flat_map(|ok| &mut ok.changes);
         for change in changes {
             let (root, path, stamp) = match change {
-                Change::Put { root, path, stamp, .. } | Change::Content { root, path, stamp, .. } => {
-                    (root, path, stamp)
-                }
-                Change::Renamed { to: (root, path), stamp, .. } | Change::Carried { to: (root, path), stamp, .. } => {
-                    (root, path, stamp)
-                }
+                Change::Put { root, path, stamp, .. }
+                | Change::Content { root, path, stamp, .. }
+                | Change::Renamed { to: (root, path), stamp, .. }
+                | Change::Carried { to: (root, path), stamp, .. } => (root, path, stamp),
                 Change::Trashed { root, trash_path, stamp, .. } => {
                     let live = live.iter().find(|live| live.row == *root);
                     if let Some(root) = live.and_then(|live| End::open(queue, live.clone()).ok()) {

@@ -84,7 +84,8 @@ fn lasting(
 ) -> Result<Success, AttemptError> {
     Folder::nearest(&ends.from.open, &transfer.path)?.sync()?;
     dest.folder().sync()?;
-    ending::renamed(queue, transfer, ends, &transfer.to_path, stamp)
+    let known = ending::known_of(queue, [transfer])?;
+    ending::renamed(transfer, ends, &transfer.to_path, stamp, known.into_iter().flatten().next())
 }
 
 /// Whether the file can have come by a rename.

@@ -10,7 +10,6 @@ use crate::domain::transfer::Failure;
 use crate::fs::Buffers;
 use crate::fs::copy::{CopyRequest, copy_to_part_with, sync_part};
 use crate::storage::queue::TransferRow;
-use crate::storage::queue::outcome::Reason;
 
 /// Files up to this size are written without checkpoints: begun anew after a kill or a pause.
 pub(in crate::services::queue) const SMALL_BYTES: u64 = 8 << 20;
@@ -56,15 +55,18 @@ fn write_all<'a>(queue: &Queue, group: &'a [TransferRow], ends: &Ends, buffers: 
 /// Ends what is not the content that the index knows.
 fn drop_damaged(queue: &Queue, ends: &Ends, staged: &mut [Staged<'_>]) {
     let known = queue.database.read_blocking(|connection| {
-        staged.iter().map(|(transfer, _)| copy::known_hash(connection, transfer, ends)).collect::<Result<Vec<_>, _>>()
+        let known = |(transfer, stage): &Staged<'_>| match stage {
+            LandingStage::Written(..) => copy::known_hash(connection, transfer, ends),
+            LandingStage::Renamed(_) | LandingStage::Ended(_) => Ok(None),
+        };
+        staged.iter().map(known).collect::<Result<Vec<_>, _>>()
     });
     let known = match known {
         Ok(known) => known,
         Err(error) => {
-            let detail = error.to_string();
+            let trouble = AttemptError::from(error);
             for (_, stage) in staged.iter_mut() {
-                let reason = Reason { code: "database", detail: detail.clone() };
-                landing::give_up(stage, AttemptError::Failed(Failure::Transient, reason));
+                landing::give_up(stage, trouble.clone());
             }
             return;
         }

@@ -42,8 +42,8 @@ struct Group {
     waits: bool,
     n_local: i64,
     n_lake: i64,
-    is_evicted: bool,
-    is_on_agent: bool,
+    n_evicted: i64,
+    n_agents: i64,
     is_hashed: bool,
     n: u64,
     size_bytes: u64,
@@ -85,8 +85,8 @@ pub fn groups(
                 waits: state == ModelState::Unread && !row.get::<_, bool>("tried")?,
                 n_local: row.get("n_local")?,
                 n_lake: row.get("n_lake")?,
-                is_evicted: row.get("is_evicted")?,
-                is_on_agent: row.get::<_, i64>("n_agents")? > 0,
+                n_evicted: row.get("is_evicted")?,
+                n_agents: row.get("n_agents")?,
                 is_hashed: row.get("is_hashed")?,
                 n: from_db(row.get("n")?),
                 size_bytes: from_db(row.get("size")?),
@@ -115,13 +115,13 @@ impl Group {
 
     fn is_at(&self, place: Option<ModelWhere>) -> bool {
         match place {
-            None => self.n_local + self.n_lake > 0 || self.is_evicted,
+            None => self.n_local + self.n_lake + self.n_evicted > 0,
             Some(ModelWhere::Local) => self.n_local > 0,
             Some(ModelWhere::Lake) => self.n_lake > 0,
             Some(ModelWhere::Both) => self.n_local > 0 && self.n_lake > 0,
-            Some(ModelWhere::Evicted) => self.is_evicted && self.n_local == 0,
+            Some(ModelWhere::Evicted) => self.n_evicted > 0 && self.n_local == 0,
             Some(ModelWhere::One) => self.n_local + self.n_lake == 1 && self.is_hashed,
-            Some(ModelWhere::Agent) => self.is_on_agent,
+            Some(ModelWhere::Agent) => self.n_agents > 0,
         }
     }
 }

@@ -104,6 +104,7 @@ fn add(parent: &mut MetadataNode, left: &mut usize, child: impl FnOnce(&mut usiz
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 mod tests {
     use serde_json::json;
 
@@ -141,8 +142,7 @@ mod tests {
 
     #[test]
     fn a_page_stays_a_page() {
-        let wide = serde_json::to_string(&(0..1_000).map(|n| (n.to_string(), n)).collect::<BTreeMap<_, _>>());
-        let wide = wide.unwrap_or_default();
+        let wide = serde_json::to_string(&(0..1_000).map(|n| (n.to_string(), n)).collect::<BTreeMap<_, _>>()).unwrap();
         let found = tree(&[("wide", &wide)]);
         assert_eq!((found[0].children.len(), found[0].n_more), (MAX_CHILDREN, 1_000 - MAX_CHILDREN));
         let many: Vec<_> = (0..60).map(|n| (format!("m{n}"), wide.clone())).collect();
