@@ -46,7 +46,10 @@ pub fn list(
         (FileSort::Modified, FileOrder::Asc) => ("m.modified", ">", "ASC"),
         (FileSort::Modified, FileOrder::Desc) => ("m.modified", "<", "DESC"),
     };
-    let mut statement = Statement::new(format!("SELECT {COLUMNS}, {column} AS value, m.name_key FROM models m"));
+    let total = groups(connection, filter, counts)?.totals(filter).n_files;
+    let source = source(filter, sort, total, request.rows_to_read());
+    let sql = format!("SELECT {COLUMNS}, {column} AS value, m.name_key FROM models m {source}");
+    let mut statement = Statement::new(sql);
     filter.add_conditions(&mut statement);
     if let Some(after) = after {
         let (name, id): (Value, Value) = (text(after.name), after.id.0.into());
@@ -62,7 +65,6 @@ pub fn list(
     statement.add("LIMIT ?", [request.rows_to_read().into()]);
     let rows = statement
         .rows(connection, |row| Ok((read(row)?, row.get::<_, i64>("value")?, row.get::<_, String>("name_key")?)))?;
-    let total = groups(connection, filter, counts)?.totals(filter).n_files;
     let key = |(model, value, name): &(ModelView, i64, String)| ModelKey {
         sort,
         order,
@@ -77,3 +79,21 @@ pub fn list(
         Ok(model)
     })
 }
+
+/// How the models are gone through: in their order, until the page is full, where a filter means many of them; else what
+/// it means is found first, and then ordered.
+fn source(filter: &ModelFilter, sort: FileSort, total: u64, limit: i64) -> &'static str {
+    if total > MANY_PAGES * limit.unsigned_abs() {
+        return match sort {
+            FileSort::Name => "INDEXED BY models_by_name",
+            FileSort::Size => "INDEXED BY models_by_size",
+            FileSort::Modified => "INDEXED BY models_by_modified",
+        };
+    }
+    // A search looks at the rows themselves, and the models of a folder are known by their numbers.
+    let is_by_row = filter.search.is_some() || filter.folder.is_some();
+    if is_by_row { "NOT INDEXED" } else { "INDEXED BY models_facets" }
+}
+
+/// A filter that means so many pages leaves so many models of those between that finding them in their order is cheap.
+const MANY_PAGES: u64 = 10;
