@@ -159,7 +159,7 @@ impl Sessions {
         let row = self.inner.database.write(move |tx| remote_sessions::begin(tx, &digest, until)).await?;
         self.leave(RefusalCode::Revoked);
         self.enter(&row).await;
-        self.tell(format!("Began a remote session until {}", row.expires_at)).await;
+        self.tell_change(format!("Began a remote session until {}", row.expires_at)).await;
         let key = key.expose();
         Ok(SessionStarted {
             id: row.session,
@@ -183,7 +183,7 @@ impl Sessions {
         // Whoever watches tells its agents.
         self.inner.live.send_modify(|_| {});
         self.inner.events.send(Event::SessionChanged);
-        self.tell(format!("Extended the remote session until {}", timestamp(until))).await;
+        self.tell_change(format!("Extended the remote session until {}", timestamp(until))).await;
         Ok(self.view())
     }
 
@@ -269,7 +269,7 @@ impl Sessions {
         let row = live.row();
         self.inner.database.write(move |tx| remote_sessions::end(tx, row, why)).await?;
         let how = if why == RefusalCode::Expired { "The remote session ran out" } else { "Ended the remote session" };
-        self.tell(how.to_owned()).await;
+        self.tell_change(how.to_owned()).await;
         Ok(())
     }
 
@@ -281,7 +281,7 @@ impl Sessions {
         }
     }
 
-    async fn tell(&self, summary: String) {
+    async fn tell_change(&self, summary: String) {
         self.inner.history.add(NewLine::new("remote", Level::Info, summary)).await;
     }
 }

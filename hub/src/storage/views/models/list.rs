@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::show::files_of;
 use super::{COLUMNS, ModelFilter, ModelView, copies, read};
 use crate::domain::ids::ModelId;
+use crate::storage::StorageError;
 use crate::storage::views::entry::Totals;
 use crate::storage::views::files::{FileOrder, FileSort};
 use crate::storage::views::page::{Page, PageRequest};
 use crate::storage::views::statement::{Statement, text};
-use crate::storage::{StorageError, from_db};
 
 /// Where a page ends, with the order that it is the end of.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,7 +79,8 @@ pub fn list(
 
 /// How many models a filter means, and their bytes; each counts once, however many copies there are.
 fn totals(connection: &Connection, filter: &ModelFilter) -> Result<Totals, StorageError> {
-    let mut statement = Statement::new("SELECT count(*), coalesce(sum(m.size_bytes), 0) FROM models m");
+    let mut statement =
+        Statement::new("SELECT count(*) AS n_files, coalesce(sum(m.size_bytes), 0) AS size_bytes FROM models m");
     filter.add_conditions(&mut statement);
-    statement.row(connection, |row| Ok(Totals { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) }))
+    statement.row(connection, Totals::read)
 }
