@@ -49,7 +49,7 @@ impl<S> Accept<TcpStream, S> for Limited {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let (idle, opening) = (self.idle, self.http1_only.then_some(0));
-        let place = self.places.take().ok_or_else(|| io::Error::other("too many connections at once"));
+        let place = self.places.take_place().ok_or_else(|| io::Error::other("too many connections at once"));
         std::future::ready(place.and_then(|place| {
             stream.set_nodelay(true)?;
             let service = Extension(place.acquaintance.clone()).layer(service);

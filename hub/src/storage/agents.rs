@@ -184,14 +184,12 @@ pub fn put_agent(connection: &Connection, agent: &AgentRow) -> Result<(), Storag
 pub fn set_facts(connection: &Connection, id: AgentId, new: &Facts) -> Result<(), StorageError> {
     let facts = serde_json::to_string(new).map_err(|error| StorageError::damaged("facts", error))?;
     let sql = "UPDATE agents SET facts = ?2, last_seen_at = ?3 WHERE id = ?1";
-    execute(connection, sql, (id.to_string(), facts, now_ms()))?;
-    Ok(())
+    execute(connection, sql, (id.to_string(), facts, now_ms())).map(drop)
 }
 
 /// Stores that an agent was heard until now.
 pub fn set_seen(connection: &Connection, id: AgentId) -> Result<(), StorageError> {
-    execute(connection, "UPDATE agents SET last_seen_at = ?2 WHERE id = ?1", (id.to_string(), now_ms()))?;
-    Ok(())
+    execute(connection, "UPDATE agents SET last_seen_at = ?2 WHERE id = ?1", (id.to_string(), now_ms())).map(drop)
 }
 
 /// Takes an agent out: its jobs go with it, and it is refused while its session lives.

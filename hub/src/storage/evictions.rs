@@ -41,8 +41,7 @@ pub fn note(connection: &Connection, batch: BatchId, root: RootRowId, file: &Evi
 /// Notes that a file is there again, however it came.
 pub fn came_back(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
     let sql = "DELETE FROM evictions WHERE root_id = ?1 AND match_key = ?2 AND path = ?3";
-    execute(connection, sql, (root.0, path.match_key(), path.as_str()))?;
-    Ok(())
+    execute(connection, sql, (root.0, path.match_key(), path.as_str())).map(drop)
 }
 
 const RETURNED: &str = "EXISTS (SELECT 1 FROM files f WHERE f.root_id = evictions.root_id

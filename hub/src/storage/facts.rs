@@ -29,14 +29,12 @@ pub fn get(connection: &Connection, name: &str) -> Result<Option<String>, Storag
 /// Writes a fact.
 pub fn set(connection: &Connection, name: &str, value: &str) -> Result<(), StorageError> {
     let sql = "INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    execute(connection, sql, [name, value])?;
-    Ok(())
+    execute(connection, sql, [name, value]).map(drop)
 }
 
 /// Removes a fact.
 pub fn remove(connection: &Connection, name: &str) -> Result<(), StorageError> {
-    execute(connection, "DELETE FROM facts WHERE name = ?1", [name])?;
-    Ok(())
+    execute(connection, "DELETE FROM facts WHERE name = ?1", [name]).map(drop)
 }
 
 /// This database's token, made on first use.

@@ -248,8 +248,8 @@ pub fn checkpoint(connection: &Connection, root: RootRowId, file: &FileRow) -> R
 
 /// Forgets how far the hash of a file has come.
 pub fn drop_checkpoint(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
-    execute(connection, "DELETE FROM hash_checkpoints WHERE root_id = ?1 AND path = ?2", (root.0, path.as_str()))?;
-    Ok(())
+    execute(connection, "DELETE FROM hash_checkpoints WHERE root_id = ?1 AND path = ?2", (root.0, path.as_str()))
+        .map(drop)
 }
 
 /// A hash with what it was taken at.

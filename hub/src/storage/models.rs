@@ -208,6 +208,5 @@ fn set_search_key(connection: &Connection, model: ModelId) -> Result<(), Storage
     texts.extend(said.0.into_iter().flatten());
     texts.extend(said.1);
     let key = texts.iter().map(|text| match_key(text)).collect::<Vec<_>>().join("\n");
-    execute(connection, "UPDATE models SET search_key = ?2 WHERE id = ?1", (model, key))?;
-    Ok(())
+    execute(connection, "UPDATE models SET search_key = ?2 WHERE id = ?1", (model, key)).map(drop)
 }

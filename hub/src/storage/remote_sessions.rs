@@ -54,16 +54,14 @@ pub fn live(connection: &Connection) -> Result<Option<SessionRow>, StorageError>
 /// Moves the end of a session.
 pub fn set_expiry(connection: &Connection, id: i64, expires_at_ms: i64) -> Result<(), StorageError> {
     let sql = "UPDATE remote_sessions SET expires_at = ?2 WHERE id = ?1 AND ended_at IS NULL";
-    execute(connection, sql, (id, expires_at_ms))?;
-    Ok(())
+    execute(connection, sql, (id, expires_at_ms)).map(drop)
 }
 
 /// Ends a session.
 pub fn end(connection: &Connection, id: i64, why: RefusalCode) -> Result<(), StorageError> {
     let word = if why == RefusalCode::Expired { "expired" } else { "revoked" };
     let sql = "UPDATE remote_sessions SET ended_at = ?2, ended_by = ?3 WHERE id = ?1 AND ended_at IS NULL";
-    execute(connection, sql, (id, now_ms(), word))?;
-    Ok(())
+    execute(connection, sql, (id, now_ms(), word)).map(drop)
 }
 
 /// The keys of the latest ended sessions, and how they ended.

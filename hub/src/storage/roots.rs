@@ -167,6 +167,5 @@ pub fn set_scanned(
     let is_complete = state == WorkState::Complete;
     let sql = "UPDATE roots SET last_scan = ?2, complete_scan = iif(?3, ?2, NULL), conclusive_scan = iif(?4, ?2, NULL)
              WHERE id = ?1";
-    execute(connection, sql, (root.0, scan.0, is_complete, is_complete || state == WorkState::Partial))?;
-    Ok(())
+    execute(connection, sql, (root.0, scan.0, is_complete, is_complete || state == WorkState::Partial)).map(drop)
 }

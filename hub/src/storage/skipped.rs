@@ -128,8 +128,7 @@ pub fn remove(connection: &Connection, entries: impl IntoIterator<Item = i64>) -
 
 /// Takes the entries of a folder's listing out.
 pub fn remove_folder(connection: &Connection, folder: FolderId) -> Result<(), StorageError> {
-    execute(connection, "DELETE FROM skipped_entries WHERE folder_id = ?1", [folder.0])?;
-    Ok(())
+    execute(connection, "DELETE FROM skipped_entries WHERE folder_id = ?1", [folder.0]).map(drop)
 }
 
 /// Writes the folders that a scan has not seen; those of before go if the scan is `conclusive`. Tells whether

@@ -44,8 +44,7 @@ impl<'c> StaleMarker<'c> {
 
 /// Marks one key as out of date.
 pub fn mark_stale(connection: &Connection, match_key: &str) -> Result<(), StorageError> {
-    execute(connection, "INSERT OR IGNORE INTO pairs_stale VALUES (?1)", [match_key])?;
-    Ok(())
+    execute(connection, "INSERT OR IGNORE INTO pairs_stale VALUES (?1)", [match_key]).map(drop)
 }
 
 /// Marks everything as out of date.

@@ -123,7 +123,7 @@ impl Remote {
                 self.dispatch().await.map(|()| true)
             } else {
                 looked = Some(Instant::now());
-                self.look(&mut flushed).await
+                self.look_after_jobs(&mut flushed).await
             };
             match round {
                 Ok(busy) => is_busy = busy,
@@ -136,7 +136,7 @@ impl Remote {
         self.flush().await.inspect_err(|error| tracing::error!(%error, "progress could not be stored")).ok();
     }
 
-    async fn look(&self, flushed: &mut Instant) -> Result<bool, ServiceError> {
+    async fn look_after_jobs(&self, flushed: &mut Instant) -> Result<bool, ServiceError> {
         let silent: Vec<_> = self.inner.connections.lock().values().filter(|c| c.is_silent()).cloned().collect();
         for connection in silent {
             connection.close(protocol("nothing was heard for too long"));

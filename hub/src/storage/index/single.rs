@@ -146,6 +146,5 @@ pub fn has_folder(connection: &Connection, root: RootRowId, path: &RelPath) -> R
 /// Takes folders out of the index that the hub itself has removed because they had become empty.
 pub fn remove_empty_folder(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
     let sql = "DELETE FROM folders WHERE root_id = ?1 AND path = ?2 AND n_files_total = 0";
-    execute(connection, sql, (root.0, path.as_str()))?;
-    Ok(())
+    execute(connection, sql, (root.0, path.as_str())).map(drop)
 }

@@ -33,8 +33,7 @@ pub fn add_lines(connection: &Connection, job: JobId, lines: &[(&str, String)]) 
     }
     let sql = "DELETE FROM remote_job_lines WHERE job_id = ?1 AND id <=
                  (SELECT id FROM remote_job_lines WHERE job_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
-    execute(connection, sql, (&id, MOST_LINES))?;
-    Ok(())
+    execute(connection, sql, (&id, MOST_LINES)).map(drop)
 }
 
 /// The lines of a job, oldest first.

@@ -74,8 +74,7 @@ pub fn save(connection: &Connection, job: &JobRow) -> Result<(), StorageError> {
 pub fn set_progress(connection: &Connection, id: JobId, done: u64, total: Option<u64>) -> Result<(), StorageError> {
     let sql = "UPDATE remote_jobs SET bytes_done = ?2, bytes_total = coalesce(?3, bytes_total)
              WHERE id = ?1 AND finished_at IS NULL";
-    execute(connection, sql, (id.to_string(), to_db(done), total.map(to_db)))?;
-    Ok(())
+    execute(connection, sql, (id.to_string(), to_db(done), total.map(to_db))).map(drop)
 }
 
 /// Stores what the file of a job holds now; none has to be hashed first.
@@ -87,12 +86,11 @@ pub fn set_content(
     hash: Option<Blake3>,
 ) -> Result<(), StorageError> {
     let sql = "UPDATE remote_jobs SET size_bytes = ?2, modified = ?3, blake3 = ?4, bytes_total = ?2 WHERE id = ?1";
-    execute(connection, sql, (id.to_string(), to_db(size_bytes), modified.0, hash.map(|hash| *hash.as_bytes())))?;
-    Ok(())
+    execute(connection, sql, (id.to_string(), to_db(size_bytes), modified.0, hash.map(|hash| *hash.as_bytes())))
+        .map(drop)
 }
 
 /// Stores which hash job a job waits for.
 pub fn set_hash_job(connection: &Connection, id: JobId, hash_job: BackgroundJobId) -> Result<(), StorageError> {
-    execute(connection, "UPDATE remote_jobs SET hash_job = ?2 WHERE id = ?1", (id.to_string(), hash_job.0))?;
-    Ok(())
+    execute(connection, "UPDATE remote_jobs SET hash_job = ?2 WHERE id = ?1", (id.to_string(), hash_job.0)).map(drop)
 }

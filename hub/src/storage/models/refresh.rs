@@ -146,8 +146,7 @@ fn lead_to(tx: &Transaction<'_>, file: FileId, model: ModelId) -> Result<(), Sto
 }
 
 fn mark(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
-    execute(tx, "INSERT OR IGNORE INTO models_stale VALUES (?1)", [model])?;
-    Ok(())
+    execute(tx, "INSERT OR IGNORE INTO models_stale VALUES (?1)", [model]).map(drop)
 }
 
 /// Writes down where the copies of a model are. One without any goes, unless it was

@@ -36,12 +36,11 @@ pub(super) fn find(
         let (Some(offer), Some(want)) = (offer, want) else { continue };
         let moved = want.moved_from(&offer, phase);
         replace(connection, plan, edge.want, &want, Some(&moved), totals)?;
-        match offer.clone().vacated() {
-            None => replace(connection, plan, edge.offer, &offer, None, totals)?,
-            Some(_) => {
-                let sql = "UPDATE plan_items SET gone_id = NULL WHERE plan_id = ?1 AND action = ?2 AND n = ?3";
-                execute(connection, sql, (plan.0, offer.action.code(), edge.offer))?;
-            }
+        if offer.clone().vacated().is_none() {
+            replace(connection, plan, edge.offer, &offer, None, totals)?;
+        } else {
+            let sql = "UPDATE plan_items SET gone_id = NULL WHERE plan_id = ?1 AND action = ?2 AND n = ?3";
+            execute(connection, sql, (plan.0, offer.action.code(), edge.offer))?;
         }
     }
     Ok(())
@@ -56,7 +55,7 @@ fn replace(
     totals: &mut PlanTotals,
 ) -> Result<(), StorageError> {
     rows::remove(connection, plan, old.action, n)?;
-    totals.of(old.action).take(old.stamp.size_bytes);
+    totals.of(old.action).take_file(old.stamp.size_bytes);
     if let Some(new) = new {
         totals.of(new.action).add(new.stamp.size_bytes);
         rows::insert(connection, plan, n, new)?;

@@ -61,8 +61,7 @@ pub(super) fn find(
 /// Takes a row out.
 pub(super) fn remove(connection: &Connection, plan: PlanId, action: PlanAction, n: i64) -> Result<(), StorageError> {
     let sql = "DELETE FROM plan_items WHERE plan_id = ?1 AND action = ?2 AND n = ?3";
-    execute(connection, sql, (plan.0, action.code(), n))?;
-    Ok(())
+    execute(connection, sql, (plan.0, action.code(), n)).map(drop)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<PlanRow> {

@@ -25,8 +25,7 @@ pub fn tie(connection: &Connection, ids: &[TransferId]) -> Result<(), StorageErr
 
 /// Adds a transfer to the bundle that is named after its first one.
 pub fn join(connection: &Connection, id: TransferId, bundle: TransferId) -> Result<(), StorageError> {
-    execute(connection, "UPDATE transfers SET bundle = ?2 WHERE id = ?1", (id.0, bundle.0))?;
-    Ok(())
+    execute(connection, "UPDATE transfers SET bundle = ?2 WHERE id = ?1", (id.0, bundle.0)).map(drop)
 }
 
 /// All transfers of a bundle, in their order.

@@ -12,8 +12,7 @@ use crate::storage::{StorageError, execute, first, now_ms, to_db};
 /// So many bytes of the part file are on the disk.
 pub fn synced(connection: &Connection, id: TransferId, bytes: u64, proof: &Blake3) -> Result<(), StorageError> {
     let sql = "UPDATE transfers SET synced_bytes = ?2, bytes_done = ?2, synced_proof = ?3 WHERE id = ?1";
-    execute(connection, sql, (id.0, to_db(bytes), proof.as_bytes()))?;
-    Ok(())
+    execute(connection, sql, (id.0, to_db(bytes), proof.as_bytes())).map(drop)
 }
 
 /// The part file is complete, with these digests, and is about to get its final name.
@@ -24,14 +23,12 @@ pub fn part_complete(
     sha256: Option<&Sha256>,
 ) -> Result<(), StorageError> {
     let sql = "UPDATE transfers SET part_blake3 = ?2, part_sha256 = ?3 WHERE id = ?1";
-    execute(connection, sql, (id.0, blake3.as_bytes(), sha256.map(Sha256::as_bytes)))?;
-    Ok(())
+    execute(connection, sql, (id.0, blake3.as_bytes(), sha256.map(Sha256::as_bytes))).map(drop)
 }
 
 /// The path on the other side became another one.
 pub fn renamed(connection: &Connection, id: TransferId, to_path: &RelPath) -> Result<(), StorageError> {
-    execute(connection, "UPDATE transfers SET to_path = ?2 WHERE id = ?1", (id.0, to_path.as_str()))?;
-    Ok(())
+    execute(connection, "UPDATE transfers SET to_path = ?2 WHERE id = ?1", (id.0, to_path.as_str())).map(drop)
 }
 
 /// A file that lies in the trash now.
@@ -72,14 +69,13 @@ pub fn trashed(connection: &Connection, transfer: &TransferRow, file: &Trashed<'
         now_ms(),
         file.identity.map(|identity| identity.0),
     ))?;
-    execute(connection, "UPDATE transfers SET trash_path = ?2 WHERE id = ?1", (transfer.id.0, file.trash_path))?;
-    Ok(())
+    execute(connection, "UPDATE transfers SET trash_path = ?2 WHERE id = ?1", (transfer.id.0, file.trash_path))
+        .map(drop)
 }
 
 /// Notes that a file is no longer in the trash.
 pub fn untrashed(connection: &Connection, root: RootRowId, trash_path: &str) -> Result<(), StorageError> {
-    execute(connection, "DELETE FROM trash WHERE root_id = ?1 AND trash_path = ?2", (root.0, trash_path))?;
-    Ok(())
+    execute(connection, "DELETE FROM trash WHERE root_id = ?1 AND trash_path = ?2", (root.0, trash_path)).map(drop)
 }
 
 /// What is known of a file in the trash.

@@ -115,8 +115,7 @@ fn save(
 /// Notes that a transfer, whatever became of it, may have left a temporary file: a try before the last one was
 /// killed or broke off, and the last one may have found that the work was done.
 pub fn may_have_left_part(connection: &Connection, id: TransferId) -> Result<(), StorageError> {
-    execute(connection, "UPDATE transfers SET part_left = 1 WHERE id = ?1 AND to_root_id IS NOT NULL", [id.0])?;
-    Ok(())
+    execute(connection, "UPDATE transfers SET part_left = 1 WHERE id = ?1 AND to_root_id IS NOT NULL", [id.0]).map(drop)
 }
 
 /// Transfers whose part file still has to go, as far as their roots are among `live`.

@@ -20,15 +20,13 @@ pub fn note(
     n_skipped: u64,
 ) -> Result<(), StorageError> {
     let sql = "UPDATE batches SET told_as = ?2, told_n = ?3, told_skipped = ?4 WHERE id = ?1";
-    execute(connection, sql, (batch.0, told_as, to_db(n), to_db(n_skipped)))?;
-    Ok(())
+    execute(connection, sql, (batch.0, told_as, to_db(n), to_db(n_skipped))).map(drop)
 }
 
 /// Notes that some of a batch are tried again: what told its end stays, and when it began says nothing
 /// any more.
 pub fn note_again(connection: &Connection, batch: BatchId) -> Result<(), StorageError> {
-    execute(connection, "UPDATE batches SET told_again = told_end WHERE id = ?1", [batch.0])?;
-    Ok(())
+    execute(connection, "UPDATE batches SET told_again = told_end WHERE id = ?1", [batch.0]).map(drop)
 }
 
 /// Writes the line of a batch in the place of the one before, the latest news last.

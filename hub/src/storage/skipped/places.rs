@@ -176,8 +176,7 @@ fn mark_below(connection: &Connection, place: &str) -> Result<(), StorageError> 
     let sql = "INSERT OR IGNORE INTO pairs_stale
              SELECT f.match_key FROM roots r CROSS JOIN files f ON f.root_id = r.id
              WHERE r.active = 1 AND (f.match_key = ?1 OR f.match_key >= ?2 AND f.match_key < ?3)";
-    execute(connection, sql, (key, place, end))?;
-    Ok(())
+    execute(connection, sql, (key, place, end)).map(drop)
 }
 
 fn leave_duplicates(connection: &Connection, root: RootRowId, place: &str) -> Result<(), StorageError> {
@@ -185,6 +184,5 @@ fn leave_duplicates(connection: &Connection, root: RootRowId, place: &str) -> Re
     let sql = "DELETE FROM duplicate_files WHERE file_id IN (
                  SELECT id FROM files
                  WHERE root_id = ?1 AND (match_key = ?2 OR match_key >= ?3 AND match_key < ?4))";
-    execute(connection, sql, (root.0, key, place, end))?;
-    Ok(())
+    execute(connection, sql, (root.0, key, place, end)).map(drop)
 }
