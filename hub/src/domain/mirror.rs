@@ -1,6 +1,6 @@
 //! What makes a folder of one root like the same folder of the other: the rules, one file at a time.
 //!
-//! [`judge`] says what has to happen with one name. [`moves`] then finds contents that are already
+//! [`judge_sides`] says what has to happen with one name. [`moves`] then finds contents that are already
 //! on the destination under another name, so that a rename takes the place of a copy and a delete.
 //! Whoever builds a plan feeds both and stores the rows; nothing here knows where they come from.
 
