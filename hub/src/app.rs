@@ -109,7 +109,7 @@ pub async fn serve(
     let tasks = Tasks::new();
     let services = Services::start(settings, database.clone(), what.logs, &tasks, what.demo).await?;
     services.hash_demo_by_itself(&tasks);
-    tell(&services, &opened).await;
+    tell_opened(&services, &opened).await;
     remote::start(&services, &tasks);
     keep_memory_small(&tasks);
     let state = WebState::new(services.clone(), LaunchToken::new()?, address.port(), tasks.clone());
@@ -174,7 +174,7 @@ fn open_database(app_data_dir: &Path) -> anyhow::Result<(Database, Opened)> {
     })
 }
 
-async fn tell(services: &Services, opened: &Opened) {
+async fn tell_opened(services: &Services, opened: &Opened) {
     let (summary, detail) = match opened {
         Opened::Sound | Opened::New => return,
         Opened::Replaced(aside) => (

@@ -109,7 +109,7 @@ fn demo_layers(mut layers: Layers, dir: Option<PathBuf>) -> Result<Layers, Vec<C
 
 fn serve(layers: Layers, config: Config, open: bool, demo: bool) -> anyhow::Result<()> {
     app::prepare_data_dir(&config)?;
-    let instance = match Instance::take(&config.app_data_dir) {
+    let instance = match Instance::take_folder(&config.app_data_dir) {
         Ok(instance) => instance,
         Err(InstanceError::Taken(Some(first))) if open => {
             opener::open_browser(&first.url).context("the browser can't be opened")?;

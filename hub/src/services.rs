@@ -15,7 +15,6 @@ pub mod history;
 pub mod indexer;
 pub mod logs;
 pub mod mirror;
-pub mod model_header;
 pub mod models;
 pub mod outbound;
 pub mod queue;
@@ -53,7 +52,7 @@ pub use scrub::Scrub;
 pub use selection::Selections;
 pub use serving::Serving;
 pub use settings::{Settings, SettingsError};
-pub use sources::Sources;
+pub use sources::{SourceChecks, Sources};
 pub use tasks::Tasks;
 pub use throughput::Throughput;
 pub use trash::Trash;
@@ -95,6 +94,8 @@ pub struct Services {
     pub trash: Trash,
     /// Public addresses of contents.
     pub sources: Sources,
+    /// Looks at these addresses.
+    pub source_checks: SourceChecks,
     /// Plans to make one root like the other.
     pub mirror: Mirror,
     /// Sessions, agents and their jobs.
@@ -157,6 +158,7 @@ impl Services {
         let models = Models::start_service(context.clone()).await?;
         space::start(&context, indexer.clone());
         let sources = Sources::new(context.clone());
+        let source_checks = SourceChecks::start_service(sources.clone(), &context).await?;
         let remote = Remote::start(context.clone(), hasher.clone(), sources.clone()).await?;
         let serving = Serving::start(context.clone());
         let trash = Trash::start(context, indexer.clone());
@@ -177,6 +179,7 @@ impl Services {
             queue,
             trash,
             sources,
+            source_checks,
             mirror,
             remote,
             serving,

@@ -5,6 +5,7 @@
 //! blocking thread and no transaction stays open while other work runs.
 
 pub mod agents;
+mod ask;
 pub mod background;
 pub mod backups;
 mod columns;
@@ -53,10 +54,8 @@ pub use pool::Database;
 /// A connection, for callers that hand it on to functions of this module.
 pub use rusqlite::Connection;
 
-use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
-use shared_protocol::Blake3;
-
-use crate::domain::identity::Identity;
+use ask::{execute, first, one, rows};
+use columns::{Json, Parsed, columns, digest, digest_column, identity_column, path_column, path_column_if_any};
 
 /// The clock of every stored time: milliseconds since 1970 UTC.
 pub fn now_ms() -> i64 {
@@ -76,31 +75,6 @@ pub(crate) fn to_db(value: u64) -> i64 {
 /// A count or size from the database.
 pub(crate) fn from_db(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
-}
-
-/// Reads a stored digest.
-pub(crate) fn digest(value: ValueRef<'_>) -> FromSqlResult<Option<Blake3>> {
-    match value.as_blob_or_null()? {
-        None => Ok(None),
-        Some(bytes) => {
-            let bytes = bytes.try_into().map_err(|_| FromSqlError::InvalidBlobSize {
-                expected_size: shared_protocol::digest::DIGEST_BYTES,
-                blob_size: bytes.len(),
-            })?;
-            Ok(Some(Blake3::from_bytes(bytes)))
-        }
-    }
-}
-
-/// The digest in a column of a row, if there is one.
-pub(crate) fn digest_column(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<Blake3>> {
-    digest(row.get_ref(column)?)
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, Box::new(e)))
-}
-
-/// The identity in a column of a row, if one was recorded.
-pub(crate) fn identity_column(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<Identity>> {
-    row.get::<_, Option<i64>>(column).map(|number| number.map(Identity))
 }
 
 /// The first key behind all keys below a folder: `folder/…` is the range `folder/ .. folder0`.

@@ -65,7 +65,7 @@ impl WebUrl {
         if text.len() > MAX_LENGTH {
             return Err(UrlError::TooLong);
         }
-        Self::judge(Url::parse(text).map_err(|_| UrlError::Unreadable)?, allowed)
+        Self::judge_url(Url::parse(text).map_err(|_| UrlError::Unreadable)?, allowed)
     }
 
     /// Where a redirect from here leads.
@@ -73,10 +73,10 @@ impl WebUrl {
         if location.len() > MAX_LENGTH {
             return Err(UrlError::TooLong);
         }
-        Self::judge(self.0.join(location).map_err(|_| UrlError::Unreadable)?, allowed)
+        Self::judge_url(self.0.join(location).map_err(|_| UrlError::Unreadable)?, allowed)
     }
 
-    fn judge(mut url: Url, allowed: Allowed) -> Result<Self, UrlError> {
+    fn judge_url(mut url: Url, allowed: Allowed) -> Result<Self, UrlError> {
         // It never reaches a server.
         url.set_fragment(None);
         match (url.scheme(), allowed) {

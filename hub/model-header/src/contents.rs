@@ -14,6 +14,8 @@ pub(crate) struct Contents {
     /// Its tensors, if they could be read.
     pub(crate) table: Option<Table>,
     pub(crate) metadata: Metadata,
+    /// The size that the file has to have by its header, where that says so.
+    pub(crate) expected_bytes: Option<u64>,
     /// What is wrong, in the order found.
     pub(crate) damage: Vec<Damage>,
     /// What GGUF tells beside its tensors.
@@ -48,6 +50,7 @@ impl Contents {
             format,
             table: None,
             metadata: Metadata::default(),
+            expected_bytes: None,
             damage: Vec::new(),
             gguf: None,
             notes: Vec::new(),

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::contents::Contents;
 use crate::description::{Damage, Description, Network};
-use crate::detect::{Verdict, judge};
+use crate::detect::{Verdict, judge_table};
 use crate::digest::{MAX_DIGESTED, compared};
 use crate::metadata::{claimed_base, lineage};
 use crate::sniff::{self, Content};
@@ -74,17 +74,17 @@ pub(crate) fn described(mut contents: Contents, by_name: Option<Format>, name: &
     let (tally, verdict) = match &contents.table {
         Some(table) => {
             let tally = Tally::of(table);
-            let verdict = judge(&contents, table, &tally);
+            let verdict = judge_table(&contents, table, &tally);
             (Some(tally), verdict)
         }
         None => (None, Verdict::none()),
     };
     let content = is_wrong.then_some(contents.format);
     let format = by_name.filter(|_| is_wrong).unwrap_or(contents.format);
-    told(contents, format, content, verdict, tally.as_ref(), name)
+    put_together(contents, format, content, verdict, tally.as_ref(), name)
 }
 
-fn told(
+fn put_together(
     mut contents: Contents,
     format: Format,
     content: Option<Format>,
@@ -118,12 +118,14 @@ fn told(
         n_elements: tally.map(|tally| tally.n_elements),
         n_tensors: table.map(|table| table.rows().len() as u64),
         dtypes: dtypes(&contents, tally),
+        expected_bytes: contents.expected_bytes,
         title: metadata.title(),
         author: metadata.author(),
         license: metadata.license(),
         description: metadata.description(),
         resolution: metadata.resolution(),
         trigger_words: word.map_or_else(|| metadata.trigger_words(), |word| vec![word]),
+        top_tags: metadata.top_tags.clone(),
         network: network(&contents, verdict.kind, verdict.rank),
         autov3: metadata.autov3(),
         declared_sha256: metadata.declared_sha256(),

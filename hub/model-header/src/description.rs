@@ -39,6 +39,8 @@ pub struct Description {
     pub n_tensors: Option<u64>,
     /// Bytes by type of number.
     pub dtypes: BTreeMap<String, u64>,
+    /// The size that a safetensors file has to have by its header.
+    pub expected_bytes: Option<u64>,
     /// Its name, by its maker.
     pub title: Option<String>,
     /// Who made it.
@@ -51,6 +53,9 @@ pub struct Description {
     pub resolution: Option<String>,
     /// Words that call what it has learned.
     pub trigger_words: Vec<String>,
+    /// The tags of the pictures it was trained with, the most frequent first, each with how many had it.
+    #[serde(default)]
+    pub top_tags: Vec<(String, u64)>,
     /// Rank and strength of an adapter.
     pub network: Option<Network>,
     /// The SHA-256 of its data as trainers write it; the first 12 digits are known as AutoV3.
@@ -81,6 +86,13 @@ pub struct Description {
     pub n_metadata_left_out: u64,
     /// What people should know, in English.
     pub notes: Vec<String>,
+}
+
+impl Description {
+    /// Whether a safetensors file is not as its header says: cut off, grown, empty, or only reserved and never filled.
+    pub fn is_torn(&self) -> bool {
+        self.damage.iter().chain(&self.more_damage).any(|damage| damage.code.is_torn())
+    }
 }
 
 /// What is wrong with a file.

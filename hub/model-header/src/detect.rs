@@ -105,8 +105,8 @@ const KINDS: [KindRule; 12] = [
 ];
 
 /// What a file is, from its tensors and, for formats that tell it, its architecture.
-pub(crate) fn judge(contents: &Contents, table: &Table, tally: &Tally) -> Verdict {
-    if let Some(verdict) = contents.gguf.as_ref().and_then(|told| gguf::judge(told, table)) {
+pub(crate) fn judge_table(contents: &Contents, table: &Table, tally: &Tally) -> Verdict {
+    if let Some(verdict) = contents.gguf.as_ref().and_then(|told| gguf::judge_gguf(told, table)) {
         return verdict;
     }
     let verdict = KINDS.iter().find_map(|rule| rule(table, tally));

@@ -149,6 +149,11 @@ impl Dtype {
     }
 }
 
+/// Numbers of this type that so many bytes hold; `None` where the type is not known.
+pub fn numbers_in(dtype: &str, bytes: u64) -> Option<u64> {
+    Dtype::named(dtype.as_bytes())?.elements(bytes)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {

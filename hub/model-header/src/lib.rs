@@ -33,6 +33,7 @@ pub use base::Base;
 pub use describe::describe;
 pub use description::{Damage, Description, MetadataEntry, Network, SourceHint, TensorSum, Thumbnail};
 pub use digest::compare_digest;
+pub use dtype::numbers_in;
 pub use folder::{FolderPart, describe_folder};
 pub use metadata::{Lineage, read_thumbnail};
 pub use ranges::{Ranged, describe_ranges};

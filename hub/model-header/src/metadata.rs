@@ -57,6 +57,7 @@ pub(crate) struct Metadata {
     pub(crate) n_left_out: u64,
     pub(crate) thumbnail: Option<Thumbnail>,
     tag_words: Vec<String>,
+    pub(crate) top_tags: Vec<(String, u64)>,
     text_bytes: usize,
 }
 
@@ -82,7 +83,7 @@ impl Metadata {
     /// Keeps a text.
     pub(crate) fn add(&mut self, key: &str, value: &str) {
         if key == "ss_tag_frequency" && value.len() <= MAX_TAGS_TEXT {
-            self.tag_words = triggers::of_tag_frequency(value);
+            (self.tag_words, self.top_tags) = triggers::of_tag_frequency(value);
         }
         if let Some(found) = thumbnail::of_entry(key, value) {
             // The model specification's comes before that of others.

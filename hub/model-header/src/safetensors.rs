@@ -51,7 +51,8 @@ pub(crate) fn described(header: &[u8], size: u64) -> Contents {
         }
     };
     let data_bytes = size.saturating_sub(LENGTH_BYTES).saturating_sub(header.len() as u64);
-    layout::check(&entries, data_bytes, size, &mut contents.damage);
+    let end = layout::check(&entries, data_bytes, size, &mut contents.damage);
+    contents.expected_bytes = Some((LENGTH_BYTES + header.len() as u64).saturating_add(end));
     contents.metadata = entries.metadata;
     contents.table = Some(entries.table);
     contents

@@ -42,7 +42,7 @@ fn finish(contents: &mut Contents, outcome: Outcome<'_>) {
         contents.report(code, detail);
         return;
     }
-    let mut told = values::tell(&outcome.machine, outcome.result);
+    let mut told = values::tell_value(&outcome.machine, outcome.result);
     for (key, value) in told.texts {
         contents.metadata.add(&key, &value);
     }

@@ -221,6 +221,23 @@ impl DamageCode {
         )
     }
 
+    /// The file does not hold what its header says, or has no header that can be read.
+    pub(crate) fn is_torn(self) -> bool {
+        matches!(
+            self,
+            Self::Empty
+                | Self::ZeroFilled
+                | Self::TruncatedData
+                | Self::TruncatedHeader
+                | Self::TrailingBytes
+                | Self::BadOffsets
+                | Self::JsonError
+                | Self::NotAnObject
+                | Self::NotUtf8
+                | Self::DeepJson
+        )
+    }
+
     /// The state of a file with this code.
     pub fn state(self) -> State {
         if self.is_odd() { State::Odd } else { State::Damaged }

@@ -49,7 +49,7 @@ impl<S> Accept<TcpStream, S> for Limited {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let (idle, opening) = (self.idle, self.http1_only.then_some(0));
-        let place = self.places.take().ok_or_else(|| io::Error::other("too many connections at once"));
+        let place = self.places.take_place().ok_or_else(|| io::Error::other("too many connections at once"));
         std::future::ready(place.and_then(|place| {
             stream.set_nodelay(true)?;
             let service = Extension(place.acquaintance.clone()).layer(service);
@@ -103,7 +103,7 @@ impl<T> Watched<T> {
     }
 
     /// Notes that something moved, or fails if nothing has for too long or the place is another's.
-    fn judge<V>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<V>>) -> Poll<io::Result<V>> {
+    fn judge_polled<V>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<V>>) -> Poll<io::Result<V>> {
         if self.put_out.as_mut().is_some_and(|put_out| put_out.as_mut().poll(cx).is_ready()) {
             self.put_out = None;
             self.is_out = true;
@@ -135,14 +135,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         {
             polled = Poll::Ready(Err(error));
         }
-        self.judge(cx, polled)
+        self.judge_polled(cx, polled)
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.judge(cx, polled)
+        self.judge_polled(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -151,7 +151,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.judge(cx, polled)
+        self.judge_polled(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -36,7 +36,7 @@ pub fn examine(config: &Config) -> Vec<Check> {
         format!("{}{open}", dir.display())
     });
     checks.push(Check { what: "data folder".into(), verdict: data.map_err(|error| format!("{error:#}")) });
-    let running = Instance::take(&config.app_data_dir).err();
+    let running = Instance::take_folder(&config.app_data_dir).err();
     checks.push(database(config, running.is_some()));
     checks.extend(lost(config));
     for root in Root::ALL {
@@ -197,7 +197,7 @@ mod tests {
             let checks = examine(&config);
             checks.into_iter().find(|check| check.what == "remote listener").unwrap().verdict
         };
-        let _running = Instance::take(folder.path()).unwrap();
+        let _running = Instance::take_folder(folder.path()).unwrap();
         let (database, _) = Database::open(&folder.path().join(DATABASE)).unwrap();
         assert!(verdict().unwrap_err().contains("Another program"), "it has no session");
         let session = database.write_blocking(|c| remote_sessions::begin(c, &[0; 32], now_ms() + 60_000)).unwrap();

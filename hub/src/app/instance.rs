@@ -50,7 +50,7 @@ pub enum InstanceError {
 
 impl Instance {
     /// Takes the data folder for this process.
-    pub fn take(app_data_dir: &Path) -> Result<Self, InstanceError> {
+    pub fn take_folder(app_data_dir: &Path) -> Result<Self, InstanceError> {
         let path = app_data_dir.join(LOCK);
         let failed = |source| InstanceError::File { path: path.display().to_string(), source };
         let lock = private::open(&path).map_err(failed)?;
@@ -98,11 +98,11 @@ mod tests {
     #[test]
     fn the_second_learns_where_the_first_is() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Instance::take(folder.path()).unwrap();
+        let first = Instance::take_folder(folder.path()).unwrap();
         first.announce("http://127.0.0.1:1/").unwrap();
-        let second = Instance::take(folder.path()).unwrap_err();
+        let second = Instance::take_folder(folder.path()).unwrap_err();
         assert!(second.to_string().contains("http://127.0.0.1:1/"), "{second}");
         drop(first);
-        assert!(Instance::take(folder.path()).is_ok());
+        assert!(Instance::take_folder(folder.path()).is_ok());
     }
 }

@@ -51,7 +51,7 @@ impl Places {
     }
 
     /// Takes a place; none if all are taken by those who stay.
-    pub(super) fn take(&self) -> Option<Place> {
+    pub(super) fn take_place(&self) -> Option<Place> {
         let mut taken = self.taken.lock();
         let strangers: Vec<u64> =
             taken.by_number.iter().filter(|(_, (who, _))| !who.is_friend()).map(|(number, _)| *number).collect();
@@ -87,13 +87,13 @@ mod tests {
     #[test]
     fn strangers_push_out_each_other_and_nobody_else() {
         let places = Places::new(6).for_strangers(3);
-        let first = places.take().unwrap();
-        let (second, third) = (places.take().unwrap(), places.take().unwrap());
-        let fourth = places.take().unwrap();
+        let first = places.take_place().unwrap();
+        let (second, third) = (places.take_place().unwrap(), places.take_place().unwrap());
+        let fourth = places.take_place().unwrap();
         assert!(first.put_out.is_cancelled());
         assert!([&second, &third, &fourth].iter().all(|place| !place.put_out.is_cancelled()));
         drop(second);
-        let fifth = places.take().unwrap();
+        let fifth = places.take_place().unwrap();
         assert!(!third.put_out.is_cancelled(), "a place was free");
         drop((third, fourth, fifth));
     }
@@ -103,11 +103,11 @@ mod tests {
         let places = Places::new(6).for_strangers(3);
         let mut friends = Vec::new();
         for _ in 0..3 {
-            let place = places.take().unwrap();
+            let place = places.take_place().unwrap();
             crate::web::remote::befriend_for_tests(&place.acquaintance);
             friends.push(place);
         }
-        let strangers: Vec<Place> = (0..50).map(|_| places.take().unwrap()).collect();
+        let strangers: Vec<Place> = (0..50).map(|_| places.take_place().unwrap()).collect();
         assert!(friends.iter().all(|place| !place.put_out.is_cancelled()));
         assert_eq!(strangers.iter().filter(|place| !place.put_out.is_cancelled()).count(), 3);
     }
@@ -115,9 +115,9 @@ mod tests {
     #[test]
     fn without_a_share_of_their_own_nobody_is_put_out() {
         let places = Places::new(2);
-        let (first, _second) = (places.take().unwrap(), places.take().unwrap());
-        assert!(places.take().is_none() && !first.put_out.is_cancelled());
+        let (first, _second) = (places.take_place().unwrap(), places.take_place().unwrap());
+        assert!(places.take_place().is_none() && !first.put_out.is_cancelled());
         drop(first);
-        assert!(places.take().is_some());
+        assert!(places.take_place().is_some());
     }
 }

@@ -72,7 +72,7 @@ pub fn write(app_data_dir: &Path, changes: &BTreeMap<Key, Option<String>>) -> st
             .collect();
         let name = names.first().cloned().unwrap_or_else(|| key.file_name());
         match value {
-            Some(text) => put(&mut document, &name, typed(text)),
+            Some(text) => put_value(&mut document, &name, typed(text)),
             None => {
                 document.remove(&name);
             }
@@ -87,7 +87,7 @@ pub fn write(app_data_dir: &Path, changes: &BTreeMap<Key, Option<String>>) -> st
 }
 
 /// Replaces a value with the comments around it, or adds it at the end.
-fn put(document: &mut DocumentMut, name: &str, mut value: Value) {
+fn put_value(document: &mut DocumentMut, name: &str, mut value: Value) {
     match document.get_mut(name).and_then(Item::as_value_mut) {
         Some(old) => {
             *value.decor_mut() = old.decor().clone();

@@ -23,11 +23,6 @@ pub enum WorkState {
 }
 
 impl WorkState {
-    /// The name in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// Nothing more happens.
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Queued | Self::Running)

@@ -43,16 +43,6 @@ impl DiffStatus {
         Self::Unknown,
     ];
 
-    /// The number that stands for it in the database.
-    pub const fn code(self) -> i64 {
-        self as i64
-    }
-
-    /// The name in the API.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// Whether a copy from one side to the other makes sense.
     pub const fn is_copied(self) -> bool {
         matches!(self, Self::LocalOnly | Self::LakeOnly | Self::Different | Self::Unverified)

@@ -5,11 +5,13 @@
 //! another's. [`KeepRule`] chooses the file of a group that stays, and never leaves a group without.
 
 mod search;
+mod tensor_table;
 
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
 pub use search::{ENDS_BYTES, FoundName, Node, Search, WHOLE_BYTES};
+pub use tensor_table::tensor_table;
 
 use super::root::Root;
 use super::ticks::Ticks;
@@ -31,16 +33,6 @@ pub enum GroupKind {
 impl GroupKind {
     /// Every kind, in the order of their codes.
     pub const ALL: [Self; 2] = [Self::Content, Self::Weights];
-
-    /// The name in the API and in addresses.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
-    /// The number in the database.
-    pub const fn code(self) -> i64 {
-        self as i64
-    }
 }
 
 /// Where to search, and for what.
@@ -100,11 +92,6 @@ impl KeepRule {
     /// Every rule.
     pub const ALL: [Self; 4] = [Self::ShortestPath, Self::Newest, Self::Local, Self::Lake];
 
-    /// The name in the API and in addresses.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// The one of these files that stays; none only if there are none. It does not depend on the
     /// order of the files.
     pub fn keeper<'a>(self, files: impl IntoIterator<Item = Candidate<'a>>) -> Option<usize> {
@@ -150,11 +137,6 @@ pub enum DuplicateAction {
 impl DuplicateAction {
     /// Every action.
     pub const ALL: [Self; 3] = [Self::Delete, Self::Hardlink, Self::Reflink];
-
-    /// The name in the API.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
 
     /// Whether the copy may lie on the other root: links and shared bytes need one volume.
     pub const fn works_across(self) -> bool {

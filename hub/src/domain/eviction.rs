@@ -34,13 +34,6 @@ pub enum EvictBy {
     Age,
 }
 
-impl EvictBy {
-    /// The name in the API.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// What the Lake has for a file of Local, given the file at the same path and whether the same
 /// content is known to lie elsewhere; `None` where another content takes the path, so that there is
 /// no room for a copy.

@@ -46,16 +46,6 @@ impl FileKind {
         }
     }
 
-    /// The name in the API.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
-    /// The number that stands for it in the database.
-    pub const fn code(self) -> i64 {
-        self as i64
-    }
-
     /// The kind behind a code of the database; an unknown code is [`FileKind::Other`].
     pub fn from_code(code: i64) -> Self {
         Self::from_repr(code).unwrap_or(Self::Other)

@@ -1,6 +1,6 @@
 //! What makes a folder of one root like the same folder of the other: the rules, one file at a time.
 //!
-//! [`judge`] says what has to happen with one name. [`moves`] then finds contents that are already
+//! [`judge_sides`] says what has to happen with one name. [`moves`] then finds contents that are already
 //! on the destination under another name, so that a rename takes the place of a copy and a delete.
 //! Whoever builds a plan feeds both and stores the rows; nothing here knows where they come from.
 
@@ -32,13 +32,6 @@ pub enum Compare {
     SizeMtime,
     /// By hash only: a pair of equal size with a hash missing is left as it is.
     Hash,
-}
-
-impl Compare {
-    /// The name in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// What a plan may do.
@@ -83,16 +76,6 @@ impl PlanAction {
     pub const ALL: [Self; 7] =
         [Self::Move, Self::Copy, Self::Overwrite, Self::Delete, Self::Unverified, Self::Conflict, Self::LeftOut];
 
-    /// The number that stands for it in the database.
-    pub const fn code(self) -> i64 {
-        self as i64
-    }
-
-    /// The name in the API.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// Whether a file is touched at all.
     pub const fn is_done(self) -> bool {
         matches!(self, Self::Move | Self::Copy | Self::Overwrite | Self::Delete)
@@ -126,7 +109,7 @@ pub enum PairVerdict {
 }
 
 /// Says what has to happen with the file that both sides have under one name, or one of them only.
-pub fn judge(source: Option<&PlanFile>, dest: Option<&PlanFile>, rules: Rules) -> PairVerdict {
+pub fn judge_sides(source: Option<&PlanFile>, dest: Option<&PlanFile>, rules: Rules) -> PairVerdict {
     match (source, dest) {
         (Some(source), None) if source.placeholder => PairVerdict::Leave(Why::InCloud),
         (Some(source), None) if source.rotted => PairVerdict::Leave(Why::Rotted),

@@ -32,11 +32,6 @@ impl Operation {
     /// Every operation.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The name in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// Whether it writes to the other root.
     pub const fn has_destination(self) -> bool {
         match self {
@@ -90,11 +85,6 @@ pub enum OnConflict {
 impl OnConflict {
     /// Every choice.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
-
-    /// The name in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
 }
 
 #[cfg(test)]

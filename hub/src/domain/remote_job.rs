@@ -22,13 +22,6 @@ pub enum JobKind {
     ComfyGitClone,
 }
 
-impl JobKind {
-    /// The name in the API, the database and the protocol.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[derive(strum::IntoStaticStr, strum::EnumString)]
@@ -57,11 +50,6 @@ pub enum JobState {
 }
 
 impl JobState {
-    /// The name in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// Nothing more happens by itself.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)

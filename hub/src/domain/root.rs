@@ -21,11 +21,6 @@ impl Root {
     /// Both roots, Local first.
     pub const ALL: [Self; 2] = [Self::Local, Self::Lake];
 
-    /// The name in the API, the configuration and addresses.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// The name shown to people.
     pub const fn label(self) -> &'static str {
         match self {

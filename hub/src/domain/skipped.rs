@@ -40,16 +40,6 @@ impl SkipReason {
     /// Every reason, in the order of their codes.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The number that stands for it in the database.
-    pub const fn code(self) -> i64 {
-        self as i64
-    }
-
-    /// The name in the API.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// Whether it is unknown what is there and below. What is left alone by rule is known well enough:
     /// the other root leaves it alone, too.
     pub const fn is_unknown(self) -> bool {

@@ -46,18 +46,6 @@ impl Ticks {
         Self(seconds.saturating_mul(PER_SECOND).saturating_add(nanoseconds / 100))
     }
 
-    /// The time at which the tick begins.
-    pub fn to_system_time(self) -> SystemTime {
-        let duration =
-            |ticks: u64| Duration::new(ticks / 10_000_000, u32::try_from(ticks % 10_000_000).unwrap_or(0) * 100);
-        let time = if self.0 >= 0 {
-            UNIX_EPOCH.checked_add(duration(self.0.unsigned_abs()))
-        } else {
-            UNIX_EPOCH.checked_sub(duration(self.0.unsigned_abs()))
-        };
-        time.unwrap_or(UNIX_EPOCH)
-    }
-
     /// The time as RFC 3339 can tell it: what lies outside of the years 0 to 9999 is the first or the
     /// last of its moments.
     pub fn to_timestamp(self) -> jiff::Timestamp {
@@ -85,6 +73,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    impl Ticks {
+        /// The time at which the tick begins.
+        pub(crate) fn to_system_time(self) -> SystemTime {
+            let duration =
+                |ticks: u64| Duration::new(ticks / 10_000_000, u32::try_from(ticks % 10_000_000).unwrap_or(0) * 100);
+            let time = if self.0 >= 0 {
+                UNIX_EPOCH.checked_add(duration(self.0.unsigned_abs()))
+            } else {
+                UNIX_EPOCH.checked_sub(duration(self.0.unsigned_abs()))
+            };
+            time.unwrap_or(UNIX_EPOCH)
+        }
+    }
 
     proptest! {
         #[test]

@@ -36,11 +36,6 @@ impl TransferState {
     pub const ALL: [Self; 7] =
         [Self::Queued, Self::Running, Self::Paused, Self::Waiting, Self::Completed, Self::Failed, Self::Cancelled];
 
-    /// The name in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// Nothing more happens by itself.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)

@@ -162,10 +162,10 @@ fn hash_by_threads(
         let digests = Digests::start(scope, GroupDigest { values: start.values }, start.sha256);
         for block in read_blocks(scope, source, start.offset..size_bytes, pool) {
             let block = Arc::new(block?);
-            digests.take(&block);
+            digests.take_block(&block);
             let done = block.end();
             drop(block);
-            saved.go_on(control, done, || HashCheckpoint::take(&digests, expected, done))?;
+            saved.go_on(control, done, || HashCheckpoint::taken_at(&digests, expected, done))?;
         }
         digests.finish(size_bytes).map_err(|_| HashError::Changed)
     })

@@ -5,55 +5,30 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::fs::at::At;
+use crate::fs::hash::HashError;
 use crate::fs::open::{open_with_metadata, read_full};
 use crate::fs::{FileStamp, FsError};
 
 /// Bytes that hold the header's length at the start of a safetensors file.
-const LENGTH_BYTES: u64 = 8;
+pub const LENGTH_BYTES: u64 = 8;
 
-/// Why a header was not read.
-#[derive(Debug, thiserror::Error)]
-pub enum HeadError {
-    /// The file is not the one in the index.
-    #[error("the file has changed since it was last looked at")]
-    Changed,
-    /// The length in front is longer than the file, or the file has none.
-    #[error("this is not a safetensors file")]
-    NotSafetensors,
-    /// The file ends before its header does.
-    #[error("the file is cut off within its header")]
-    CutShort,
-    /// A header longer than anyone needs.
-    #[error("the header has {0} bytes, more than is read")]
-    TooLong(u64),
-    /// The system refused.
-    #[error(transparent)]
-    Fs(#[from] FsError),
-}
-
-/// Reads the JSON header of a safetensors file: 8 bytes of length, then as many bytes.
-pub fn read_head(path: &Path, expected: FileStamp, max_bytes: u64) -> Result<Vec<u8>, HeadError> {
-    let (file, metadata) = open_with_metadata(path)?;
+/// Reads the JSON header of a safetensors file: 8 bytes of length, then as many bytes. None where there is no such
+/// header, or a longer one than `max_bytes`.
+pub fn read_head(path: &Path, expected: FileStamp, max_bytes: u64) -> Result<Option<Vec<u8>>, HashError> {
+    let (file, metadata) = open_with_metadata(path).map_err(HashError::Fs)?;
     if FileStamp::of_open(&file, &metadata) != expected {
-        return Err(HeadError::Changed);
+        return Err(HashError::Changed);
     }
+    let read = |bytes: &mut [u8]| read_full(&file, bytes).map_err(FsError::at("read", path)).map_err(HashError::Fs);
     let mut length = [0; 8];
-    if read_full(&file, &mut length).map_err(FsError::at("read", path))? < length.len() {
-        return Err(HeadError::NotSafetensors);
+    if read(&mut length)? < length.len() {
+        return Ok(None);
     }
     let length = u64::from_le_bytes(length);
-    if expected.size_bytes.checked_sub(LENGTH_BYTES).is_none_or(|rest| rest < length) {
-        // What begins like a header is one; any eight bytes are a length.
-        let mut first = [0];
-        let begins = read_full(&file, &mut first).map_err(FsError::at("read", path))? == 1 && first == *b"{";
-        return Err(if begins && length <= max_bytes { HeadError::CutShort } else { HeadError::NotSafetensors });
-    }
-    let bytes = usize::try_from(length).ok().filter(|_| length <= max_bytes).ok_or(HeadError::TooLong(length))?;
+    let is_header = length <= max_bytes && length <= expected.size_bytes.saturating_sub(LENGTH_BYTES);
+    let Some(bytes) = usize::try_from(length).ok().filter(|_| is_header) else { return Ok(None) };
     let mut header = vec![0; bytes];
-    if read_full(&file, &mut header).map_err(FsError::at("read", path))? < bytes {
-        return Err(HeadError::Changed);
-    }
-    Ok(header)
+    if read(&mut header)? < bytes { Err(HashError::Changed) } else { Ok(Some(header)) }
 }
 
 /// Reads a small file whole; one that is larger than `max_bytes` is an error.
@@ -93,20 +68,19 @@ mod tests {
     fn a_header_is_read_and_nothing_more() {
         let folder = tempfile::tempdir().unwrap();
         let (path, stamp) = file(&folder, &model(2, b"{}"));
-        assert_eq!(read_head(&path, stamp, 100).unwrap(), b"{}");
+        assert_eq!(read_head(&path, stamp, 100).unwrap().unwrap(), b"{}");
     }
 
     #[test]
     fn lies_about_the_length_are_found() {
         let folder = tempfile::tempdir().unwrap();
-        for bytes in [model(10, b"[]"), model(u64::MAX, b"{}"), b"short".to_vec(), Vec::new()] {
+        let cut = model(10, b"{}").get(..10).unwrap().to_vec();
+        for bytes in [model(10, b"[]"), model(u64::MAX, b"{}"), b"short".to_vec(), Vec::new(), cut] {
             let (path, stamp) = file(&folder, &bytes);
-            assert!(matches!(read_head(&path, stamp, 100), Err(HeadError::NotSafetensors)), "{bytes:?}");
+            assert!(read_head(&path, stamp, 100).unwrap().is_none(), "{bytes:?}");
         }
-        let (path, stamp) = file(&folder, model(10, b"{}").get(..10).unwrap());
-        assert!(matches!(read_head(&path, stamp, 100), Err(HeadError::CutShort)));
         let (path, stamp) = file(&folder, &model(8, b"{\"a\": 1}"));
-        assert!(matches!(read_head(&path, stamp, 7), Err(HeadError::TooLong(8))));
+        assert!(read_head(&path, stamp, 7).unwrap().is_none());
     }
 
     #[test]
@@ -114,7 +88,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, stamp) = file(&folder, &model(2, b"{}"));
         let other = FileStamp { size_bytes: stamp.size_bytes + 1, ..stamp };
-        assert!(matches!(read_head(&path, other, 100), Err(HeadError::Changed)));
+        assert!(matches!(read_head(&path, other, 100), Err(HashError::Changed)));
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Held {
 
     /// As it is now, if its size and time are what they were and its identity is not.
     pub fn changed(&self) -> Option<FileStamp> {
-        let now = system::look(&self.file)?;
+        let now = system::look_at_handle(&self.file)?;
         (now.is_like(self.before) && now != self.before).then_some(now)
     }
 }

@@ -120,12 +120,12 @@ fn excluded_on_the_way(target: &Path) -> Option<(String, Exclusion)> {
 /// lie apart.
 pub fn overlap(target: &Path, other: &Neighbour) -> Option<String> {
     let found = real(&other.path);
-    told(contains(&found, target), contains(target, &found), &other.name)
+    refusal(contains(&found, target), contains(target, &found), &other.name)
 }
 
 /// The same by the real paths of both alone, without a look at the disk.
 pub fn overlap_by_path(target: &Path, other: &Neighbour) -> Option<String> {
-    told(is_below(&other.path, target), is_below(target, &other.path), &other.name)
+    refusal(is_below(&other.path, target), is_below(target, &other.path), &other.name)
 }
 
 /// A path without links, as far as it is there.
@@ -133,7 +133,7 @@ pub fn real_path(path: &Path) -> PathBuf {
     real(path)
 }
 
-fn told(lies_in: bool, holds: bool, name: &str) -> Option<String> {
+fn refusal(lies_in: bool, holds: bool, name: &str) -> Option<String> {
     match (lies_in, holds) {
         (true, true) => Some(format!("is {name}")),
         (true, false) => Some(format!("lies in {name}")),

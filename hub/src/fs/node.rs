@@ -17,8 +17,8 @@ use windows as system;
 
 /// The stamp of the regular file of this name, and which file that is; none where the system says
 /// that it has no other name.
-pub fn look(path: &Path) -> Result<(FileStamp, Option<Node>), FsError> {
-    system::look(path)
+pub fn look_at_file(path: &Path) -> Result<(FileStamp, Option<Node>), FsError> {
+    system::look_at_file(path)
 }
 
 #[cfg(test)]
@@ -36,13 +36,13 @@ mod tests {
         fs::write(&a, b"x").unwrap();
         fs::hard_link(&a, &link).unwrap();
         fs::copy(&a, &copy).unwrap();
-        let node = |path: &Path| look(path).unwrap().1;
+        let node = |path: &Path| look_at_file(path).unwrap().1;
         assert!(node(&a).is_some());
         assert_eq!(node(&a), node(&link));
         assert_ne!(node(&a), node(&copy));
-        assert_eq!(look(&a).unwrap().0, stamp_path(&a).unwrap());
-        assert!(look(&folder.path().join("gone")).unwrap_err().is_not_found());
-        assert!(look(folder.path()).is_err(), "a folder is no file");
+        assert_eq!(look_at_file(&a).unwrap().0, stamp_path(&a).unwrap());
+        assert!(look_at_file(&folder.path().join("gone")).unwrap_err().is_not_found());
+        assert!(look_at_file(folder.path()).is_err(), "a folder is no file");
     }
 
     #[cfg(unix)]
@@ -52,6 +52,6 @@ mod tests {
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, b"x").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        assert!(look(&link).is_err());
+        assert!(look_at_file(&link).is_err());
     }
 }

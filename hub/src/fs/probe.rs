@@ -65,7 +65,7 @@ pub fn open(root: &RootDir, expected: Option<RootId>) -> Result<Arc<OpenRoot>, P
 
 /// Looks at a root. `expected` is the identity in the index, if the root was adopted.
 pub fn probe(root: &RootDir, expected: Option<RootId>) -> ProbedRoot {
-    look(root, expected).unwrap_or_else(|error| not_usable(&error))
+    look_at_root(root, expected).unwrap_or_else(|error| not_usable(&error))
 }
 
 fn not_usable(error: &FsError) -> ProbedRoot {
@@ -77,7 +77,7 @@ fn not_usable(error: &FsError) -> ProbedRoot {
     }
 }
 
-fn look(root: &RootDir, expected: Option<RootId>) -> Result<ProbedRoot, FsError> {
+fn look_at_root(root: &RootDir, expected: Option<RootId>) -> Result<ProbedRoot, FsError> {
     root.check_present()?;
     let space = volume::space(root.path())?;
     let writable = system::is_writable(root.path());

@@ -31,7 +31,7 @@ pub fn read(file: &Entry, max_bytes: u64) -> Result<Option<SeenFile>, FsError> {
 /// Puts `bytes` in the place of what was `seen`, which is kept beside it as `<name>.bak`.
 pub fn replace(file: &Entry, bytes: &[u8], seen: Option<&SeenFile>) -> Result<(), TouchError> {
     let part = part_of(file);
-    let done = write(&part, bytes).map_err(TouchError::from).and_then(|()| put(file, &part, seen));
+    let done = write(&part, bytes).map_err(TouchError::from).and_then(|()| put_part(file, &part, seen));
     if done.is_err() {
         part.clean_up();
     }
@@ -49,7 +49,7 @@ pub fn put_new(file: &Entry, bytes: &[u8]) -> Result<(), FsError> {
     done
 }
 
-fn put(file: &Entry, part: &Entry, seen: Option<&SeenFile>) -> Result<(), TouchError> {
+fn put_part(file: &Entry, part: &Entry, seen: Option<&SeenFile>) -> Result<(), TouchError> {
     let Some(seen) = seen else {
         // One that appeared meanwhile is a change, too.
         return match part.rename_no_clobber(file) {

@@ -9,9 +9,12 @@ use shared_protocol::RelPath;
 
 use crate::domain::exclusion::CONTROL_ENDINGS;
 use crate::domain::kind::WeightFormat;
-use crate::domain::safetensors::{self, MAX_HEADER_BYTES};
-use crate::fs::head::{HeadError, read_head};
+use crate::fs::hash::HashError;
+use crate::fs::header::describe_file;
 use crate::fs::{FileStamp, FsError, RootDir};
+
+/// Bytes of the length in front of a header.
+const MIN_BYTES: u64 = 8;
 
 /// Looks for the control files of programs that are still downloading. What it found of a folder holds for the next
 /// file in it: of a folder with several files that are asked for, all names are read once.
@@ -107,16 +110,12 @@ pub fn is_damaged(path: &Path, stamp: FileStamp) -> Result<bool, FsError> {
     if WeightFormat::of(&name) != Some(WeightFormat::Safetensors) {
         return Ok(false);
     }
-    if stamp.size_bytes == 0 {
-        return Ok(true);
-    }
-    match read_head(path, stamp, MAX_HEADER_BYTES) {
-        // Of a file that was only reserved the length in front is 0.
-        Ok(header) => Ok(safetensors::summarize(&header, stamp.size_bytes).map_or(true, |summary| summary.damaged)),
-        Err(HeadError::CutShort) => Ok(true),
-        // A file that changes is told by whoever works on it; what is no safetensors file says nothing.
-        Err(HeadError::NotSafetensors | HeadError::TooLong(_) | HeadError::Changed) => Ok(false),
-        Err(HeadError::Fs(error)) => Err(error),
+    match describe_file(path, stamp) {
+        // What is too short to have a header says nothing, unless it is empty.
+        Ok(found) => Ok(found.is_torn() && (stamp.size_bytes == 0 || stamp.size_bytes >= MIN_BYTES)),
+        // A file that changes is told by whoever works on it.
+        Err(HashError::Changed | HashError::Stopped) => Ok(false),
+        Err(HashError::Fs(error)) => Err(error),
     }
 }
 

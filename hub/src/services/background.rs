@@ -1,4 +1,5 @@
-//! Background jobs: one runner for scans, hash jobs, searches for duplicates and the reading of headers.
+//! Background jobs: one runner for scans, hash jobs, searches for duplicates, the reading of headers and looks at
+//! addresses.
 //!
 //! A job is a row in the database, so it survives a restart. Jobs of one queue run one after the other on a blocking
 //! thread; their end is stored in one commit together with whatever belongs to it.
@@ -65,7 +66,7 @@ pub(super) trait JobWork: BackgroundKind + Clone + Send + Sync {
     fn history(row: &RowOf<Self>) -> Vec<NewLine>;
 
     /// Tells the neighbours that a job ran to its end.
-    fn tell(&self, row: &RowOf<Self>);
+    fn tell_end(&self, row: &RowOf<Self>);
 
     /// Says that a job went on or ended.
     fn event(id: BackgroundJobId) -> Event;
@@ -335,7 +336,7 @@ impl<K: JobWork> Runner<K> {
             stored => stored,
         };
         queue.running.lock().take();
-        work.tell(&ended?);
+        work.tell_end(&ended?);
         events.send(Event::HistoryAdded);
         events.send(K::event(id));
         Ok(())

@@ -19,7 +19,7 @@ impl History {
     /// Writes a line. History is a service to people: that it can't be written stops nothing.
     pub async fn add(&self, line: NewLine) {
         let written = self.database.write(move |tx| history::add(tx, &line).map(drop)).await;
-        self.told(written);
+        self.tell_written(written);
     }
 
     /// [`Self::add`] of several lines without waiting for the disk, for what happens many times a second.
@@ -31,10 +31,10 @@ impl History {
             .database
             .write_lightly(move |tx| lines.iter().try_for_each(|line| history::add(tx, line).map(drop)))
             .await;
-        self.told(written);
+        self.tell_written(written);
     }
 
-    fn told(&self, written: Result<(), StorageError>) {
+    fn tell_written(&self, written: Result<(), StorageError>) {
         match written {
             Ok(()) => self.events.send(Event::HistoryAdded),
             Err(error) => tracing::error!(%error, "a line of history could not be written"),

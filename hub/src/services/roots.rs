@@ -197,7 +197,7 @@ impl Roots {
     /// Looks at both roots anew, now; returns when the answer is there.
     pub async fn refresh(&self, tasks: &Tasks) {
         for root in Root::ALL {
-            watch::look(self, root, tasks).await;
+            watch::look_at_root(self, root, tasks).await;
         }
     }
 

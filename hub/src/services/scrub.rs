@@ -46,7 +46,7 @@ impl Scrub {
         let (this, tasks): (Self, Tasks) = (scrub.clone(), context.tasks.clone());
         context.tasks.spawn(async move {
             while tasks.pause(PAUSE).await {
-                if let Err(error) = this.look(&Zoned::now()).await {
+                if let Err(error) = this.look_at_time(&Zoned::now()).await {
                     tracing::warn!(%error, "what is to be verified in idle hours can't be told");
                 }
             }
@@ -62,7 +62,7 @@ impl Scrub {
     }
 
     /// Begins or ends work, as it is right at this time.
-    pub(crate) async fn look(&self, now: &Zoned) -> Result<(), ServiceError> {
+    pub(crate) async fn look_at_time(&self, now: &Zoned) -> Result<(), ServiceError> {
         let config = self.settings.current().scrub;
         if config.bytes_per_day == 0 || !is_time(config, now) {
             for root in Root::ALL {

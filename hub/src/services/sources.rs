@@ -17,7 +17,7 @@ use shared_protocol::{Allowed, Blake3, Gate, Secret, Sha256, SourceUrl};
 
 use super::context::ServiceContext;
 use super::outbound::{self, Outbound};
-use super::{ErrorKind, Event, Events, History, Roots, ServiceError, Settings, Tasks};
+use super::{ErrorKind, Event, Events, History, Roots, ServiceError, Settings};
 use crate::domain::sources::record::MANUAL;
 use crate::domain::sources::{Address, Record, SourcesError, Standing, Unusable};
 use crate::storage::history::{Level, NewLine};
@@ -25,9 +25,8 @@ use crate::storage::views::contents::{self, ContentView};
 use crate::storage::views::{Page, PageRequest};
 use crate::storage::{Database, now_ms, timestamp};
 
-pub use check::CheckView;
+pub use check::{SourceCheckView, SourceChecks};
 
-use check::Round;
 use store::Cached;
 
 /// Most addresses of one content; nobody has more, and the file is read whole.
@@ -69,30 +68,24 @@ pub struct Sources {
     roots: Roots,
     events: Events,
     history: History,
-    tasks: Tasks,
     outbound: Outbound,
     cached: Arc<Mutex<Option<Cached>>>,
     /// Held while the file is changed, so that changes of this hub follow one another.
     writing: Arc<Mutex<()>>,
-    /// The latest round of checks.
-    round: Arc<Mutex<Option<Arc<Round>>>>,
 }
 
 impl Sources {
-    /// Nothing runs until something is asked for.
     pub(super) fn new(context: ServiceContext) -> Self {
-        let ServiceContext { settings, database, roots, events, history, tasks, .. } = context;
+        let ServiceContext { settings, database, roots, events, history, .. } = context;
         Self {
             settings,
             database,
             roots,
             events,
             history,
-            tasks,
             outbound: Outbound::new(),
             cached: Arc::default(),
             writing: Arc::default(),
-            round: Arc::default(),
         }
     }
 
@@ -169,7 +162,7 @@ impl Sources {
                 with_facts(record, content.as_ref())
             })
             .await?;
-        self.tell(format!("Set the addresses of {}", title(&record))).await;
+        self.tell_change(format!("Set the addresses of {}", title(&record))).await;
         Ok(record)
     }
 
@@ -184,7 +177,7 @@ impl Sources {
                 with_facts(record, content.as_ref())
             })
             .await?;
-        self.tell(format!("Added an address of {}", title(&record))).await;
+        self.tell_change(format!("Added an address of {}", title(&record))).await;
         Ok(record)
     }
 
@@ -207,7 +200,7 @@ impl Sources {
         if !was_there {
             return Err(ServiceError::not_found("address of this content"));
         }
-        self.tell("Removed an address".to_owned()).await;
+        self.tell_change("Removed an address".to_owned()).await;
         Ok(())
     }
 
@@ -216,7 +209,7 @@ impl Sources {
         if !self.edit(move |file| Ok(file.remove(&hash))).await? {
             return Err(ServiceError::not_found("content in the file of addresses"));
         }
-        self.tell("Removed all addresses of a content".to_owned()).await;
+        self.tell_change("Removed all addresses of a content".to_owned()).await;
         Ok(())
     }
 
@@ -252,7 +245,7 @@ impl Sources {
             .map_err(|error| ServiceError::said(ErrorKind::Impossible, format!("This address can't be kept: {error}.")))
     }
 
-    async fn tell(&self, summary: String) {
+    async fn tell_change(&self, summary: String) {
         self.events.send(Event::SourcesChanged);
         self.history.add(NewLine::new("sources", Level::Info, summary)).await;
     }

@@ -44,19 +44,19 @@ pub(super) fn start(context: &ServiceContext) {
 /// One round, about once a minute.
 fn round(context: &ServiceContext, round: u32) {
     let config = context.settings.current();
-    told("the database's log could not be folded in", context.database.fold_in_blocking());
+    log_failure("the database's log could not be folded in", context.database.fold_in_blocking());
     // A new day has a new log file.
     private::tighten_files(&config.app_data_dir.join("logs"), |_| true);
     // Not in the first minute: whoever has just begun has nothing to copy, and other work to do.
     if round > 0 && context.database.troubles().now().is_none() {
-        told("the database could not be copied", copy(&context.database));
+        log_failure("the database could not be copied", copy(&context.database));
     }
     if round % ROUNDS == 1 {
-        told("what is old could not be removed", retention::run(&context.database, &context.tasks, &config));
+        log_failure("what is old could not be removed", retention::run(&context.database, &context.tasks, &config));
     }
 }
 
-fn told(what: &str, done: Result<(), StorageError>) {
+fn log_failure(what: &str, done: Result<(), StorageError>) {
     if let Err(error) = done {
         tracing::warn!(%error, "{what}");
     }

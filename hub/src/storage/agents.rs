@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use shared_protocol::facts::Facts;
 use shared_protocol::{AgentId, Blake3};
 use uuid::Uuid;
 
-use super::{StorageError, digest_column, facts, from_db, now_ms, timestamp, to_db};
+use super::{
+    Json, Parsed, StorageError, columns, digest_column, execute, facts, first, from_db, now_ms, rows, timestamp, to_db,
+};
 
 /// The number of the latest connection of any agent.
 const GENERATION: &str = "remote_generation";
@@ -46,34 +48,31 @@ pub struct AgentRow {
     pub removed_at: Option<jiff::Timestamp>,
 }
 
-const COLUMNS: &str = "id, boot_id, previous_boot_id, version, slots, facts, generation, session_id, first_seen_at, \
-     last_seen_at, removed_at";
-
-fn wrong(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-}
+columns!(mod at {
+    id, boot_id, previous_boot_id, version, slots, facts, generation, session_id, first_seen_at, last_seen_at,
+    removed_at
+});
+const COLUMNS: &str = at::ALL;
 
 fn read(row: &Row<'_>) -> rusqlite::Result<AgentRow> {
-    let (id, boot_id, facts): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(5)?);
-    let previous: Option<String> = row.get(2)?;
     Ok(AgentRow {
-        id: id.parse().map_err(|e| wrong(0, e))?,
-        boot_id: Uuid::parse_str(&boot_id).map_err(|e| wrong(1, e))?,
-        previous_boot_id: previous.map(|text| Uuid::parse_str(&text)).transpose().map_err(|e| wrong(2, e))?,
-        version: row.get(3)?,
-        slots: row.get(4)?,
-        facts: serde_json::from_str(&facts).map_err(|e| wrong(5, e))?,
-        generation: from_db(row.get(6)?),
-        session_row: row.get(7)?,
-        first_seen_at: timestamp(row.get(8)?),
-        last_seen_at: timestamp(row.get(9)?),
-        removed_at: row.get::<_, Option<i64>>(10)?.map(timestamp),
+        id: row.get::<_, Parsed<_>>(at::id)?.0,
+        boot_id: row.get::<_, Parsed<_>>(at::boot_id)?.0,
+        previous_boot_id: row.get::<_, Option<_>>(at::previous_boot_id)?.map(|Parsed(id)| id),
+        version: row.get(at::version)?,
+        slots: row.get(at::slots)?,
+        facts: row.get::<_, Json<_>>(at::facts)?.0,
+        generation: from_db(row.get(at::generation)?),
+        session_row: row.get(at::session_id)?,
+        first_seen_at: timestamp(row.get(at::first_seen_at)?),
+        last_seen_at: timestamp(row.get(at::last_seen_at)?),
+        removed_at: row.get::<_, Option<i64>>(at::removed_at)?.map(timestamp),
     })
 }
 
 pub fn show(connection: &Connection, id: AgentId) -> Result<Option<AgentRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM agents WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([id.to_string()], read).optional()?)
+    first(connection, &sql, [id.to_string()], read)
 }
 
 /// Notes what an agent has; `is_all` if it has nothing else of which the content is known.
@@ -105,14 +104,14 @@ pub fn note_contents(
 pub fn with_content(connection: &Connection, content: &Blake3) -> Result<Vec<AgentId>, StorageError> {
     let sql = "SELECT agent_id FROM agent_contents WHERE blake3 = ?1 ORDER BY agent_id";
     let mut statement = connection.prepare_cached(sql)?;
-    let read = |row: &Row<'_>| row.get::<_, String>(0)?.parse().map_err(|error| wrong(0, error));
+    let read = |row: &Row<'_>| row.get(0).map(|Parsed(id)| id);
     Ok(statement.query_map([content.as_bytes()], read)?.collect::<Result<_, _>>()?)
 }
 
 /// All agents that were not taken out, in the order in which they came first.
 pub fn list(connection: &Connection) -> Result<Vec<AgentRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM agents WHERE removed_at IS NULL ORDER BY first_seen_at, id");
-    Ok(connection.prepare_cached(&sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, [], read)
 }
 
 /// Agents that were not taken out.
@@ -127,9 +126,7 @@ pub fn make_room(
     session_row: i64,
     connected: &dyn Fn(AgentId) -> bool,
 ) -> Result<bool, StorageError> {
-    connection
-        .prepare_cached("DELETE FROM agents WHERE removed_at IS NOT NULL AND session_id <> ?1")?
-        .execute([session_row])?;
+    execute(connection, "DELETE FROM agents WHERE removed_at IS NOT NULL AND session_id <> ?1", [session_row])?;
     let n_agents = count(connection)?;
     let Some(n_too_many) = (n_agents + 1).checked_sub(MOST_AGENTS).filter(|n| *n > 0) else { return Ok(true) };
     let before = |age: Duration| now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
@@ -146,7 +143,7 @@ pub fn make_room(
             break;
         }
         if !connected(id) {
-            connection.prepare_cached("DELETE FROM agents WHERE id = ?1")?.execute([text])?;
+            execute(connection, "DELETE FROM agents WHERE id = ?1", [text])?;
             n_left -= 1;
         }
     }
@@ -161,56 +158,45 @@ pub fn next_generation(connection: &Connection) -> Result<u64, StorageError> {
 }
 
 /// Stores what an agent said of itself.
-pub fn put(connection: &Connection, agent: &AgentRow) -> Result<(), StorageError> {
+pub fn put_agent(connection: &Connection, agent: &AgentRow) -> Result<(), StorageError> {
     let facts = serde_json::to_string(&agent.facts).map_err(|error| StorageError::damaged("facts", error))?;
-    connection
-        .prepare_cached(
-            "INSERT INTO agents (id, boot_id, previous_boot_id, version, slots, facts, generation, session_id,
+    let sql = "INSERT INTO agents (id, boot_id, previous_boot_id, version, slots, facts, generation, session_id,
                                  first_seen_at, last_seen_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (id) DO UPDATE SET boot_id = ?2, previous_boot_id = ?3, version = ?4, slots = ?5, facts = ?6,
-                 generation = ?7, session_id = ?8, last_seen_at = ?10, removed_at = NULL",
-        )?
-        .execute((
-            agent.id.to_string(),
-            agent.boot_id.to_string(),
-            agent.previous_boot_id.map(|id| id.to_string()),
-            &agent.version,
-            agent.slots,
-            facts,
-            to_db(agent.generation),
-            agent.session_row,
-            agent.first_seen_at.as_millisecond(),
-            agent.last_seen_at.as_millisecond(),
-        ))?;
+                 generation = ?7, session_id = ?8, last_seen_at = ?10, removed_at = NULL";
+    connection.prepare_cached(sql)?.execute((
+        agent.id.to_string(),
+        agent.boot_id.to_string(),
+        agent.previous_boot_id.map(|id| id.to_string()),
+        &agent.version,
+        agent.slots,
+        facts,
+        to_db(agent.generation),
+        agent.session_row,
+        agent.first_seen_at.as_millisecond(),
+        agent.last_seen_at.as_millisecond(),
+    ))?;
     Ok(())
 }
 
 /// Stores newer facts of an agent.
 pub fn set_facts(connection: &Connection, id: AgentId, new: &Facts) -> Result<(), StorageError> {
     let facts = serde_json::to_string(new).map_err(|error| StorageError::damaged("facts", error))?;
-    connection.prepare_cached("UPDATE agents SET facts = ?2, last_seen_at = ?3 WHERE id = ?1")?.execute((
-        id.to_string(),
-        facts,
-        now_ms(),
-    ))?;
-    Ok(())
+    let sql = "UPDATE agents SET facts = ?2, last_seen_at = ?3 WHERE id = ?1";
+    execute(connection, sql, (id.to_string(), facts, now_ms())).map(drop)
 }
 
 /// Stores that an agent was heard until now.
 pub fn set_seen(connection: &Connection, id: AgentId) -> Result<(), StorageError> {
-    connection
-        .prepare_cached("UPDATE agents SET last_seen_at = ?2 WHERE id = ?1")?
-        .execute((id.to_string(), now_ms()))?;
-    Ok(())
+    execute(connection, "UPDATE agents SET last_seen_at = ?2 WHERE id = ?1", (id.to_string(), now_ms())).map(drop)
 }
 
 /// Takes an agent out: its jobs go with it, and it is refused while its session lives.
 pub fn remove(connection: &Connection, id: AgentId) -> Result<bool, StorageError> {
-    connection.prepare_cached("DELETE FROM remote_jobs WHERE agent_id = ?1")?.execute([id.to_string()])?;
-    let n = connection
-        .prepare_cached("UPDATE agents SET removed_at = ?2 WHERE id = ?1 AND removed_at IS NULL")?
-        .execute((id.to_string(), now_ms()))?;
+    execute(connection, "DELETE FROM remote_jobs WHERE agent_id = ?1", [id.to_string()])?;
+    let sql = "UPDATE agents SET removed_at = ?2 WHERE id = ?1 AND removed_at IS NULL";
+    let n = execute(connection, sql, (id.to_string(), now_ms()))?;
     Ok(n > 0)
 }
 

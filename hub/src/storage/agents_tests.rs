@@ -40,7 +40,7 @@ impl Store {
             last_seen_at: at,
             removed_at: None,
         };
-        self.database.write_blocking(|tx| put(tx, &agent))?;
+        self.database.write_blocking(|tx| put_agent(tx, &agent))?;
         Ok(agent.id)
     }
 

@@ -1,12 +1,12 @@
 //! Background jobs as they are stored: one table for all kinds.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::columns::Json;
 use super::views::page::{Page, PageRequest};
-use super::{StorageError, from_db, now_ms, timestamp, to_db};
+use super::{StorageError, execute, first, from_db, now_ms, one, rows, timestamp, to_db};
 use crate::domain::background::{Counts, WorkState};
 use crate::domain::ids::BackgroundJobId;
 
@@ -72,25 +72,19 @@ fn read<K: BackgroundKind>(row: &Row<'_>) -> rusqlite::Result<RowOf<K>> {
 
 /// Stores a new job at the end of its queue.
 pub fn insert<K: BackgroundKind>(connection: &Connection, payload: &K::Payload) -> Result<RowOf<K>, StorageError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO background_jobs (kind, queue, payload, state, report, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute((
-            K::KIND,
-            K::queue(payload),
-            Json(payload),
-            WorkState::Queued,
-            Json(K::Report::default()),
-            now_ms(),
-        ))?;
+    let sql = "INSERT INTO background_jobs (kind, queue, payload, state, report, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    execute(
+        connection,
+        sql,
+        (K::KIND, K::queue(payload), Json(payload), WorkState::Queued, Json(K::Report::default()), now_ms()),
+    )?;
     show::<K>(connection, BackgroundJobId(connection.last_insert_rowid()))?.ok_or(StorageError::Missing("job"))
 }
 
 pub fn show<K: BackgroundKind>(connection: &Connection, id: BackgroundJobId) -> Result<Option<RowOf<K>>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM background_jobs WHERE id = ?1 AND kind = ?2");
-    Ok(connection.prepare_cached(&sql)?.query_row((id, K::KIND), read::<K>).optional()?)
+    first(connection, &sql, (id, K::KIND), read::<K>)
 }
 
 /// One page of the jobs of a kind, the newest first. The cursor carries the kind, so that one of another list is
@@ -102,13 +96,10 @@ pub fn list<K: BackgroundKind>(connection: &Connection, request: &PageRequest) -
         None => i64::MAX,
     };
     let sql = format!("SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
-    let rows: Vec<RowOf<K>> = connection
-        .prepare_cached(&sql)?
-        .query_map((K::KIND, before, request.rows_to_read()), read::<K>)?
-        .collect::<Result<_, _>>()?;
-    let total = connection
-        .prepare_cached("SELECT count(*) FROM background_jobs WHERE kind = ?1")?
-        .query_row([K::KIND], |row| Ok(from_db(row.get(0)?)))?;
+    let rows: Vec<RowOf<K>> = rows(connection, &sql, (K::KIND, before, request.rows_to_read()), read::<K>)?;
+    let total = one(connection, "SELECT count(*) FROM background_jobs WHERE kind = ?1", [K::KIND], |row| {
+        Ok(from_db(row.get(0)?))
+    })?;
     Ok(request.page(rows, total, |row| (K::KIND.to_owned(), row.id.0)))
 }
 
@@ -117,7 +108,7 @@ pub fn open<K: BackgroundKind>(connection: &Connection, queue: &str) -> Result<V
     let sql = format!(
         "SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND queue = ?2 AND finished_at IS NULL ORDER BY id"
     );
-    Ok(connection.prepare_cached(&sql)?.query_map((K::KIND, queue), read::<K>)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, (K::KIND, queue), read::<K>)
 }
 
 /// The oldest job of a queue that has not ended.
@@ -125,7 +116,7 @@ pub fn next<K: BackgroundKind>(connection: &Connection, queue: &str) -> Result<O
     let sql = format!(
         "SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND queue = ?2 AND finished_at IS NULL ORDER BY id LIMIT 1"
     );
-    Ok(connection.prepare_cached(&sql)?.query_row((K::KIND, queue), read::<K>).optional()?)
+    first(connection, &sql, (K::KIND, queue), read::<K>)
 }
 
 /// The latest job of a kind that has ended with a result.
@@ -134,29 +125,26 @@ pub fn latest<K: BackgroundKind>(connection: &Connection) -> Result<Option<RowOf
         "SELECT {COLUMNS} FROM background_jobs WHERE kind = ?1 AND state IN ('complete', 'partial')
          ORDER BY id DESC LIMIT 1"
     );
-    Ok(connection.prepare_cached(&sql)?.query_row([K::KIND], read::<K>).optional()?)
+    first(connection, &sql, [K::KIND], read::<K>)
 }
 
 /// Stores how far a job is.
 pub fn save<K: BackgroundKind>(connection: &Connection, job: &RowOf<K>) -> Result<(), StorageError> {
     let counts = &job.counts;
-    connection
-        .prepare_cached(
-            "UPDATE background_jobs SET state = ?2, n_total = ?3, n_done = ?4, n_failed = ?5, bytes_total = ?6,
+    let sql = "UPDATE background_jobs SET state = ?2, n_total = ?3, n_done = ?4, n_failed = ?5, bytes_total = ?6,
                                         bytes_done = ?7, report = ?8, detail = ?9, finished_at = ?10
-             WHERE id = ?1",
-        )?
-        .execute((
-            job.id,
-            job.state,
-            to_db(counts.n_total),
-            to_db(counts.n_done),
-            to_db(counts.n_failed),
-            to_db(counts.bytes_total),
-            to_db(counts.bytes_done),
-            Json(&job.report),
-            &job.detail,
-            job.finished_at.map(jiff::Timestamp::as_millisecond),
-        ))?;
+             WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute((
+        job.id,
+        job.state,
+        to_db(counts.n_total),
+        to_db(counts.n_done),
+        to_db(counts.n_failed),
+        to_db(counts.bytes_total),
+        to_db(counts.bytes_done),
+        Json(&job.report),
+        &job.detail,
+        job.finished_at.map(jiff::Timestamp::as_millisecond),
+    ))?;
     Ok(())
 }

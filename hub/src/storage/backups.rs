@@ -166,7 +166,7 @@ pub(super) fn newest_usable(database: &Path, schema: usize) -> Option<Backup> {
 }
 
 /// Puts a copy where the database belongs; the copy stays.
-pub(super) fn take(backup: &Backup, database: &Path) -> Result<(), StorageError> {
+pub(super) fn take_up(backup: &Backup, database: &Path) -> Result<(), StorageError> {
     let new = database.with_extension("db.restored");
     let failed = |source| StorageError::File { verb: "take the copy", path: backup.path.display().to_string(), source };
     fs::remove_file(&new).ok();

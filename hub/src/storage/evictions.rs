@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
 
-use super::{StorageError, digest_column, folder_range, from_db, now_ms, to_db};
+use super::{StorageError, digest_column, execute, folder_range, from_db, now_ms, one, path_column, rows, to_db};
 use crate::domain::ids::{BatchId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
@@ -22,29 +22,26 @@ pub struct Evicted<'a> {
 
 /// Notes that a batch evicted a file. Noted twice it stays one.
 pub fn note(connection: &Connection, batch: BatchId, root: RootRowId, file: &Evicted<'_>) -> Result<(), StorageError> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO evictions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
-        .execute((
-            root.0,
-            file.path.as_str(),
-            file.path.match_key(),
-            file.lake_path.as_str(),
-            to_db(file.size_bytes),
-            file.modified.0,
-            file.hash.as_bytes(),
-            FileKind::of(file.path.name()).code(),
-            batch.0,
-            now_ms(),
-        ))?;
+    let sql = "INSERT OR REPLACE INTO evictions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    connection.prepare_cached(sql)?.execute((
+        root.0,
+        file.path.as_str(),
+        file.path.match_key(),
+        file.lake_path.as_str(),
+        to_db(file.size_bytes),
+        file.modified.0,
+        file.hash.as_bytes(),
+        FileKind::of(file.path.name()).code(),
+        batch.0,
+        now_ms(),
+    ))?;
     Ok(())
 }
 
 /// Notes that a file is there again, however it came.
 pub fn came_back(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
-    connection
-        .prepare_cached("DELETE FROM evictions WHERE root_id = ?1 AND match_key = ?2 AND path = ?3")?
-        .execute((root.0, path.match_key(), path.as_str()))?;
-    Ok(())
+    let sql = "DELETE FROM evictions WHERE root_id = ?1 AND match_key = ?2 AND path = ?3";
+    execute(connection, sql, (root.0, path.match_key(), path.as_str())).map(drop)
 }
 
 const RETURNED: &str = "EXISTS (SELECT 1 FROM files f WHERE f.root_id = evictions.root_id
@@ -53,7 +50,7 @@ const RETURNED: &str = "EXISTS (SELECT 1 FROM files f WHERE f.root_id = eviction
 /// Whether a scan found something to be there again.
 pub fn any_returned(connection: &Connection) -> Result<bool, StorageError> {
     let sql = format!("SELECT EXISTS (SELECT 1 FROM evictions WHERE {RETURNED})");
-    Ok(connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
+    one(connection, &sql, [], |row| row.get(0))
 }
 
 /// Forgets all that a scan found to be there again.
@@ -72,11 +69,16 @@ pub struct Extent {
 
 /// How much was evicted from a root.
 pub fn extent(connection: &Connection, root: RootRowId) -> Result<Extent, StorageError> {
-    let sql = "SELECT count(*), coalesce(sum(size_bytes), 0), coalesce(max(evicted_at), 0)
+    let sql =
+        "SELECT count(*) AS n_files, coalesce(sum(size_bytes), 0) AS size_bytes, coalesce(max(evicted_at), 0) AS latest
                FROM evictions WHERE root_id = ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([root.0], |row| {
-        Ok(Extent { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?), latest: row.get(2)? })
-    })?)
+    one(connection, sql, [root.0], |row| {
+        Ok(Extent {
+            n_files: from_db(row.get("n_files")?),
+            size_bytes: from_db(row.get("size_bytes")?),
+            latest: row.get("latest")?,
+        })
+    })
 }
 
 /// An eviction as the list on the root has it.
@@ -95,22 +97,26 @@ pub struct ListedEviction {
 
 /// What was evicted from a root, the latest first.
 pub fn listed(connection: &Connection, root: RootRowId, limit: u32) -> Result<Vec<ListedEviction>, StorageError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT path, lake_path, size_bytes, blake3, modified, evicted_at FROM evictions
-         WHERE root_id = ?1 ORDER BY evicted_at DESC, match_key, path LIMIT ?2",
-    )?;
-    let found = statement.query_map((root.0, limit), |row| {
+    let sql = "SELECT path, lake_path, size_bytes, blake3, modified, evicted_at FROM evictions
+         WHERE root_id = ?1 ORDER BY evicted_at DESC, match_key, path LIMIT ?2";
+    rows(connection, sql, (root.0, limit), |row| {
         let EvictedRow { path, lake_path, size_bytes, hash } = evicted(row)?;
-        Ok(ListedEviction { path, lake_path, size_bytes, modified: row.get(4)?, hash, evicted_at: row.get(5)? })
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+        Ok(ListedEviction {
+            path,
+            lake_path,
+            size_bytes,
+            modified: row.get("modified")?,
+            hash,
+            evicted_at: row.get("evicted_at")?,
+        })
+    })
 }
 
 /// Whether a path is one that was evicted, or is there.
 pub fn is_known(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM evictions WHERE root_id = ?1 AND match_key = ?2 AND path = ?3)
                    OR EXISTS (SELECT 1 FROM files WHERE root_id = ?1 AND match_key = ?2 AND path = ?3)";
-    Ok(connection.prepare_cached(sql)?.query_row((root.0, path.match_key(), path.as_str()), |row| row.get(0))?)
+    one(connection, sql, (root.0, path.match_key(), path.as_str()), |row| row.get(0))
 }
 
 /// Takes in what the list on a root names; `false` if it was known.
@@ -118,19 +124,18 @@ pub fn take_back(connection: &Connection, root: RootRowId, one: &ListedEviction)
     if is_known(connection, root, &one.path)? {
         return Ok(false);
     }
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO evictions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)")?
-        .execute((
-            root.0,
-            one.path.as_str(),
-            one.path.match_key(),
-            one.lake_path.as_str(),
-            to_db(one.size_bytes),
-            one.modified,
-            one.hash.as_bytes(),
-            FileKind::of(one.path.name()).code(),
-            one.evicted_at,
-        ))?;
+    let sql = "INSERT OR REPLACE INTO evictions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)";
+    connection.prepare_cached(sql)?.execute((
+        root.0,
+        one.path.as_str(),
+        one.path.match_key(),
+        one.lake_path.as_str(),
+        to_db(one.size_bytes),
+        one.modified,
+        one.hash.as_bytes(),
+        FileKind::of(one.path.name()).code(),
+        one.evicted_at,
+    ))?;
     Ok(true)
 }
 
@@ -157,11 +162,9 @@ pub fn at_key(connection: &Connection, root: RootRowId, path: &RelPath) -> Resul
 fn below_key(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<Vec<EvictedRow>, StorageError> {
     let key = path.match_key();
     let (from, to) = folder_range(&key);
-    let mut statement = connection.prepare_cached(
-        "SELECT path, lake_path, size_bytes, blake3 FROM evictions
-         WHERE root_id = ?1 AND (match_key = ?2 OR match_key >= ?3 AND match_key < ?4) ORDER BY match_key, path",
-    )?;
-    Ok(statement.query_map((root.0, key, from, to), evicted)?.collect::<Result<_, _>>()?)
+    let sql = "SELECT path, lake_path, size_bytes, blake3 FROM evictions
+         WHERE root_id = ?1 AND (match_key = ?2 OR match_key >= ?3 AND match_key < ?4) ORDER BY match_key, path";
+    rows(connection, sql, (root.0, key, from, to), evicted)
 }
 
 /// What was evicted beside this path and may belong to it or share what does; see
@@ -179,16 +182,10 @@ pub fn beside(connection: &Connection, root: RootRowId, weights: &RelPath) -> Re
 }
 
 fn evicted(row: &Row<'_>) -> rusqlite::Result<EvictedRow> {
-    let wrong = |column, error: Box<dyn std::error::Error + Send + Sync>| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error)
-    };
-    let path = |column: usize| -> rusqlite::Result<RelPath> {
-        RelPath::parse(row.get_ref(column)?.as_str()?).map_err(|error| wrong(column, Box::new(error)))
-    };
     Ok(EvictedRow {
-        path: path(0)?,
-        lake_path: path(1)?,
-        size_bytes: from_db(row.get(2)?),
-        hash: digest_column(row, 3)?.ok_or_else(|| wrong(3, "no digest".into()))?,
+        path: path_column(row, "path")?,
+        lake_path: path_column(row, "lake_path")?,
+        size_bytes: from_db(row.get("size_bytes")?),
+        hash: digest_column(row, "blake3")?.ok_or(rusqlite::Error::InvalidQuery)?,
     })
 }

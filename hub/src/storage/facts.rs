@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::StorageError;
+use super::{StorageError, execute};
 
 /// The highest file id that the search index holds.
 pub const SEARCH_INDEXED_TO: &str = "search_indexed_to";
@@ -29,14 +29,12 @@ pub fn get(connection: &Connection, name: &str) -> Result<Option<String>, Storag
 /// Writes a fact.
 pub fn set(connection: &Connection, name: &str, value: &str) -> Result<(), StorageError> {
     let sql = "INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    connection.prepare_cached(sql)?.execute([name, value])?;
-    Ok(())
+    execute(connection, sql, [name, value]).map(drop)
 }
 
 /// Removes a fact.
 pub fn remove(connection: &Connection, name: &str) -> Result<(), StorageError> {
-    connection.prepare_cached("DELETE FROM facts WHERE name = ?1")?.execute([name])?;
-    Ok(())
+    execute(connection, "DELETE FROM facts WHERE name = ?1", [name]).map(drop)
 }
 
 /// This database's token, made on first use.

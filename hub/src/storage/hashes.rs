@@ -6,7 +6,7 @@ use shared_protocol::{Blake3, GroupList, RelPath, Sha256};
 use super::index::FileRow;
 use super::rot::RotNews;
 use super::stale::StaleMarker;
-use super::{StorageError, digest_column, folder_range, from_db, identity_column, now_ms, to_db};
+use super::{StorageError, digest_column, execute, first, folder_range, from_db, identity_column, now_ms, one, to_db};
 use crate::domain::content_hash::ContentHash;
 use crate::domain::identity::Identity;
 use crate::domain::ids::{FileId, RootRowId};
@@ -61,7 +61,7 @@ impl<'c> Recorder<'c> {
                    AND coalesce(identity = ?7, 1)",
         )?;
         let known = connection.prepare_cached(
-            "SELECT id, blake3, rotted, coalesce(identity = ?6, 1), folder_id FROM files
+            "SELECT id, blake3, rotted, coalesce(identity = ?6, 1) AS fits, folder_id FROM files
              WHERE match_key = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5",
         )?;
         // "modified" is named for the trigger that takes it out of its groups of duplicates. What was read is true of the
@@ -110,11 +110,11 @@ impl<'c> Recorder<'c> {
             let stamp = (&key, root.0, path.as_str(), size, modified.0, identity);
             let known = self.known.query_row(stamp, |row| {
                 Ok(Known {
-                    id: row.get(0)?,
-                    hash: digest_column(row, 1)?,
-                    rotted: digest_column(row, 2)?,
-                    fits: row.get(3)?,
-                    folder: row.get(4)?,
+                    id: row.get("id")?,
+                    hash: digest_column(row, "blake3")?,
+                    rotted: digest_column(row, "rotted")?,
+                    fits: row.get("fits")?,
+                    folder: row.get("folder_id")?,
                 })
             });
             if let Some(known) = known.optional()? {
@@ -180,19 +180,16 @@ pub fn sha256_of(
     path: &RelPath,
     blake3: &Blake3,
 ) -> Result<Option<Sha256>, StorageError> {
-    let bytes: Option<Option<[u8; 32]>> = connection
-        .prepare_cached("SELECT sha256 FROM hashes WHERE root_id = ?1 AND path = ?2 AND blake3 = ?3")?
-        .query_row((root.0, path.as_str(), blake3.as_bytes()), |row| row.get(0))
-        .optional()?;
+    let sql = "SELECT sha256 FROM hashes WHERE root_id = ?1 AND path = ?2 AND blake3 = ?3";
+    let bytes: Option<Option<[u8; 32]>> =
+        first(connection, sql, (root.0, path.as_str(), blake3.as_bytes()), |row| row.get(0))?;
     Ok(bytes.flatten().map(Sha256::from_bytes))
 }
 
 /// The group values of a content.
 pub fn groups_of(connection: &Connection, blake3: &Blake3) -> Result<Option<GroupList>, StorageError> {
-    let found: Option<(i64, Vec<u8>)> = connection
-        .prepare_cached("SELECT size_bytes, group_values FROM content_groups WHERE blake3 = ?1")?
-        .query_row([blake3.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let sql = "SELECT size_bytes, group_values FROM content_groups WHERE blake3 = ?1";
+    let found: Option<(i64, Vec<u8>)> = first(connection, sql, [blake3.as_bytes()], |row| row.try_into())?;
     found
         .map(|(size, bytes)| GroupList::from_bytes(from_db(size), &bytes))
         .transpose()
@@ -202,20 +199,17 @@ pub fn groups_of(connection: &Connection, blake3: &Blake3) -> Result<Option<Grou
 /// How much of a folder is hashed; `None` is the whole root.
 pub fn coverage(connection: &Connection, root: RootRowId, folder: Option<&RelPath>) -> Result<Coverage, StorageError> {
     let (from, to) = folder_range(&folder.map(RelPath::match_key).unwrap_or_default());
-    Ok(connection
-        .prepare_cached(
-            "SELECT count(*), count(blake3), coalesce(sum(size_bytes), 0),
-                    coalesce(sum(CASE WHEN blake3 IS NOT NULL THEN size_bytes END), 0)
-             FROM files WHERE root_id = ?1 AND match_key >= ?2 AND match_key < ?3 AND placeholder = 0",
-        )?
-        .query_row((root.0, from, to), |row| {
-            Ok(Coverage {
-                n_files: from_db(row.get(0)?),
-                n_hashed: from_db(row.get(1)?),
-                size_bytes: from_db(row.get(2)?),
-                hashed_bytes: from_db(row.get(3)?),
-            })
-        })?)
+    let sql = "SELECT count(*) AS n_files, count(blake3) AS n_hashed, coalesce(sum(size_bytes), 0) AS size_bytes,
+                    coalesce(sum(CASE WHEN blake3 IS NOT NULL THEN size_bytes END), 0) AS hashed_bytes
+             FROM files WHERE root_id = ?1 AND match_key >= ?2 AND match_key < ?3 AND placeholder = 0";
+    one(connection, sql, (root.0, from, to), |row| {
+        Ok(Coverage {
+            n_files: from_db(row.get("n_files")?),
+            n_hashed: from_db(row.get("n_hashed")?),
+            size_bytes: from_db(row.get("size_bytes")?),
+            hashed_bytes: from_db(row.get("hashed_bytes")?),
+        })
+    })
 }
 
 /// Keeps how far the hash of a file has come.
@@ -225,50 +219,37 @@ pub fn put_checkpoint(
     file: &FileRow,
     checkpoint: &[u8],
 ) -> Result<(), StorageError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO hash_checkpoints (root_id, path, size_bytes, modified, checkpoint, identity)
+    let sql = "INSERT INTO hash_checkpoints (root_id, path, size_bytes, modified, checkpoint, identity)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (root_id, path) DO UPDATE SET size_bytes = excluded.size_bytes,
-                 modified = excluded.modified, checkpoint = excluded.checkpoint, identity = excluded.identity",
-        )?
-        .execute((
-            root.0,
-            file.path.as_str(),
-            to_db(file.size_bytes),
-            file.modified.0,
-            checkpoint,
-            file.identity.map(|identity| identity.0),
-        ))?;
+                 modified = excluded.modified, checkpoint = excluded.checkpoint, identity = excluded.identity";
+    connection.prepare_cached(sql)?.execute((
+        root.0,
+        file.path.as_str(),
+        to_db(file.size_bytes),
+        file.modified.0,
+        checkpoint,
+        file.identity.map(|identity| identity.0),
+    ))?;
     Ok(())
 }
 
 /// How far the hash of this very size, time and identity has come.
 pub fn checkpoint(connection: &Connection, root: RootRowId, file: &FileRow) -> Result<Option<Vec<u8>>, StorageError> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT checkpoint FROM hash_checkpoints
-             WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified = ?4 AND coalesce(identity = ?5, 1)",
-        )?
-        .query_row(
-            (
-                root.0,
-                file.path.as_str(),
-                to_db(file.size_bytes),
-                file.modified.0,
-                file.identity.map(|identity| identity.0),
-            ),
-            |row| row.get(0),
-        )
-        .optional()?)
+    let sql = "SELECT checkpoint FROM hash_checkpoints
+             WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified = ?4 AND coalesce(identity = ?5, 1)";
+    first(
+        connection,
+        sql,
+        (root.0, file.path.as_str(), to_db(file.size_bytes), file.modified.0, file.identity.map(|identity| identity.0)),
+        |row| row.get(0),
+    )
 }
 
 /// Forgets how far the hash of a file has come.
 pub fn drop_checkpoint(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
-    connection
-        .prepare_cached("DELETE FROM hash_checkpoints WHERE root_id = ?1 AND path = ?2")?
-        .execute((root.0, path.as_str()))?;
-    Ok(())
+    execute(connection, "DELETE FROM hash_checkpoints WHERE root_id = ?1 AND path = ?2", (root.0, path.as_str()))
+        .map(drop)
 }
 
 /// A hash with what it was taken at.
@@ -284,14 +265,12 @@ pub struct CachedHash {
 
 /// The stored hash of a path, whatever it was taken at.
 pub fn cached(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<Option<CachedHash>, StorageError> {
-    let found = connection
-        .prepare_cached("SELECT size_bytes, modified, identity, blake3 FROM hashes WHERE root_id = ?1 AND path = ?2")?
-        .query_row((root.0, path.as_str()), |row| {
-            let (size_bytes, modified) = (from_db(row.get(0)?), Ticks(row.get(1)?));
-            let (identity, blake3) = (identity_column(row, 2)?, digest_column(row, 3)?);
-            Ok(blake3.map(|blake3| CachedHash { size_bytes, modified, identity, blake3 }))
-        })
-        .optional()?;
+    let sql = "SELECT size_bytes, modified, identity, blake3 FROM hashes WHERE root_id = ?1 AND path = ?2";
+    let found = first(connection, sql, (root.0, path.as_str()), |row| {
+        let (size_bytes, modified) = (from_db(row.get("size_bytes")?), Ticks(row.get("modified")?));
+        let (identity, blake3) = (identity_column(row, "identity")?, digest_column(row, "blake3")?);
+        Ok(blake3.map(|blake3| CachedHash { size_bytes, modified, identity, blake3 }))
+    })?;
     Ok(found.flatten())
 }
 

@@ -77,20 +77,17 @@ impl NewLine {
 
 /// Writes a line, and tells its row.
 pub fn add(connection: &Connection, line: &NewLine) -> Result<i64, StorageError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO history (at, kind, level, summary, detail, root, batch_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute((
-            now_ms(),
-            line.kind,
-            line.level.as_str(),
-            &line.summary,
-            &line.detail,
-            line.root.map(Root::as_str),
-            line.batch_id.map(|batch| batch.0),
-        ))?;
+    let sql = "INSERT INTO history (at, kind, level, summary, detail, root, batch_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    connection.prepare_cached(sql)?.execute((
+        now_ms(),
+        line.kind,
+        line.level.as_str(),
+        &line.summary,
+        &line.detail,
+        line.root.map(Root::as_str),
+        line.batch_id.map(|batch| batch.0),
+    ))?;
     let id = connection.last_insert_rowid();
     if id % 1_000 == 0 {
         let sql = "DELETE FROM history WHERE id <= (SELECT id FROM history ORDER BY id DESC LIMIT 1 OFFSET ?1)";

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use shared_protocol::RelPath;
 
-use super::{StorageError, to_db};
+use super::{StorageError, execute, to_db};
 use crate::domain::identity::Identity;
 use crate::domain::ids::RootRowId;
 use crate::domain::ticks::Ticks;
@@ -26,31 +26,24 @@ pub struct Followed {
 /// Takes what is known of all names of the file over to its new identity, with the transfers that wait for them.
 pub fn follow(connection: &Connection, followed: &Followed) -> Result<(), StorageError> {
     let Followed { size_bytes, modified, before, after } = *followed;
-    connection
-        .prepare_cached("UPDATE trash SET identity = ?4 WHERE identity = ?3 AND size_bytes = ?1 AND modified = ?2")?
-        .execute((to_db(size_bytes), modified.0, before.0, after.0))?;
+    let sql = "UPDATE trash SET identity = ?4 WHERE identity = ?3 AND size_bytes = ?1 AND modified = ?2";
+    execute(connection, sql, (to_db(size_bytes), modified.0, before.0, after.0))?;
     let mut names = connection.prepare_cached(
         "UPDATE files SET identity = ?4
          WHERE root_id IN (SELECT id FROM roots WHERE active = 1) AND size_bytes = ?1 AND modified = ?2 AND identity = ?3
          RETURNING root_id, path",
     )?;
     let found = names.query_map((to_db(size_bytes), modified.0, before.0, after.0), |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        Ok((row.get::<_, i64>("root_id")?, row.get::<_, String>("path")?))
     })?;
     for (root, path) in found.collect::<Result<Vec<_>, _>>()? {
         for table in LEARNED {
-            connection
-                .prepare_cached(&format!(
-                    "UPDATE {table} SET identity = ?4 WHERE root_id = ?1 AND path = ?2 AND identity = ?3"
-                ))?
-                .execute((root, &path, before.0, after.0))?;
+            let sql = format!("UPDATE {table} SET identity = ?4 WHERE root_id = ?1 AND path = ?2 AND identity = ?3");
+            execute(connection, &sql, (root, &path, before.0, after.0))?;
         }
-        connection
-            .prepare_cached(
-                "UPDATE transfers SET identity = ?4
-                 WHERE from_root_id = ?1 AND path = ?2 AND identity = ?3 AND finished_at IS NULL",
-            )?
-            .execute((root, &path, before.0, after.0))?;
+        let sql = "UPDATE transfers SET identity = ?4
+                 WHERE from_root_id = ?1 AND path = ?2 AND identity = ?3 AND finished_at IS NULL";
+        execute(connection, sql, (root, &path, before.0, after.0))?;
     }
     Ok(())
 }
@@ -66,19 +59,15 @@ pub fn rebind(
     identity: Option<Identity>,
 ) -> Result<(), StorageError> {
     let identity = identity.map(|identity| identity.0);
-    connection
-        .prepare_cached(
-            "UPDATE files SET identity = ?6
-             WHERE match_key = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5",
-        )?
-        .execute((path.match_key(), root.0, path.as_str(), to_db(size_bytes), modified.0, identity))?;
+    let sql = "UPDATE files SET identity = ?6
+             WHERE match_key = ?1 AND root_id = ?2 AND path = ?3 AND size_bytes = ?4 AND modified = ?5";
+    execute(connection, sql, (path.match_key(), root.0, path.as_str(), to_db(size_bytes), modified.0, identity))?;
     for table in LEARNED {
-        connection
-            .prepare_cached(&format!(
-                "UPDATE {table} SET identity = ?5
+        let sql = format!(
+            "UPDATE {table} SET identity = ?5
                  WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified = ?4"
-            ))?
-            .execute((root.0, path.as_str(), to_db(size_bytes), modified.0, identity))?;
+        );
+        execute(connection, &sql, (root.0, path.as_str(), to_db(size_bytes), modified.0, identity))?;
     }
     Ok(())
 }
@@ -93,12 +82,11 @@ pub(super) fn bind(
     identity: Identity,
 ) -> Result<(), StorageError> {
     for table in LEARNED {
-        connection
-            .prepare_cached(&format!(
-                "UPDATE {table} SET identity = ?5
+        let sql = format!(
+            "UPDATE {table} SET identity = ?5
                  WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified = ?4 AND identity IS NULL"
-            ))?
-            .execute((root.0, path, to_db(size_bytes), modified.0, identity.0))?;
+        );
+        execute(connection, &sql, (root.0, path, to_db(size_bytes), modified.0, identity.0))?;
     }
     Ok(())
 }
@@ -112,23 +100,16 @@ pub(super) fn carry(
     modified: Ticks,
     identity: Option<Identity>,
 ) -> Result<(), StorageError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO hashes (root_id, path, size_bytes, modified, blake3, sha256, hashed_at, identity)
+    let sql = "INSERT INTO hashes (root_id, path, size_bytes, modified, blake3, sha256, hashed_at, identity)
              SELECT ?3, ?4, size_bytes, modified, blake3, sha256, hashed_at, ?7 FROM hashes
              WHERE root_id = ?1 AND path = ?2 AND size_bytes = ?5 AND modified = ?6
              ON CONFLICT (root_id, path) DO UPDATE SET
                  size_bytes = excluded.size_bytes, modified = excluded.modified, blake3 = excluded.blake3,
-                 sha256 = excluded.sha256, hashed_at = excluded.hashed_at, identity = excluded.identity",
-        )?
-        .execute((
-            from.0.0,
-            from.1,
-            to.0.0,
-            to.1,
-            to_db(size_bytes),
-            modified.0,
-            identity.map(|identity| identity.0),
-        ))?;
+                 sha256 = excluded.sha256, hashed_at = excluded.hashed_at, identity = excluded.identity";
+    execute(
+        connection,
+        sql,
+        (from.0.0, from.1, to.0.0, to.1, to_db(size_bytes), modified.0, identity.map(|identity| identity.0)),
+    )?;
     Ok(())
 }

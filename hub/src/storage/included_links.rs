@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row};
 use shared_protocol::RelPath;
 
-use super::{StorageError, now_ms, roots};
+use super::{StorageError, execute, now_ms, one, roots, rows};
 use crate::domain::ids::RootRowId;
 use crate::domain::included_link::{FolderIdentity, IncludedLink};
 use crate::domain::root::Root;
@@ -12,17 +12,17 @@ use crate::domain::skipped::SkipReason;
 const COLUMNS: &str = "path, target, disk, file";
 
 fn link(row: &Row<'_>) -> rusqlite::Result<Option<IncludedLink>> {
-    let path: String = row.get(0)?;
-    let file: Option<i64> = row.get(3)?;
-    let identity = FolderIdentity { disk: row.get(2)?, file: file.map(i64::cast_unsigned) };
-    let target = row.get(1)?;
+    let path: String = row.get("path")?;
+    let file: Option<i64> = row.get("file")?;
+    let identity = FolderIdentity { disk: row.get("disk")?, file: file.map(i64::cast_unsigned) };
+    let target = row.get("target")?;
     Ok(RelPath::parse(&path).ok().map(|path| IncludedLink { path, target, identity }))
 }
 
 /// The included links of a root, by path.
 pub fn of_root(connection: &Connection, root: RootRowId) -> Result<Vec<IncludedLink>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM included_links WHERE root_id = ?1 ORDER BY match_key, path");
-    let rows = connection.prepare_cached(&sql)?.query_map([root.0], link)?.collect::<Result<Vec<_>, _>>()?;
+    let rows = rows::<_, Vec<_>>(connection, &sql, [root.0], link)?;
     Ok(rows.into_iter().flatten().collect())
 }
 
@@ -40,10 +40,10 @@ pub fn shown(connection: &Connection, root: Root) -> Result<Vec<ShownLink>, Stor
     let sql = format!(
         "SELECT {COLUMNS}, (SELECT coalesce(e.detail, '') FROM skipped_entries e
                             WHERE e.root_id = l.root_id AND e.match_key = l.match_key AND e.path = l.path
-                                  AND e.reason = ?2)
+                                  AND e.reason = ?2) AS changed
          FROM included_links l WHERE root_id = ?1 ORDER BY match_key, path"
     );
-    let shown = |row: &Row<'_>| Ok((link(row)?, row.get::<_, Option<String>>(4)?));
+    let shown = |row: &Row<'_>| Ok((link(row)?, row.get::<_, Option<String>>("changed")?));
     let mut statement = connection.prepare_cached(&sql)?;
     let rows =
         statement.query_map((row.id.0, SkipReason::LinkChanged.code()), shown)?.collect::<Result<Vec<_>, _>>()?;
@@ -53,33 +53,26 @@ pub fn shown(connection: &Connection, root: Root) -> Result<Vec<ShownLink>, Stor
 /// Whether a link is included.
 pub fn has(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM included_links WHERE root_id = ?1 AND match_key = ?2 AND path = ?3)";
-    Ok(connection.prepare_cached(sql)?.query_row((root.0, path.match_key(), path.as_str()), |row| row.get(0))?)
+    one(connection, sql, (root.0, path.match_key(), path.as_str()), |row| row.get(0))
 }
 
 /// Includes a link, or takes it as it is now.
 pub fn include(connection: &Connection, root: RootRowId, link: &IncludedLink) -> Result<(), StorageError> {
     let FolderIdentity { disk, file } = &link.identity;
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO included_links (root_id, path, match_key, target, disk, file, included_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute((
-            root.0,
-            link.path.as_str(),
-            link.path.match_key(),
-            &link.target,
-            disk,
-            file.map(u64::cast_signed),
-            now_ms(),
-        ))?;
+    let sql = "INSERT OR REPLACE INTO included_links (root_id, path, match_key, target, disk, file, included_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    execute(
+        connection,
+        sql,
+        (root.0, link.path.as_str(), link.path.match_key(), &link.target, disk, file.map(u64::cast_signed), now_ms()),
+    )?;
     Ok(())
 }
 
 /// Leaves a link out again. Tells whether it was included.
 pub fn leave_out(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<bool, StorageError> {
     let sql = "DELETE FROM included_links WHERE root_id = ?1 AND match_key = ?2 AND path = ?3";
-    Ok(connection.prepare_cached(sql)?.execute((root.0, path.match_key(), path.as_str()))? > 0)
+    Ok(execute(connection, sql, (root.0, path.match_key(), path.as_str()))? > 0)
 }
 
 #[cfg(test)]

@@ -23,6 +23,6 @@ pub use single::{
     FileRow, file_at, file_holding, files_at_key, files_below, for_each_below, has_folder, is_content_known,
     remove_empty_folder,
 };
-pub(super) use single::{N_COLUMNS, columns_of, row};
+pub(super) use single::{columns_of, row};
 pub use totals::{finish, leave, reconcile};
 pub use unhashed::{After, Left, Portion, extent, unhashed};

@@ -6,13 +6,13 @@ mod write;
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use shared_protocol::job::ComfyGitClone;
 use shared_protocol::outcome::Outcome;
 use shared_protocol::{AgentId, Blake3, JobId, RelPath};
 
 use super::views::page::{Page, PageRequest};
-use super::{StorageError, digest_column, from_db, timestamp};
+use super::{Json, Parsed, StorageError, columns, digest_column, first, from_db, one, path_column, rows, timestamp};
 use crate::domain::ids::BackgroundJobId;
 use crate::domain::remote_job::{JobKind, JobState, Life};
 use crate::domain::root::Root;
@@ -89,59 +89,52 @@ pub struct JobRow {
     pub finished_at: Option<jiff::Timestamp>,
 }
 
-const COLUMNS: &str = "number, id, agent_id, kind, root, path, size_bytes, modified, blake3, hash_job, spec, state, \
-     attempt, cancel_at, bytes_done, bytes_total, not_before, outcome, created_at, started_at, finished_at";
-
-fn wrong(column: usize, what: impl std::fmt::Display) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.to_string().into())
-}
+columns!(mod at {
+    number, id, agent_id, kind, root, path, size_bytes, modified, blake3, hash_job, spec, state, attempt, cancel_at,
+    bytes_done, bytes_total, not_before, outcome, created_at, started_at, finished_at
+});
+const COLUMNS: &str = at::ALL;
 
 fn read(row: &Row<'_>) -> rusqlite::Result<JobRow> {
-    let (id, agent): (String, String) = (row.get(1)?, row.get(2)?);
-    let outcome: Option<String> = row.get(17)?;
-    let cancel_at_ms: Option<i64> = row.get(13)?;
+    let cancel_at_ms: Option<i64> = row.get(at::cancel_at)?;
     Ok(JobRow {
-        number: row.get(0)?,
-        id: id.parse().map_err(|e| wrong(1, e))?,
-        agent: agent.parse().map_err(|e| wrong(2, e))?,
+        number: row.get(at::number)?,
+        id: row.get::<_, Parsed<_>>(at::id)?.0,
+        agent: row.get::<_, Parsed<_>>(at::agent_id)?.0,
         task: read_task(row)?,
-        life: Life { state: row.get(11)?, attempt: row.get(12)?, cancel: cancel_at_ms.is_some() },
+        life: Life { state: row.get(at::state)?, attempt: row.get(at::attempt)?, cancel: cancel_at_ms.is_some() },
         cancel_at_ms,
-        bytes_done: from_db(row.get(14)?),
-        bytes_total: row.get::<_, Option<i64>>(15)?.map(from_db),
-        not_before_ms: row.get(16)?,
-        outcome: outcome.map(|text| serde_json::from_str(&text)).transpose().map_err(|e| wrong(17, e))?,
-        created_at: timestamp(row.get(18)?),
-        started_at: row.get::<_, Option<i64>>(19)?.map(timestamp),
-        finished_at: row.get::<_, Option<i64>>(20)?.map(timestamp),
+        bytes_done: from_db(row.get(at::bytes_done)?),
+        bytes_total: row.get::<_, Option<i64>>(at::bytes_total)?.map(from_db),
+        not_before_ms: row.get(at::not_before)?,
+        outcome: row.get::<_, Option<_>>(at::outcome)?.map(|Json(outcome)| outcome),
+        created_at: timestamp(row.get(at::created_at)?),
+        started_at: row.get::<_, Option<i64>>(at::started_at)?.map(timestamp),
+        finished_at: row.get::<_, Option<i64>>(at::finished_at)?.map(timestamp),
     })
 }
 
 fn read_task(row: &Row<'_>) -> rusqlite::Result<JobTask> {
-    match row.get(3)? {
+    match row.get(at::kind)? {
         JobKind::AssetDownload => read_file(row).map(JobTask::AssetDownload),
-        JobKind::ComfyGitClone => {
-            let order: String = row.get(10)?;
-            serde_json::from_str(&order).map(JobTask::ComfyGitClone).map_err(|e| wrong(10, e))
-        }
+        JobKind::ComfyGitClone => row.get(at::spec).map(|Json(order)| JobTask::ComfyGitClone(order)),
     }
 }
 
 fn read_file(row: &Row<'_>) -> rusqlite::Result<JobFile> {
-    let path: String = row.get(5)?;
     Ok(JobFile {
-        root: row.get(4)?,
-        path: RelPath::parse(&path).map_err(|e| wrong(5, e))?,
-        size_bytes: from_db(row.get(6)?),
-        modified: row.get(7)?,
-        hash: digest_column(row, 8)?,
-        hash_job: row.get(9)?,
+        root: row.get(at::root)?,
+        path: path_column(row, at::path)?,
+        size_bytes: from_db(row.get(at::size_bytes)?),
+        modified: row.get(at::modified)?,
+        hash: digest_column(row, at::blake3)?,
+        hash_job: row.get(at::hash_job)?,
     })
 }
 
 pub fn show(connection: &Connection, id: JobId) -> Result<Option<JobRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM remote_jobs WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([id.to_string()], read).optional()?)
+    first(connection, &sql, [id.to_string()], read)
 }
 
 /// The jobs that have not ended, oldest first; of one agent, or of all.
@@ -150,7 +143,7 @@ pub fn open(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<JobRo
         "SELECT {COLUMNS} FROM remote_jobs WHERE finished_at IS NULL AND (?1 IS NULL OR agent_id = ?1) ORDER BY number"
     );
     let agent = agent.map(|id| id.to_string());
-    Ok(connection.prepare_cached(&sql)?.query_map([agent], read)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, [agent], read)
 }
 
 /// The jobs that agents hold, oldest first; those of one, or of all. Costs what is held, however many wait.
@@ -161,14 +154,14 @@ pub fn held(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<JobRo
           ORDER BY number"
     );
     let agent = agent.map(|id| id.to_string());
-    Ok(connection.prepare_cached(&sql)?.query_map([agent], read)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, [agent], read)
 }
 
 /// How many jobs an agent holds.
 pub fn n_held(connection: &Connection, agent: AgentId) -> Result<usize, StorageError> {
     let sql = "SELECT count(*) FROM remote_jobs INDEXED BY remote_jobs_by_state
                 WHERE state IN ('assigned', 'running', 'verifying', 'paused', 'unknown') AND agent_id = ?1";
-    let n: i64 = connection.prepare_cached(sql)?.query_row([agent.to_string()], |row| row.get(0))?;
+    let n: i64 = one(connection, sql, [agent.to_string()], |row| row.get(0))?;
     Ok(usize::try_from(n).unwrap_or(usize::MAX))
 }
 
@@ -186,20 +179,14 @@ pub fn next_queued(
           ORDER BY number LIMIT ?3"
     );
     let most = i64::try_from(at_most).unwrap_or(i64::MAX);
-    Ok(connection
-        .prepare_cached(&sql)?
-        .query_map((agent.to_string(), now_ms, most, after), read)?
-        .collect::<Result<_, _>>()?)
+    rows(connection, &sql, (agent.to_string(), now_ms, most, after), read)
 }
 
 /// How many jobs have not ended, by agent.
 pub fn open_by_agent(connection: &Connection) -> Result<HashMap<AgentId, u64>, StorageError> {
-    let sql = "SELECT agent_id, count(*) FROM remote_jobs WHERE finished_at IS NULL GROUP BY agent_id";
-    let read = |row: &Row<'_>| {
-        let id: String = row.get(0)?;
-        Ok((id.parse().map_err(|e| wrong(0, e))?, from_db(row.get(1)?)))
-    };
-    Ok(connection.prepare_cached(sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
+    let sql = "SELECT agent_id, count(*) AS n FROM remote_jobs WHERE finished_at IS NULL GROUP BY agent_id";
+    let read = |row: &Row<'_>| Ok((row.get::<_, Parsed<_>>("agent_id")?.0, from_db(row.get("n")?)));
+    rows(connection, sql, [], read)
 }
 
 /// What a list of jobs is narrowed to.
@@ -213,17 +200,17 @@ pub struct JobFilter {
 
 /// How many jobs there are in each state.
 pub fn counts(connection: &Connection, agent: Option<AgentId>) -> Result<Vec<(JobState, u64)>, StorageError> {
-    let sql = "SELECT state, count(*) FROM remote_jobs WHERE ?1 IS NULL OR agent_id = ?1 GROUP BY state";
-    let read = |row: &Row<'_>| Ok((row.get(0)?, from_db(row.get(1)?)));
+    let sql = "SELECT state, count(*) AS n FROM remote_jobs WHERE ?1 IS NULL OR agent_id = ?1 GROUP BY state";
+    let read = |row: &Row<'_>| Ok((row.get("state")?, from_db(row.get("n")?)));
     let agent = agent.map(|id| id.to_string());
-    Ok(connection.prepare_cached(sql)?.query_map([agent], read)?.collect::<Result<_, _>>()?)
+    rows(connection, sql, [agent], read)
 }
 
 /// How many jobs have not ended, by state. Costs what is open, however many have ended.
 pub fn open_counts(connection: &Connection) -> Result<Vec<(JobState, u64)>, StorageError> {
-    let sql = "SELECT state, count(*) FROM remote_jobs WHERE finished_at IS NULL GROUP BY state";
-    let read = |row: &Row<'_>| Ok((row.get(0)?, from_db(row.get(1)?)));
-    Ok(connection.prepare_cached(sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
+    let sql = "SELECT state, count(*) AS n FROM remote_jobs WHERE finished_at IS NULL GROUP BY state";
+    let read = |row: &Row<'_>| Ok((row.get("state")?, from_db(row.get("n")?)));
+    rows(connection, sql, [], read)
 }
 
 /// A page of jobs, newest first.
@@ -236,7 +223,7 @@ pub fn list(connection: &Connection, filter: JobFilter, page: &PageRequest) -> R
         "(?1 IS NULL OR agent_id = ?1) AND (?2 IS NULL OR state = ?2)"
     };
     let sql = format!("SELECT count(*) FROM remote_jobs WHERE {narrowed}");
-    let total = connection.prepare_cached(&sql)?.query_row((&agent, state), |row| row.get(0))?;
+    let total = one(connection, &sql, (&agent, state), |row| row.get(0))?;
     let sql =
         format!("SELECT {COLUMNS} FROM remote_jobs WHERE {narrowed} AND number < ?3 ORDER BY number DESC LIMIT ?4");
     let mut statement = connection.prepare_cached(&sql)?;
@@ -249,7 +236,5 @@ pub fn is_wanted(connection: &Connection, session_row: i64, hash: &Blake3) -> Re
     let sql = "SELECT EXISTS (SELECT 1 FROM remote_jobs AS job JOIN agents AS agent ON agent.id = job.agent_id
                 WHERE job.kind = ?3 AND job.blake3 = ?2 AND job.finished_at IS NULL AND job.attempt > 0
                   AND agent.session_id = ?1 AND agent.removed_at IS NULL)";
-    Ok(connection
-        .prepare_cached(sql)?
-        .query_row((session_row, hash.as_bytes(), JobKind::AssetDownload), |row| row.get(0))?)
+    one(connection, sql, (session_row, hash.as_bytes(), JobKind::AssetDownload), |row| row.get(0))
 }

@@ -8,12 +8,12 @@ mod refresh;
 mod sidecars;
 
 use model_header::{Damage, Description};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use shared_protocol::rel_path::match_key;
 
 use super::columns::Json;
 use super::index::{self, FileRow};
-use super::{StorageError, to_db};
+use super::{StorageError, execute, first, one, to_db};
 use crate::domain::ids::{FileId, ModelId, RootRowId};
 
 pub use refresh::{is_stale, refresh};
@@ -57,7 +57,7 @@ pub fn waiting(
 ) -> Result<(Vec<FileRow>, Option<ModelId>), StorageError> {
     let (index, waits) = what.sql();
     let sql = format!(
-        "SELECT {}, m.id FROM models m INDEXED BY {index} CROSS JOIN files f ON f.model_id = m.id
+        "SELECT {}, m.id AS model FROM models m INDEXED BY {index} CROSS JOIN files f ON f.model_id = m.id
          WHERE {waits} AND m.id > ?1 AND f.root_id = ?2 AND f.placeholder = 0
                AND f.id = (SELECT min(o.id) FROM files o
                            WHERE o.model_id = m.id AND o.root_id = ?2 AND o.placeholder = 0)
@@ -68,7 +68,7 @@ pub fn waiting(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map((after, root, read_elsewhere, limit), |row| {
-        Ok((index::row(row)?, row.get::<_, ModelId>(index::N_COLUMNS)?))
+        Ok((index::row(row)?, row.get::<_, ModelId>("model")?))
     })?;
     let rows: Vec<(FileRow, ModelId)> = rows.collect::<Result<_, _>>()?;
     let more = rows.last().filter(|_| rows.len() == limit as usize).map(|(_, id)| *id);
@@ -77,21 +77,21 @@ pub fn waiting(
 
 /// How many models of these roots wait.
 pub fn count_waiting(connection: &Connection, what: Waiting, roots: &[RootRowId]) -> Result<u64, StorageError> {
-    let [one, other] = [roots.first(), roots.get(1)].map(|row| row.map_or(0, |row| row.0));
+    let [row, other] = [roots.first(), roots.get(1)].map(|row| row.map_or(0, |row| row.0));
     let (index, waits) = what.sql();
     let sql = format!(
         "SELECT count(*) FROM models m INDEXED BY {index}
          WHERE {waits} AND EXISTS (
              SELECT 1 FROM files f WHERE f.model_id = m.id AND f.root_id IN (?1, ?2) AND f.placeholder = 0)"
     );
-    Ok(connection.prepare_cached(&sql)?.query_row((one, other), |row| row.get(0).map(super::from_db))?)
+    one(connection, &sql, (row, other), |row| row.get(0).map(super::from_db))
 }
 
 /// The SHA-256 that the data of a file should have, by its header.
 pub fn declared_digest(connection: &Connection, file: FileId) -> Result<Option<String>, StorageError> {
     let sql = "SELECT d.description ->> '$.declared_sha256' FROM files f
                JOIN model_descriptions d ON d.model_id = f.model_id WHERE f.id = ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([file], |row| row.get(0)).optional()?.flatten())
+    Ok(first(connection, sql, [file], |row| row.get(0))?.flatten())
 }
 
 /// Stores how the data of a file compare with the digest in its header, if the file is still as it was read. `None`: they
@@ -124,15 +124,15 @@ pub fn describe(
 ) -> Result<Option<ModelId>, StorageError> {
     let Some(model) = model_of(connection, file)? else { return Ok(None) };
     let Description { format, content, kind, base, base_how, state, damage, .. } = description;
-    connection
-        .prepare_cached(
-            "UPDATE models SET state = ?2, tried = 1, format = ?3, kind = ?4, base = ?5, base_how = ?6, variant = ?7,
+    let sql = "UPDATE models SET state = ?2, tried = 1, format = ?3, kind = ?4, base = ?5, base_how = ?6, variant = ?7,
                  lineage = ?8, precision = ?9, n_parameters = ?10, n_tensors = ?11, comfyui_opens = ?12, title = ?13,
                  author = ?14, trigger_words = ?15, damage_code = ?16, damage_detail = ?17,
                  has_thumbnail = ?18, digest_waits = ?19, has_facts_beside = 0
-             WHERE id = ?1",
-        )?
-        .execute(rusqlite::params![
+             WHERE id = ?1";
+    execute(
+        connection,
+        sql,
+        rusqlite::params![
             model,
             state.id(),
             content.unwrap_or(*format).id(),
@@ -152,10 +152,9 @@ pub fn describe(
             damage.as_ref().map(|damage| damage.detail.as_str()),
             description.thumbnail.as_ref().is_some_and(|picture| picture.is_showable),
             description.digest_waits(file.size_bytes),
-        ])?;
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO model_descriptions VALUES (?1, ?2)")?
-        .execute((model, Json(description)))?;
+        ],
+    )?;
+    execute(connection, "INSERT OR REPLACE INTO model_descriptions VALUES (?1, ?2)", (model, Json(description)))?;
     sidecars::read_again(connection, root, file, model)?;
     sidecars::settle(connection, model)?;
     Ok(Some(model))
@@ -164,9 +163,8 @@ pub fn describe(
 /// Notes that a file could not be read: it is tried again when it has changed, or at a person's wish.
 pub fn tried(connection: &Connection, file: &FileRow, why: &str) -> Result<Option<ModelId>, StorageError> {
     let Some(model) = model_of(connection, file)? else { return Ok(None) };
-    connection
-        .prepare_cached("UPDATE models SET tried = 1, damage_detail = ?2 WHERE id = ?1 AND state = 'unread'")?
-        .execute((model, why))?;
+    let sql = "UPDATE models SET tried = 1, damage_detail = ?2 WHERE id = ?1 AND state = 'unread'";
+    execute(connection, sql, (model, why))?;
     Ok(Some(model))
 }
 
@@ -180,7 +178,7 @@ pub fn try_again(connection: &Connection) -> Result<usize, StorageError> {
 /// Keeps what people wrote about a model. `false` if there is none of this id.
 pub fn set_notes(connection: &Connection, model: ModelId, notes: &str) -> Result<bool, StorageError> {
     let sql = "UPDATE models SET notes = ?2 WHERE id = ?1";
-    let is_there = connection.prepare_cached(sql)?.execute((model, notes))? > 0;
+    let is_there = execute(connection, sql, (model, notes))? > 0;
     if is_there {
         set_search_key(connection, model)?;
     }
@@ -200,16 +198,15 @@ fn model_of(connection: &Connection, file: &FileRow) -> Result<Option<ModelId>, 
 fn set_search_key(connection: &Connection, model: ModelId) -> Result<(), StorageError> {
     let mut statement =
         connection.prepare_cached("SELECT id, path FROM files WHERE model_id = ?1 ORDER BY id LIMIT 64")?;
-    let names = statement.query_map([model], |row| Ok((row.get::<_, FileId>(0)?, row.get::<_, String>(1)?)))?;
+    let names = statement.query_map([model], |row| Ok((row.get::<_, FileId>("id")?, row.get::<_, String>("path")?)))?;
     let mut texts: Vec<String> = names.map(|name| name.map(|(_, path)| path)).collect::<Result<_, _>>()?;
     let sql = "SELECT title, author, notes, trigger_words FROM models WHERE id = ?1";
-    let said = connection.prepare_cached(sql)?.query_row([model], |row| {
-        let said: [Option<String>; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
-        Ok((said, row.get::<_, Json<Vec<String>>>(3)?.0))
+    let said = one(connection, sql, [model], |row| {
+        let said: [Option<String>; 3] = [row.get("title")?, row.get("author")?, row.get("notes")?];
+        Ok((said, row.get::<_, Json<Vec<String>>>("trigger_words")?.0))
     })?;
     texts.extend(said.0.into_iter().flatten());
     texts.extend(said.1);
     let key = texts.iter().map(|text| match_key(text)).collect::<Vec<_>>().join("\n");
-    connection.prepare_cached("UPDATE models SET search_key = ?2 WHERE id = ?1")?.execute((model, key))?;
-    Ok(())
+    execute(connection, "UPDATE models SET search_key = ?2 WHERE id = ?1", (model, key)).map(drop)
 }

@@ -75,7 +75,7 @@ pub(super) fn writer(path: &Path, room: Room<'_>) -> Result<(Connection, Opened)
         None => None,
     };
     while let Some(backup) = backups::newest_usable(path, MIGRATIONS.len()) {
-        backups::take(&backup, path)?;
+        backups::take_up(&backup, path)?;
         match there(path, room) {
             Ok(Some(mut connection)) => {
                 backups::reconcile_restored(&mut connection, &backup)?;

@@ -12,7 +12,7 @@ pub use super::stale::{is_stale, mark_all_stale, mark_stale};
 
 use super::skipped::is_below;
 use super::stale::ALL;
-use super::{StorageError, digest, from_db, roots};
+use super::{StorageError, digest, execute, from_db, roots};
 use crate::domain::diff::{Content, DiffStatus, compare};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
@@ -172,18 +172,12 @@ fn pair_moved(transaction: &Transaction<'_>, everything: bool) -> Result<(), Sto
         alone(DiffStatus::LocalOnly, "local_id"),
     );
     let mut statement = transaction.prepare_cached(&sql)?;
-    let found: Vec<(String, String, i64, String, String)> = statement
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
-        .collect::<Result<_, _>>()?;
+    let found: Vec<(String, String, i64, String, String)> =
+        statement.query_map([], |row| row.try_into())?.collect::<Result<_, _>>()?;
     for (lake_key, lake_path, local_id, local_key, local_path) in found {
-        transaction
-            .prepare_cached("DELETE FROM pairs WHERE match_key = ?1 AND path = ?2")?
-            .execute([&local_key, &local_path])?;
-        transaction
-            .prepare_cached(
-                "UPDATE pairs SET status = ?3, local_id = ?4, moved_from = ?5 WHERE match_key = ?1 AND path = ?2",
-            )?
-            .execute((&lake_key, &lake_path, DiffStatus::Moved.code(), local_id, &local_key))?;
+        execute(transaction, "DELETE FROM pairs WHERE match_key = ?1 AND path = ?2", [&local_key, &local_path])?;
+        let sql = "UPDATE pairs SET status = ?3, local_id = ?4, moved_from = ?5 WHERE match_key = ?1 AND path = ?2";
+        execute(transaction, sql, (&lake_key, &lake_path, DiffStatus::Moved.code(), local_id, &local_key))?;
     }
     Ok(())
 }

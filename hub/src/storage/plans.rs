@@ -15,11 +15,11 @@ pub use apply::{ApplyRefused, enqueue, refusal};
 pub use build::build;
 pub use overwrites::{OverwriteCandidate, candidates};
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use shared_protocol::RelPath;
 
-use super::StorageError;
 use super::skipped::{self, Cover};
+use super::{Json, StorageError, columns, first, one, path_column, rows};
 use crate::domain::ids::{BatchId, PlanId, RootRowId};
 use crate::domain::mirror::totals::PlanTotals;
 use crate::domain::mirror::{DELETE_PHASE, PlanAction, Rules};
@@ -55,60 +55,56 @@ pub struct PlanRecord {
     pub created_at: i64,
 }
 
-const COLUMNS: &str = "id, from_root, from_root_id, from_generation, to_root, to_root_id, to_generation, folder, \
-     compare, with_deletes, with_overwrites, totals, batch_id, created_at, include_damaged";
+columns!(mod at {
+    id, from_root, from_root_id, from_generation, to_root, to_root_id, to_generation, folder, compare, with_deletes,
+    with_overwrites, totals, batch_id, created_at, include_damaged
+});
+const COLUMNS: &str = at::ALL;
 
 fn read(row: &Row<'_>) -> rusqlite::Result<PlanRecord> {
-    let wrong = |column: usize, what: String| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.into())
-    };
-    let folder: String = row.get(7)?;
-    let folder = match folder.as_str() {
-        "" => None,
-        text => Some(RelPath::parse(text).map_err(|error| wrong(7, error.to_string()))?),
-    };
-    let totals: String = row.get(11)?;
+    let is_whole = row.get_ref(at::folder)?.as_str()?.is_empty();
+    let folder = if is_whole { None } else { Some(path_column(row, at::folder)?) };
     Ok(PlanRecord {
-        id: row.get(0)?,
+        id: row.get(at::id)?,
         asked: NewPlan {
-            from: (row.get(1)?, row.get(2)?),
-            to: (row.get(4)?, row.get(5)?),
+            from: (row.get(at::from_root)?, row.get(at::from_root_id)?),
+            to: (row.get(at::to_root)?, row.get(at::to_root_id)?),
             folder,
             rules: Rules {
-                compare: row.get(8)?,
-                deletes: row.get(9)?,
-                overwrites: row.get(10)?,
-                damaged: row.get(14)?,
+                compare: row.get(at::compare)?,
+                deletes: row.get(at::with_deletes)?,
+                overwrites: row.get(at::with_overwrites)?,
+                damaged: row.get(at::include_damaged)?,
             },
         },
-        generations: (row.get(3)?, row.get(6)?),
-        totals: serde_json::from_str(&totals).map_err(|error| wrong(11, error.to_string()))?,
-        batch: row.get(12)?,
-        created_at: row.get(13)?,
+        generations: (row.get(at::from_generation)?, row.get(at::to_generation)?),
+        totals: row.get::<_, Json<_>>(at::totals)?.0,
+        batch: row.get(at::batch_id)?,
+        created_at: row.get(at::created_at)?,
     })
 }
 
 pub fn show(connection: &Connection, id: PlanId) -> Result<Option<PlanRecord>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM plans WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?)
+    first(connection, &sql, [id.0], read)
 }
 
 /// The plan that a batch carries out.
 pub fn of_batch(connection: &Connection, batch: BatchId) -> Result<Option<PlanRecord>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM plans WHERE batch_id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([batch.0], read).optional()?)
+    first(connection, &sql, [batch.0], read)
 }
 
 /// The latest plans before `before`, newest first.
 pub fn list(connection: &Connection, before: Option<PlanId>, limit: i64) -> Result<Vec<PlanRecord>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM plans WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
     let before = before.map_or(i64::MAX, |id| id.0);
-    Ok(connection.prepare_cached(&sql)?.query_map((before, limit), read)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, (before, limit), read)
 }
 
 /// How many plans there are.
 pub fn count(connection: &Connection) -> Result<u64, StorageError> {
-    let n = connection.prepare_cached("SELECT count(*) FROM plans")?.query_row([], |row| row.get(0))?;
+    let n = one(connection, "SELECT count(*) FROM plans", [], |row| row.get(0))?;
     Ok(super::from_db(n))
 }
 
@@ -149,14 +145,14 @@ pub fn unknown_places(connection: &Connection, asked: &NewPlan, limit: u32) -> R
 pub fn not_done(connection: &Connection, batch: BatchId) -> Result<u64, StorageError> {
     let sql = "SELECT count(*) FROM transfers INDEXED BY transfers_not_done
                WHERE batch_id = ?1 AND phase > 0 AND phase < ?2 AND state <> 'completed'";
-    let n = connection.prepare_cached(sql)?.query_row((batch.0, DELETE_PHASE), |row| row.get(0))?;
+    let n = one(connection, sql, (batch.0, DELETE_PHASE), |row| row.get(0))?;
     Ok(super::from_db(n))
 }
 
 /// Whether a batch carries out a plan.
 pub fn is_mirror(connection: &Connection, batch: BatchId) -> Result<bool, StorageError> {
     let sql = "SELECT operation = 'mirror' FROM batches WHERE id = ?1";
-    let found = connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0)).optional()?;
+    let found = first(connection, sql, [batch.0], |row| row.get(0))?;
     Ok(found.unwrap_or(false))
 }
 
@@ -183,9 +179,8 @@ pub fn measured_rate(connection: &Connection, from: Root, to: Root) -> Result<Op
                    WHERE operation = 'copy' AND state = 'completed' AND from_root = ?1 AND to_root = ?2
                          AND size_bytes >= 1048576 AND finished_at > started_at
                    LIMIT 50)";
-    let (bytes, ms): (Option<i64>, Option<i64>) = connection
-        .prepare_cached(sql)?
-        .query_row((from.as_str(), to.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (bytes, ms): (Option<i64>, Option<i64>) =
+        one(connection, sql, (from.as_str(), to.as_str()), |row| row.try_into())?;
     Ok(bytes.zip(ms).filter(|(_, ms)| *ms > 0).map(|(bytes, ms)| super::from_db(bytes.saturating_mul(1_000) / ms)))
 }
 
@@ -193,7 +188,7 @@ pub fn measured_rate(connection: &Connection, from: Root, to: Root) -> Result<Op
 pub fn queued_bytes(connection: &Connection, to: RootRowId) -> Result<u64, StorageError> {
     let sql = "SELECT coalesce(sum(size_bytes - bytes_done), 0) FROM transfers
                WHERE state IN ('queued', 'running', 'waiting', 'paused') AND to_root_id = ?1 AND from_root_id <> ?1";
-    Ok(super::from_db(connection.prepare_cached(sql)?.query_row([to.0], |row| row.get(0))?))
+    Ok(super::from_db(one(connection, sql, [to.0], |row| row.get(0))?))
 }
 
 /// Files and bytes below a folder, if the root has it.
@@ -204,8 +199,7 @@ pub fn holds(
 ) -> Result<Option<(u64, u64)>, StorageError> {
     let key = folder.map(RelPath::match_key).unwrap_or_default();
     let sql = "SELECT sum(n_files_total), sum(size_bytes_total) FROM folders WHERE root_id = ?1 AND match_key = ?2";
-    let (n, bytes): (Option<i64>, Option<i64>) =
-        connection.prepare_cached(sql)?.query_row((root.0, key), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (n, bytes): (Option<i64>, Option<i64>) = one(connection, sql, (root.0, key), |row| row.try_into())?;
     Ok(n.zip(bytes).map(|(n, bytes)| (super::from_db(n), super::from_db(bytes))))
 }
 

@@ -178,8 +178,8 @@ impl Database {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.inner.path, flags)?;
-        let (in_log, carried): (i64, i64) =
-            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))?;
+        let (in_log, carried): (i64, i64) = connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get("log")?, row.get("checkpointed")?)))?;
         if in_log == carried {
             self.inner.n_folded.store(n_commits, Ordering::Relaxed);
         }

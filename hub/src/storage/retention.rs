@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
-use super::{StorageError, from_db, to_db};
+use super::{StorageError, first, from_db, rows, to_db};
 use crate::domain::ids::BatchId;
 
 /// Rows of one commit.
@@ -46,7 +46,7 @@ pub fn next(connection: &Connection, limits: Limits) -> Result<Option<BatchId>, 
                  AND NOT EXISTS (SELECT 1 FROM transfers o WHERE o.batch_id = t.batch_id
                                  AND (o.finished_at IS NULL OR o.finished_at >= ?1 OR o.part_left = 1))
                ORDER BY t.finished_at LIMIT 1";
-    Ok(connection.prepare_cached(sql)?.query_row([before], |row| row.get(0).map(BatchId)).optional()?)
+    first(connection, sql, [before], |row| row.get(0).map(BatchId))
 }
 
 /// Removes the next transfers of a batch and tells how many; before the first, what came of all of
@@ -68,19 +68,17 @@ pub fn forget(connection: &Connection, batch: BatchId) -> Result<u64, StorageErr
 
 /// What came of the transfers of a batch, as they are listed.
 pub fn count(connection: &Connection, batch: BatchId) -> Result<Vec<Outcome>, StorageError> {
-    let sql = "SELECT state, count(*), sum(size_bytes) FROM transfers WHERE batch_id = ?1 GROUP BY state";
-    let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_map([batch.0], |row| {
-        Ok(Outcome { state: row.get(0)?, n: from_db(row.get(1)?), size_bytes: from_db(row.get(2)?) })
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+    let sql =
+        "SELECT state, count(*) AS n, sum(size_bytes) AS size_bytes FROM transfers WHERE batch_id = ?1 GROUP BY state";
+    rows(connection, sql, [batch.0], |row| {
+        Ok(Outcome { state: row.get("state")?, n: from_db(row.get("n")?), size_bytes: from_db(row.get("size_bytes")?) })
+    })
 }
 
 /// What came of a batch whose transfers are no longer listed.
 pub fn outcomes(connection: &Connection, batch: BatchId) -> Result<Option<Vec<Outcome>>, StorageError> {
     let sql = "SELECT outcomes FROM batches WHERE id = ?1";
-    let text: Option<String> =
-        connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0)).optional()?.flatten();
+    let text: Option<String> = first(connection, sql, [batch.0], |row| row.get(0))?.flatten();
     text.map(|text| serde_json::from_str(&text).map_err(|error| StorageError::damaged("a batch", error))).transpose()
 }
 

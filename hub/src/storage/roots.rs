@@ -1,8 +1,8 @@
 //! Which adopted folders the two roots are.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
-use super::StorageError;
+use super::{StorageError, columns, execute, first, one};
 use crate::domain::background::WorkState;
 use crate::domain::ids::{BackgroundJobId, RootRowId};
 use crate::domain::root::Root;
@@ -32,52 +32,52 @@ pub struct RootRow {
 /// The first scan makes the root's own folder, at least.
 const HAS_INDEX: &str = "EXISTS (SELECT 1 FROM folders WHERE root_id = roots.id)";
 
-const COLUMNS: &str = "id, root, identity, path, case_sensitive, generation, complete_scan, last_scan, conclusive_scan";
+columns!(mod at { id, root, identity, path, case_sensitive, generation, complete_scan, last_scan, conclusive_scan });
+const COLUMNS: &str = at::ALL;
 
 fn row(row: &Row<'_>) -> rusqlite::Result<RootRow> {
-    let name: String = row.get(1)?;
     Ok(RootRow {
-        id: RootRowId(row.get(0)?),
-        root: if name == Root::Lake.as_str() { Root::Lake } else { Root::Local },
-        identity: row.get(2)?,
-        path: row.get(3)?,
-        case_sensitive: row.get(4)?,
-        generation: row.get(5)?,
-        complete_scan: row.get::<_, Option<i64>>(6)?.map(BackgroundJobId),
-        last_scan: row.get::<_, Option<i64>>(7)?.map(BackgroundJobId),
-        conclusive_scan: row.get::<_, Option<i64>>(8)?.map(BackgroundJobId),
+        id: RootRowId(row.get(at::id)?),
+        root: row.get(at::root)?,
+        identity: row.get(at::identity)?,
+        path: row.get(at::path)?,
+        case_sensitive: row.get(at::case_sensitive)?,
+        generation: row.get(at::generation)?,
+        complete_scan: row.get(at::complete_scan)?,
+        last_scan: row.get(at::last_scan)?,
+        conclusive_scan: row.get(at::conclusive_scan)?,
     })
 }
 
 /// The folder that a root is now.
 pub fn active(connection: &Connection, root: Root) -> Result<Option<RootRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM roots WHERE root = ?1 AND active = 1");
-    Ok(connection.prepare_cached(&sql)?.query_row([root.as_str()], row).optional()?)
+    first(connection, &sql, [root.as_str()], row)
 }
 
 /// The folder last seen at this path, whatever its identity.
 pub fn at_path(connection: &Connection, root: Root, path: &str) -> Result<Option<RootRow>, StorageError> {
     let sql =
         format!("SELECT {COLUMNS} FROM roots WHERE root = ?1 AND path = ?2 ORDER BY active DESC, id DESC LIMIT 1");
-    Ok(connection.prepare_cached(&sql)?.query_row([root.as_str(), path], row).optional()?)
+    first(connection, &sql, [root.as_str(), path], row)
 }
 
 /// Whether no folder was ever adopted.
 pub fn is_empty(connection: &Connection) -> Result<bool, StorageError> {
-    Ok(connection.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM roots)")?.query_row([], |row| row.get(0))?)
+    one(connection, "SELECT NOT EXISTS (SELECT 1 FROM roots)", [], |row| row.get(0))
 }
 
 /// The folder of this identity.
 pub fn of_identity(connection: &Connection, root: Root, identity: &str) -> Result<Option<RootRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM roots WHERE root = ?1 AND identity = ?2");
-    Ok(connection.prepare_cached(&sql)?.query_row([root.as_str(), identity], row).optional()?)
+    first(connection, &sql, [root.as_str(), identity], row)
 }
 
 /// The folder whose index is kept under this name, shown or not; of several the one used last.
 pub fn indexed(connection: &Connection, root: Root) -> Result<Option<RootRow>, StorageError> {
     let sql =
         format!("SELECT {COLUMNS} FROM roots WHERE root = ?1 AND {HAS_INDEX} ORDER BY active DESC, id DESC LIMIT 1");
-    Ok(connection.prepare_cached(&sql)?.query_row([root.as_str()], row).optional()?)
+    first(connection, &sql, [root.as_str()], row)
 }
 
 /// Makes this folder the root, adopting it if it is new. The index of another folder that was the
@@ -89,13 +89,10 @@ pub fn activate(
     path: &str,
     case_sensitive: bool,
 ) -> Result<RootRow, StorageError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO roots (root, identity, path, case_sensitive, adopted_at)
+    let sql = "INSERT INTO roots (root, identity, path, case_sensitive, adopted_at)
              VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (root, identity) DO UPDATE SET path = excluded.path, case_sensitive = excluded.case_sensitive",
-        )?
-        .execute((root.as_str(), identity, path, case_sensitive, super::now_ms()))?;
+             ON CONFLICT (root, identity) DO UPDATE SET path = excluded.path, case_sensitive = excluded.case_sensitive";
+    execute(connection, sql, (root.as_str(), identity, path, case_sensitive, super::now_ms()))?;
     let found = of_identity(connection, root, identity)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     show(connection, root, Some(found.id))?;
     drop_others(connection, root, found.id)?;
@@ -155,9 +152,8 @@ fn drop_others(connection: &Connection, root: Root, kept: RootRowId) -> Result<(
 
 /// Notes that a root's index has changed and returns the new generation.
 pub fn raise_generation(connection: &Connection, root: RootRowId) -> Result<i64, StorageError> {
-    Ok(connection
-        .prepare_cached("UPDATE roots SET generation = generation + 1 WHERE id = ?1 RETURNING generation")?
-        .query_row([root.0], |row| row.get(0))?)
+    let sql = "UPDATE roots SET generation = generation + 1 WHERE id = ?1 RETURNING generation";
+    one(connection, sql, [root.0], |row| row.get(0))
 }
 
 /// Notes the root's last scan, and what it is worth: a partial one tells what it has not seen, one that was
@@ -169,11 +165,7 @@ pub fn set_scanned(
     state: WorkState,
 ) -> Result<(), StorageError> {
     let is_complete = state == WorkState::Complete;
-    connection
-        .prepare_cached(
-            "UPDATE roots SET last_scan = ?2, complete_scan = iif(?3, ?2, NULL), conclusive_scan = iif(?4, ?2, NULL)
-             WHERE id = ?1",
-        )?
-        .execute((root.0, scan.0, is_complete, is_complete || state == WorkState::Partial))?;
-    Ok(())
+    let sql = "UPDATE roots SET last_scan = ?2, complete_scan = iif(?3, ?2, NULL), conclusive_scan = iif(?4, ?2, NULL)
+             WHERE id = ?1";
+    execute(connection, sql, (root.0, scan.0, is_complete, is_complete || state == WorkState::Partial)).map(drop)
 }

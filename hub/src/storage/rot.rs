@@ -9,7 +9,7 @@ use shared_protocol::{Blake3, RelPath};
 
 use super::history::{self, Level, NewLine};
 use super::index::{FileRow, single};
-use super::{StorageError, roots};
+use super::{StorageError, execute, one, roots};
 use crate::domain::ids::RootRowId;
 use crate::domain::root::{PerRoot, Root};
 
@@ -28,7 +28,7 @@ pub struct RotNews {
 }
 
 /// Tells people.
-pub(super) fn tell(connection: &Connection, news: &[RotNews]) -> Result<(), StorageError> {
+pub(super) fn tell_rot(connection: &Connection, news: &[RotNews]) -> Result<(), StorageError> {
     for one in news.iter().take(MOST_LINES) {
         let root = if roots::active(connection, Root::Lake)?.is_some_and(|row| row.id == one.root) {
             Root::Lake
@@ -87,11 +87,12 @@ pub fn count(connection: &Connection) -> Result<PerRoot<u64>, StorageError> {
     let mut counts = PerRoot::<u64>::default();
     for root in Root::ALL {
         if let Some(row) = roots::active(connection, root)? {
-            *counts.get_mut(root) = connection
-                .prepare_cached(
-                    "SELECT count(*) FROM files INDEXED BY files_rotted WHERE root_id = ?1 AND rotted IS NOT NULL",
-                )?
-                .query_row([row.id.0], |row| row.get::<_, i64>(0).map(super::from_db))?;
+            *counts.get_mut(root) = one(
+                connection,
+                "SELECT count(*) FROM files INDEXED BY files_rotted WHERE root_id = ?1 AND rotted IS NOT NULL",
+                [row.id.0],
+                |row| row.get::<_, i64>(0).map(super::from_db),
+            )?;
         }
     }
     Ok(counts)
@@ -111,10 +112,8 @@ pub fn good(connection: &Connection, root: Root, expected: &Blake3) -> Result<Op
 
 /// Takes a file as it is; `false` if it is not marked.
 pub fn accept(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<bool, StorageError> {
-    let n = connection
-        .prepare_cached(
-            "UPDATE files SET rotted = NULL WHERE root_id = ?1 AND match_key = ?2 AND path = ?3 AND rotted IS NOT NULL",
-        )?
-        .execute((root.0, path.match_key(), path.as_str()))?;
+    let sql =
+        "UPDATE files SET rotted = NULL WHERE root_id = ?1 AND match_key = ?2 AND path = ?3 AND rotted IS NOT NULL";
+    let n = execute(connection, sql, (root.0, path.match_key(), path.as_str()))?;
     Ok(n > 0)
 }

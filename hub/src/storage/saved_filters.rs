@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{StorageError, now_ms};
+use super::{StorageError, execute, now_ms, rows};
 
 /// Filters that are kept at most.
 pub const MOST: usize = 100;
@@ -20,10 +20,9 @@ pub struct SavedFilter {
 
 /// All of them by name.
 pub fn list(connection: &Connection) -> Result<Vec<SavedFilter>, StorageError> {
-    let mut statement =
-        connection.prepare_cached("SELECT name, query FROM saved_filters ORDER BY lower(name), name")?;
-    let found = statement.query_map([], |row| Ok(SavedFilter { name: row.get(0)?, query: row.get(1)? }))?;
-    Ok(found.collect::<Result<_, _>>()?)
+    rows(connection, "SELECT name, query FROM saved_filters ORDER BY lower(name), name", [], |row| {
+        Ok(SavedFilter { name: row.get("name")?, query: row.get("query")? })
+    })
 }
 
 /// Keeps one; a name that is there already gets the new filter. `false` if there are too many.
@@ -33,11 +32,11 @@ pub fn save(connection: &Connection, filter: &SavedFilter) -> Result<bool, Stora
         return Ok(false);
     }
     let sql = "INSERT INTO saved_filters VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE SET query = ?2";
-    connection.prepare_cached(sql)?.execute((&filter.name, &filter.query, now_ms()))?;
+    execute(connection, sql, (&filter.name, &filter.query, now_ms()))?;
     Ok(true)
 }
 
 /// Lets one go. `false` if there is none of this name.
 pub fn remove(connection: &Connection, name: &str) -> Result<bool, StorageError> {
-    Ok(connection.prepare_cached("DELETE FROM saved_filters WHERE name = ?1")?.execute([name])? > 0)
+    Ok(execute(connection, "DELETE FROM saved_filters WHERE name = ?1", [name])? > 0)
 }

@@ -34,8 +34,9 @@ pub fn due(connection: &Connection, root: RootRowId, before: i64, most: u64) -> 
          WHERE h.root_id = ?1 AND h.hashed_at < ?2 AND f.placeholder = 0
          ORDER BY h.hashed_at, h.path LIMIT ?3",
     )?;
-    let rows = statement
-        .query_map((root.0, before, MOST_FILES), |row| Ok((row.get::<_, String>(0)?, from_db(row.get(1)?))))?;
+    let rows = statement.query_map((root.0, before, MOST_FILES), |row| {
+        Ok((row.get::<_, String>("path")?, from_db(row.get("size_bytes")?)))
+    })?;
     let (mut found, mut bytes) = (Vec::new(), 0_u64);
     for row in rows {
         let (path, size) = row?;

@@ -6,7 +6,7 @@
 
 use rusqlite::Connection;
 
-use super::{StorageError, facts};
+use super::{StorageError, execute, facts, one};
 use crate::domain::ids::{FileId, RootRowId};
 
 /// Files taken into the index in one transaction.
@@ -21,22 +21,18 @@ pub fn indexed_to(connection: &Connection) -> Result<FileId, StorageError> {
 /// Whether files wait to be taken into the index.
 pub fn is_behind(connection: &Connection) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM files WHERE id > ?1)";
-    Ok(connection.prepare_cached(sql)?.query_row([indexed_to(connection)?.0], |row| row.get(0))?)
+    one(connection, sql, [indexed_to(connection)?.0], |row| row.get(0))
 }
 
 /// Takes the next files into the index; `false` when nothing is left.
 pub fn catch_up(connection: &Connection) -> Result<bool, StorageError> {
     let from = indexed_to(connection)?;
-    let to: Option<i64> = connection
-        .prepare_cached("SELECT max(id) FROM (SELECT id FROM files WHERE id > ?1 ORDER BY id LIMIT ?2)")?
-        .query_row([from.0, STEP], |row| row.get(0))?;
+    let sql = "SELECT max(id) FROM (SELECT id FROM files WHERE id > ?1 ORDER BY id LIMIT ?2)";
+    let to: Option<i64> = one(connection, sql, [from.0, STEP], |row| row.get(0))?;
     let Some(to) = to else { return Ok(false) };
-    connection
-        .prepare_cached(
-            "INSERT INTO files_search (rowid, match_key)
-             SELECT id, match_key FROM files WHERE id > ?1 AND id <= ?2",
-        )?
-        .execute([from.0, to])?;
+    let sql = "INSERT INTO files_search (rowid, match_key)
+             SELECT id, match_key FROM files WHERE id > ?1 AND id <= ?2";
+    execute(connection, sql, [from.0, to])?;
     facts::set(connection, facts::SEARCH_INDEXED_TO, &to.to_string())?;
     Ok(true)
 }
@@ -44,7 +40,7 @@ pub fn catch_up(connection: &Connection) -> Result<bool, StorageError> {
 /// Takes a removed file out of the index.
 pub(super) fn forget(connection: &Connection, file: FileId, indexed_to: FileId) -> Result<(), StorageError> {
     if file <= indexed_to {
-        connection.prepare_cached("DELETE FROM files_search WHERE rowid = ?1")?.execute([file.0])?;
+        execute(connection, "DELETE FROM files_search WHERE rowid = ?1", [file.0])?;
     }
     Ok(())
 }

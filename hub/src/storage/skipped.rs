@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 use shared_protocol::rel_path::match_key;
 
-use super::{StorageError, from_db};
+use super::{StorageError, execute, from_db, one, rows};
 use crate::domain::ids::{FolderId, RootRowId};
 use crate::domain::skipped::{Skip, SkipReason};
 
@@ -45,12 +45,13 @@ fn text(keys: &[String]) -> Result<String, StorageError> {
 }
 
 fn insert(connection: &Connection, root: RootRowId, entry: &SkippedEntry<'_>) -> Result<(), StorageError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO skipped_entries (root_id, folder_id, path, match_key, keys, reason, is_unknown, detail, mount)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
-        .execute(rusqlite::params![
+    let sql =
+        "INSERT INTO skipped_entries (root_id, folder_id, path, match_key, keys, reason, is_unknown, detail, mount)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    execute(
+        connection,
+        sql,
+        rusqlite::params![
             root.0,
             entry.folder.map(|folder| folder.0),
             entry.path,
@@ -60,7 +61,8 @@ fn insert(connection: &Connection, root: RootRowId, entry: &SkippedEntry<'_>) ->
             entry.reason.is_unknown(),
             entry.detail,
             entry.mount,
-        ])?;
+        ],
+    )?;
     Ok(())
 }
 
@@ -89,7 +91,9 @@ pub fn write_listing(
         connection.prepare_cached("SELECT path, reason, detail, keys, id FROM skipped_entries WHERE folder_id = ?1")?;
     let mut rows = statement.query([folder.0])?;
     while let Some(row) = rows.next()? {
-        known.entry((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)).or_default().push(row.get(4)?);
+        let known =
+            known.entry((row.get("path")?, row.get("reason")?, row.get("detail")?, row.get("keys")?)).or_default();
+        known.push(row.get("id")?);
     }
     let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
     let key_prefix = match_key(&prefix);
@@ -124,8 +128,7 @@ pub fn remove(connection: &Connection, entries: impl IntoIterator<Item = i64>) -
 
 /// Takes the entries of a folder's listing out.
 pub fn remove_folder(connection: &Connection, folder: FolderId) -> Result<(), StorageError> {
-    connection.prepare_cached("DELETE FROM skipped_entries WHERE folder_id = ?1")?.execute([folder.0])?;
-    Ok(())
+    execute(connection, "DELETE FROM skipped_entries WHERE folder_id = ?1", [folder.0]).map(drop)
 }
 
 /// Writes the folders that a scan has not seen; those of before go if the scan is `conclusive`. Tells whether
@@ -136,15 +139,14 @@ pub fn write_unseen(
     unseen: &[UnseenFolder],
     conclusive: bool,
 ) -> Result<bool, StorageError> {
-    let mut known: Vec<(i64, UnseenFolder)> = connection
-        .prepare_cached(
-            "SELECT id, path, reason, detail, mount FROM skipped_entries WHERE root_id = ?1 AND folder_id IS NULL",
-        )?
-        .query_map([root.0], |row| {
-            let reason = SkipReason::from_repr(row.get(2)?).unwrap_or(SkipReason::Unlisted);
-            Ok((row.get(0)?, UnseenFolder { path: row.get(1)?, reason, detail: row.get(3)?, mount: row.get(4)? }))
-        })?
-        .collect::<Result<_, _>>()?;
+    let sql = "SELECT id, path, reason, detail, mount FROM skipped_entries WHERE root_id = ?1 AND folder_id IS NULL";
+    let mut known: Vec<(i64, UnseenFolder)> = rows(connection, sql, [root.0], |row| {
+        let reason = SkipReason::from_repr(row.get("reason")?).unwrap_or(SkipReason::Unlisted);
+        Ok((
+            row.get("id")?,
+            UnseenFolder { path: row.get("path")?, reason, detail: row.get("detail")?, mount: row.get("mount")? },
+        ))
+    })?;
     let mut changed = false;
     for folder in unseen {
         if let Some(at) = known.iter().position(|(_, old)| old == folder) {
@@ -193,7 +195,7 @@ pub fn accept(connection: &Connection, root: RootRowId, path: &str) -> Result<Ac
          ORDER BY path",
     )?;
     let found = statement
-        .query_map((root.0, path), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .query_map((root.0, path), |row| row.try_into())?
         .collect::<Result<Vec<(String, i64, Option<String>)>, _>>()?;
     let reasons: Vec<SkipReason> =
         found.iter().filter(|(at, ..)| at == path).filter_map(|(_, code, _)| SkipReason::from_repr(*code)).collect();
@@ -211,7 +213,7 @@ pub fn accept(connection: &Connection, root: RootRowId, path: &str) -> Result<Ac
 /// How many entries a root has.
 pub fn count(connection: &Connection, root: RootRowId) -> Result<u64, StorageError> {
     let sql = "SELECT count(*) FROM skipped_entries WHERE root_id = ?1";
-    Ok(from_db(connection.prepare_cached(sql)?.query_row([root.0], |row| row.get(0))?))
+    Ok(from_db(one(connection, sql, [root.0], |row| row.get(0))?))
 }
 
 #[cfg(test)]

@@ -27,11 +27,11 @@ pub fn samples(connection: &Connection, root: RootRowId) -> Result<Vec<Sample>, 
     )?;
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Sample {
-            at: row.get(0)?,
-            free_bytes: from_db(row.get(1)?),
-            total_bytes: from_db(row.get(2)?),
-            size_bytes: from_db(row.get(3)?),
-            trash_bytes: from_db(row.get(4)?),
+            at: row.get("at")?,
+            free_bytes: from_db(row.get("free_bytes")?),
+            total_bytes: from_db(row.get("total_bytes")?),
+            size_bytes: from_db(row.get("size_bytes")?),
+            trash_bytes: from_db(row.get("trash_bytes")?),
         })
     };
     Ok(statement.query_map([root.0], read)?.collect::<Result<_, _>>()?)
@@ -39,7 +39,8 @@ pub fn samples(connection: &Connection, root: RootRowId) -> Result<Vec<Sample>, 
 
 /// Adds a sample, and lets go of what no longer has to be kept.
 pub fn add(connection: &Connection, root: RootRowId, sample: &Sample) -> Result<(), StorageError> {
-    connection.prepare_cached("INSERT OR REPLACE INTO space_samples VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute((
+    let sql = "INSERT OR REPLACE INTO space_samples VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    connection.prepare_cached(sql)?.execute((
         root.0,
         sample.at,
         to_db(sample.free_bytes),

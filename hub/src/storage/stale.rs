@@ -5,7 +5,7 @@
 
 use rusqlite::{CachedStatement, Connection};
 
-use super::StorageError;
+use super::{StorageError, execute, one};
 use crate::domain::diff::DiffStatus;
 
 /// Stands for every key in `pairs_stale`.
@@ -44,8 +44,7 @@ impl<'c> StaleMarker<'c> {
 
 /// Marks one key as out of date.
 pub fn mark_stale(connection: &Connection, match_key: &str) -> Result<(), StorageError> {
-    connection.prepare_cached("INSERT OR IGNORE INTO pairs_stale VALUES (?1)")?.execute([match_key])?;
-    Ok(())
+    execute(connection, "INSERT OR IGNORE INTO pairs_stale VALUES (?1)", [match_key]).map(drop)
 }
 
 /// Marks everything as out of date.
@@ -56,5 +55,5 @@ pub fn mark_all_stale(connection: &Connection) -> Result<(), StorageError> {
 /// Whether some row is out of date.
 pub fn is_stale(connection: &Connection) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM pairs_stale)";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    one(connection, sql, [], |row| row.get(0))
 }

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use shared_protocol::{Blake3, RelPath};
 
-use super::{StorageError, digest_column, from_db, to_db};
+use super::{StorageError, columns, digest_column, execute, from_db, one, path_column, rows, to_db};
 use crate::domain::ids::RootRowId;
 use crate::domain::ticks::Ticks;
 
@@ -24,20 +24,19 @@ pub struct TrashRow {
     pub leaving: bool,
 }
 
-const COLUMNS: &str = "id, root_id, path, trash_path, size_bytes, modified, blake3, leaving";
+columns!(mod at { id, root_id, path, trash_path, size_bytes, modified, blake3, leaving });
+const COLUMNS: &str = at::ALL;
 
 fn row(row: &Row<'_>) -> rusqlite::Result<TrashRow> {
-    let path = RelPath::parse(row.get_ref(2)?.as_str()?)
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(e)))?;
     Ok(TrashRow {
-        id: row.get(0)?,
-        root: RootRowId(row.get(1)?),
-        path,
-        trash_path: row.get(3)?,
-        size_bytes: from_db(row.get(4)?),
-        modified: Ticks(row.get(5)?),
-        hash: digest_column(row, 6)?,
-        leaving: row.get(7)?,
+        id: row.get(at::id)?,
+        root: RootRowId(row.get(at::root_id)?),
+        path: path_column(row, at::path)?,
+        trash_path: row.get(at::trash_path)?,
+        size_bytes: from_db(row.get(at::size_bytes)?),
+        modified: Ticks(row.get(at::modified)?),
+        hash: digest_column(row, at::blake3)?,
+        leaving: row.get(at::leaving)?,
     })
 }
 
@@ -75,18 +74,19 @@ impl TrashFilter {
 /// shown to a person.
 pub fn count(connection: &Connection, root: RootRowId, filter: &TrashFilter) -> Result<(u64, u64, i64), StorageError> {
     let (condition, values) = filter.condition(root);
-    let sql =
-        format!("SELECT count(*), coalesce(sum(size_bytes), 0), coalesce(max(id), 0) FROM trash WHERE {condition}");
-    Ok(connection
-        .prepare_cached(&sql)?
-        .query_row(params_from_iter(values), |row| Ok((from_db(row.get(0)?), from_db(row.get(1)?), row.get(2)?)))?)
+    let sql = format!(
+        "SELECT count(*) AS n, coalesce(sum(size_bytes), 0) AS bytes, coalesce(max(id), 0) AS latest FROM trash WHERE {condition}"
+    );
+    one(connection, &sql, params_from_iter(values), |row| {
+        Ok((from_db(row.get("n")?), from_db(row.get("bytes")?), row.get("latest")?))
+    })
 }
 
 /// Marks what a filter means as leaving; from now on nothing else may touch it.
 pub fn mark(connection: &Connection, root: RootRowId, filter: &TrashFilter) -> Result<usize, StorageError> {
     let (condition, values) = filter.condition(root);
     let sql = format!("UPDATE trash SET leaving = 1 WHERE {condition}");
-    Ok(connection.prepare_cached(&sql)?.execute(params_from_iter(values))?)
+    execute(connection, &sql, params_from_iter(values))
 }
 
 /// The next files of a root that are leaving, behind this id.
@@ -98,7 +98,7 @@ pub fn leaving(
 ) -> Result<Vec<TrashRow>, StorageError> {
     let sql =
         format!("SELECT {COLUMNS} FROM trash WHERE root_id = ?1 AND leaving = 1 AND id > ?2 ORDER BY id LIMIT ?3");
-    Ok(connection.prepare_cached(&sql)?.query_map((root.0, after, limit), row)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, (root.0, after, limit), row)
 }
 
 /// They are gone for good.
@@ -130,7 +130,7 @@ pub fn of_ids(connection: &Connection, ids: &[i64]) -> Result<Vec<TrashRow>, Sto
 pub fn in_folder(connection: &Connection, root: RootRowId, folder: &str) -> Result<Vec<TrashRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM trash WHERE root_id = ?1 AND trash_path >= ?2 AND trash_path < ?3");
     let range = (root.0, format!("{folder}/"), format!("{folder}0"));
-    Ok(connection.prepare_cached(&sql)?.query_map(range, row)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, range, row)
 }
 
 /// The folder around a place in the trash.
@@ -178,22 +178,16 @@ pub struct FoundInTrash {
 
 /// Takes in a file that this database did not know, or knew as another.
 pub fn adopt(connection: &Connection, root: RootRowId, file: &FoundInTrash) -> Result<(), StorageError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO trash (root_id, batch_id, transfer_id, path, trash_path, size_bytes, modified, deleted_at)
+    let sql = "INSERT INTO trash (root_id, batch_id, transfer_id, path, trash_path, size_bytes, modified, deleted_at)
              VALUES (?1, 0, 0, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (root_id, trash_path) DO UPDATE SET
                  size_bytes = excluded.size_bytes, modified = excluded.modified, blake3 = NULL
-             WHERE trash.size_bytes <> excluded.size_bytes OR trash.modified <> excluded.modified",
-        )?
-        .execute((
-            root.0,
-            file.path.as_str(),
-            &file.trash_path,
-            to_db(file.size_bytes),
-            file.modified.0,
-            file.deleted_at,
-        ))?;
+             WHERE trash.size_bytes <> excluded.size_bytes OR trash.modified <> excluded.modified";
+    execute(
+        connection,
+        sql,
+        (root.0, file.path.as_str(), &file.trash_path, to_db(file.size_bytes), file.modified.0, file.deleted_at),
+    )?;
     Ok(())
 }
 

@@ -73,7 +73,7 @@ impl Feed for Pending {
     /// A message that could not be made was logged, and the next change comes.
     async fn messages(&mut self, state: &WebState) -> Vec<String> {
         let mut messages = Vec::new();
-        match self.take() {
+        match self.take_events() {
             Some(events) => {
                 for event in events {
                     messages.push(Message::about(event, state).await);

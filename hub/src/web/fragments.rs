@@ -77,7 +77,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/ui/diff/results", get(lists::show_diff))
         .route("/ui/diff/rows", get(lists::show_diff_rows))
         .route("/ui/diff/verify", post(work::verify))
-        .route("/ui/database/lost/take", post(database::take))
+        .route("/ui/database/lost/take", post(database::take_back))
         .route("/ui/database/lost/anew", post(database::begin_anew))
         .route("/ui/duplicates/results", get(duplicates::show_duplicates))
         .route("/ui/duplicates/confirm", get(duplicates::confirm))

@@ -35,7 +35,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Picture, ThumbnailError> {
         return Err(ThumbnailError::TooMuchMemory { size, needed, limit: MAX_MEMORY });
     }
     let (decoder, orientation) = orientation_of(decoder);
-    let pixels = DynamicImage::from_decoder(decoder).map_err(|error| told(&error, content, size))?;
+    let pixels = DynamicImage::from_decoder(decoder).map_err(|error| failure_of(&error, content, size))?;
     Ok(Picture { pixels, orientation, size: turned(size, orientation) })
 }
 
@@ -54,7 +54,7 @@ fn open(bytes: &[u8], content: Content) -> Result<(impl ImageDecoder + '_, Size)
     limits.max_alloc = Some(if content == Content::Png { MAX_PNG_PARTS } else { MAX_MEMORY });
     reader.limits(limits);
     let unknown = Size { width: 0, height: 0 };
-    let decoder = reader.into_decoder().map_err(|error| told(&error, content, unknown))?;
+    let decoder = reader.into_decoder().map_err(|error| failure_of(&error, content, unknown))?;
     let (width, height) = decoder.dimensions();
     let size = Size { width, height };
     if width > MAX_SIDE || height > MAX_SIDE || size.pixels() > MAX_PIXELS {
@@ -82,7 +82,7 @@ fn turned(size: Size, orientation: Orientation) -> Size {
     }
 }
 
-fn told(error: &ImageError, content: Content, size: Size) -> ThumbnailError {
+fn failure_of(error: &ImageError, content: Content, size: Size) -> ThumbnailError {
     let damaged = |reason: &str| ThumbnailError::Damaged { format: content.name(), reason: reason.to_owned() };
     match error {
         ImageError::Limits(limit) if matches!(limit.kind(), LimitErrorKind::InsufficientMemory) => {

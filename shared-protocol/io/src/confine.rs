@@ -111,7 +111,7 @@ impl ConfinedFolder {
         for (i, part) in path.parts().enumerate() {
             here.push(part);
             let is_last = i + 1 == n_parts;
-            match look(&here)? {
+            match look_at(&here)? {
                 // Below something missing there can't be a link.
                 None => return Ok(path.parts().skip(i + 1).fold(here, |way, part| way.join(part))),
                 Some(found) if is_last => expect(&here, &found, Metadata::is_file)?,
@@ -127,7 +127,7 @@ impl ConfinedFolder {
         let n_parts = path.parts().count();
         for (i, part) in path.parts().enumerate() {
             here.push(part);
-            match look(&here)? {
+            match look_at(&here)? {
                 Some(found) => self.expect_folder(&here, &found)?,
                 None if i + 1 == n_parts => {}
                 None => fs::create_dir(&here).map_err(FileError::of("make the folder", &here))?,
@@ -148,7 +148,7 @@ impl ConfinedFolder {
                 }
                 // Looked at even when just made: someone else may have been faster.
                 Ok(()) | Err(_) => {
-                    if let Some(found) = look(&here)? {
+                    if let Some(found) = look_at(&here)? {
                         self.expect_folder(&here, &found)?;
                     }
                 }
@@ -173,7 +173,7 @@ fn describe_link(place: &Path) -> String {
 }
 
 /// What lies at a path, without following it; `None` when nothing does.
-fn look(path: &Path) -> Result<Option<Metadata>, PlaceError> {
+fn look_at(path: &Path) -> Result<Option<Metadata>, PlaceError> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),

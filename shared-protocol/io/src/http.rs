@@ -77,7 +77,7 @@ impl Http {
         }
         let guard = Guard { allowed, is_encrypted: url.is_encrypted() };
         match (self.lookup)(url.host().to_owned()).await {
-            Ok(addresses) => guard.judge(addresses).map(drop).or_else(|why| why.map_or(Ok(()), Err)),
+            Ok(addresses) => guard.judge_addresses(addresses).map(drop).or_else(|why| why.map_or(Ok(()), Err)),
             Err(_) => Ok(()),
         }
     }

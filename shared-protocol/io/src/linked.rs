@@ -71,7 +71,7 @@ pub fn find(models: &Path) -> Vec<Found> {
             if kind.is_dir() && depth + 1 < DEPTH {
                 folders.push((Some(path), depth + 1));
             } else if kind.is_symlink() && all.len() < MOST {
-                all.extend(judge(models, path, entry.path()));
+                all.extend(judge_link(models, path, entry.path()));
             }
         }
     }
@@ -84,7 +84,7 @@ fn place_of(models: &Path, folder: Option<&RelPath>) -> PathBuf {
 }
 
 /// Judges a link; none if it leads to a file.
-fn judge(models: &Path, path: RelPath, place: PathBuf) -> Option<Found> {
+fn judge_link(models: &Path, path: RelPath, place: PathBuf) -> Option<Found> {
     let target = fs::read_link(&place).unwrap_or_default();
     let found = match fs::metadata(&place) {
         Ok(found) if !found.is_dir() => return None,

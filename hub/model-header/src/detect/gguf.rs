@@ -11,7 +11,7 @@ use crate::vocabulary::Kind;
 /// Architectures whose models encode text for pictures (`TXT_ARCH_LIST`).
 const ENCODERS: [&str; 9] = ["t5", "t5encoder", "llama", "qwen2vl", "qwen3", "qwen3vl", "gemma2", "gemma3", "mistral3"];
 
-pub(super) fn judge(told: &Gguf, table: &Table) -> Option<Verdict> {
+pub(super) fn judge_gguf(told: &Gguf, table: &Table) -> Option<Verdict> {
     if told.kind == "mmproj" || told.architecture == "clip" {
         return Some(mmproj(told, table));
     }

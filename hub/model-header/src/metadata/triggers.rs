@@ -9,6 +9,10 @@ use super::cut;
 const MAX_WORDS: usize = 10;
 const MAX_WORD: usize = 500;
 
+/// Most frequent tags that are told, and bytes of each.
+const MAX_TAGS: usize = 20;
+const MAX_TAG: usize = 120;
+
 /// Tags that captions share, whatever the adapter has learned.
 const COMMON: [&str; 32] = [
     "1girl",
@@ -49,11 +53,15 @@ fn is_common(tag: &str) -> bool {
     COMMON.contains(&tag) || ["score_", "source_", "rating_"].iter().any(|start| tag.starts_with(start))
 }
 
-/// The trigger words of kohya's `ss_tag_frequency`: folders of pictures, each with how often a tag
-/// stood in its captions. Another shape than expected tells none.
-pub(super) fn of_tag_frequency(json: &str) -> Vec<String> {
+/// The trigger words of kohya's `ss_tag_frequency` (folders of pictures, each with how often a tag
+/// stood in its captions), and its most frequent tags. Another shape than expected tells none.
+pub(super) fn of_tag_frequency(json: &str) -> (Vec<String>, Vec<(String, u64)>) {
     let folders: HashMap<String, HashMap<String, u64>> = serde_json::from_str(json).unwrap_or_default();
-    let mut words: HashMap<&str, u64> = HashMap::new();
+    let (mut words, mut all): (HashMap<&str, u64>, HashMap<&str, u64>) = (HashMap::new(), HashMap::new());
+    for (tag, n) in folders.values().flatten().map(|(tag, n)| (tag.trim(), *n)).filter(|(tag, _)| !tag.is_empty()) {
+        let sum = all.entry(tag).or_default();
+        *sum = sum.saturating_add(n);
+    }
     for tags in folders.values() {
         let telling = || tags.iter().map(|(tag, n)| (tag.trim(), *n)).filter(|(tag, n)| *n > 0 && !tag.is_empty());
         let most = telling().filter(|(tag, _)| !is_common(tag)).map(|(_, n)| n).max().unwrap_or(0);
@@ -62,14 +70,33 @@ pub(super) fn of_tag_frequency(json: &str) -> Vec<String> {
             *sum = sum.saturating_add(n);
         }
     }
-    let mut words: Vec<(&str, u64)> = words.into_iter().collect();
-    words.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-    words.into_iter().take(MAX_WORDS).map(|(word, _)| cut(word, MAX_WORD).to_owned()).collect()
+    let words = most_frequent(words, MAX_WORDS, MAX_WORD);
+    (words.into_iter().map(|(word, _)| word).collect(), most_frequent(all, MAX_TAGS, MAX_TAG))
+}
+
+fn most_frequent(tags: HashMap<&str, u64>, at_most: usize, bytes: usize) -> Vec<(String, u64)> {
+    let mut tags: Vec<(&str, u64)> = tags.into_iter().collect();
+    tags.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    tags.into_iter().take(at_most).map(|(tag, n)| (cut(tag, bytes).to_owned(), n)).collect()
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "tests may panic")]
 mod tests {
-    use super::of_tag_frequency;
+    use super::of_tag_frequency as both;
+
+    fn of_tag_frequency(json: &str) -> Vec<String> {
+        both(json).0
+    }
+
+    #[test]
+    fn tags_of_all_folders_are_added_up() {
+        let tags = both(r#"{"10_a": {"cat": 3, " dog": 5, "": 9}, "5_b": {"cat": 4}}"#).1;
+        assert_eq!(tags, [("cat".to_owned(), 7), ("dog".to_owned(), 5)]);
+        let many: Vec<_> = (0..50).map(|n| format!("\"{}{n}\": {n}", "x".repeat(200))).collect();
+        let tags = both(&format!("{{\"a\": {{{}}}}}", many.join(","))).1;
+        assert_eq!((tags.len(), tags[0].0.len(), tags[0].1), (20, 120, 49));
+    }
 
     #[test]
     fn the_most_frequent_word_that_is_not_common() {

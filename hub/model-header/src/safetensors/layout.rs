@@ -21,8 +21,8 @@ const ORDER: [DamageCode; 12] = [
     DamageCode::LeadingSpace,
 ];
 
-/// Compares the places of all tensors with each other and with the data that are there.
-pub(super) fn check(entry: &Entry, data_bytes: u64, size: u64, damage: &mut Vec<Damage>) {
+/// Compares the places of all tensors with each other and with the data that are there. Tells where they end.
+pub(super) fn check(entry: &Entry, data_bytes: u64, size: u64, damage: &mut Vec<Damage>) -> u64 {
     damage.extend(entry.faults.iter().cloned());
     let has = |code| entry.faults.iter().any(|fault: &Damage| fault.code == code);
     // A tensor that is listed twice has two places, of which one may be another's.
@@ -41,6 +41,7 @@ pub(super) fn check(entry: &Entry, data_bytes: u64, size: u64, damage: &mut Vec<
     }
     let rank = |fault: &Damage| ORDER.iter().position(|code| *code == fault.code).unwrap_or(0);
     damage.sort_by_key(rank);
+    end
 }
 
 fn held_spans(entry: &Entry) -> Vec<(u64, u64)> {

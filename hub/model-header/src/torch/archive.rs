@@ -48,7 +48,7 @@ pub(crate) fn read_zip<R: Read + Seek>(source: &mut Source<'_, R>) -> io::Result
         return Ok(contents);
     }
     let bytes = source.read_at(start, length)?;
-    let (pickle, is_program) = look(&bytes, start, &mut contents);
+    let (pickle, is_program) = look_into(&bytes, start, &mut contents);
     let Some(pickle) = pickle else {
         if contents.damage.is_empty() {
             contents.report(DamageCode::UnknownContent, "An archive without a model in it.");
@@ -86,7 +86,7 @@ fn directory<R: Read + Seek>(source: &mut Source<'_, R>) -> io::Result<Option<(u
 }
 
 /// The member with the pickle, and whether there is a program. Members that lie behind the directory are told.
-fn look(directory: &[u8], directory_start: u64, contents: &mut Contents) -> (Option<Member>, bool) {
+fn look_into(directory: &[u8], directory_start: u64, contents: &mut Contents) -> (Option<Member>, bool) {
     let mut rest = directory;
     let (mut pickle, mut is_program): (Option<Member>, bool) = (None, false);
     while let Some((member, next)) = member(rest) {

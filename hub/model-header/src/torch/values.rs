@@ -31,7 +31,7 @@ pub(super) struct Told {
     pub(super) is_whole: bool,
 }
 
-pub(super) fn tell(machine: &Machine<'_>, result: Value) -> Told {
+pub(super) fn tell_value(machine: &Machine<'_>, result: Value) -> Told {
     let mut told = Told { table: Table::default(), texts: Vec::new(), is_whole: true };
     let length = machine.data.len();
     let mut walk = Walk {

@@ -56,10 +56,10 @@ pub(super) fn certificate(remote: &RemoteConfig, now: Timestamp) -> Result<Strin
         return Ok("not set: only needed where no tunnel or proxy ends TLS".to_owned());
     };
     let validity = tls::load(certificate, key).and_then(|loaded| loaded.validity());
-    judge(validity.map_err(|error| error.to_string())?, now)
+    judge_validity(validity.map_err(|error| error.to_string())?, now)
 }
 
-fn judge(Validity { from, until }: Validity, now: Timestamp) -> Result<String, String> {
+fn judge_validity(Validity { from, until }: Validity, now: Timestamp) -> Result<String, String> {
     let day = |time: Timestamp| time.strftime("%F");
     let days = (until.as_second() - now.as_second()).div_euclid(24 * 60 * 60);
     if now < from {

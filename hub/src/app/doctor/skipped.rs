@@ -24,7 +24,7 @@ pub(super) fn check(config: &Config, root: Root) -> Option<Check> {
     };
     let (totals, mut entries) = look_into(&path, read).ok().filter(|(totals, _)| totals.n > 0)?;
     entries.sort_by_key(|entry| !entry.reason.needs_help());
-    let mut text = entries.iter().take(NAMED).map(told).collect::<Vec<_>>().join("; ");
+    let mut text = entries.iter().take(NAMED).map(words_of).collect::<Vec<_>>().join("; ");
     if totals.n > NAMED as u64 {
         text = format!("{text}; and {} more, see the page \"Skipped\"", totals.n - NAMED as u64);
     }
@@ -32,7 +32,7 @@ pub(super) fn check(config: &Config, root: Root) -> Option<Check> {
     Some(Check { what, verdict: if totals.n_to_see_to > 0 { Err(text) } else { Ok(text) } })
 }
 
-fn told(entry: &SkippedView) -> String {
+fn words_of(entry: &SkippedView) -> String {
     let why = &entry.why;
     if entry.reason.needs_help() {
         format!("{}: {why}. {}", entry.path, entry.reason.way_out().trim_end_matches('.'))

@@ -61,7 +61,7 @@ fn plan(source: &Tree, dest: &Tree, rules: Rules, hashed: bool) -> Vec<PlanRow> 
     let mut rows: BTreeMap<i64, PlanRow> = BTreeMap::new();
     for key in keys {
         let (s, d) = (source.get(key), dest.get(key));
-        let mut verdict = judge(s, d, rules);
+        let mut verdict = judge_sides(s, d, rules);
         let is_below = |other: &String, folder: &str| other.starts_with(&format!("{folder}/"));
         let blocked = dest.keys().any(|other| is_below(other, key) || is_below(key, other));
         if verdict == PairVerdict::Do(PlanAction::Copy) && blocked {
@@ -265,16 +265,16 @@ fn a_damaged_file_replaces_another_one_only_if_that_was_said() {
     broken.content.size_bytes += 7;
     broken.damaged = true;
     let size = Rules { compare: Compare::SizeMtime, ..ALL };
-    assert_eq!(judge(Some(&broken), Some(&whole), size), PairVerdict::Leave(Why::Damaged));
+    assert_eq!(judge_sides(Some(&broken), Some(&whole), size), PairVerdict::Leave(Why::Damaged));
     assert_eq!(
-        judge(Some(&broken), Some(&whole), Rules { damaged: true, ..size }),
+        judge_sides(Some(&broken), Some(&whole), Rules { damaged: true, ..size }),
         PairVerdict::Do(PlanAction::Overwrite)
     );
-    assert_eq!(judge(Some(&broken), None, size), PairVerdict::Do(PlanAction::Copy), "there is nothing to lose");
+    assert_eq!(judge_sides(Some(&broken), None, size), PairVerdict::Do(PlanAction::Copy), "there is nothing to lose");
     let none = Rules { overwrites: false, ..size };
-    assert_eq!(judge(Some(&broken), Some(&whole), none), PairVerdict::Leave(Why::Differs));
+    assert_eq!(judge_sides(Some(&broken), Some(&whole), none), PairVerdict::Leave(Why::Differs));
     let rotted = PlanFile { rotted: true, damaged: false, ..broken };
-    assert_eq!(judge(Some(&rotted), Some(&whole), size), PairVerdict::Leave(Why::Rotted));
-    assert_eq!(judge(Some(&rotted), None, size), PairVerdict::Leave(Why::Rotted), "no copy is made of it");
-    assert_eq!(judge(Some(&rotted), Some(&whole), none), PairVerdict::Leave(Why::Differs));
+    assert_eq!(judge_sides(Some(&rotted), Some(&whole), size), PairVerdict::Leave(Why::Rotted));
+    assert_eq!(judge_sides(Some(&rotted), None, size), PairVerdict::Leave(Why::Rotted), "no copy is made of it");
+    assert_eq!(judge_sides(Some(&rotted), Some(&whole), none), PairVerdict::Leave(Why::Differs));
 }

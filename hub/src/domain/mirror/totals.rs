@@ -20,7 +20,7 @@ impl Count {
     }
 
     /// One file less.
-    pub const fn take(&mut self, bytes: u64) {
+    pub const fn take_file(&mut self, bytes: u64) {
         self.n = self.n.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
     }

@@ -41,11 +41,6 @@ impl Why {
     #[cfg(test)]
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The number that stands for it in the database.
-    pub const fn code(self) -> i64 {
-        self as i64
-    }
-
     /// Whether another name for the file would end it.
     pub const fn ends_by_rename(self) -> bool {
         matches!(self, Self::CaseConflict | Self::CaseTwin)

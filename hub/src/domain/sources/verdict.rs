@@ -41,10 +41,6 @@ impl CheckStatus {
     /// Of an address that nobody has looked at.
     pub(super) const RANK_UNKNOWN: u8 = 1;
 
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// The status of a word.
     pub fn of_word(word: &str) -> Option<Self> {
         word.parse().ok()
@@ -79,11 +75,6 @@ pub enum Standing {
 
 impl Standing {
     pub const ALL: [Self; 3] = [Self::Ok, Self::Trouble, Self::Unchecked];
-
-    /// Its name in addresses.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
 
     /// Its name for people.
     pub const fn label(self) -> &'static str {
@@ -151,7 +142,7 @@ pub struct Wanted {
 }
 
 /// What an answer says.
-pub fn judge(answer: &ProbeAnswer, wanted: &Wanted) -> SourceVerdict {
+pub fn judge_answer(answer: &ProbeAnswer, wanted: &Wanted) -> SourceVerdict {
     if answer.is_login {
         return needs_token(answer);
     }
@@ -268,15 +259,15 @@ mod tests {
     #[case(ProbeAnswer { status: 503, ..ProbeAnswer::default() }, CheckStatus::Unreachable)]
     #[case(ProbeAnswer { status: 302, ..ProbeAnswer::default() }, CheckStatus::Unreachable)]
     fn an_answer_is_judged(#[case] answer: ProbeAnswer, #[case] status: CheckStatus) {
-        assert_eq!(judge(&answer, &wanted()).status, status);
+        assert_eq!(judge_answer(&answer, &wanted()).status, status);
     }
 
     #[test]
     fn what_is_not_known_is_not_held_against_a_file() {
         let differs = ProbeAnswer { linked_sha256: Some(Sha256::from_bytes([8; 32])), ..file(11) };
-        assert_eq!(judge(&differs, &Wanted::default()).status, CheckStatus::Ok);
+        assert_eq!(judge_answer(&differs, &Wanted::default()).status, CheckStatus::Ok);
         let json = ProbeAnswer { content_type: Some("application/json".into()), ..file(10) };
-        assert_eq!(judge(&json, &Wanted { is_text: true, ..wanted() }).status, CheckStatus::Ok);
+        assert_eq!(judge_answer(&json, &Wanted { is_text: true, ..wanted() }).status, CheckStatus::Ok);
     }
 
     #[test]

@@ -64,10 +64,10 @@ impl<'scope> Digests<'scope> {
     }
 
     /// Hands over the next block. Never blocks: the buffers bound how many are on their way.
-    pub(in crate::fs) fn take(&self, block: &Arc<Block>) {
-        self.groups.take(block);
+    pub(in crate::fs) fn take_block(&self, block: &Arc<Block>) {
+        self.groups.take_block(block);
         if let Some(sha256) = &self.sha256 {
-            sha256.take(block);
+            sha256.take_block(block);
         }
     }
 
@@ -76,7 +76,7 @@ impl<'scope> Digests<'scope> {
         &self,
         look: impl FnOnce(&GroupDigest) -> T + Send + 'static,
     ) -> Option<T> {
-        self.groups.look(look)
+        self.groups.look_at_state(look)
     }
 
     /// The same for SHA-256, if it is computed.
@@ -84,7 +84,7 @@ impl<'scope> Digests<'scope> {
         &self,
         look: impl FnOnce(&sha2::Sha256) -> T + Send + 'static,
     ) -> Option<T> {
-        self.sha256.as_ref()?.look(look)
+        self.sha256.as_ref()?.look_at_state(look)
     }
 
     /// The digests of the whole file; an error if not all of it was handed over.
@@ -143,12 +143,12 @@ impl<'scope, S: Absorb + 'scope> Worker<'scope, S> {
         Self { orders, thread: scope.spawn(move || work_off(state, &inbox)) }
     }
 
-    fn take(&self, block: &Arc<Block>) {
+    fn take_block(&self, block: &Arc<Block>) {
         // Only a thread that panicked is gone; finish() passes that on.
         self.orders.send(DigestOrder::Take(Arc::clone(block))).ok();
     }
 
-    fn look<T: Send + 'static>(&self, look: impl FnOnce(&S) -> T + Send + 'static) -> Option<T> {
+    fn look_at_state<T: Send + 'static>(&self, look: impl FnOnce(&S) -> T + Send + 'static) -> Option<T> {
         let (answer, answered) = bounded(1);
         let order = DigestOrder::Look(Box::new(move |state: &S| drop(answer.send(look(state)))));
         self.orders.send(order).ok()?;

@@ -109,7 +109,7 @@ fn fill(
             let is_clone = beginning.bytes == size_bytes;
             for block in read_blocks(scope, written, 0..beginning.bytes, pool) {
                 let block = Arc::new(block.map_err(|error| part_error(request.part.path(), error))?);
-                digests.take(&block);
+                digests.take_block(&block);
                 proceed(if is_clone { control.progress(block.end()) } else { control.checked(block.end()) })?;
             }
             if beginning.proof.is_some() && digests.groups(GroupDigest::proof) != beginning.proof {
@@ -124,7 +124,7 @@ fn fill(
         let mut synced = beginning.bytes;
         for block in read_blocks(scope, source, beginning.bytes..size_bytes, pool) {
             let block = Arc::new(block?);
-            digests.take(&block);
+            digests.take_block(&block);
             part.write(block.bytes()).map_err(CopyError::Destination)?;
             let done = block.end();
             drop(block);

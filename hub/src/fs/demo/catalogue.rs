@@ -174,17 +174,21 @@ fn odd_ones(list: &mut DemoList) {
         33,
     );
     // The beginning of a download that nobody missed.
-    list.put(DemoContent::Pickle { seed: 41, size_bytes: 3 << 20 }, &[(Lake, "upscale_models/2x-anime-soft.pth")], 34);
+    list.put_content(
+        DemoContent::Pickle { seed: 41, size_bytes: 3 << 20 },
+        &[(Lake, "upscale_models/2x-anime-soft.pth")],
+        34,
+    );
     list.add(
         network(42, marks::embedding(), 0, vec![]),
         &[(Local, "embeddings/easy-negative.safetensors"), (Lake, "embeddings/easy-negative.safetensors")],
         18,
     );
     for root in [Local, Lake] {
-        list.put(DemoContent::Text(String::new()), &[(root, "checkpoints/put_checkpoints_here")], 1);
+        list.put_content(DemoContent::Text(String::new()), &[(root, "checkpoints/put_checkpoints_here")], 1);
     }
     let notes = "What is on the Lake\n\n- flux and its text encoders: diffusion_models, text_encoders, vae/ae\n";
-    list.put(DemoContent::Text(notes.to_owned()), &[(Lake, "notes.md")], 365);
+    list.put_content(DemoContent::Text(notes.to_owned()), &[(Lake, "notes.md")], 365);
 }
 
 #[derive(Default)]
@@ -194,10 +198,10 @@ struct DemoList {
 
 impl DemoList {
     fn add(&mut self, model: DemoModel, places: &[(Root, &str)], days: u32) {
-        self.put(DemoContent::Weights(model), places, days);
+        self.put_content(DemoContent::Weights(model), places, days);
     }
 
-    fn put(&mut self, content: DemoContent, places: &[(Root, &str)], days: u32) {
+    fn put_content(&mut self, content: DemoContent, places: &[(Root, &str)], days: u32) {
         let places =
             places.iter().map(|(root, path)| DemoPlace { root: *root, path: (*path).to_owned(), days }).collect();
         self.entries.push(DemoEntry { content, places, may_collide: false });
@@ -219,8 +223,8 @@ impl DemoList {
         });
         for root in roots {
             let text = format!("{info:#}\n");
-            self.put(DemoContent::Text(text), &[(*root, &format!("{stem}.civitai.info"))], days);
-            self.put(DemoContent::Picture { seed }, &[(*root, &format!("{stem}.preview.png"))], days);
+            self.put_content(DemoContent::Text(text), &[(*root, &format!("{stem}.civitai.info"))], days);
+            self.put_content(DemoContent::Picture { seed }, &[(*root, &format!("{stem}.preview.png"))], days);
         }
     }
 }

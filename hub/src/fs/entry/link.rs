@@ -18,13 +18,13 @@ pub(super) fn enter(
 ) -> Result<system::Handle, FsError> {
     let path = root.resolve(link.path());
     let opened = system::open_linked(around, name, &path);
-    judge(link, opened).map_err(|why| refused(&path, why))
+    judge_link(link, opened).map_err(|why| refused(&path, why))
 }
 
 /// Whether a link still leads to the folder that was included.
 pub fn check(root: &RootDir, link: &Link) -> Result<(), FsError> {
     let path = root.resolve(link.path());
-    judge(link, system::follow(&path)).map(drop).map_err(|why| refused(&path, why))
+    judge_link(link, system::follow(&path)).map(drop).map_err(|why| refused(&path, why))
 }
 
 /// Where a link leads, and what that folder is.
@@ -34,7 +34,7 @@ pub(in crate::fs) fn follow(path: &Path) -> io::Result<(PathBuf, FolderIdentity)
     Ok((real, identity))
 }
 
-fn judge(link: &Link, opened: io::Result<(system::Handle, PathBuf)>) -> Result<system::Handle, String> {
+fn judge_link(link: &Link, opened: io::Result<(system::Handle, PathBuf)>) -> Result<system::Handle, String> {
     if let Some(why) = link.barred() {
         return Err(why.to_owned());
     }

@@ -45,7 +45,7 @@ pub(super) fn start(resume: Option<HashCheckpoint>, expected: FileStamp, options
 
 impl HashCheckpoint {
     /// Takes the state after `offset` bytes, which have all been handed over.
-    pub(super) fn take(digests: &Digests<'_>, stamp: FileStamp, offset: u64) -> Option<Self> {
+    pub(super) fn taken_at(digests: &Digests<'_>, stamp: FileStamp, offset: u64) -> Option<Self> {
         let values = digests.groups(|groups| groups.values.clone())?;
         let sha256 = digests.sha256(|sha256| sha256.serialize().to_vec());
         Some(Self { stamp, offset, values, sha256 })

@@ -20,6 +20,6 @@ pub(super) fn hold(path: &Path, at_least: u64) -> Option<(FileStamp, Handle)> {
     same.and_then(|_| Some((stamp(&file).ok()?, file)))
 }
 
-pub(super) fn look(file: &Handle) -> Option<FileStamp> {
+pub(super) fn look_at_handle(file: &Handle) -> Option<FileStamp> {
     stamp(file).ok()
 }

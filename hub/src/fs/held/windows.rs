@@ -11,6 +11,6 @@ pub(super) const fn hold(_: &Path, _: u64) -> Option<(FileStamp, Handle)> {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the other system looks at an open file")]
-pub(super) const fn look((): &Handle) -> Option<FileStamp> {
+pub(super) const fn look_at_handle((): &Handle) -> Option<FileStamp> {
     None
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::domain::duplicates::Node;
 use crate::fs::{FileStamp, FsError};
 
-pub(super) fn look(path: &Path) -> Result<(FileStamp, Option<Node>), FsError> {
+pub(super) fn look_at_file(path: &Path) -> Result<(FileStamp, Option<Node>), FsError> {
     let metadata = fs::symlink_metadata(path).map_err(FsError::at("look at", path))?;
     if !metadata.is_file() {
         return Err(FsError::refused("look at", path, ErrorKind::Unsupported, "it is not a regular file"));

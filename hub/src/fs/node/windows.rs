@@ -8,7 +8,7 @@ use crate::domain::duplicates::Node;
 use crate::fs::open::stamp_path;
 use crate::fs::{FileStamp, FsError};
 
-pub(super) fn look(path: &Path) -> Result<(FileStamp, Option<Node>), FsError> {
+pub(super) fn look_at_file(path: &Path) -> Result<(FileStamp, Option<Node>), FsError> {
     let stamp = stamp_path(path)?;
     let node = match file_id::get_file_id(path).map_err(FsError::at("look at", path))? {
         FileId::Inode { device_id, inode_number } => Node { device: device_id, file: inode_number.into() },

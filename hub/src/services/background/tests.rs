@@ -54,7 +54,7 @@ impl JobWork for Trial {
         Vec::new()
     }
 
-    fn tell(&self, _: &RowOf<Self>) {}
+    fn tell_end(&self, _: &RowOf<Self>) {}
 
     fn event(id: BackgroundJobId) -> Event {
         Event::HashChanged(id)

@@ -83,7 +83,7 @@ impl<'a> Files<'a> {
     /// Looks which file each name is.
     pub(super) fn looks(&self, wanted: &[usize]) -> Result<Results<Option<Node>>, StorageError> {
         let look = |_: &mut Kit, file: &mut OpenFile<'_>| {
-            let (stamp, node) = node::look(&file.path()).map_err(HashError::Fs)?;
+            let (stamp, node) = node::look_at_file(&file.path()).map_err(HashError::Fs)?;
             if stamp == file.stamp() { Ok(node) } else { Err(HashError::Changed) }
         };
         self.read((Stage::Look, 0), wanted, &look, &|_, _| Ok(()))

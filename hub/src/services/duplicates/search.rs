@@ -60,7 +60,7 @@ impl JobWork for Searching {
         job.report.lock().n_candidates = names.len() as u64;
 
         let files = Files::new(places, names);
-        let mut search = Search::new(&look(&files)?, WHOLE_BYTES);
+        let mut search = Search::new(&look_at_names(&files)?, WHOLE_BYTES);
         for (name, ends) in files.ends(&search.needs_ends())? {
             search.set_ends(name, ends);
         }
@@ -106,7 +106,7 @@ impl JobWork for Searching {
         vec![line]
     }
 
-    fn tell(&self, _: &RowOf<Self>) {
+    fn tell_end(&self, _: &RowOf<Self>) {
         self.context.comparer.index_changed();
         for root in Root::ALL {
             self.context.events.send(Event::IndexChanged(root));
@@ -125,7 +125,7 @@ impl JobWork for Searching {
 
 /// Looks at every name: which file is it. One that is not as the index has it is left out, as empty
 /// files are.
-fn look(files: &Files<'_>) -> Result<Vec<FoundName>, ServiceError> {
+fn look_at_names(files: &Files<'_>) -> Result<Vec<FoundName>, ServiceError> {
     let all: Vec<usize> = (0..files.rows.len()).collect();
     let mut found = vec![FoundName { size_bytes: 0, node: None, ends: None, hash: None }; all.len()];
     for (at, looked) in files.looks(&all)? {

@@ -8,11 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared_protocol::Blake3;
 
 use super::files::{Files, Places, Results};
-use crate::domain::duplicates::{GroupKind, Stage};
+use crate::domain::duplicates::{GroupKind, Stage, tensor_table};
 use crate::domain::ids::RootRowId;
-use crate::domain::safetensors::tensor_table;
 use crate::fs::hash::HashError;
-use crate::fs::head::{HeadError, read_head};
+use crate::fs::head::{LENGTH_BYTES, read_head};
 use crate::fs::weights::hash_from;
 use crate::services::ServiceError;
 use crate::services::reading::{Kit, OpenFile, ReadResult};
@@ -21,9 +20,6 @@ use crate::storage::{Connection, StorageError};
 
 /// Longer headers are left alone: no model of use has one, and it would be held in memory.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
-
-/// Bytes in front of a header.
-const LENGTH_BYTES: u64 = 8;
 
 /// What a file has that is no model, or whose header can't be read.
 const NO_MODEL: KnownWeights = KnownWeights { tensors: None, data_start: 0, weights: None };
@@ -103,12 +99,7 @@ fn store(files: &Files<'_>, tx: &Connection, found: &[ReadResult<KnownWeights>])
 }
 
 fn table(file: &OpenFile<'_>) -> Result<KnownWeights, HashError> {
-    let header = match read_head(&file.path(), file.stamp(), MAX_HEADER_BYTES) {
-        Ok(header) => header,
-        Err(HeadError::NotSafetensors | HeadError::CutShort | HeadError::TooLong(_)) => return Ok(NO_MODEL),
-        Err(HeadError::Changed) => return Err(HashError::Changed),
-        Err(HeadError::Fs(error)) => return Err(HashError::Fs(error)),
-    };
+    let Some(header) = read_head(&file.path(), file.stamp(), MAX_HEADER_BYTES)? else { return Ok(NO_MODEL) };
     let Ok(table) = tensor_table(&header) else { return Ok(NO_MODEL) };
     let tensors = Blake3::from_bytes(*blake3::hash(table.as_bytes()).as_bytes());
     Ok(KnownWeights { tensors: Some(tensors), data_start: LENGTH_BYTES + header.len() as u64, weights: None })

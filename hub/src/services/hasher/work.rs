@@ -108,7 +108,7 @@ impl JobWork for Hashing {
         vec![line]
     }
 
-    fn tell(&self, row: &RowOf<Self>) {
+    fn tell_end(&self, row: &RowOf<Self>) {
         self.context.comparer.index_changed();
         self.context.events.send(Event::IndexChanged(row.payload.root));
     }

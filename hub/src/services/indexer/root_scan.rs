@@ -87,7 +87,7 @@ impl Scan<'_> {
         linked::tell_once(&unseen, &mut written);
         linked::add_apart(&mut unseen, disks::unseen(&known, &written, &gone));
         let had_files = linked::had_files(&known, &written);
-        let verdict = self.judge(&live, end, cancel, had_files, &written, !unseen.is_empty());
+        let verdict = self.judge_scan(&live, end, cancel, had_files, &written, !unseen.is_empty());
         // What a cancelled or failed scan found is true; what it did not find may be there.
         let conclusive = matches!(verdict, Ok(WorkState::Complete | WorkState::Partial));
         if conclusive {
@@ -110,7 +110,7 @@ impl Scan<'_> {
     }
 
     /// What the scan as a whole is worth.
-    fn judge(
+    fn judge_scan(
         &self,
         live: &LiveRoot,
         end: WalkEnd,

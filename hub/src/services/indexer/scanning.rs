@@ -106,7 +106,7 @@ impl JobWork for Scanning {
         lines
     }
 
-    fn tell(&self, _: &RowOf<Self>) {
+    fn tell_end(&self, _: &RowOf<Self>) {
         self.context.comparer.index_changed();
         self.reconcile.notify_one();
     }

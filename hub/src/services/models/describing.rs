@@ -113,7 +113,7 @@ impl JobWork for Describing {
         vec![NewLine::new("models", Level::Warning, summary)]
     }
 
-    fn tell(&self, row: &RowOf<Self>) {
+    fn tell_end(&self, row: &RowOf<Self>) {
         self.context.events.send(Event::ModelsChanged);
         // What a person stopped, or what fails, begins again with the next change of an index, not at once.
         if row.state == WorkState::Complete || row.state == WorkState::Partial {

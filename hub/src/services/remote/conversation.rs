@@ -131,15 +131,15 @@ impl Conversation {
     /// What was not given to the transport yet.
     pub fn take_new(&mut self) -> Vec<Frame<HubToAgent>> {
         let after = self.sent;
-        self.take(|seq| seq > after)
+        self.take_frames(|seq| seq > after)
     }
 
     /// Everything that was not acknowledged, for a transport whose turns may be lost.
     pub fn take_unacked(&mut self) -> Vec<Frame<HubToAgent>> {
-        self.take(|_| true)
+        self.take_frames(|_| true)
     }
 
-    fn take(&mut self, wanted: impl Fn(u64) -> bool) -> Vec<Frame<HubToAgent>> {
+    fn take_frames(&mut self, wanted: impl Fn(u64) -> bool) -> Vec<Frame<HubToAgent>> {
         self.sent = self.said;
         self.owes_ack = false;
         let ack = self.received;

@@ -36,12 +36,12 @@ impl Remote {
         texts: &[impl Deref<Target = str> + Sync],
     ) -> Result<(), Refusal> {
         let decode = |text: &str| Decoded::decode(text).map_err(|error| protocol(error.to_string()));
-        self.hear(connection, texts.iter().map(|text| decode(text)).collect()).await
+        self.hear_frames(connection, texts.iter().map(|text| decode(text)).collect()).await
     }
 
     /// Takes frames that came together from a transport. A refusal has ended the connection already. What is said of
     /// jobs one right after the other is committed together.
-    pub async fn hear(
+    pub async fn hear_frames(
         &self,
         connection: &Arc<Connection>,
         frames: Vec<Result<Decoded<AgentToHub>, Refusal>>,
@@ -80,7 +80,8 @@ impl Remote {
                 let line = format!("The agent can't take it: {}", rejected.detail);
                 self.note(connection, job, attempt, vec![("warning", line)]).await?;
                 let outcome = super::job_view::rejection(rejected.reason, rejected.detail);
-                self.happens(connection, rejected.job, JobEvent::Rejected(attempt, rejected.reason), outcome).await?;
+                self.apply_event(connection, rejected.job, JobEvent::Rejected(attempt, rejected.reason), outcome)
+                    .await?;
             }
             AgentToHub::Progress(progress) => self.progress(connection, progress.jobs).await?,
             AgentToHub::JobLog(log) => self.log(connection, log).await?,
@@ -187,7 +188,7 @@ impl Remote {
     }
 
     /// Puts an event to a job of this agent; `None` if there is no such job.
-    pub(super) async fn happens(
+    pub(super) async fn apply_event(
         &self,
         connection: &Arc<Connection>,
         job: JobRef,

@@ -49,7 +49,7 @@ impl Remote {
             *turns += 1;
             my_turn = *turns;
         });
-        if let Err(refusal) = self.hear(&connection, frames.collect()).await {
+        if let Err(refusal) = self.hear_frames(&connection, frames.collect()).await {
             return Err(self.end(&connection, refusal).await);
         }
         let newer = newer_turn(connection.polls.subscribe(), my_turn);

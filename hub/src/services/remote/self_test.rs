@@ -74,11 +74,11 @@ async fn ask(url: &str) -> Result<(), (&'static str, String)> {
             break;
         }
     }
-    judge(status, &body)
+    judge_answer(status, &body)
 }
 
 /// What an answer means.
-fn judge(status: StatusCode, body: &[u8]) -> Result<(), (&'static str, String)> {
+fn judge_answer(status: StatusCode, body: &[u8]) -> Result<(), (&'static str, String)> {
     let health = serde_json::from_slice::<Health>(body).ok().filter(|health| health.app == version::APP);
     match health {
         Some(health) if status.is_success() && health.version == env!("CARGO_PKG_VERSION") => return Ok(()),
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn code(status: u16, body: &str) -> &'static str {
-        judge(StatusCode::from_u16(status).unwrap(), body.as_bytes()).map_or_else(|(code, _)| code, |()| "ok")
+        judge_answer(StatusCode::from_u16(status).unwrap(), body.as_bytes()).map_or_else(|(code, _)| code, |()| "ok")
     }
 
     #[test]

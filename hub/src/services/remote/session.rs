@@ -163,7 +163,7 @@ impl Sessions {
         self.leave(RefusalCode::Revoked);
         self.enter(&row).await;
         self.opened().await;
-        self.tell(format!("Began a remote session until {}", row.expires_at)).await;
+        self.tell_change(format!("Began a remote session until {}", row.expires_at)).await;
         let key = key.expose();
         Ok(SessionStarted {
             id: row.session,
@@ -195,7 +195,7 @@ impl Sessions {
         // Whoever watches tells its agents.
         self.inner.live.send_modify(|_| {});
         self.inner.events.send(Event::SessionChanged);
-        self.tell(format!("Extended the remote session until {}", timestamp(until))).await;
+        self.tell_change(format!("Extended the remote session until {}", timestamp(until))).await;
         Ok(self.view())
     }
 
@@ -289,7 +289,7 @@ impl Sessions {
         let row = live.row();
         self.inner.database.write(move |tx| remote_sessions::end(tx, row, why)).await?;
         let how = if why == RefusalCode::Expired { "The remote session ran out" } else { "Ended the remote session" };
-        self.tell(how.to_owned()).await;
+        self.tell_change(how.to_owned()).await;
         Ok(())
     }
 
@@ -301,7 +301,7 @@ impl Sessions {
         }
     }
 
-    async fn tell(&self, summary: String) {
+    async fn tell_change(&self, summary: String) {
         self.inner.history.add(NewLine::new("remote", Level::Info, summary)).await;
     }
 }

@@ -66,7 +66,11 @@ impl Remote {
             steps.iter().map(|step| moments.get(&step.job).cloned()).collect()
         };
         let taken = self.inner.database.write_lightly(move |tx| {
-            steps.into_iter().zip(moments).map(|(step, moment)| take(tx, step, moment)).collect::<Result<Vec<_>, _>>()
+            steps
+                .into_iter()
+                .zip(moments)
+                .map(|(step, moment)| take_step(tx, step, moment))
+                .collect::<Result<Vec<_>, _>>()
         });
         let (mut all, mut ended) = (Vec::new(), Vec::new());
         for taken in taken.await? {
@@ -119,7 +123,7 @@ impl Remote {
                 self.dispatch().await.map(|()| true)
             } else {
                 looked = Some(Instant::now());
-                self.look(&mut flushed).await
+                self.look_after_jobs(&mut flushed).await
             };
             match round {
                 Ok(busy) => is_busy = busy,
@@ -132,7 +136,7 @@ impl Remote {
         self.flush().await.inspect_err(|error| tracing::error!(%error, "progress could not be stored")).ok();
     }
 
-    async fn look(&self, flushed: &mut Instant) -> Result<bool, ServiceError> {
+    async fn look_after_jobs(&self, flushed: &mut Instant) -> Result<bool, ServiceError> {
         let silent: Vec<_> = self.inner.connections.lock().values().filter(|c| c.is_silent()).cloned().collect();
         for connection in silent {
             connection.close(protocol("nothing was heard for too long"));
@@ -210,7 +214,7 @@ impl Remote {
 }
 
 /// One step within the transaction of all that come together.
-fn take(tx: &Connection, asked: Step, moment: Option<Moment>) -> Result<Taken, StorageError> {
+fn take_step(tx: &Connection, asked: Step, moment: Option<Moment>) -> Result<Taken, StorageError> {
     let Step { job: id, agent, event, outcome } = asked;
     let Some(mut job) = jobs::show(tx, id)?.filter(|job| agent.is_none_or(|agent| job.agent == agent)) else {
         return Ok(None);

@@ -78,7 +78,7 @@ impl Remote {
         }
         let (hello, row) = (*hello, session.row());
         let slots = hello.slots.clamp(1, MOST_SLOTS);
-        let judged = self.inner.database.write(move |tx| judge(tx, hello, row, slots, &connected)).await;
+        let judged = self.inner.database.write(move |tx| judge_hello(tx, hello, row, slots, &connected)).await;
         let greeted = match judged.map_err(|error| trouble(&error))? {
             Judged::Greeted(greeted) => *greeted,
             Judged::Removed => return Err(over(RefusalCode::Revoked)),
@@ -153,7 +153,7 @@ fn superseded() -> Refusal {
     }
 }
 
-fn judge(
+fn judge_hello(
     tx: &Db,
     hello: Hello,
     session_row: i64,
@@ -185,7 +185,7 @@ fn judge(
         last_seen_at: now,
         removed_at: None,
     };
-    agents::put(tx, &agent)?;
+    agents::put_agent(tx, &agent)?;
     let has = hello.active.iter().map(|active| (active.job.job, (active.job.attempt, active.phase))).collect();
     let results = hello.unacked_results.iter().map(|result| (result.job, result.attempt)).collect();
     let follow = reconcile(tx, id, &has, &results)?;

@@ -31,7 +31,7 @@ pub struct RootRefusal {
 }
 
 /// Looks at a folder; `ask` finds what is to be asked before a folder with this mark is taken.
-pub(super) fn judge(
+pub(super) fn judge_folder(
     dir: &RootDir,
     belonging: &Belonging,
     ask: impl FnOnce(Option<RootId>) -> Result<Option<String>, StorageError>,
@@ -61,7 +61,7 @@ pub fn examine(
 ) -> Result<Result<Usable, RootRefusal>, StorageError> {
     let belonging = connection.map(|connection| Belonging::find(connection, root, Some(dir))).transpose()?;
     let belonging = belonging.unwrap_or_default();
-    judge(dir, &belonging, |found| {
+    judge_folder(dir, &belonging, |found| {
         connection.map_or(Ok(None), |connection| belonging.question(connection, root, found, config))
     })
 }

@@ -32,7 +32,7 @@ const NOTABLE_BYTES: u64 = 64 << 20;
 pub(super) async fn start(roots: &Roots, tasks: &Tasks) {
     let (first, first_tasks) = (roots.clone(), tasks.clone());
     let first_look = tasks.spawn(async move {
-        tokio::join!(look(&first, Root::Local, &first_tasks), look(&first, Root::Lake, &first_tasks));
+        tokio::join!(look_at_root(&first, Root::Local, &first_tasks), look_at_root(&first, Root::Lake, &first_tasks));
     });
     tokio::time::timeout(FIRST, first_look).await.ok();
     for root in Root::ALL {
@@ -44,7 +44,7 @@ pub(super) async fn start(roots: &Roots, tasks: &Tasks) {
                     () = roots.look_now.notified() => {}
                     () = tasks.token().cancelled() => return,
                 }
-                look(&roots, root, &tasks).await;
+                look_at_root(&roots, root, &tasks).await;
             }
         });
     }
@@ -81,7 +81,7 @@ impl Look {
 }
 
 /// Looks at one root and tells everyone if something is different.
-pub(super) async fn look(roots: &Roots, root: Root, tasks: &Tasks) {
+pub(super) async fn look_at_root(roots: &Roots, root: Root, tasks: &Tasks) {
     let dir = roots.settings.current().roots.get(root).dir.clone();
     let (this, looked_at) = (roots.clone(), dir.clone());
     // Not awaited by the end of the program: it may hang in the system for minutes.
@@ -95,7 +95,7 @@ pub(super) async fn look(roots: &Roots, root: Root, tasks: &Tasks) {
         },
         () = tasks.token().cancelled() => return,
     };
-    take(roots, root, dir, found).await;
+    take_found(roots, root, dir, found).await;
 }
 
 /// What can be told of a disk that tells nothing: whose index is shown, which the database knows.
@@ -117,7 +117,7 @@ fn look_blocking(roots: &Roots, root: Root, dir: Option<&RootDir>) -> Result<Loo
 fn look_at(roots: &Roots, root: Root, dir: &RootDir, found: &Belonging) -> Result<Look, StorageError> {
     let config = roots.settings.current();
     let ask = |id| roots.database.read_blocking(|connection| found.question(connection, root, id, &config));
-    let Usable { space, writable, id } = match verdict::judge(dir, found, ask)? {
+    let Usable { space, writable, id } = match verdict::judge_folder(dir, found, ask)? {
         Ok(usable) => usable,
         Err(RootRefusal { why, can_adopt }) => return Ok(Look::failed(why, can_adopt, found)),
     };
@@ -136,7 +136,7 @@ fn known(roots: &Roots, root: Root, dir: &RootDir, writable: bool, id: Option<Ro
     (id.is_some() && live.marker == id && live.dir.is_same(dir) && live.writable == writable).then_some(live)
 }
 
-async fn take(roots: &Roots, root: Root, dir: Option<RootDir>, found: Look) {
+async fn take_found(roots: &Roots, root: Root, dir: Option<RootDir>, found: Look) {
     let online = found.live.is_some();
     let (changed, was, first) = {
         let mut known = roots.known.write();

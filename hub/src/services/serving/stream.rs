@@ -121,7 +121,7 @@ impl Pieces {
         self.reading = Some(tokio::task::spawn_blocking(move || {
             let _permit = permit;
             file = file.reopen_where_it_locks()?;
-            let mut buffer = pool.take();
+            let mut buffer = pool.take_buffer();
             file.read_at(offset, buffer.room(len))?;
             Ok((file, Bytes::from_owner(buffer)))
         }));
@@ -166,7 +166,7 @@ impl Pool {
         Self { free: Arc::default() }
     }
 
-    fn take(&self) -> Lent {
+    fn take_buffer(&self) -> Lent {
         let buffer = self.free.lock().pop().unwrap_or_default();
         Lent { buffer, len: 0, pool: self.clone() }
     }
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn buffers_come_home_when_the_last_bytes_of_them_are_sent() {
         let pool = Pool::new();
-        let mut lent = pool.take();
+        let mut lent = pool.take_buffer();
         lent.room(4).copy_from_slice(b"0123");
         let bytes = Bytes::from_owner(lent);
         let rest = bytes.slice(2..);

@@ -1,32 +1,32 @@
 //! Looking at addresses again, politely: at most two sites at once, each asked one thing at a time, and
 //! one that wants peace is left alone for the rest of the round.
 //!
-//! One round runs at a time; what is asked for meanwhile joins it. What was found is written every few
-//! seconds, so a round that is stopped or killed loses little. Rounds are not kept over a restart.
+//! A round is a background job. What was found is written every few seconds, so one that is stopped or killed loses
+//! little; one that the end of the hub broke off does not begin again by itself.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
-use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, SourceUrl};
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::Sources;
 use super::probe::probe;
 use super::store::unusable;
 use crate::domain::background::WorkState;
+use crate::domain::ids::BackgroundJobId;
 use crate::domain::size::count;
 use crate::domain::sources::verdict::Wanted;
 use crate::domain::sources::{CheckStatus, Record, SourceVerdict};
+use crate::services::background::{BackgroundJobView, Job, JobWork, Progress, Runner};
+use crate::services::context::ServiceContext;
 use crate::services::{ErrorKind, Event, ServiceError};
+use crate::storage::background::{BackgroundKind, RowOf};
 use crate::storage::history::{Level, NewLine};
-use crate::storage::views::contents;
-use crate::storage::{now_ms, timestamp};
+use crate::storage::views::{PageRequest, contents};
+use crate::storage::{StorageError, now_ms, timestamp};
 
 /// Sites that are asked at once.
 const AT_ONCE: usize = 2;
@@ -34,41 +34,52 @@ const AT_ONCE: usize = 2;
 /// How long what was found may wait to be written.
 const UNWRITTEN: Duration = Duration::from_secs(3);
 
-/// The latest round of checks.
+/// Between two looks whether a round is to stop.
+const UNTIL_NEXT_LOOK: Duration = Duration::from_millis(100);
+
+/// A round of looks at addresses, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct CheckView {
-    pub state: WorkState,
-    /// Addresses that were looked at.
-    pub n_done: u64,
-    /// Addresses to look at.
-    pub n_total: u64,
-    /// Of those done, the ones that are right.
+pub struct SourceCheckView {
+    #[serde(flatten)]
+    pub job: BackgroundJobView,
+    /// Of those done, the addresses that are right.
     pub n_ok: u64,
     /// Addresses that were left out because their site wants peace.
     pub n_skipped: u64,
-    /// Why it ended as it did.
-    pub detail: Option<String>,
+    /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub finished_at: Option<Timestamp>,
 }
 
-/// A round with what is left of it.
-pub(super) struct Round {
-    state: Mutex<RoundState>,
-    wake: Notify,
-    cancel: CancellationToken,
+/// Which addresses are looked at.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct SourceCheckRequest {
+    /// Those of these contents; all without.
+    hashes: Option<Vec<Blake3>>,
+    /// How many there were when that was asked for.
+    n_addresses: u64,
 }
 
-struct RoundState {
-    view: CheckView,
-    waiting: VecDeque<AddressToCheck>,
-    /// Nothing joins any more: it is about to end.
-    is_closed: bool,
+/// What came of a round.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct SourceCheckReport {
+    n_ok: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Rounds of looks at addresses; clones share them.
+#[derive(Clone)]
+pub struct SourceChecks {
+    sources: Sources,
+    runner: Runner<Checking>,
+}
+
+/// How addresses are looked at.
+#[derive(Clone)]
+struct Checking {
+    sources: Sources,
+}
+
+#[derive(Debug, Clone)]
 struct AddressToCheck {
     hash: Blake3,
     url: SourceUrl,
@@ -81,57 +92,134 @@ struct CheckedAddress {
     at: Timestamp,
 }
 
-impl Sources {
-    /// Looks again at all addresses, or at those of some contents. Joins a round under way.
-    pub async fn start_check(&self, hashes: Option<Vec<Blake3>>) -> Result<CheckView, ServiceError> {
-        let targets = self.targets(hashes).await?;
-        let view = {
-            let mut latest = self.round.lock();
-            match latest.as_ref().and_then(|round| round.join(&targets)) {
-                Some(view) => view,
-                None => self.begin(&mut latest, targets),
-            }
-        };
-        self.events.send(Event::SourceCheckChanged);
-        Ok(view)
+/// What is left of a round.
+#[derive(Default)]
+struct Round {
+    waiting: VecDeque<AddressToCheck>,
+    /// Sites that are being asked.
+    busy: BTreeSet<String>,
+    /// Sites that want peace.
+    resting: BTreeSet<String>,
+}
+
+impl SourceChecks {
+    pub(in crate::services) async fn start_service(
+        sources: Sources,
+        context: &ServiceContext,
+    ) -> Result<Self, StorageError> {
+        let runner = Runner::start(Checking { sources: sources.clone() }, context).await?;
+        Ok(Self { sources, runner })
     }
 
-    fn begin(&self, latest: &mut Option<Arc<Round>>, targets: Vec<AddressToCheck>) -> CheckView {
-        let view = CheckView {
-            state: WorkState::Running,
-            n_done: 0,
-            n_total: targets.len() as u64,
-            n_ok: 0,
-            n_skipped: 0,
-            detail: None,
-            started_at: timestamp(now_ms()),
-            finished_at: None,
-        };
-        let state = RoundState { view: view.clone(), waiting: targets.into(), is_closed: false };
-        let cancel = self.tasks.token().child_token();
-        let round = Arc::new(Round { state: Mutex::new(state), wake: Notify::new(), cancel });
-        *latest = Some(Arc::clone(&round));
-        let this = self.clone();
-        self.tasks.spawn(async move { this.run(&round).await });
-        view
+    /// Looks again at all addresses, or at those of some contents. What waits already and does the same is joined.
+    pub async fn start(&self, hashes: Option<Vec<Blake3>>) -> Result<SourceCheckView, ServiceError> {
+        let n_addresses = self.sources.targets(hashes.clone()).await?.len() as u64;
+        self.runner.show(self.runner.add(SourceCheckRequest { hashes, n_addresses }).await?).await
     }
 
-    /// The latest round since the hub's start.
-    pub fn check(&self) -> Option<CheckView> {
-        self.round.lock().as_ref().map(|round| round.state.lock().view.clone())
+    /// The round under way, or else the latest one.
+    pub async fn latest(&self) -> Result<Option<SourceCheckView>, ServiceError> {
+        if let Some(running) = self.runner.running().pop() {
+            return Ok(Some(running));
+        }
+        Ok(self.runner.list(PageRequest::latest(1)).await?.items.into_iter().next())
     }
 
     /// Stops the round under way; what was found stays found.
-    pub fn cancel_check(&self) -> Result<CheckView, ServiceError> {
-        let latest = self.round.lock();
-        let open = latest.as_ref().map(|round| (round, round.state.lock().view.clone()));
-        let Some((round, view)) = open.filter(|(_, view)| !view.state.is_final()) else {
+    pub async fn cancel(&self) -> Result<SourceCheckView, ServiceError> {
+        let Some(open) = self.latest().await?.filter(|check| !check.job.state.is_final()) else {
             return Err(ServiceError::said(ErrorKind::Conflict, "No check of addresses is under way."));
         };
-        round.cancel.cancel();
-        Ok(view)
+        self.runner.cancel(open.job.id).await?;
+        self.runner.show(open.job.id).await
+    }
+}
+
+impl BackgroundKind for Checking {
+    const KIND: &'static str = "source_check";
+    type Payload = SourceCheckRequest;
+    type Report = SourceCheckReport;
+
+    fn queue(_: &SourceCheckRequest) -> &'static str {
+        ""
+    }
+}
+
+impl JobWork for Checking {
+    const NAME: &'static str = "check of addresses";
+    const QUEUES: &'static [&'static str] = &[""];
+    const INTERRUPTED: Option<&'static str> = Some("The hub was stopped before the check had ended.");
+    type Found = ();
+    type View = SourceCheckView;
+
+    fn covers(waiting: &SourceCheckRequest, asked: &SourceCheckRequest) -> bool {
+        waiting.hashes.is_none() || waiting.hashes == asked.hashes
     }
 
+    fn run(&self, job: &Job<Self>) -> Result<(), ServiceError> {
+        tokio::runtime::Handle::current().block_on(self.check_all(job))
+    }
+
+    fn history(row: &RowOf<Self>) -> Vec<NewLine> {
+        let level = if row.state == WorkState::Failed { Level::Error } else { Level::Info };
+        let n_total = count(i64::try_from(row.counts.n_total).unwrap_or(i64::MAX));
+        let summary = format!("Looked at {} of {n_total} addresses: {} are right", row.counts.n_done, row.report.n_ok);
+        let line = NewLine::new("sources", level, summary);
+        vec![match &row.detail {
+            Some(detail) => line.detail(detail.clone()),
+            None => line,
+        }]
+    }
+
+    fn tell_end(&self, _: &RowOf<Self>) {}
+
+    fn event(_: BackgroundJobId) -> Event {
+        Event::SourceCheckChanged
+    }
+
+    fn view(row: &RowOf<Self>, mut job: BackgroundJobView) -> SourceCheckView {
+        if row.state == WorkState::Queued {
+            job.counts.n_total = row.payload.n_addresses;
+        }
+        SourceCheckView { n_ok: row.report.n_ok, n_skipped: job.counts.n_failed, started_at: row.created_at, job }
+    }
+}
+
+impl Checking {
+    async fn check_all(&self, job: &Job<Self>) -> Result<(), ServiceError> {
+        let (sources, progress) = (&self.sources, &job.progress);
+        let targets = sources.targets(job.row.payload.hashes.clone()).await?;
+        progress.begin_stage(targets.len() as u64, 0);
+        let mut round = Round { waiting: targets.into(), ..Round::default() };
+        let mut looking = FuturesUnordered::new();
+        let (mut unwritten, mut written) = (Vec::new(), Instant::now());
+        while !progress.cancel.is_cancelled() {
+            while looking.len() < AT_ONCE
+                && let Some(target) = round.next(progress)
+            {
+                looking.push(sources.look_at(target));
+            }
+            tokio::select! {
+                found = looking.next() => {
+                    let Some(found) = found else { break };
+                    round.note(&found);
+                    job.report.lock().n_ok += u64::from(found.verdict.status == CheckStatus::Ok);
+                    progress.count(|counts| counts.n_done += 1);
+                    unwritten.push(found);
+                }
+                () = tokio::time::sleep(UNTIL_NEXT_LOOK) => {}
+            }
+            if written.elapsed() >= UNWRITTEN {
+                sources.write_checked(std::mem::take(&mut unwritten)).await?;
+                written = Instant::now();
+            }
+        }
+        drop(looking);
+        sources.write_checked(unwritten).await
+    }
+}
+
+impl Sources {
     async fn targets(&self, hashes: Option<Vec<Blake3>>) -> Result<Vec<AddressToCheck>, ServiceError> {
         let file = self.read().await?;
         let allowed = self.allowed();
@@ -169,58 +257,17 @@ impl Sources {
         Ok(self.database.read(read).await?)
     }
 
-    async fn run(&self, round: &Round) {
-        let mut looking = FuturesUnordered::new();
-        // Sites that are being asked, and those that want peace.
-        let mut busy: BTreeSet<String> = BTreeSet::new();
-        let mut resting: BTreeSet<String> = BTreeSet::new();
-        let mut unwritten: Vec<CheckedAddress> = Vec::new();
-        let mut rhythm = tokio::time::interval(UNWRITTEN);
-        let mut written = Ok(());
-        while written.is_ok() && !round.cancel.is_cancelled() {
-            while looking.len() < AT_ONCE
-                && let Some(target) = round.next(&busy, &resting)
-            {
-                busy.insert(target.host().to_owned());
-                looking.push(self.look(target));
-            }
-            if looking.is_empty() && round.close_if_done() {
-                break;
-            }
-            tokio::select! {
-                Some(found) = looking.next() => {
-                    busy.remove(found.target.host());
-                    if found.verdict.status == CheckStatus::RateLimited {
-                        resting.insert(found.target.host().to_owned());
-                    }
-                    round.count(&found);
-                    self.events.progress(Event::SourceCheckChanged);
-                    unwritten.push(found);
-                }
-                _ = rhythm.tick(), if !unwritten.is_empty() => written = self.write(&mut unwritten).await,
-                () = round.wake.notified() => {}
-                () = round.cancel.cancelled() => {}
-            }
-        }
-        drop(looking);
-        if written.is_ok() {
-            written = self.write(&mut unwritten).await;
-        }
-        self.end(round, written.err()).await;
-    }
-
-    async fn look(&self, target: AddressToCheck) -> CheckedAddress {
+    async fn look_at(&self, target: AddressToCheck) -> CheckedAddress {
         // Read anew for each look: a setting that closes something counts at once.
         let config = self.settings.current();
         let verdict = probe(&self.outbound, &config, &target.url, &target.wanted).await;
         CheckedAddress { target, verdict, at: timestamp(now_ms()) }
     }
 
-    async fn write(&self, unwritten: &mut Vec<CheckedAddress>) -> Result<(), ServiceError> {
-        if unwritten.is_empty() {
+    async fn write_checked(&self, found: Vec<CheckedAddress>) -> Result<(), ServiceError> {
+        if found.is_empty() {
             return Ok(());
         }
-        let found = std::mem::take(unwritten);
         self.edit(move |file| {
             for CheckedAddress { target, verdict, at } in &found {
                 let Ok(Some(record)) = file.record(&target.hash) else { continue };
@@ -234,75 +281,28 @@ impl Sources {
         self.events.send(Event::SourcesChanged);
         Ok(())
     }
-
-    async fn end(&self, round: &Round, failure: Option<ServiceError>) {
-        let view = round.end(failure.as_ref());
-        self.events.send(Event::SourceCheckChanged);
-        let level = if failure.is_some() { Level::Error } else { Level::Info };
-        let n_total = count(i64::try_from(view.n_total).unwrap_or(i64::MAX));
-        let summary = format!("Looked at {} of {n_total} addresses: {} are right", view.n_done, view.n_ok);
-        let line = NewLine::new("sources", level, summary);
-        let line = match view.detail {
-            Some(detail) => line.detail(detail),
-            None => line,
-        };
-        self.history.add(line).await;
-    }
 }
 
 impl Round {
-    /// Adds what is not waiting yet; none if the round takes nothing more.
-    fn join(&self, targets: &[AddressToCheck]) -> Option<CheckView> {
-        let mut state = self.state.lock();
-        if state.is_closed || state.view.state.is_final() || self.cancel.is_cancelled() {
-            return None;
-        }
-        for target in targets {
-            if !state.waiting.contains(target) {
-                state.waiting.push_back(target.clone());
-                state.view.n_total += 1;
-            }
-        }
-        self.wake.notify_one();
-        Some(state.view.clone())
-    }
-
     /// The next address whose site is neither being asked nor wants peace.
-    fn next(&self, busy: &BTreeSet<String>, resting: &BTreeSet<String>) -> Option<AddressToCheck> {
-        let mut state = self.state.lock();
-        let before = state.waiting.len();
-        state.waiting.retain(|target| !resting.contains(target.host()));
-        state.view.n_skipped += (before - state.waiting.len()) as u64;
-        let at = state.waiting.iter().position(|target| !busy.contains(target.host()))?;
-        state.waiting.remove(at)
+    fn next(&mut self, progress: &Progress) -> Option<AddressToCheck> {
+        let before = self.waiting.len();
+        self.waiting.retain(|target| !self.resting.contains(target.host()));
+        let n_left_out = (before - self.waiting.len()) as u64;
+        if n_left_out > 0 {
+            progress.count(|counts| counts.n_failed += n_left_out);
+        }
+        let at = self.waiting.iter().position(|target| !self.busy.contains(target.host()))?;
+        let target = self.waiting.remove(at)?;
+        self.busy.insert(target.host().to_owned());
+        Some(target)
     }
 
-    /// In one step, so that whatever is asked for afterwards begins a round of its own.
-    fn close_if_done(&self) -> bool {
-        let mut state = self.state.lock();
-        state.is_closed = state.waiting.is_empty();
-        state.is_closed
-    }
-
-    fn count(&self, found: &CheckedAddress) {
-        let view = &mut self.state.lock().view;
-        view.n_done += 1;
-        view.n_ok += u64::from(found.verdict.status == CheckStatus::Ok);
-    }
-
-    fn end(&self, failure: Option<&ServiceError>) -> CheckView {
-        let mut state = self.state.lock();
-        state.is_closed = true;
-        let view = &mut state.view;
-        view.state = match failure {
-            Some(_) => WorkState::Failed,
-            None if self.cancel.is_cancelled() => WorkState::Cancelled,
-            None if view.n_skipped > 0 => WorkState::Partial,
-            None => WorkState::Complete,
-        };
-        view.detail = failure.map(ToString::to_string);
-        view.finished_at = Some(timestamp(now_ms()));
-        view.clone()
+    fn note(&mut self, found: &CheckedAddress) {
+        self.busy.remove(found.target.host());
+        if found.verdict.status == CheckStatus::RateLimited {
+            self.resting.insert(found.target.host().to_owned());
+        }
     }
 }
 

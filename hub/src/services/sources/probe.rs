@@ -10,7 +10,7 @@ use shared_protocol::source_url::UrlError;
 use shared_protocol::{SourceUrl, WebUrl};
 
 use crate::config::Config;
-use crate::domain::sources::verdict::{ProbeAnswer, Wanted, judge, sha256_of_tag, total_of_range};
+use crate::domain::sources::verdict::{ProbeAnswer, Wanted, judge_answer, sha256_of_tag, total_of_range};
 use crate::domain::sources::{CheckStatus, SourceVerdict};
 use crate::services::outbound::{Outbound, allowed, token_for};
 
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Looks at an address.
 pub(super) async fn probe(outbound: &Outbound, config: &Config, url: &SourceUrl, wanted: &Wanted) -> SourceVerdict {
     match tokio::time::timeout(PATIENCE, follow(outbound, config, url.web().clone())).await {
-        Ok(Ok(answer)) => judge(&answer, wanted),
+        Ok(Ok(answer)) => judge_answer(&answer, wanted),
         Ok(Err(verdict)) => verdict,
         Err(_) => SourceVerdict::new(CheckStatus::Unreachable, "The site does not answer in time"),
     }

@@ -28,7 +28,7 @@ pub(super) fn start(context: &ServiceContext) {
         let mut told = None;
         loop {
             let this = context.clone();
-            tasks.blocking(move || look(&this)).await;
+            tasks.blocking(move || look_at_space(&this)).await;
             let now = context.database.troubles().now();
             if now != told {
                 if let Some(trouble) = &now {
@@ -47,7 +47,7 @@ pub(super) fn start(context: &ServiceContext) {
     });
 }
 
-fn look(context: &ServiceContext) {
+fn look_at_space(context: &ServiceContext) {
     let troubles = context.database.troubles();
     let folder = &context.settings.current().app_data_dir;
     let known = troubles.now();

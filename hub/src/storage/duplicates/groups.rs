@@ -8,7 +8,7 @@ use shared_protocol::{Blake3, RelPath};
 use crate::domain::duplicates::GroupKind;
 use crate::domain::ids::{BackgroundJobId, FileId, RootRowId};
 use crate::domain::root::Root;
-use crate::storage::{StorageError, index, to_db};
+use crate::storage::{StorageError, execute, index, one, to_db};
 
 /// A group, before it has an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,20 +69,17 @@ pub fn replace(connection: &Connection, scan: BackgroundJobId, groups: &[NewGrou
 
 /// Groups of a kind, and the bytes that one copy of each instead of all would free.
 pub fn n_groups(connection: &Connection, kind: GroupKind) -> Result<(u64, u64), StorageError> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT count(*), coalesce(sum(size_bytes * (n_files - 1)), 0) FROM duplicate_groups
-             WHERE kind = ?1",
-        )?
-        .query_row([kind.code()], |row| {
-            Ok((crate::storage::from_db(row.get(0)?), crate::storage::from_db(row.get(1)?)))
-        })?)
+    let sql = "SELECT count(*) AS n, coalesce(sum(size_bytes * (n_files - 1)), 0) AS bytes FROM duplicate_groups
+             WHERE kind = ?1";
+    one(connection, sql, [kind.code()], |row| {
+        Ok((crate::storage::from_db(row.get("n")?), crate::storage::from_db(row.get("bytes")?)))
+    })
 }
 
 /// Takes a file out of its groups: it is still there, but takes no room of its own any more.
 pub fn forget(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
     if let Some(file) = index::file_at(connection, root, path)? {
-        connection.prepare_cached("DELETE FROM duplicate_files WHERE file_id = ?1")?.execute([file.id.0])?;
+        execute(connection, "DELETE FROM duplicate_files WHERE file_id = ?1", [file.id.0])?;
     }
     Ok(())
 }

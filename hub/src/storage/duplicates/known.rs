@@ -60,7 +60,8 @@ pub fn candidates(
 
 /// Keeps the hash of a file's ends.
 pub fn put_ends(connection: &Connection, file: &CandidateRow, ends: &Blake3) -> Result<(), StorageError> {
-    connection.prepare_cached("INSERT OR REPLACE INTO file_ends VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute((
+    let sql = "INSERT OR REPLACE INTO file_ends VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    connection.prepare_cached(sql)?.execute((
         file.root.0,
         file.file.path.as_str(),
         to_db(file.file.size_bytes),
@@ -124,17 +125,16 @@ pub fn models(connection: &Connection, roots: &[RootRowId], min_size: u64) -> Re
 
 /// Keeps what is known of a model's weights.
 pub fn put_weights(connection: &Connection, file: &CandidateRow, known: &KnownWeights) -> Result<(), StorageError> {
-    connection.prepare_cached("INSERT OR REPLACE INTO file_weights VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
-        (
-            file.root.0,
-            file.file.path.as_str(),
-            to_db(file.file.size_bytes),
-            file.file.modified.0,
-            known.tensors.map(|digest| *digest.as_bytes()),
-            to_db(known.data_start),
-            known.weights.map(|digest| *digest.as_bytes()),
-            file.file.identity.map(|identity| identity.0),
-        ),
-    )?;
+    let sql = "INSERT OR REPLACE INTO file_weights VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    connection.prepare_cached(sql)?.execute((
+        file.root.0,
+        file.file.path.as_str(),
+        to_db(file.file.size_bytes),
+        file.file.modified.0,
+        known.tensors.map(|digest| *digest.as_bytes()),
+        to_db(known.data_start),
+        known.weights.map(|digest| *digest.as_bytes()),
+        file.file.identity.map(|identity| identity.0),
+    ))?;
     Ok(())
 }

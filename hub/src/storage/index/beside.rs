@@ -9,7 +9,7 @@ use super::single::{self, COLUMNS, FileRow};
 use crate::domain::bundle::surroundings;
 use crate::domain::ids::{FileId, RootRowId};
 use crate::domain::kind::FileKind;
-use crate::storage::StorageError;
+use crate::storage::{StorageError, rows};
 
 /// The files of one folder that are given, with all that may belong to the weights among them. Those that
 /// are given come first and keep their order.
@@ -70,7 +70,7 @@ pub fn files_in(
          WHERE folder_id = (SELECT id FROM folders WHERE root_id = ?1 AND path = ?2) ORDER BY match_key, id"
     );
     let path = folder.map_or("", RelPath::as_str);
-    Ok(connection.prepare_cached(&sql)?.query_map((root.0, path), single::row)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, (root.0, path), single::row)
 }
 
 /// A folder and all below it, by path.

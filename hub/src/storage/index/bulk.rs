@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use crate::storage::StorageError;
+use crate::storage::{StorageError, one};
 
 /// Leaves out the orders by size and time; lists sorted so are slower until [`end`].
 pub fn begin(connection: &Connection) -> Result<(), StorageError> {
@@ -28,5 +28,5 @@ pub fn end(connection: &Connection) -> Result<(), StorageError> {
 pub fn is_open(connection: &Connection) -> Result<bool, StorageError> {
     let sql = "SELECT count(*) < 3 FROM sqlite_schema
                WHERE name IN ('files_by_size', 'files_by_modified', 'files_by_age')";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    one(connection, sql, [], |row| row.get(0))
 }

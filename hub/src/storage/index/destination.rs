@@ -47,12 +47,12 @@ impl<'a> DestinationFolders<'a> {
         if let Some(known) = self.known.get(&folder) {
             return Ok(known.clone());
         }
-        let found = self.look(folder.as_ref())?;
+        let found = self.look_up(folder.as_ref())?;
         self.known.insert(folder, found.clone());
         Ok(found)
     }
 
-    fn look(&mut self, folder: Option<&RelPath>) -> Result<SpelledName, StorageError> {
+    fn look_up(&mut self, folder: Option<&RelPath>) -> Result<SpelledName, StorageError> {
         let mut reached: Option<RelPath> = None;
         for part in folder.into_iter().flat_map(RelPath::parts) {
             let wanted = match RelPath::in_folder(reached.as_ref(), part) {

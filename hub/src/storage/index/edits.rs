@@ -18,7 +18,7 @@ use crate::domain::kind::FileKind;
 use crate::domain::ticks::Ticks;
 use crate::storage::hashes::Recorder;
 use crate::storage::rot::{self, RotNews};
-use crate::storage::{StorageError, identities, pairs, roots, search, to_db};
+use crate::storage::{StorageError, execute, identities, pairs, roots, search, to_db};
 
 /// Changes of single files within one transaction.
 pub struct Edits<'a> {
@@ -70,33 +70,27 @@ impl<'a> Edits<'a> {
         let hash = hash.map(|h| h.as_bytes().to_vec());
         let old = file_at(self.connection, root, path)?;
         if let Some(old) = &old {
-            self.connection
-                .prepare_cached(
-                    "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = 0, blake3 = ?4, identity = ?5,
+            let sql = "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = 0, blake3 = ?4, identity = ?5,
                                       rotted = NULL
-                     WHERE id = ?1",
-                )?
-                .execute((old.id.0, to_db(size_bytes), modified.0, hash, identity))?;
+                     WHERE id = ?1";
+            execute(self.connection, sql, (old.id.0, to_db(size_bytes), modified.0, hash, identity))?;
         } else {
             let id = listing::take_file_id(self.connection)?;
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO files (id, root_id, folder_id, path, match_key, size_bytes, modified, kind, blake3,
+            let sql = "INSERT INTO files (id, root_id, folder_id, path, match_key, size_bytes, modified, kind, blake3,
                                         identity)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                )?
-                .execute((
-                    id,
-                    root.0,
-                    folder.0,
-                    path.as_str(),
-                    &key,
-                    to_db(size_bytes),
-                    modified.0,
-                    FileKind::of(path.name()).code(),
-                    hash,
-                    identity,
-                ))?;
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+            self.connection.prepare_cached(sql)?.execute((
+                id,
+                root.0,
+                folder.0,
+                path.as_str(),
+                &key,
+                to_db(size_bytes),
+                modified.0,
+                FileKind::of(path.name()).code(),
+                hash,
+                identity,
+            ))?;
         }
         let grown = to_db(size_bytes) - old.as_ref().map_or(0, |old| to_db(old.size_bytes));
         self.gained(root, folder, i64::from(old.is_none()), grown);
@@ -186,7 +180,7 @@ impl<'a> Edits<'a> {
     pub fn remove(&mut self, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
         let Some(old) = file_at(self.connection, root, path)? else { return Ok(()) };
         let key = path.match_key();
-        self.connection.prepare_cached("DELETE FROM files WHERE id = ?1")?.execute([old.id.0])?;
+        execute(self.connection, "DELETE FROM files WHERE id = ?1", [old.id.0])?;
         search::forget(self.connection, old.id, search::indexed_to(self.connection)?)?;
         self.gained(root, old.folder_id, -1, -to_db(old.size_bytes));
         if old.conflict {
@@ -216,7 +210,7 @@ impl<'a> Edits<'a> {
         for root in &self.roots {
             roots::raise_generation(self.connection, *root)?;
         }
-        rot::tell(self.connection, &self.rot)
+        rot::tell_rot(self.connection, &self.rot)
     }
 
     fn gained(&mut self, root: RootRowId, folder: FolderId, n_files: i64, size_bytes: i64) {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::totals::{reconcile, remove_files, remove_folder};
 use crate::domain::exclusion::{self, NameKind};
 use crate::domain::ids::{FileId, FolderId, RootRowId};
-use crate::storage::{StorageError, facts};
+use crate::storage::{StorageError, execute, facts};
 
 /// The table of names that the index was last looked through with.
 const LOOKED_THROUGH: &str = "exclusions";
@@ -38,17 +38,17 @@ fn leave_out_of(connection: &Connection, root: RootRowId) -> Result<u64, Storage
     let mut statement = connection.prepare("SELECT id, path FROM folders WHERE root_id = ?1")?;
     let mut rows = statement.query([root.0])?;
     while let Some(row) = rows.next()? {
-        if is_out(row.get_ref(1)?.as_str().unwrap_or_default(), NameKind::Folder) {
-            folders.push(FolderId(row.get(0)?));
+        if is_out(row.get_ref("path")?.as_str().unwrap_or_default(), NameKind::Folder) {
+            folders.push(FolderId(row.get("id")?));
         }
     }
     let (mut files, mut left) = (Vec::new(), BTreeSet::new());
     let mut statement = connection.prepare("SELECT id, folder_id, path FROM files WHERE root_id = ?1")?;
     let mut rows = statement.query([root.0])?;
     while let Some(row) = rows.next()? {
-        if is_out(row.get_ref(2)?.as_str().unwrap_or_default(), NameKind::File) {
-            files.push(FileId(row.get(0)?));
-            left.insert(row.get::<_, i64>(1)?);
+        if is_out(row.get_ref("path")?.as_str().unwrap_or_default(), NameKind::File) {
+            files.push(FileId(row.get("id")?));
+            left.insert(row.get::<_, i64>("folder_id")?);
         }
     }
     let n = files.len() as u64;
@@ -58,14 +58,11 @@ fn leave_out_of(connection: &Connection, root: RootRowId) -> Result<u64, Storage
     }
     for folder in left {
         // Its digest is that of a listing with those files.
-        connection
-            .prepare_cached(
-                "UPDATE folders SET listing = NULL,
+        let sql = "UPDATE folders SET listing = NULL,
                      n_files = (SELECT count(*) FROM files WHERE folder_id = ?1),
                      size_bytes = (SELECT coalesce(sum(size_bytes), 0) FROM files WHERE folder_id = ?1)
-                 WHERE id = ?1",
-            )?
-            .execute([folder])?;
+                 WHERE id = ?1";
+        execute(connection, sql, [folder])?;
     }
     if n > 0 || !folders.is_empty() {
         reconcile(connection, root)?;

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use shared_protocol::RelPath;
 use shared_protocol::rel_path::match_key;
 
 use crate::domain::ids::{FolderId, RootRowId};
-use crate::storage::{StorageError, from_db};
+use crate::storage::{StorageError, columns, execute, first, from_db};
 
 /// A folder as the last scan left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,22 +23,25 @@ pub struct KnownFolder {
     pub mount: Option<String>,
 }
 
+columns!(mod at { path, id, listing, n_files, size_bytes, mount });
+
 /// All folders of a root by path; `""` is the root's own.
 pub fn known_folders(connection: &Connection, root: RootRowId) -> Result<HashMap<String, KnownFolder>, StorageError> {
-    let mut statement = connection
-        .prepare_cached("SELECT path, id, listing, n_files, size_bytes, mount FROM folders WHERE root_id = ?1")?;
+    let sql = format!("SELECT {} FROM folders WHERE root_id = ?1", at::ALL);
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([root.0])?;
     let mut found = HashMap::new();
     while let Some(row) = rows.next()? {
-        let listing = row.get_ref(2)?.as_blob_or_null().ok().flatten().and_then(|bytes| bytes.try_into().ok());
+        let listing =
+            row.get_ref(at::listing)?.as_blob_or_null().ok().flatten().and_then(|bytes| bytes.try_into().ok());
         let folder = KnownFolder {
-            id: FolderId(row.get(1)?),
+            id: FolderId(row.get(at::id)?),
             listing,
-            n_files: from_db(row.get(3)?),
-            size_bytes: from_db(row.get(4)?),
-            mount: row.get(5)?,
+            n_files: from_db(row.get(at::n_files)?),
+            size_bytes: from_db(row.get(at::size_bytes)?),
+            mount: row.get(at::mount)?,
         };
-        found.insert(row.get(0)?, folder);
+        found.insert(row.get(at::path)?, folder);
     }
     Ok(found)
 }
@@ -67,10 +70,8 @@ pub fn mounted_folders(connection: &Connection, root: RootRowId) -> Result<Vec<R
 
 /// The row of a folder, made with all its parents where it is missing.
 pub fn ensure(connection: &Connection, root: RootRowId, path: &str) -> Result<FolderId, StorageError> {
-    let found: Option<i64> = connection
-        .prepare_cached("SELECT id FROM folders WHERE root_id = ?1 AND path = ?2")?
-        .query_row((root.0, path), |row| row.get(0))
-        .optional()?;
+    let found: Option<i64> =
+        first(connection, "SELECT id FROM folders WHERE root_id = ?1 AND path = ?2", (root.0, path), |row| row.get(0))?;
     if let Some(id) = found {
         return Ok(FolderId(id));
     }
@@ -79,9 +80,8 @@ pub fn ensure(connection: &Connection, root: RootRowId, path: &str) -> Result<Fo
         None if path.is_empty() => None,
         None => Some(ensure(connection, root, "")?),
     };
-    connection
-        .prepare_cached("INSERT INTO folders (root_id, parent_id, path, match_key) VALUES (?1, ?2, ?3, ?4)")?
-        .execute((root.0, parent.map(|p| p.0), path, match_key(path)))?;
+    let sql = "INSERT INTO folders (root_id, parent_id, path, match_key) VALUES (?1, ?2, ?3, ?4)";
+    execute(connection, sql, (root.0, parent.map(|p| p.0), path, match_key(path)))?;
     Ok(FolderId(connection.last_insert_rowid()))
 }
 
@@ -92,9 +92,7 @@ pub fn folder_like(connection: &Connection, root: RootRowId, path: &RelPath) -> 
     let sql = "SELECT path FROM folders
                WHERE parent_id = (SELECT id FROM folders WHERE root_id = ?1 AND path = ?2) AND match_key = ?3
                ORDER BY path = ?4 DESC, path LIMIT 1";
-    let found: Option<String> = connection
-        .prepare_cached(sql)?
-        .query_row((root.0, parent, path.match_key(), path.as_str()), |row| row.get(0))
-        .optional()?;
+    let found: Option<String> =
+        first(connection, sql, (root.0, parent, path.match_key(), path.as_str()), |row| row.get(0))?;
     found.map(|path| RelPath::parse(&path).map_err(|error| StorageError::damaged("a folder's path", error))).transpose()
 }

@@ -11,7 +11,9 @@ use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::kind::FileKind;
 use crate::domain::skipped::Skip;
 use crate::domain::ticks::Ticks;
-use crate::storage::{StorageError, facts, from_db, identities, identity_column, pairs, skipped, to_db};
+use crate::storage::{
+    StorageError, columns, execute, facts, from_db, identities, identity_column, one, pairs, skipped, to_db,
+};
 
 /// Keys marked one by one before everything is marked at once.
 const MANY_KEYS: u64 = 5_000;
@@ -121,14 +123,13 @@ pub fn apply(
     if let (false, Some(digest)) = (settled, listing.digest) {
         changes.unsettled.push((folder, digest));
     }
-    connection
-        .prepare_cached("UPDATE folders SET listing = ?2, n_files = ?3, size_bytes = ?4 WHERE id = ?1")?
-        .execute((
-            folder.0,
-            listing.digest.filter(|_| settled),
-            to_db(listing.files.len() as u64),
-            to_db(listing.files.iter().map(|f| f.size_bytes).sum()),
-        ))?;
+    let sql = "UPDATE folders SET listing = ?2, n_files = ?3, size_bytes = ?4 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute((
+        folder.0,
+        listing.digest.filter(|_| settled),
+        to_db(listing.files.len() as u64),
+        to_db(listing.files.iter().map(|f| f.size_bytes).sum()),
+    ))?;
     Ok((folder, written.added))
 }
 
@@ -149,21 +150,22 @@ impl KnownFile {
     }
 }
 
+columns!(mod at { path, id, size_bytes, modified, placeholder, identity });
+
 fn known_files(connection: &Connection, folder: FolderId) -> Result<HashMap<String, KnownFile>, StorageError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT path, id, size_bytes, modified, placeholder, identity FROM files WHERE folder_id = ?1",
-    )?;
+    let sql = format!("SELECT {} FROM files WHERE folder_id = ?1", at::ALL);
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([folder.0])?;
     let mut known = HashMap::new();
     while let Some(row) = rows.next()? {
-        let path = row.get_ref(0)?.as_str().unwrap_or_default();
+        let path = row.get_ref(at::path)?.as_str().unwrap_or_default();
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name).to_owned();
         let file = KnownFile {
-            id: FileId(row.get(1)?),
-            size_bytes: from_db(row.get(2)?),
-            modified: Ticks(row.get(3)?),
-            placeholder: row.get(4)?,
-            identity: identity_column(row, 5)?,
+            id: FileId(row.get(at::id)?),
+            size_bytes: from_db(row.get(at::size_bytes)?),
+            modified: Ticks(row.get(at::modified)?),
+            placeholder: row.get(at::placeholder)?,
+            identity: identity_column(row, at::identity)?,
         };
         known.insert(name, file);
     }
@@ -193,9 +195,8 @@ impl<'a> Writer<'a> {
     ) -> Result<Self, StorageError> {
         let prefix = if listing.folder.is_empty() { String::new() } else { format!("{}/", listing.folder) };
         let next_id = facts::get(connection, NEXT_FILE_ID)?.and_then(|text| text.parse().ok()).unwrap_or(1);
-        let has_hashes = connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM hashes WHERE root_id = ?1)")?
-            .query_row([root.0], |row| row.get(0))?;
+        let has_hashes =
+            one(connection, "SELECT EXISTS (SELECT 1 FROM hashes WHERE root_id = ?1)", [root.0], |row| row.get(0))?;
         Ok(Self {
             connection,
             root,
@@ -228,20 +229,17 @@ impl<'a> Writer<'a> {
         let path = format!("{}{}", self.prefix, file.name);
         let hash = self.cached_hash(&path, file)?;
         mark(self.connection, &format!("{}{}", self.key_prefix, match_key(&file.name)), changes)?;
-        self.connection
-            .prepare_cached(
-                "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = ?4, blake3 = ?5, identity = ?6,
+        let sql = "UPDATE files SET size_bytes = ?2, modified = ?3, placeholder = ?4, blake3 = ?5, identity = ?6,
                                   rotted = NULL
-                 WHERE id = ?1",
-            )?
-            .execute((
-                old.id.0,
-                to_db(file.size_bytes),
-                file.modified.0,
-                file.placeholder,
-                hash,
-                file.identity.map(|identity| identity.0),
-            ))?;
+                 WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.execute((
+            old.id.0,
+            to_db(file.size_bytes),
+            file.modified.0,
+            file.placeholder,
+            hash,
+            file.identity.map(|identity| identity.0),
+        ))?;
         changes.n_changed += 1;
         Ok(())
     }
@@ -256,9 +254,8 @@ impl<'a> Writer<'a> {
                 return self.update(old, file, changes);
             }
         }
-        self.connection
-            .prepare_cached("UPDATE files SET identity = ?2 WHERE id = ?1")?
-            .execute((old.id.0, file.identity.map(|identity| identity.0)))?;
+        let sql = "UPDATE files SET identity = ?2 WHERE id = ?1";
+        execute(self.connection, sql, (old.id.0, file.identity.map(|identity| identity.0)))?;
         Ok(())
     }
 

@@ -1,13 +1,14 @@
 //! Single files of the index, read for a transfer.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use shared_protocol::{Blake3, RelPath};
 
 use crate::domain::identity::Identity;
 use crate::domain::ids::{FileId, FolderId, RootRowId};
 use crate::domain::ticks::Ticks;
+use crate::storage::columns::{columns, digest_column, identity_column, path_column};
 use crate::storage::skipped::is_below;
-use crate::storage::{StorageError, digest_column, folder_range, from_db, identity_column};
+use crate::storage::{StorageError, execute, first, folder_range, from_db, one, rows};
 
 /// A file of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +32,10 @@ pub struct FileRow {
     pub rotted: Option<Blake3>,
 }
 
-pub(super) const COLUMNS: &str =
-    "id, folder_id, path, size_bytes, modified, placeholder, conflict, blake3, identity, rotted";
-
-/// How many these are.
-pub(in crate::storage) const N_COLUMNS: usize = 10;
+columns!(pub(in crate::storage) mod at {
+    id, folder_id, path, size_bytes, modified, placeholder, conflict, blake3, identity, rotted
+});
+pub(super) const COLUMNS: &str = at::ALL;
 
 /// The same of a table under another name, for a statement that joins others.
 pub(in crate::storage) fn columns_of(table: &str) -> String {
@@ -44,32 +44,30 @@ pub(in crate::storage) fn columns_of(table: &str) -> String {
 
 /// Reads [`COLUMNS`], which come first.
 pub(in crate::storage) fn row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
-    let path = RelPath::parse(row.get_ref(2)?.as_str()?)
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(e)))?;
     Ok(FileRow {
-        id: FileId(row.get(0)?),
-        folder_id: FolderId(row.get(1)?),
-        path,
-        size_bytes: from_db(row.get(3)?),
-        modified: Ticks(row.get(4)?),
-        placeholder: row.get(5)?,
-        conflict: row.get(6)?,
-        hash: digest_column(row, 7)?,
-        identity: identity_column(row, 8)?,
-        rotted: digest_column(row, 9)?,
+        id: FileId(row.get(at::id)?),
+        folder_id: FolderId(row.get(at::folder_id)?),
+        path: path_column(row, at::path)?,
+        size_bytes: from_db(row.get(at::size_bytes)?),
+        modified: Ticks(row.get(at::modified)?),
+        placeholder: row.get(at::placeholder)?,
+        conflict: row.get(at::conflict)?,
+        hash: digest_column(row, at::blake3)?,
+        identity: identity_column(row, at::identity)?,
+        rotted: digest_column(row, at::rotted)?,
     })
 }
 
 /// The file of exactly this path.
 pub fn file_at(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<Option<FileRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM files WHERE root_id = ?1 AND match_key = ?2 AND path = ?3");
-    Ok(connection.prepare_cached(&sql)?.query_row((root.0, path.match_key(), path.as_str()), row).optional()?)
+    first(connection, &sql, (root.0, path.match_key(), path.as_str()), row)
 }
 
 /// The files whose path has this key: several where names differ only in case.
 pub fn files_at_key(connection: &Connection, root: RootRowId, key: &str) -> Result<Vec<FileRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM files WHERE root_id = ?1 AND match_key = ?2");
-    Ok(connection.prepare_cached(&sql)?.query_map((root.0, key), row)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, (root.0, key), row)
 }
 
 /// A file of a root that is known to hold this content; the first by name. What lies at or below an unknown
@@ -81,7 +79,7 @@ pub fn file_holding(connection: &Connection, root: RootRowId, hash: &Blake3) -> 
          ORDER BY match_key, id LIMIT 1",
         is_below("files.root_id", "files.match_key")
     );
-    Ok(connection.prepare_cached(&sql)?.query_row((root.0, hash.as_bytes()), row).optional()?)
+    first(connection, &sql, (root.0, hash.as_bytes()), row)
 }
 
 /// Files whose bytes changed though nothing wrote to them, by name.
@@ -90,7 +88,7 @@ pub fn rotted(connection: &Connection, root: RootRowId, limit: u32) -> Result<Ve
         "SELECT {COLUMNS} FROM files INDEXED BY files_rotted WHERE root_id = ?1 AND rotted IS NOT NULL
          ORDER BY match_key LIMIT ?2"
     );
-    Ok(connection.prepare_cached(&sql)?.query_map((root.0, limit), row)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, (root.0, limit), row)
 }
 
 /// Whether any file of the library is known to hold this content, and was seen by the last scan.
@@ -100,7 +98,7 @@ pub fn is_content_known(connection: &Connection, hash: &Blake3) -> Result<bool, 
                          WHERE blake3 = ?1 AND NOT {})",
         is_below("files.root_id", "files.match_key")
     );
-    Ok(connection.prepare_cached(&sql)?.query_row([hash.as_bytes()], |row| row.get(0))?)
+    one(connection, &sql, [hash.as_bytes()], |row| row.get(0))
 }
 
 /// All files in a folder and below it, by name; `None` is the whole root.
@@ -141,15 +139,12 @@ pub fn for_each_below(
 
 /// Whether a folder of this path is in the index.
 pub fn has_folder(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<bool, StorageError> {
-    Ok(connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM folders WHERE root_id = ?1 AND path = ?2)")?
-        .query_row((root.0, path.as_str()), |row| row.get(0))?)
+    let sql = "SELECT EXISTS (SELECT 1 FROM folders WHERE root_id = ?1 AND path = ?2)";
+    one(connection, sql, (root.0, path.as_str()), |row| row.get(0))
 }
 
 /// Takes folders out of the index that the hub itself has removed because they had become empty.
 pub fn remove_empty_folder(connection: &Connection, root: RootRowId, path: &RelPath) -> Result<(), StorageError> {
-    connection
-        .prepare_cached("DELETE FROM folders WHERE root_id = ?1 AND path = ?2 AND n_files_total = 0")?
-        .execute((root.0, path.as_str()))?;
-    Ok(())
+    let sql = "DELETE FROM folders WHERE root_id = ?1 AND path = ?2 AND n_files_total = 0";
+    execute(connection, sql, (root.0, path.as_str())).map(drop)
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::Changes;
 use crate::domain::exclusion::{self, NameKind};
 use crate::domain::ids::{FileId, FolderId, RootRowId};
-use crate::storage::{StorageError, pairs, roots, search, skipped};
+use crate::storage::{StorageError, columns, execute, pairs, roots, rows, search, skipped};
 
 /// Settles a scan that saw its root before and after: removes what is gone, stores the digests that
 /// waited for that, and takes out of the register what is not skipped any more. `gone` are folders that no
@@ -31,7 +31,7 @@ pub fn finish(
         skipped::reconcile(connection, root)?;
     }
     for (folder, digest) in &changes.unsettled {
-        connection.prepare_cached("UPDATE folders SET listing = ?2 WHERE id = ?1")?.execute((folder.0, digest))?;
+        execute(connection, "UPDATE folders SET listing = ?2 WHERE id = ?1", (folder.0, digest))?;
     }
     recount(connection, changes.recount.iter().copied())?;
     Ok(n_removed)
@@ -74,7 +74,7 @@ pub(super) fn remove_files(
     for file in files {
         let found: Option<(String, String)> = connection
             .prepare_cached("DELETE FROM files WHERE id = ?1 RETURNING match_key, path")?
-            .query_map([file.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map([file.0], |row| row.try_into())?
             .next()
             .transpose()?;
         if let Some((key, path)) = found {
@@ -89,13 +89,12 @@ pub(super) fn remove_files(
 
 /// Removes a folder with the files directly in it.
 pub(super) fn remove_folder(connection: &Connection, root: RootRowId, folder: FolderId) -> Result<u64, StorageError> {
-    let files = connection
-        .prepare_cached("SELECT id FROM files WHERE folder_id = ?1")?
-        .query_map([folder.0], |row| Ok(FileId(row.get(0)?)))?
-        .collect::<Result<Vec<_>, _>>()?;
+    let files = rows::<_, Vec<_>>(connection, "SELECT id FROM files WHERE folder_id = ?1", [folder.0], |row| {
+        Ok(FileId(row.get(0)?))
+    })?;
     let n = remove_files(connection, root, files)?;
     skipped::remove_folder(connection, folder)?;
-    connection.prepare_cached("DELETE FROM folders WHERE id = ?1")?.execute([folder.0])?;
+    execute(connection, "DELETE FROM folders WHERE id = ?1", [folder.0])?;
     Ok(n)
 }
 
@@ -106,22 +105,22 @@ struct RootTotals {
     depth: usize,
 }
 
+columns!(mod at { id, parent_id, path, n_files, size_bytes, n_files_total, size_bytes_total });
+
 fn update_totals(connection: &Connection, root: RootRowId) -> Result<(), StorageError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, parent_id, path, n_files, size_bytes, n_files_total, size_bytes_total
-         FROM folders WHERE root_id = ?1",
-    )?;
+    let sql = format!("SELECT {} FROM folders WHERE root_id = ?1", at::ALL);
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([root.0])?;
     let mut folders: HashMap<i64, RootTotals> = HashMap::new();
     while let Some(row) = rows.next()? {
-        let path = row.get_ref(2)?.as_str().unwrap_or_default();
+        let path = row.get_ref(at::path)?.as_str().unwrap_or_default();
         let depth = if path.is_empty() { 0 } else { path.split('/').count() };
         folders.insert(
-            row.get(0)?,
+            row.get(at::id)?,
             RootTotals {
-                parent: row.get(1)?,
-                own: (row.get(3)?, row.get(4)?),
-                stored: (row.get(5)?, row.get(6)?),
+                parent: row.get(at::parent_id)?,
+                own: (row.get(at::n_files)?, row.get(at::size_bytes)?),
+                stored: (row.get(at::n_files_total)?, row.get(at::size_bytes_total)?),
                 depth,
             },
         );
@@ -139,9 +138,8 @@ fn update_totals(connection: &Connection, root: RootRowId) -> Result<(), Storage
     for (id, folder) in &folders {
         let sum = sums.get(id).copied().unwrap_or_default();
         if sum != folder.stored {
-            connection
-                .prepare_cached("UPDATE folders SET n_files_total = ?2, size_bytes_total = ?3 WHERE id = ?1")?
-                .execute((id, sum.0, sum.1))?;
+            let sql = "UPDATE folders SET n_files_total = ?2, size_bytes_total = ?3 WHERE id = ?1";
+            execute(connection, sql, (id, sum.0, sum.1))?;
         }
     }
     Ok(())
@@ -168,9 +166,8 @@ pub(super) fn mark_conflict(
     key: &str,
     conflict: bool,
 ) -> Result<(), StorageError> {
-    let n = connection
-        .prepare_cached("UPDATE files SET conflict = ?3 WHERE root_id = ?1 AND match_key = ?2 AND conflict <> ?3")?
-        .execute((root.0, key, conflict))?;
+    let sql = "UPDATE files SET conflict = ?3 WHERE root_id = ?1 AND match_key = ?2 AND conflict <> ?3";
+    let n = execute(connection, sql, (root.0, key, conflict))?;
     if n > 0 {
         pairs::mark_stale(connection, key)?;
     }

@@ -3,10 +3,10 @@
 use rusqlite::{Connection, Params};
 use shared_protocol::RelPath;
 
-use super::single::{COLUMNS, FileRow, file_at, row};
+use super::single::{COLUMNS, FileRow, at, file_at, row};
 use crate::domain::background::Counts;
 use crate::domain::ids::RootRowId;
-use crate::storage::{StorageError, folder_range, from_db, to_db};
+use crate::storage::{StorageError, folder_range, from_db, one, to_db};
 
 /// Files of at least so many bytes come first where several are read at once: one that begins last is read
 /// alone, while the other readers have nothing left to do.
@@ -141,7 +141,7 @@ pub fn extent(
                WHERE root_id = ?1 AND match_key >= ?2 AND match_key < ?3 AND placeholder = 0 AND id = coalesce(?4, id))",
         left.condition()
     );
-    Ok(connection.prepare_cached(&sql)?.query_row((root, from, to, file.map(|file| file.id)), |row| {
+    one(connection, &sql, (root, from, to, file.map(|file| file.id)), |row| {
         let count = |name| Ok::<_, rusqlite::Error>(from_db(row.get(name)?));
         Ok(Counts {
             n_total: count("n_total")?,
@@ -150,7 +150,7 @@ pub fn extent(
             bytes_total: count("bytes_total")?,
             bytes_done: count("bytes_done")?,
         })
-    })?)
+    })
 }
 
 // A plus keeps SQLite from an index whatever its statistics say. None is named, because while an empty index of files
@@ -184,7 +184,7 @@ fn page(
     let (mut files, mut last) = (Vec::new(), None);
     while let Some(next) = rows.next()? {
         let file = row(next)?;
-        last = Some(Last { size_bytes: file.size_bytes, key: next.get(10)?, id: file.id.0 });
+        last = Some(Last { size_bytes: file.size_bytes, key: next.get(at::N)?, id: file.id.0 });
         files.push(file);
     }
     let is_full = files.len() == limit as usize;

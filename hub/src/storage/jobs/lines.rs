@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use shared_protocol::JobId;
 
-use crate::storage::{StorageError, now_ms, timestamp};
+use crate::storage::{StorageError, execute, now_ms, rows, timestamp};
 
 /// Lines of one job that are kept.
 const MOST_LINES: u32 = 200;
@@ -31,19 +31,16 @@ pub fn add_lines(connection: &Connection, job: JobId, lines: &[(&str, String)]) 
         let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
         insert.execute((&id, now_ms(), level, text))?;
     }
-    connection
-        .prepare_cached(
-            "DELETE FROM remote_job_lines WHERE job_id = ?1 AND id <=
-                 (SELECT id FROM remote_job_lines WHERE job_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-        )?
-        .execute((&id, MOST_LINES))?;
-    Ok(())
+    let sql = "DELETE FROM remote_job_lines WHERE job_id = ?1 AND id <=
+                 (SELECT id FROM remote_job_lines WHERE job_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+    execute(connection, sql, (&id, MOST_LINES)).map(drop)
 }
 
 /// The lines of a job, oldest first.
 pub fn lines(connection: &Connection, job: JobId) -> Result<Vec<JobLine>, StorageError> {
     let sql = "SELECT at, level, text FROM remote_job_lines WHERE job_id = ?1 ORDER BY id";
-    let read =
-        |row: &rusqlite::Row<'_>| Ok(JobLine { at: timestamp(row.get(0)?), level: row.get(1)?, text: row.get(2)? });
-    Ok(connection.prepare_cached(sql)?.query_map([job.to_string()], read)?.collect::<Result<_, _>>()?)
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(JobLine { at: timestamp(row.get("at")?), level: row.get("level")?, text: row.get("text")? })
+    };
+    rows(connection, sql, [job.to_string()], read)
 }

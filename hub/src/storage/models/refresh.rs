@@ -1,11 +1,12 @@
 //! Bringing the models in line with the files.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+use rusqlite::{Connection, Row, Transaction};
 
 use super::sidecars::settle;
 use crate::domain::ids::{FileId, ModelId};
+use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
-use crate::storage::{StorageError, facts, roots};
+use crate::storage::{StorageError, execute, facts, first, one, roots, rows};
 
 /// Whether the models are not in line with the shown indexes.
 pub fn is_stale(connection: &Connection) -> Result<bool, StorageError> {
@@ -15,7 +16,7 @@ pub fn is_stale(connection: &Connection) -> Result<bool, StorageError> {
 /// Whether the copies of a model changed.
 fn is_marked(connection: &Connection) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM models_stale)";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    one(connection, sql, [], |row| row.get(0))
 }
 
 /// The shown indexes with their generations.
@@ -61,8 +62,7 @@ fn shown(stamp: &str) -> Vec<&str> {
 /// Brings a portion of the models in line whose copies changed.
 fn place_stale(tx: &Transaction<'_>) -> Result<(), StorageError> {
     let sql = "SELECT model_id FROM models_stale LIMIT ?1";
-    let stale: Vec<ModelId> =
-        tx.prepare_cached(sql)?.query_map([PORTION], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let stale: Vec<ModelId> = rows(tx, sql, [PORTION], |row| row.get(0))?;
     let mut unmark = tx.prepare_cached("DELETE FROM models_stale WHERE model_id = ?1")?;
     for model in stale {
         unmark.execute([model])?;
@@ -84,12 +84,14 @@ const EVICTED_CHANGED: &str = "
 /// A model for each model file that has none: that of its content, if it is known, else a new one. Tells whether there
 /// may be more.
 fn give_models(tx: &Transaction<'_>) -> Result<bool, StorageError> {
-    let sql = "SELECT f.id, f.size_bytes, f.blake3
-               FROM roots r CROSS JOIN files f INDEXED BY files_without_model ON f.root_id = r.id
-               WHERE r.active = 1 AND f.kind = 0 AND f.model_id IS NULL LIMIT ?1";
-    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-    let files: Vec<(FileId, i64, Option<Vec<u8>>)> =
-        tx.prepare_cached(sql)?.query_map([PORTION], read)?.collect::<Result<_, _>>()?;
+    let sql = format!(
+        "SELECT f.id, f.size_bytes, f.blake3
+         FROM roots r CROSS JOIN files f INDEXED BY files_without_model ON f.root_id = r.id
+         WHERE r.active = 1 AND f.kind = {} AND f.model_id IS NULL LIMIT ?1",
+        FileKind::Model.code()
+    );
+    let read = |row: &Row<'_>| row.try_into();
+    let files: Vec<(FileId, i64, Option<Vec<u8>>)> = rows(tx, &sql, [PORTION], read)?;
     for (file, size_bytes, blake3) in &files {
         let known = match blake3 {
             Some(blake3) => of_content(tx, blake3)?,
@@ -98,8 +100,8 @@ fn give_models(tx: &Transaction<'_>) -> Result<bool, StorageError> {
         let model = if let Some(model) = known {
             model
         } else {
-            tx.prepare_cached("INSERT INTO models (blake3, is_hashed, size_bytes) VALUES (?1, ?1 IS NOT NULL, ?2)")?
-                .execute((blake3, size_bytes))?;
+            let sql = "INSERT INTO models (blake3, is_hashed, size_bytes) VALUES (?1, ?1 IS NOT NULL, ?2)";
+            execute(tx, sql, (blake3, size_bytes))?;
             ModelId(tx.last_insert_rowid())
         };
         lead_to(tx, *file, model)?;
@@ -111,20 +113,17 @@ fn give_models(tx: &Transaction<'_>) -> Result<bool, StorageError> {
 fn join_hashed(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
     let sql = "SELECT f.id, f.blake3 FROM models m JOIN files f ON f.model_id = m.id
                WHERE m.id = ?1 AND m.blake3 IS NULL AND f.blake3 IS NOT NULL";
-    let hashed: Vec<(FileId, Vec<u8>)> =
-        tx.prepare_cached(sql)?.query_map([model], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let hashed: Vec<(FileId, Vec<u8>)> = rows(tx, sql, [model], |row| row.try_into())?;
     for (file, blake3) in hashed {
         match of_content(tx, &blake3)? {
             Some(other) if other != model => {
-                tx.prepare_cached("UPDATE OR IGNORE sidecar_facts SET model_id = ?2 WHERE model_id = ?1")?
-                    .execute((model, other))?;
-                tx.prepare_cached(NOTES_JOINED)?.execute((model, other))?;
+                execute(tx, "UPDATE OR IGNORE sidecar_facts SET model_id = ?2 WHERE model_id = ?1", (model, other))?;
+                execute(tx, NOTES_JOINED, (model, other))?;
                 lead_to(tx, file, other)?;
             }
             Some(_) => {}
             None => {
-                tx.prepare_cached("UPDATE models SET blake3 = ?2, is_hashed = 1 WHERE id = ?1")?
-                    .execute((model, blake3))?;
+                execute(tx, "UPDATE models SET blake3 = ?2, is_hashed = 1 WHERE id = ?1", (model, blake3))?;
             }
         }
     }
@@ -138,69 +137,66 @@ const NOTES_JOINED: &str = "
 
 fn of_content(tx: &Transaction<'_>, blake3: &[u8]) -> Result<Option<ModelId>, StorageError> {
     let sql = "SELECT id FROM models WHERE blake3 = ?1";
-    Ok(tx.prepare_cached(sql)?.query_row([blake3], |row| row.get(0)).optional()?)
+    first(tx, sql, [blake3], |row| row.get(0))
 }
 
 fn lead_to(tx: &Transaction<'_>, file: FileId, model: ModelId) -> Result<(), StorageError> {
-    tx.prepare_cached("UPDATE files SET model_id = ?2 WHERE id = ?1")?.execute((file, model))?;
+    execute(tx, "UPDATE files SET model_id = ?2 WHERE id = ?1", (file, model))?;
     mark(tx, model)
 }
 
 fn mark(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
-    tx.prepare_cached("INSERT OR IGNORE INTO models_stale VALUES (?1)")?.execute([model])?;
-    Ok(())
+    execute(tx, "INSERT OR IGNORE INTO models_stale VALUES (?1)", [model]).map(drop)
 }
 
 /// Writes down where the copies of a model are. One without any goes, unless it was
 /// evicted, a hidden index has it, or someone wrote about this content: it may come back.
 fn place(tx: &Transaction<'_>, model: ModelId) -> Result<(), StorageError> {
-    let sql = "SELECT r.root = 'lake', f.path, f.match_key, f.modified, r.active FROM files f JOIN roots r ON r.id = f.root_id
+    let sql = "SELECT r.root, f.path, f.match_key, f.modified, r.active FROM files f JOIN roots r ON r.id = f.root_id
                WHERE f.model_id = ?1 ORDER BY r.active DESC, r.root = 'lake', f.match_key";
     let mut copies = [0_i64; 2];
-    let (mut first, mut any) = (None, false);
+    let (mut shown, mut any) = (None, false);
     {
         let mut statement = tx.prepare_cached(sql)?;
         let mut rows = statement.query([model])?;
         while let Some(row) = rows.next()? {
             any = true;
-            if !row.get::<_, bool>(4)? {
+            if !row.get::<_, bool>("active")? {
                 break;
             }
             let [local, lake] = &mut copies;
-            *(if row.get::<_, bool>(0)? { lake } else { local }) += 1;
-            if first.is_none() {
-                first = Some((row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?));
+            *(if row.get::<_, Root>("root")? == Root::Lake { lake } else { local }) += 1;
+            if shown.is_none() {
+                shown = Some((
+                    row.get::<_, String>("path")?,
+                    row.get::<_, String>("match_key")?,
+                    row.get::<_, i64>("modified")?,
+                ));
             }
         }
     }
-    let evicted: Option<String> = tx
-        .prepare_cached(
-            "SELECT e.path FROM models m JOIN evictions e ON e.blake3 = m.blake3
-             JOIN roots r ON r.id = e.root_id AND r.active = 1 WHERE m.id = ?1 LIMIT 1",
-        )?
-        .query_row([model], |row| row.get(0))
-        .optional()?;
+    let sql = "SELECT e.path FROM models m JOIN evictions e ON e.blake3 = m.blake3
+             JOIN roots r ON r.id = e.root_id AND r.active = 1 WHERE m.id = ?1 LIMIT 1";
+    let evicted: Option<String> = first(tx, sql, [model], |row| row.get(0))?;
     if !any && evicted.is_none() {
         let sql = "DELETE FROM models WHERE id = ?1 AND (notes = '' OR blake3 IS NULL)";
-        tx.prepare_cached(sql)?.execute([model])?;
+        execute(tx, sql, [model])?;
         // It keeps its name until it is back.
         let sql = "UPDATE models SET n_local = 0, n_lake = 0, is_evicted = 0 WHERE id = ?1";
-        tx.prepare_cached(sql)?.execute([model])?;
+        execute(tx, sql, [model])?;
         return Ok(());
     }
     let is_evicted = evicted.is_some();
-    let (path, key, modified) = first.unwrap_or_else(|| {
+    let (path, key, modified) = shown.unwrap_or_else(|| {
         let path = evicted.unwrap_or_default();
         let key = shared_protocol::rel_path::match_key(&path);
         (path, key, 0)
     });
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let [n_local, n_lake] = copies;
-    tx.prepare_cached(
-        "UPDATE models SET name = ?2, name_key = ?3, modified = ?4, n_local = ?5, n_lake = ?6, is_evicted = ?7,
+    let sql = "UPDATE models SET name = ?2, name_key = ?3, modified = ?4, n_local = ?5, n_lake = ?6, is_evicted = ?7,
              n_agents = (SELECT count(*) FROM agent_contents a WHERE a.blake3 = models.blake3)
-         WHERE id = ?1",
-    )?
-    .execute((model, name(&path), name(&key), modified, n_local, n_lake, is_evicted))?;
+         WHERE id = ?1";
+    execute(tx, sql, (model, name(&path), name(&key), modified, n_local, n_lake, is_evicted))?;
     settle(tx, model)
 }

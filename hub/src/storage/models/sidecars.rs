@@ -9,27 +9,35 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::set_search_key;
 use crate::domain::ids::{FileId, ModelId, RootRowId};
+use crate::domain::kind::FileKind;
 use crate::storage::columns::Json;
 use crate::storage::index::beside::beside;
 use crate::storage::index::{self, FileRow};
-use crate::storage::{StorageError, from_db, to_db};
+use crate::storage::{StorageError, execute, first, from_db, one, to_db};
 
 /// Trigger words of a model, from all that name some.
 const MOST_WORDS: usize = 500;
 
-/// A file beside a model that was not read as it is now.
-const UNREAD: &str = "f.kind = 2 AND f.placeholder = 0 AND NOT EXISTS (
-    SELECT 1 FROM sidecar_facts s WHERE s.file_id = f.id AND s.size_bytes = f.size_bytes AND s.modified = f.modified)";
+/// A file `f` beside a model that was not read as it is now.
+fn unread() -> String {
+    format!(
+        "f.kind = {} AND f.placeholder = 0 AND NOT EXISTS (
+             SELECT 1 FROM sidecar_facts s
+             WHERE s.file_id = f.id AND s.size_bytes = f.size_bytes AND s.modified = f.modified)",
+        FileKind::Metadata.code()
+    )
+}
 
 /// How many files beside models of these roots wait to be read.
 pub fn count_unread_sidecars(connection: &Connection, roots: &[RootRowId]) -> Result<u64, StorageError> {
-    let [one, other] = [roots.first(), roots.get(1)].map(|row| row.map_or(0, |row| row.0));
+    let [row, other] = [roots.first(), roots.get(1)].map(|row| row.map_or(0, |row| row.0));
     let sql = format!(
         "SELECT count(*) FROM files f INDEXED BY files_beside_models
-         WHERE f.root_id IN (?1, ?2) AND f.size_bytes <= ?3 AND {UNREAD}"
+         WHERE f.root_id IN (?1, ?2) AND f.size_bytes <= ?3 AND {}",
+        unread()
     );
     let most = to_db(MAX_SIDECAR_BYTES as u64);
-    Ok(connection.prepare_cached(&sql)?.query_row((one, other, most), |row| row.get(0).map(from_db))?)
+    one(connection, &sql, (row, other, most), |row| row.get(0).map(from_db))
 }
 
 /// The next files beside models of a root to read, behind this file.
@@ -41,8 +49,9 @@ pub fn unread_sidecars(
 ) -> Result<(Vec<FileRow>, Option<FileId>), StorageError> {
     let sql = format!(
         "SELECT {} FROM files f INDEXED BY files_beside_models
-         WHERE f.root_id = ?1 AND f.id > ?2 AND f.size_bytes <= ?3 AND {UNREAD} ORDER BY f.id LIMIT ?4",
-        index::columns_of("f")
+         WHERE f.root_id = ?1 AND f.id > ?2 AND f.size_bytes <= ?3 AND {} ORDER BY f.id LIMIT ?4",
+        index::columns_of("f"),
+        unread()
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let most = to_db(MAX_SIDECAR_BYTES as u64);
@@ -56,8 +65,9 @@ pub fn owners(connection: &Connection, root: RootRowId, file: &FileRow) -> Resul
     let folder = file.path.parent().map(|folder| format!("{}/", folder.match_key())).unwrap_or_default();
     let key = shared_protocol::rel_path::match_key(file.path.name());
     let sql = format!(
-        "SELECT {} FROM files f WHERE f.root_id = ?1 AND f.match_key >= ?2 AND f.match_key < ?3 AND f.kind = 0",
-        index::columns_of("f")
+        "SELECT {} FROM files f WHERE f.root_id = ?1 AND f.match_key >= ?2 AND f.match_key < ?3 AND f.kind = {}",
+        index::columns_of("f"),
+        FileKind::Model.code()
     );
     let mut statement = connection.prepare_cached(&sql)?;
     // The longest name that some weights have is meant, as bundles have it.
@@ -90,7 +100,7 @@ pub fn note_sidecar(
     if found.iter().any(|(model, _)| *model == Some(None)) {
         return Ok(());
     }
-    connection.prepare_cached("DELETE FROM sidecar_facts WHERE file_id = ?1")?.execute([file.id])?;
+    execute(connection, "DELETE FROM sidecar_facts WHERE file_id = ?1", [file.id])?;
     // A file that went meanwhile leaves nothing.
     let mut insert = connection
         .prepare_cached("INSERT OR REPLACE INTO sidecar_facts SELECT id, ?2, ?3, ?4, ?5 FROM files WHERE id = ?1")?;
@@ -122,7 +132,7 @@ pub(super) fn read_again(
     for file in near.iter().filter(is_one) {
         let sql = "DELETE FROM sidecar_facts WHERE file_id = ?1 AND NOT EXISTS (
                        SELECT 1 FROM sidecar_facts WHERE file_id = ?1 AND model_id = ?2)";
-        connection.prepare_cached(sql)?.execute((file.id, model))?;
+        execute(connection, sql, (file.id, model))?;
     }
     Ok(())
 }
@@ -141,15 +151,13 @@ pub fn facts_of(connection: &Connection, model: ModelId) -> Result<Vec<SidecarFa
 pub(super) fn settle(connection: &Connection, model: ModelId) -> Result<(), StorageError> {
     let facts = facts_of(connection, model)?;
     let sql = "SELECT has_facts_beside FROM models WHERE id = ?1";
-    let had_facts: bool = connection.prepare_cached(sql)?.query_row([model], |row| row.get(0))?;
+    let had_facts: bool = one(connection, sql, [model], |row| row.get(0))?;
     if facts.is_empty() && !had_facts {
         // Its row is as its header has it.
         return set_search_key(connection, model);
     }
     let sql = "SELECT description FROM model_descriptions WHERE model_id = ?1";
-    let Some(Json(header)) =
-        connection.prepare_cached(sql)?.query_row([model], |row| row.get::<_, Json<Description>>(0)).optional()?
-    else {
+    let Some(Json(header)) = first(connection, sql, [model], |row| row.get::<_, Json<Description>>(0))? else {
         return set_search_key(connection, model);
     };
     let title = header.title.clone().or_else(|| facts.iter().find_map(|facts| facts.title.clone()));
@@ -164,21 +172,18 @@ pub(super) fn settle(connection: &Connection, model: ModelId) -> Result<(), Stor
             words.push(word);
         }
     }
-    connection
-        .prepare_cached(
-            "UPDATE models SET title = ?2, author = ?3, base = ?4, base_how = ?5, lineage = ?6, trigger_words = ?7,
+    let sql = "UPDATE models SET title = ?2, author = ?3, base = ?4, base_how = ?5, lineage = ?6, trigger_words = ?7,
                  has_facts_beside = ?8
-             WHERE id = ?1",
-        )?
-        .execute((
-            model,
-            title,
-            author,
-            base.map(model_header::Base::id),
-            how.map(model_header::BaseHow::id),
-            lineage.map(model_header::Lineage::id),
-            Json(&words),
-            !facts.is_empty(),
-        ))?;
+             WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute((
+        model,
+        title,
+        author,
+        base.map(model_header::Base::id),
+        how.map(model_header::BaseHow::id),
+        lineage.map(model_header::Lineage::id),
+        Json(&words),
+        !facts.is_empty(),
+    ))?;
     set_search_key(connection, model)
 }

@@ -13,12 +13,14 @@ use super::{NewPlan, holds, last_copies, renames, rows};
 use crate::domain::diff::{Content, DiffStatus};
 use crate::domain::ids::{FileId, PlanId, RootRowId};
 use crate::domain::mirror::totals::{Count, PlanTotals};
-use crate::domain::mirror::{Compare, PairVerdict, PlanAction, PlanFile, PlanRow, Why, judge};
+use crate::domain::mirror::{Compare, PairVerdict, PlanAction, PlanFile, PlanRow, Why, judge_sides};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 use crate::storage::index::destination::{DestinationFolders, InTheWay};
 use crate::storage::index::{self, FileRow};
-use crate::storage::{StorageError, digest_column, folder_range, from_db, now_ms, pairs, roots, skipped};
+use crate::storage::{
+    StorageError, columns, digest_column, execute, folder_range, from_db, now_ms, pairs, path_column, roots, skipped,
+};
 
 /// Builds and stores a plan from the indexes as they are now.
 /// `damaged` are sources that are not whole.
@@ -44,13 +46,13 @@ fn insert(connection: &Connection, new: &NewPlan) -> Result<PlanId, StorageError
         let now = roots::active(connection, root)?.filter(|now| now.id == row);
         Ok(now.ok_or(StorageError::Missing("root"))?.generation)
     };
-    connection
-        .prepare_cached(
-            "INSERT INTO plans (from_root, from_root_id, from_generation, to_root, to_root_id, to_generation, folder,
+    let sql = "INSERT INTO plans (from_root, from_root_id, from_generation, to_root, to_root_id, to_generation, folder,
                                 compare, with_deletes, with_overwrites, include_damaged, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )?
-        .execute(rusqlite::params![
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    execute(
+        connection,
+        sql,
+        rusqlite::params![
             new.from.0.as_str(),
             new.from.1.0,
             generation(new.from)?,
@@ -63,7 +65,8 @@ fn insert(connection: &Connection, new: &NewPlan) -> Result<PlanId, StorageError
             new.rules.overwrites,
             new.rules.damaged,
             now_ms(),
-        ])?;
+        ],
+    )?;
     Ok(PlanId(connection.last_insert_rowid()))
 }
 
@@ -71,25 +74,22 @@ const fn content(file: &FileRow) -> Content {
     Content { size_bytes: file.size_bytes, modified: file.modified, hash: file.hash }
 }
 
-/// Columns of a [`PlanFile`].
-const FILE: [&str; 7] = ["id", "path", "size_bytes", "modified", "blake3", "placeholder", "rotted"];
+// Columns of a [`PlanFile`].
+columns!(mod at { id, path, size_bytes, modified, blake3, placeholder, rotted });
 
 fn file(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<PlanFile>> {
-    let Some(id) = row.get::<_, Option<i64>>(first)? else { return Ok(None) };
-    let path = RelPath::parse(row.get_ref(first + 1)?.as_str()?).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(first + 1, rusqlite::types::Type::Text, Box::new(error))
-    })?;
+    let Some(id) = row.get::<_, Option<i64>>(first + at::id)? else { return Ok(None) };
     Ok(Some(PlanFile {
         id: FileId(id),
-        path,
+        path: path_column(row, first + at::path)?,
         content: Content {
-            size_bytes: from_db(row.get(first + 2)?),
-            modified: Ticks(row.get(first + 3)?),
-            hash: digest_column(row, first + 4)?,
+            size_bytes: from_db(row.get(first + at::size_bytes)?),
+            modified: Ticks(row.get(first + at::modified)?),
+            hash: digest_column(row, first + at::blake3)?,
         },
-        placeholder: row.get(first + 5)?,
+        placeholder: row.get(first + at::placeholder)?,
         damaged: false,
-        rotted: row.get_ref(first + 6)? != ValueRef::Null,
+        rotted: row.get_ref(first + at::rotted)? != ValueRef::Null,
     }))
 }
 
@@ -131,7 +131,9 @@ impl<'a> Draft<'a> {
                 DiffStatus::Same => continue,
                 _ => "",
             };
-            let columns = |table: &str| FILE.map(|column| format!("{table}.{column}")).join(", ");
+            let columns = |table: &str| {
+                at::ALL.split(", ").map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
+            };
             // Cut first and joined then, so that only these rows are looked up.
             let sql = format!(
                 "SELECT {}, {} FROM (
@@ -152,7 +154,7 @@ impl<'a> Draft<'a> {
         let (from, to) = folder_range(&folder.map(RelPath::match_key).unwrap_or_default());
         let mut found = statement.query((status.code(), from, to))?;
         while let Some(row) = found.next()? {
-            let (local, lake) = (file(row, 0)?, file(row, FILE.len())?);
+            let (local, lake) = (file(row, 0)?, file(row, at::N)?);
             let (source, dest) = if self.new.from.0 == Root::Local { (local, lake) } else { (lake, local) };
             let (source, dest) = (source.filter(|file| self.is_meant(file)), dest.filter(|file| self.is_meant(file)));
             match status {
@@ -168,7 +170,7 @@ impl<'a> Draft<'a> {
                 DiffStatus::Same | DiffStatus::Different | DiffStatus::Unverified => {
                     let damaged = source.as_ref().is_some_and(|file| self.damaged.contains(&file.id));
                     let source = source.map(|file| PlanFile { damaged, ..file });
-                    let verdict = judge(source.as_ref(), dest.as_ref(), self.new.rules);
+                    let verdict = judge_sides(source.as_ref(), dest.as_ref(), self.new.rules);
                     self.write(PlanRow::of(source.as_ref(), dest.as_ref(), verdict))?;
                 }
             }
@@ -189,7 +191,7 @@ impl<'a> Draft<'a> {
     /// A file that only the source has.
     fn alone(&mut self, source: Option<&PlanFile>) -> Result<(), StorageError> {
         let Some(file) = source else { return Ok(()) };
-        let (mut verdict, mut place) = (judge(source, None, self.new.rules), None);
+        let (mut verdict, mut place) = (judge_sides(source, None, self.new.rules), None);
         if verdict == PairVerdict::Do(PlanAction::Copy)
             && let Some((why, there)) = self.in_the_way(file)?
         {
@@ -202,7 +204,7 @@ impl<'a> Draft<'a> {
     /// it stays, too: else neither would be left.
     fn too_many(&mut self, dest: Option<&PlanFile>) -> Result<(), StorageError> {
         let Some(file) = dest else { return Ok(()) };
-        let (mut verdict, mut place) = (judge(None, dest, self.new.rules), None);
+        let (mut verdict, mut place) = (judge_sides(None, dest, self.new.rules), None);
         if verdict == PairVerdict::Do(PlanAction::Delete)
             && let Some(twin) = self.twin(self.new.from.1, &file.path)?
             && !self.is_renamed(&content(&twin), &twin.path, &file.content, &file.path)?

@@ -43,7 +43,7 @@ pub(super) fn mark(connection: &Connection, plan: PlanId, new: &NewPlan) -> Resu
     // Files of one content are looked up once.
     let mut known: Option<(Vec<u8>, bool)> = None;
     while let Some(row) = found.next()? {
-        let hash = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let hash = row.get_ref("blake3")?.as_blob().map_err(rusqlite::Error::from)?;
         let is_held = match &known {
             Some((content, is_held)) if content == hash => *is_held,
             _ => {
@@ -53,12 +53,12 @@ pub(super) fn mark(connection: &Connection, plan: PlanId, new: &NewPlan) -> Resu
             }
         };
         if !is_held {
-            set.execute((plan.0, row.get::<_, i64>(1)?))?;
+            set.execute((plan.0, row.get::<_, i64>("n")?))?;
         }
     }
-    let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM plan_items
+    let sql = "SELECT count(*) AS n, coalesce(sum(size_bytes), 0) AS bytes FROM plan_items
                WHERE plan_id = ?1 AND action = $delete AND last_copy = 1";
     Ok(connection.query_row(&with_actions(sql), [plan.0], |row| {
-        Ok(Count { n: from_db(row.get(0)?), bytes: from_db(row.get(1)?) })
+        Ok(Count { n: from_db(row.get("n")?), bytes: from_db(row.get("bytes")?) })
     })?)
 }

@@ -36,7 +36,7 @@ pub fn candidates(
     let (from, to) = folder_range(&new.folder.as_ref().map(RelPath::match_key).unwrap_or_default());
     let (source, dest) = if new.from.0 == Root::Local { ("local_id", "lake_id") } else { ("lake_id", "local_id") };
     let sql = format!(
-        "SELECT s.id, s.path, s.size_bytes, s.modified, s.size_bytes = d.size_bytes FROM (
+        "SELECT s.id, s.path, s.size_bytes, s.modified, s.size_bytes = d.size_bytes AS is_equal FROM (
              SELECT {source} AS s, {dest} AS d FROM pairs INDEXED BY pairs_by_status
              WHERE status = ?1 AND match_key >= ?2 AND match_key < ?3 AND {source} IS NOT NULL AND {dest} IS NOT NULL) p
          JOIN files s ON s.id = p.s JOIN files d ON d.id = p.d
@@ -48,15 +48,15 @@ pub fn candidates(
         for ending in endings {
             let mut rows = statement.query((status.code(), &from, &to, format!("%{ending}")))?;
             while let Some(row) = rows.next()? {
-                if row.get(4)? {
+                if row.get("is_equal")? {
                     n_equal += 1;
                     if n_equal > MOST_EQUAL {
                         continue;
                     }
                 }
-                let Ok(path) = RelPath::parse(row.get_ref(1)?.as_str().unwrap_or_default()) else { continue };
-                let (size_bytes, modified) = (from_db(row.get(2)?), Ticks(row.get(3)?));
-                found.push(OverwriteCandidate { id: FileId(row.get(0)?), path, size_bytes, modified });
+                let Ok(path) = RelPath::parse(row.get_ref("path")?.as_str().unwrap_or_default()) else { continue };
+                let (size_bytes, modified) = (from_db(row.get("size_bytes")?), Ticks(row.get("modified")?));
+                found.push(OverwriteCandidate { id: FileId(row.get("id")?), path, size_bytes, modified });
             }
         }
     }

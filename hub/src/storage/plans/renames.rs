@@ -7,12 +7,12 @@ use crate::domain::ids::PlanId;
 use crate::domain::mirror::moves::{Edge, IsDelete, order, pair};
 use crate::domain::mirror::totals::PlanTotals;
 use crate::domain::mirror::{PlanAction, PlanRow};
-use crate::storage::StorageError;
+use crate::storage::{StorageError, execute};
 
 /// Rows that give a content away, and rows that want one: only contents that both sides have can be
 /// among both, so all others are left out before they are sorted.
 const CANDIDATES: &str = "
-    SELECT f.blake3, i.n, i.action = $delete, 1
+    SELECT f.blake3, i.n, i.action = $delete AS is_delete, 1 AS gives
     FROM plan_items i CROSS JOIN files f ON f.id = i.gone_id
     WHERE i.plan_id = ?1 AND i.action IN ($overwrite, $delete) AND f.blake3 IS NOT NULL AND f.size_bytes > 0
           AND EXISTS (SELECT 1 FROM files s WHERE s.blake3 = f.blake3 AND s.root_id = ?2)
@@ -36,15 +36,11 @@ pub(super) fn find(
         let (Some(offer), Some(want)) = (offer, want) else { continue };
         let moved = want.moved_from(&offer, phase);
         replace(connection, plan, edge.want, &want, Some(&moved), totals)?;
-        match offer.clone().vacated() {
-            None => replace(connection, plan, edge.offer, &offer, None, totals)?,
-            Some(_) => {
-                connection
-                    .prepare_cached(
-                        "UPDATE plan_items SET gone_id = NULL WHERE plan_id = ?1 AND action = ?2 AND n = ?3",
-                    )?
-                    .execute((plan.0, offer.action.code(), edge.offer))?;
-            }
+        if offer.clone().vacated().is_none() {
+            replace(connection, plan, edge.offer, &offer, None, totals)?;
+        } else {
+            let sql = "UPDATE plan_items SET gone_id = NULL WHERE plan_id = ?1 AND action = ?2 AND n = ?3";
+            execute(connection, sql, (plan.0, offer.action.code(), edge.offer))?;
         }
     }
     Ok(())
@@ -59,7 +55,7 @@ fn replace(
     totals: &mut PlanTotals,
 ) -> Result<(), StorageError> {
     rows::remove(connection, plan, old.action, n)?;
-    totals.of(old.action).take(old.stamp.size_bytes);
+    totals.of(old.action).take_file(old.stamp.size_bytes);
     if let Some(new) = new {
         totals.of(new.action).add(new.stamp.size_bytes);
         rows::insert(connection, plan, n, new)?;
@@ -74,12 +70,13 @@ fn edges(connection: &Connection, plan: PlanId, new: &NewPlan) -> Result<Vec<Edg
     let mut content: Vec<u8> = Vec::new();
     let (mut offers, mut wants) = (Vec::new(), Vec::new());
     while let Some(row) = found.next()? {
-        let hash = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let hash = row.get_ref("blake3")?.as_blob().map_err(rusqlite::Error::from)?;
         if hash != content {
             pair(std::mem::take(&mut offers), &std::mem::take(&mut wants), &mut edges);
             content = hash.to_vec();
         }
-        if row.get(3)? { offers.push((row.get(1)?, IsDelete(row.get(2)?))) } else { wants.push(row.get(1)?) }
+        let n = row.get("n")?;
+        if row.get("gives")? { offers.push((n, IsDelete(row.get("is_delete")?))) } else { wants.push(n) }
     }
     pair(offers, &wants, &mut edges);
     Ok(edges)

@@ -1,26 +1,31 @@
 //! Single rows of a plan, written and read.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, Row};
 use shared_protocol::RelPath;
 
 use crate::domain::ids::{FileId, PlanId};
 use crate::domain::mirror::{PlanAction, PlanRow, Stamp, Why};
 use crate::domain::ticks::Ticks;
-use crate::storage::{StorageError, from_db, to_db};
+use crate::storage::columns::{columns, path_column, path_column_if_any};
+use crate::storage::{StorageError, execute, first, from_db, to_db};
 
-const COLUMNS: &str = "action, phase, path, size_bytes, modified, to_path, there_size, there_modified, source_id, \
-     dest_id, gone_id, why, place";
+columns!(mod at {
+    action, phase, path, size_bytes, modified, to_path, there_size, there_modified, source_id, dest_id, gone_id,
+    why, place
+});
+const COLUMNS: &str = at::ALL;
 
 /// Writes a row under its number.
 pub(super) fn insert(connection: &Connection, plan: PlanId, n: i64, row: &PlanRow) -> Result<(), StorageError> {
     let id = |file: Option<FileId>| file.map(|file| file.0);
-    connection
-        .prepare_cached(
-            "INSERT INTO plan_items (plan_id, n, action, phase, path, size_bytes, modified, to_path, there_size,
+    let sql = "INSERT INTO plan_items (plan_id, n, action, phase, path, size_bytes, modified, to_path, there_size,
                                      there_modified, source_id, dest_id, gone_id, why, place)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-        )?
-        .execute(rusqlite::params![
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    execute(
+        connection,
+        sql,
+        rusqlite::params![
             plan.0,
             n,
             row.action.code(),
@@ -36,7 +41,8 @@ pub(super) fn insert(connection: &Connection, plan: PlanId, n: i64, row: &PlanRo
             id(row.gone),
             row.why.map(Why::code),
             row.place.as_deref(),
-        ])?;
+        ],
+    )?;
     Ok(())
 }
 
@@ -49,43 +55,29 @@ pub(super) fn find(
 ) -> Result<Option<PlanRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM plan_items WHERE plan_id = ?1 AND action IN (?2, ?3) AND n = ?4");
     let [one, other] = actions.map(PlanAction::code);
-    Ok(connection.prepare_cached(&sql)?.query_row((plan.0, one, other, n), read).optional()?)
+    first(connection, &sql, (plan.0, one, other, n), read)
 }
 
 /// Takes a row out.
 pub(super) fn remove(connection: &Connection, plan: PlanId, action: PlanAction, n: i64) -> Result<(), StorageError> {
-    connection.prepare_cached("DELETE FROM plan_items WHERE plan_id = ?1 AND action = ?2 AND n = ?3")?.execute((
-        plan.0,
-        action.code(),
-        n,
-    ))?;
-    Ok(())
+    let sql = "DELETE FROM plan_items WHERE plan_id = ?1 AND action = ?2 AND n = ?3";
+    execute(connection, sql, (plan.0, action.code(), n)).map(drop)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<PlanRow> {
-    let wrong = |column: usize, what: String| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.into())
-    };
-    let path = |column: usize| -> rusqlite::Result<Option<RelPath>> {
-        let text = row.get_ref(column)?.as_str_or_null()?;
-        text.map(|text| RelPath::parse(text).map_err(|error| wrong(column, error.to_string()))).transpose()
-    };
-    let stamp = |column: usize| -> rusqlite::Result<Option<Stamp>> {
-        let (size, modified): (Option<i64>, Option<i64>) = (row.get(column)?, row.get(column + 1)?);
-        Ok(size.zip(modified).map(|(size, modified)| Stamp { size_bytes: from_db(size), modified: Ticks(modified) }))
-    };
-    let code: i64 = row.get(0)?;
+    let code: i64 = row.get(at::action)?;
+    let there: (Option<i64>, Option<Ticks>) = (row.get(at::there_size)?, row.get(at::there_modified)?);
     Ok(PlanRow {
-        action: PlanAction::from_repr(code).ok_or_else(|| wrong(0, format!("action {code}")))?,
-        phase: row.get(1)?,
-        path: path(2)?.ok_or_else(|| wrong(2, "no path".to_owned()))?,
-        stamp: stamp(3)?.ok_or_else(|| wrong(3, "no size".to_owned()))?,
-        to_path: path(5)?,
-        there: stamp(6)?,
-        source: row.get(8)?,
-        dest: row.get(9)?,
-        gone: row.get(10)?,
-        why: row.get::<_, Option<i64>>(11)?.and_then(Why::from_repr),
-        place: row.get(12)?,
+        action: PlanAction::from_repr(code).ok_or(FromSqlError::OutOfRange(code))?,
+        phase: row.get(at::phase)?,
+        path: path_column(row, at::path)?,
+        stamp: Stamp { size_bytes: from_db(row.get(at::size_bytes)?), modified: row.get(at::modified)? },
+        to_path: path_column_if_any(row, at::to_path)?,
+        there: there.0.zip(there.1).map(|(size, modified)| Stamp { size_bytes: from_db(size), modified }),
+        source: row.get(at::source_id)?,
+        dest: row.get(at::dest_id)?,
+        gone: row.get(at::gone_id)?,
+        why: row.get::<_, Option<i64>>(at::why)?.and_then(Why::from_repr),
+        place: row.get(at::place)?,
     })
 }

@@ -10,7 +10,7 @@ use crate::domain::ids::{BatchId, RootRowId, TransferId};
 use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
-use crate::storage::{StorageError, now_ms, to_db};
+use crate::storage::{StorageError, execute, first, now_ms, one, to_db};
 
 /// A request, before it has an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,20 +122,17 @@ impl<'a> GrowingBatch<'a> {
     /// Stores the batch itself.
     pub fn begin(connection: &'a Connection, batch: &NewBatch) -> Result<Self, StorageError> {
         let now = now_ms();
-        connection
-            .prepare_cached(
-                "INSERT INTO batches (operation, from_root, to_root, on_conflict, skipped, undo_of, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute((
-                batch.operation.as_str(),
-                batch.from.as_str(),
-                batch.to.map(Root::as_str),
-                batch.on_conflict.as_str(),
-                &batch.skipped,
-                batch.undo_of.map(|id| id.0),
-                now,
-            ))?;
+        let sql = "INSERT INTO batches (operation, from_root, to_root, on_conflict, skipped, undo_of, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        connection.prepare_cached(sql)?.execute((
+            batch.operation.as_str(),
+            batch.from.as_str(),
+            batch.to.map(Root::as_str),
+            batch.on_conflict.as_str(),
+            &batch.skipped,
+            batch.undo_of.map(|id| id.0),
+            now,
+        ))?;
         let id = BatchId(connection.last_insert_rowid());
         let position = connection.query_row("SELECT coalesce(max(position), 0) FROM transfers", [], |r| r.get(0))?;
         Ok(Self { connection, id, n_transfers: 0, size_bytes: 0, position, now })
@@ -153,9 +150,7 @@ impl<'a> GrowingBatch<'a> {
         self.position += 1.0;
         self.n_transfers += 1;
         self.size_bytes += new.size_bytes;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path,
+        let sql = "INSERT INTO transfers (batch_id, operation, from_root, from_root_id, to_root, to_root_id, path,
                                         to_path, on_conflict, state, position, size_bytes, modified, trash_path,
                                         occupant_size, occupant_modified, created_at, phase, identity)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
@@ -163,9 +158,11 @@ impl<'a> GrowingBatch<'a> {
                          CASE WHEN ?2 <> 'restore' THEN
                              (SELECT identity FROM files WHERE root_id = ?4 AND match_key = ?18 AND path = ?7
                                                                AND size_bytes = ?11 AND modified = ?12)
-                         END)",
-            )?
-            .execute(rusqlite::params![
+                         END)";
+        execute(
+            self.connection,
+            sql,
+            rusqlite::params![
                 self.id.0,
                 new.operation.as_str(),
                 new.from.0.as_str(),
@@ -184,7 +181,8 @@ impl<'a> GrowingBatch<'a> {
                 self.now,
                 new.phase,
                 new.path.match_key(),
-            ])?;
+            ],
+        )?;
         Ok(TransferId(self.connection.last_insert_rowid()))
     }
 
@@ -211,54 +209,54 @@ impl<'a> GrowingBatch<'a> {
 /// Whether there is such a batch.
 pub fn exists(connection: &Connection, batch: BatchId) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM batches WHERE id = ?1)";
-    Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?)
+    one(connection, sql, [batch.0], |row| row.get(0))
 }
 
 /// When a batch was made, milliseconds since 1970 UTC.
 pub fn created_at(connection: &Connection, batch: BatchId) -> Result<i64, StorageError> {
     let sql = "SELECT created_at FROM batches WHERE id = ?1";
-    let found = connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0)).optional()?;
+    let found = first(connection, sql, [batch.0], |row| row.get(0))?;
     found.ok_or(StorageError::Missing("batch"))
 }
 
 /// Whether it was said that damaged files may take the place of others.
 pub fn includes_damaged(connection: &Connection, batch: BatchId) -> Result<bool, StorageError> {
     let sql = "SELECT include_damaged FROM batches WHERE id = ?1";
-    let found = connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0)).optional()?;
+    let found = first(connection, sql, [batch.0], |row| row.get(0))?;
     Ok(found.unwrap_or(false))
 }
 
 /// The batch that undoes this one, if someone asked for that.
 pub fn undone_by(connection: &Connection, batch: BatchId) -> Result<Option<BatchId>, StorageError> {
     let sql = "SELECT id FROM batches WHERE undo_of = ?1 ORDER BY id DESC LIMIT 1";
-    Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0).map(BatchId)).optional()?)
+    first(connection, sql, [batch.0], |row| row.get(0).map(BatchId))
 }
 
 /// Whether anything of a batch has not ended.
 pub fn is_open(connection: &Connection, batch: BatchId) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM transfers INDEXED BY transfers_open
                               WHERE batch_id = ?1 AND finished_at IS NULL)";
-    Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?)
+    one(connection, sql, [batch.0], |row| row.get(0))
 }
 
 /// The last phase of a batch; 0 without phases.
 pub fn last_phase(connection: &Connection, batch: BatchId) -> Result<u32, StorageError> {
     let sql = "SELECT coalesce(max(phase), 0) FROM transfers WHERE batch_id = ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?)
+    one(connection, sql, [batch.0], |row| row.get(0))
 }
 
 /// The paths that unfinished transfers read or write, as `(folder, key)`.
 pub fn open_paths(connection: &Connection) -> Result<HashSet<(RootRowId, String)>, StorageError> {
     let mut statement = connection.prepare_cached(
-        "SELECT from_root_id, path, to_root_id, coalesce(to_path, path) FROM transfers WHERE finished_at IS NULL",
+        "SELECT from_root_id, path, to_root_id, coalesce(to_path, path) AS to_path FROM transfers WHERE finished_at IS NULL",
     )?;
     let mut rows = statement.query([])?;
     let mut open = HashSet::new();
     while let Some(row) = rows.next()? {
         let key = |column| row.get_ref(column).map(|value| match_key(value.as_str().unwrap_or_default()));
-        open.insert((RootRowId(row.get(0)?), key(1)?));
-        if let Some(to) = row.get::<_, Option<i64>>(2)? {
-            open.insert((RootRowId(to), key(3)?));
+        open.insert((RootRowId(row.get("from_root_id")?), key("path")?));
+        if let Some(to) = row.get::<_, Option<i64>>("to_root_id")? {
+            open.insert((RootRowId(to), key("to_path")?));
         }
     }
     Ok(open)
@@ -296,10 +294,10 @@ pub fn place(connection: &Connection, id: TransferId, place: BatchPlace) -> Resu
     let edge =
         |sql: &str| -> Result<Option<f64>, StorageError> { Ok(connection.query_row(sql, [], |row| row.get(0))?) };
     let neighbour = |sql: &str| -> Result<Option<(i64, f64)>, StorageError> {
-        Ok(connection.query_row(sql, [own], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+        Ok(connection.query_row(sql, [own], |row| row.try_into()).optional()?)
     };
     let set = |id: i64, position: f64| -> Result<(), StorageError> {
-        connection.prepare_cached("UPDATE transfers SET position = ?2 WHERE id = ?1")?.execute((id, position))?;
+        execute(connection, "UPDATE transfers SET position = ?2 WHERE id = ?1", (id, position))?;
         Ok(())
     };
     match place {

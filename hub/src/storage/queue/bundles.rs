@@ -1,12 +1,12 @@
 //! Transfers of a model and its sidecars, which go together or stay together.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use shared_protocol::RelPath;
 
 use super::TransferRow;
 use super::row::{self, COLUMNS};
 use crate::domain::ids::{BatchId, TransferId};
-use crate::storage::StorageError;
+use crate::storage::{StorageError, execute, first, one, rows};
 
 /// The phase of weights that have sidecars in their batch.
 pub const WEIGHTS_PHASE: u32 = 1;
@@ -25,14 +25,13 @@ pub fn tie(connection: &Connection, ids: &[TransferId]) -> Result<(), StorageErr
 
 /// Adds a transfer to the bundle that is named after its first one.
 pub fn join(connection: &Connection, id: TransferId, bundle: TransferId) -> Result<(), StorageError> {
-    connection.prepare_cached("UPDATE transfers SET bundle = ?2 WHERE id = ?1")?.execute((id.0, bundle.0))?;
-    Ok(())
+    execute(connection, "UPDATE transfers SET bundle = ?2 WHERE id = ?1", (id.0, bundle.0)).map(drop)
 }
 
 /// All transfers of a bundle, in their order.
 pub fn members(connection: &Connection, bundle: TransferId) -> Result<Vec<TransferRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM transfers WHERE bundle = ?1 ORDER BY id");
-    Ok(connection.prepare_cached(&sql)?.query_map([bundle.0], row::read)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, [bundle.0], row::read)
 }
 
 /// Weights of a follower's bundle that did not go, and why.
@@ -48,10 +47,8 @@ pub fn not_gone(connection: &Connection, transfer: &TransferRow) -> Result<Optio
     let Some(bundle) = transfer.bundle else { return Ok(None) };
     let sql = "SELECT path, error_code FROM transfers
                WHERE bundle = ?1 AND phase < ?2 AND state <> 'completed' ORDER BY id LIMIT 1";
-    let found: Option<(String, Option<String>)> = connection
-        .prepare_cached(sql)?
-        .query_row((bundle.0, transfer.phase), |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let found: Option<(String, Option<String>)> =
+        first(connection, sql, (bundle.0, transfer.phase), |row| row.try_into())?;
     let Some((path, code)) = found else { return Ok(None) };
     let path = RelPath::parse(&path).map_err(|error| StorageError::damaged("a path", error))?;
     Ok(Some(NotGone { path, code }))
@@ -61,22 +58,18 @@ pub fn not_gone(connection: &Connection, transfer: &TransferRow) -> Result<Optio
 pub fn left_behind(connection: &Connection, transfer: &TransferRow) -> Result<Vec<TransferId>, StorageError> {
     let Some(bundle) = transfer.bundle else { return Ok(Vec::new()) };
     let sql = "SELECT id FROM transfers WHERE bundle = ?1 AND phase > ?2 AND state = 'failed' AND error_code = ?3";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map((bundle.0, transfer.phase, LEFT_BEHIND), |row| row.get(0).map(TransferId))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    rows(connection, sql, (bundle.0, transfer.phase, LEFT_BEHIND), |row| row.get(0).map(TransferId))
 }
 
 /// What still waits for this transfer in its bundle.
 pub fn followers(connection: &Connection, transfer: &TransferRow) -> Result<Vec<TransferId>, StorageError> {
     let Some(bundle) = transfer.bundle else { return Ok(Vec::new()) };
     let sql = "SELECT id FROM transfers WHERE bundle = ?1 AND phase > ?2 AND finished_at IS NULL";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map((bundle.0, transfer.phase), |row| row.get(0).map(TransferId))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    rows(connection, sql, (bundle.0, transfer.phase), |row| row.get(0).map(TransferId))
 }
 
 /// Whether a batch has bundles.
 pub fn any(connection: &Connection, batch: BatchId) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM transfers WHERE batch_id = ?1 AND bundle IS NOT NULL)";
-    Ok(connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?)
+    one(connection, sql, [batch.0], |row| row.get(0))
 }

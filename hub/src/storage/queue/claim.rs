@@ -7,7 +7,7 @@ use super::row::TransferRow;
 use crate::domain::ids::RootRowId;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::transfer::{TransferEvent, TransferState, step};
-use crate::storage::{StorageError, now_ms};
+use crate::storage::{StorageError, execute, now_ms, one};
 
 /// How much one worker takes at once. Small files are taken together, so that a thousand of them
 /// cost a few commits, not thousands.
@@ -54,13 +54,10 @@ pub fn next(
         if let Ok((progress, _)) = step(transfer.progress, TransferEvent::Claim, policy) {
             transfer.progress = progress;
         }
-        connection
-            .prepare_cached(
-                "UPDATE transfers SET state = 'running', stop = NULL, started_at = coalesce(started_at, ?2),
+        let sql = "UPDATE transfers SET state = 'running', stop = NULL, started_at = coalesce(started_at, ?2),
                                       next_try_at = NULL
-                 WHERE id = ?1",
-            )?
-            .execute((transfer.id.0, now))?;
+                 WHERE id = ?1";
+        execute(connection, sql, (transfer.id.0, now))?;
     }
     Ok(taken)
 }
@@ -68,22 +65,17 @@ pub fn next(
 /// Puts every transfer whose time has come back into the order, and tells how long until the next.
 pub fn wake_due(connection: &Connection) -> Result<Option<u64>, StorageError> {
     let now = now_ms();
-    connection
-        .prepare_cached(
-            "UPDATE transfers SET state = 'queued', next_try_at = NULL WHERE state = 'waiting' AND next_try_at <= ?1",
-        )?
-        .execute([now])?;
-    let next: Option<i64> = connection
-        .prepare_cached("SELECT min(next_try_at) FROM transfers WHERE state = 'waiting'")?
-        .query_row([], |row| row.get(0))?;
+    let sql = "UPDATE transfers SET state = 'queued', next_try_at = NULL WHERE state = 'waiting' AND next_try_at <= ?1";
+    execute(connection, sql, [now])?;
+    let next: Option<i64> =
+        one(connection, "SELECT min(next_try_at) FROM transfers WHERE state = 'waiting'", [], |row| row.get(0))?;
     Ok(next.map(|at| u64::try_from(at - now).unwrap_or(0)))
 }
 
 /// Whether anything waits for its time, without writing.
 pub fn next_due(connection: &Connection) -> Result<Option<u64>, StorageError> {
-    let next: Option<i64> = connection
-        .prepare_cached("SELECT min(next_try_at) FROM transfers WHERE state = 'waiting'")?
-        .query_row([], |row| row.get(0))?;
+    let next: Option<i64> =
+        one(connection, "SELECT min(next_try_at) FROM transfers WHERE state = 'waiting'", [], |row| row.get(0))?;
     Ok(next.map(|at| u64::try_from(at - now_ms()).unwrap_or(0)))
 }
 
@@ -93,9 +85,13 @@ pub fn summary(connection: &Connection) -> Result<Vec<(TransferState, u64, u64)>
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
+        let name: String = row.get("state")?;
         if let Ok(state) = name.parse::<TransferState>() {
-            found.push((state, crate::storage::from_db(row.get(1)?), crate::storage::from_db(row.get(2)?)));
+            found.push((
+                state,
+                crate::storage::from_db(row.get("n")?),
+                crate::storage::from_db(row.get("bytes_left")?),
+            ));
         }
     }
     Ok(found)
@@ -106,13 +102,13 @@ pub fn bytes_to_write(connection: &Connection, root: RootRowId) -> Result<u64, S
     let sql = "SELECT coalesce(sum(size_bytes - bytes_done), 0) FROM transfers
                WHERE finished_at IS NULL AND to_root_id = ?1
                      AND operation NOT IN ('remove_duplicate', 'hardlink', 'reflink')";
-    Ok(connection.prepare_cached(sql)?.query_row([root.0], |row| row.get(0).map(crate::storage::from_db))?)
+    one(connection, sql, [root.0], |row| row.get(0).map(crate::storage::from_db))
 }
 
 /// Whether anything waits for its turn.
 pub fn is_open(connection: &Connection) -> Result<bool, StorageError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM transfers WHERE state = 'queued')";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    one(connection, sql, [], |row| row.get(0))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::domain::ids::{BatchId, TransferId};
-use crate::storage::{StorageError, from_db};
+use crate::storage::{StorageError, from_db, one, rows};
 
 /// Failed transfers looked at for an example of each reason.
 const LOOKED_AT: u32 = 50;
@@ -31,19 +31,20 @@ pub struct Example {
 /// What failed of a batch, the most frequent reason first. Costs the same however many failed.
 pub fn of_batch(connection: &Connection, batch: BatchId) -> Result<Vec<Failures>, StorageError> {
     let sql = "SELECT code, n FROM batch_failures WHERE batch_id = ?1 AND n > 0 ORDER BY n DESC, code";
-    let mut found = connection
-        .prepare_cached(sql)?
-        .query_map([batch.0], |row| Ok(Failures { code: row.get(0)?, n: from_db(row.get(1)?), example: None }))?
-        .collect::<Result<Vec<_>, _>>()?;
-    let sql = "SELECT coalesce(error_code, ''), operation, path, coalesce(error_detail, error_code, '')
+    let mut found = rows::<_, Vec<_>>(connection, sql, [batch.0], |row| {
+        Ok(Failures { code: row.get("code")?, n: from_db(row.get("n")?), example: None })
+    })?;
+    let sql =
+        "SELECT coalesce(error_code, '') AS code, operation, path, coalesce(error_detail, error_code, '') AS detail
                FROM transfers INDEXED BY transfers_failed
                WHERE batch_id = ?1 AND state = 'failed' ORDER BY id LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query((batch.0, LOOKED_AT))?;
     while let Some(row) = rows.next()? {
-        let code: String = row.get(0)?;
+        let code: String = row.get("code")?;
         if let Some(failures) = found.iter_mut().find(|failures| failures.code == code && failures.example.is_none()) {
-            failures.example = Some(Example { operation: row.get(1)?, path: row.get(2)?, detail: row.get(3)? });
+            failures.example =
+                Some(Example { operation: row.get("operation")?, path: row.get("path")?, detail: row.get("detail")? });
         }
     }
     Ok(found)
@@ -75,21 +76,19 @@ impl FailedFilter {
 
 /// How many failed, and their bytes.
 pub fn totals(connection: &Connection, filter: &FailedFilter) -> Result<(u64, u64), StorageError> {
-    let rows = filter.rows();
-    let sql = format!("SELECT count(*), coalesce(sum(size_bytes), 0) {rows}");
-    Ok(connection.prepare_cached(&sql)?.query_row((filter.until, filter.batch.map(|id| id.0)), |row| {
-        Ok((from_db(row.get(0)?), from_db(row.get(1)?)))
-    })?)
+    let from = filter.rows();
+    let sql = format!("SELECT count(*) AS n, coalesce(sum(size_bytes), 0) AS size_bytes {from}");
+    one(connection, &sql, (filter.until, filter.batch.map(|id| id.0)), |row| {
+        Ok((from_db(row.get("n")?), from_db(row.get("size_bytes")?)))
+    })
 }
 
 /// How many failed of each batch.
 pub fn by_batch(connection: &Connection, filter: &FailedFilter) -> Result<Vec<(BatchId, u64)>, StorageError> {
-    let rows = filter.rows();
-    let sql = format!("SELECT batch_id, count(*) {rows} GROUP BY batch_id");
-    let read = |row: &rusqlite::Row<'_>| Ok((BatchId(row.get(0)?), from_db(row.get(1)?)));
-    let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_map((filter.until, filter.batch.map(|id| id.0)), read)?;
-    Ok(found.collect::<Result<_, _>>()?)
+    let from = filter.rows();
+    let sql = format!("SELECT batch_id, count(*) AS n {from} GROUP BY batch_id");
+    let read = |row: &rusqlite::Row<'_>| Ok((BatchId(row.get("batch_id")?), from_db(row.get("n")?)));
+    rows(connection, &sql, (filter.until, filter.batch.map(|id| id.0)), read)
 }
 
 /// The next of them behind one of them, at most `limit`.
@@ -99,11 +98,8 @@ pub fn page(
     behind: Option<TransferId>,
     limit: u32,
 ) -> Result<Vec<TransferId>, StorageError> {
-    let rows = filter.rows();
-    let sql = format!("SELECT id {rows} AND id > ?3 ORDER BY id LIMIT ?4");
+    let from = filter.rows();
+    let sql = format!("SELECT id {from} AND id > ?3 ORDER BY id LIMIT ?4");
     let behind = behind.map_or(i64::MIN, |id| id.0);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement
-        .query_map((filter.until, filter.batch.map(|id| id.0), behind, limit), |row| row.get(0).map(TransferId))?;
-    Ok(found.collect::<Result<_, _>>()?)
+    rows(connection, &sql, (filter.until, filter.batch.map(|id| id.0), behind, limit), |row| row.get(0).map(TransferId))
 }

@@ -88,7 +88,12 @@ fn open(connection: &Connection, live: &[RootRowId]) -> Result<Vec<Lane>, Storag
     let mut at = START;
     loop {
         let read = |row: &rusqlite::Row<'_>| {
-            Ok(Lane { batch: row.get(0)?, phase: row.get(1)?, from: row.get(2)?, to: row.get(3)? })
+            Ok(Lane {
+                batch: row.get("lane")?,
+                phase: row.get("phase")?,
+                from: row.get("from_root_id")?,
+                to: row.get("lane_to")?,
+            })
         };
         let Some(lane) = behind.query_row((at.batch, at.phase, at.from, at.to, f64::MAX), read).optional()? else {
             break;

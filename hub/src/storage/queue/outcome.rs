@@ -11,7 +11,7 @@ use crate::domain::ticks::Ticks;
 use crate::domain::transfer::{
     Stop, TransferEffect, TransferEvent, TransferProgress, TransferRefused, TransferState, step,
 };
-use crate::storage::{StorageError, now_ms, to_db};
+use crate::storage::{StorageError, execute, now_ms, rows, to_db};
 
 /// What came out of an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,47 +76,38 @@ fn save(
         TransferEffect::WakeAfter(pause) => Some(now + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2)),
         _ => None,
     });
-    connection
-        .prepare_cached(
-            "UPDATE transfers SET state = ?2, stop = ?3, attempts = ?4, next_try_at = ?5,
+    let sql = "UPDATE transfers SET state = ?2, stop = ?3, attempts = ?4, next_try_at = ?5,
                                   error_code = ?6, error_detail = ?7, finished_at = ?8,
                                   bytes_done = CASE ?2 WHEN 'completed' THEN size_bytes ELSE bytes_done END,
                                   blake3 = coalesce(?9, blake3), result_size = coalesce(?10, result_size),
                                   result_modified = coalesce(?11, result_modified)
-             WHERE id = ?1",
-        )?
-        .execute((
-            transfer.id.0,
-            state.as_str(),
-            match stop {
-                Some(Stop::Pause) => Some("pause"),
-                Some(Stop::Cancel) => Some("cancel"),
-                None => None,
-            },
-            attempts,
-            wake,
-            reason.map(|r| r.code),
-            reason.map(|r| r.detail.as_str()),
-            state.is_final().then_some(now),
-            made.and_then(|made| made.hash).map(|hash| *hash.as_bytes()),
-            made.map(|made| to_db(made.size_bytes)),
-            made.map(|made| made.modified.0),
-        ))?;
+             WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute((
+        transfer.id.0,
+        state.as_str(),
+        match stop {
+            Some(Stop::Pause) => Some("pause"),
+            Some(Stop::Cancel) => Some("cancel"),
+            None => None,
+        },
+        attempts,
+        wake,
+        reason.map(|r| r.code),
+        reason.map(|r| r.detail.as_str()),
+        state.is_final().then_some(now),
+        made.and_then(|made| made.hash).map(|hash| *hash.as_bytes()),
+        made.map(|made| to_db(made.size_bytes)),
+        made.map(|made| made.modified.0),
+    ))?;
     if effects.contains(&TransferEffect::StartOver) {
-        connection
-            .prepare_cached(
-                "UPDATE transfers SET bytes_done = synced_bytes, finished_at = NULL, cleared = 0 WHERE id = ?1",
-            )?
-            .execute([transfer.id.0])?;
+        let sql = "UPDATE transfers SET bytes_done = synced_bytes, finished_at = NULL, cleared = 0 WHERE id = ?1";
+        execute(connection, sql, [transfer.id.0])?;
     }
     if effects.contains(&TransferEffect::RemovePart) {
-        connection
-            .prepare_cached(
-                "UPDATE transfers SET bytes_done = 0, synced_bytes = 0, synced_proof = NULL, part_blake3 = NULL,
+        let sql = "UPDATE transfers SET bytes_done = 0, synced_bytes = 0, synced_proof = NULL, part_blake3 = NULL,
                                       part_left = (started_at IS NOT NULL AND to_root_id IS NOT NULL)
-                 WHERE id = ?1",
-            )?
-            .execute([transfer.id.0])?;
+                 WHERE id = ?1";
+        execute(connection, sql, [transfer.id.0])?;
     }
     Ok(())
 }
@@ -124,10 +115,7 @@ fn save(
 /// Notes that a transfer, whatever became of it, may have left a temporary file: a try before the last one was
 /// killed or broke off, and the last one may have found that the work was done.
 pub fn may_have_left_part(connection: &Connection, id: TransferId) -> Result<(), StorageError> {
-    connection
-        .prepare_cached("UPDATE transfers SET part_left = 1 WHERE id = ?1 AND to_root_id IS NOT NULL")?
-        .execute([id.0])?;
-    Ok(())
+    execute(connection, "UPDATE transfers SET part_left = 1 WHERE id = ?1 AND to_root_id IS NOT NULL", [id.0]).map(drop)
 }
 
 /// Transfers whose part file still has to go, as far as their roots are among `live`.
@@ -140,7 +128,7 @@ pub fn with_part_left(connection: &Connection, live: &[RootRowId]) -> Result<Vec
          WHERE part_left = 1 AND to_root_id IN (SELECT value FROM json_each(?1)) LIMIT 1000",
         row::COLUMNS
     );
-    Ok(connection.prepare_cached(&sql)?.query_map([live], row::read)?.collect::<Result<Vec<_>, _>>()?)
+    rows::<_, Vec<_>>(connection, &sql, [live], row::read)
 }
 
 /// Notes that these transfers have no part file any more.

@@ -1,6 +1,6 @@
 //! One transfer as it is stored.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use shared_protocol::{Blake3, RelPath, Sha256};
 
 use crate::domain::identity::Identity;
@@ -9,7 +9,8 @@ use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 use crate::domain::transfer::{Stop, TransferProgress, TransferState};
-use crate::storage::{StorageError, digest_column, from_db, identity_column};
+use crate::storage::columns::{columns, digest_column, identity_column, path_column, path_column_if_any};
+use crate::storage::{StorageError, first, from_db, rows};
 
 /// Everything a worker has to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,69 +62,63 @@ pub struct TransferRow {
     pub bundle: Option<TransferId>,
 }
 
-pub(super) const COLUMNS: &str = "id, batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, \
-     to_path, on_conflict, state, stop, attempts, size_bytes, modified, synced_bytes, synced_proof, part_blake3, \
-     part_sha256, trash_path, result_size, result_modified, started_at, position, phase, bundle, identity, wanted, \
-     occupant_size, occupant_modified";
+columns!(mod at {
+    id, batch_id, operation, from_root, from_root_id, to_root, to_root_id, path, to_path, on_conflict, state, stop,
+    attempts, size_bytes, modified, synced_bytes, synced_proof, part_blake3, part_sha256, trash_path, result_size,
+    result_modified, started_at, position, phase, bundle, identity, wanted, occupant_size, occupant_modified
+});
+pub(super) const COLUMNS: &str = at::ALL;
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
-    let wrong = |column, what: &str| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.to_owned().into())
-    };
-    let text = |column| row.get_ref(column).and_then(|value| value.as_str().map_err(Into::into));
-    let path = RelPath::parse(text(7)?).map_err(|error| wrong(7, &error.to_string()))?;
-    let to_path: Option<String> = row.get(8)?;
-    let to_path = match to_path {
-        Some(text) => RelPath::parse(&text).map_err(|error| wrong(8, &error.to_string()))?,
-        None => path.clone(),
-    };
-    let stop: Option<String> = row.get(11)?;
-    let part = digest_column(row, 17)?;
-    let part_sha256: Option<[u8; 32]> = row.get(18)?;
+    let path = path_column(row, at::path)?;
+    let to_path = path_column_if_any(row, at::to_path)?.unwrap_or_else(|| path.clone());
+    let stop: Option<String> = row.get(at::stop)?;
+    let part = digest_column(row, at::part_blake3)?;
+    let part_sha256: Option<[u8; 32]> = row.get(at::part_sha256)?;
     let size_and_time = |size, time| {
         let found: (Option<i64>, Option<i64>) = (row.get(size)?, row.get(time)?);
         Ok::<_, rusqlite::Error>(found.0.zip(found.1).map(|(size, time)| (from_db(size), Ticks(time))))
     };
     Ok(TransferRow {
-        id: TransferId(row.get(0)?),
-        batch_id: BatchId(row.get(1)?),
-        operation: row.get(2)?,
-        from: row.get(3)?,
-        from_row: RootRowId(row.get(4)?),
-        to: row.get(5)?,
-        to_row: row.get(6)?,
+        id: TransferId(row.get(at::id)?),
+        batch_id: BatchId(row.get(at::batch_id)?),
+        operation: row.get(at::operation)?,
+        from: row.get(at::from_root)?,
+        from_row: RootRowId(row.get(at::from_root_id)?),
+        to: row.get(at::to_root)?,
+        to_row: row.get(at::to_root_id)?,
         path,
         to_path,
-        on_conflict: text(9)?.parse().unwrap_or_default(),
+        on_conflict: row.get_ref(at::on_conflict)?.as_str()?.parse().unwrap_or_default(),
         progress: TransferProgress {
-            state: row.get(10)?,
+            state: row.get(at::state)?,
             stop: match stop.as_deref() {
                 Some("pause") => Some(Stop::Pause),
                 Some("cancel") => Some(Stop::Cancel),
                 _ => None,
             },
-            attempts: row.get(12)?,
+            attempts: row.get(at::attempts)?,
         },
-        size_bytes: from_db(row.get(13)?),
-        modified: Ticks(row.get(14)?),
-        identity: identity_column(row, 26)?,
-        wanted: digest_column(row, 27)?,
-        synced_bytes: from_db(row.get(15)?),
-        synced_proof: digest_column(row, 16)?,
+        size_bytes: from_db(row.get(at::size_bytes)?),
+        modified: Ticks(row.get(at::modified)?),
+        identity: identity_column(row, at::identity)?,
+        wanted: digest_column(row, at::wanted)?,
+        synced_bytes: from_db(row.get(at::synced_bytes)?),
+        synced_proof: digest_column(row, at::synced_proof)?,
         part: part.map(|blake3| (blake3, part_sha256.map(Sha256::from_bytes))),
-        trash_path: row.get(19)?,
-        occupant: size_and_time(28, 29)?,
-        made: size_and_time(20, 21)?,
-        begun: row.get_ref(22)? != rusqlite::types::ValueRef::Null,
-        position: row.get(23)?,
-        phase: row.get(24)?,
-        bundle: row.get(25)?,
+        trash_path: row.get(at::trash_path)?,
+        occupant: size_and_time(at::occupant_size, at::occupant_modified)?,
+        made: size_and_time(at::result_size, at::result_modified)?,
+        begun: row.get_ref(at::started_at)? != rusqlite::types::ValueRef::Null,
+        position: row.get(at::position)?,
+        phase: row.get(at::phase)?,
+        bundle: row.get(at::bundle)?,
     })
 }
 
 pub fn show(connection: &Connection, id: TransferId) -> Result<Option<TransferRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM transfers WHERE id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?)
+    first(connection, &sql, [id.0], read)
 }
 
 /// Which transfers of a batch are meant.
@@ -154,11 +149,11 @@ pub fn of_batch(
         "SELECT {COLUMNS} FROM transfers WHERE batch_id = ?1 AND +{which} AND id {beyond} ?2 ORDER BY id {order} LIMIT ?3"
     );
     let behind = behind.map_or(start, |id| id.0);
-    Ok(connection.prepare_cached(&sql)?.query_map((batch.0, behind, limit), read)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, (batch.0, behind, limit), read)
 }
 
 /// The transfers in a state, in the order of the queue.
 pub fn in_state(connection: &Connection, state: TransferState) -> Result<Vec<TransferRow>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM transfers WHERE state = ?1 ORDER BY position");
-    Ok(connection.prepare_cached(&sql)?.query_map([state.as_str()], read)?.collect::<Result<_, _>>()?)
+    rows(connection, &sql, [state.as_str()], read)
 }

@@ -1,13 +1,13 @@
 //! Temporary files of transfers that will not go on, found by their names.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use shared_protocol::RelPath;
 
 use crate::domain::exclusion::PART_ENDING;
 use crate::domain::ids::{RootRowId, TransferId};
 use crate::domain::temporary::{Owner, owner_of};
 use crate::domain::transfer::TransferState;
-use crate::storage::{StorageError, facts};
+use crate::storage::{StorageError, facts, first};
 
 /// Whether a file of this name is a part of a copy by a transfer of this database that is over, or that nothing is
 /// known of any more. What failed may be tried again and go on with its part.
@@ -16,10 +16,8 @@ pub fn is_stray(connection: &Connection, name: &str) -> Result<bool, StorageErro
     if database != facts::token(connection)? {
         return Ok(false);
     }
-    let state: Option<TransferState> = connection
-        .prepare_cached("SELECT state FROM transfers WHERE id = ?1")?
-        .query_row([TransferId(id).0], |row| row.get(0))
-        .optional()?;
+    let state: Option<TransferState> =
+        first(connection, "SELECT state FROM transfers WHERE id = ?1", [TransferId(id).0], |row| row.get(0))?;
     Ok(matches!(state, None | Some(TransferState::Completed | TransferState::Cancelled)))
 }
 

@@ -9,7 +9,7 @@ use crate::domain::root::Root;
 use crate::domain::ticks::TOLERANCE;
 use crate::domain::transfer::TransferState;
 use crate::storage::history::{self, NewLine};
-use crate::storage::{StorageError, from_db, to_db};
+use crate::storage::{StorageError, execute, from_db, one, to_db};
 
 /// Notes what a new batch is called, where its operation does not say it, and what it was asked for.
 pub fn note(
@@ -20,25 +20,23 @@ pub fn note(
     n_skipped: u64,
 ) -> Result<(), StorageError> {
     let sql = "UPDATE batches SET told_as = ?2, told_n = ?3, told_skipped = ?4 WHERE id = ?1";
-    connection.prepare_cached(sql)?.execute((batch.0, told_as, to_db(n), to_db(n_skipped)))?;
-    Ok(())
+    execute(connection, sql, (batch.0, told_as, to_db(n), to_db(n_skipped))).map(drop)
 }
 
 /// Notes that some of a batch are tried again: what told its end stays, and when it began says nothing
 /// any more.
 pub fn note_again(connection: &Connection, batch: BatchId) -> Result<(), StorageError> {
-    connection.prepare_cached("UPDATE batches SET told_again = told_end WHERE id = ?1")?.execute([batch.0])?;
-    Ok(())
+    execute(connection, "UPDATE batches SET told_again = told_end WHERE id = ?1", [batch.0]).map(drop)
 }
 
 /// Writes the line of a batch in the place of the one before, the latest news last.
 pub fn tell(connection: &Connection, line: &NewLine, batch: BatchId, is_end: bool) -> Result<(), StorageError> {
     let sql = "DELETE FROM history WHERE batch_id = ?1 AND kind = ?2
                       AND id > (SELECT told_again FROM batches WHERE id = ?1)";
-    connection.prepare_cached(sql)?.execute((batch.0, line.kind))?;
+    execute(connection, sql, (batch.0, line.kind))?;
     let id = history::add(connection, line)?;
     if is_end {
-        connection.prepare_cached("UPDATE batches SET told_end = ?2 WHERE id = ?1")?.execute((batch.0, id))?;
+        execute(connection, "UPDATE batches SET told_end = ?2 WHERE id = ?1", (batch.0, id))?;
     }
     Ok(())
 }
@@ -47,24 +45,24 @@ pub fn tell(connection: &Connection, line: &NewLine, batch: BatchId, is_end: boo
 /// counted: that costs the same however large it is.
 pub fn read(connection: &Connection, batch: BatchId) -> Result<Option<(BatchSummary, bool)>, StorageError> {
     let sql = "SELECT operation, from_root, to_root, undo_of, told_as, told_n, told_skipped, told_again,
-                      (SELECT coalesce(sum(n), 0) FROM batch_failures WHERE batch_id = ?1)
+                      (SELECT coalesce(sum(n), 0) FROM batch_failures WHERE batch_id = ?1) AS n_failed
                FROM batches WHERE id = ?1";
     let found = connection.prepare_cached(sql)?.query_row([batch.0], |row| {
-        let (operation, told_as): (String, Option<String>) = (row.get(0)?, row.get(4)?);
+        let (operation, told_as): (String, Option<String>) = (row.get("operation")?, row.get("told_as")?);
         let root = |name: Option<String>| name.and_then(|name| name.parse::<Root>().ok());
         let summary = BatchSummary {
-            kind: BatchKind::of(&operation, told_as.as_deref(), row.get::<_, Option<i64>>(3)?.map(BatchId)),
-            from: root(row.get(1)?).unwrap_or(Root::Local),
-            to: root(row.get(2)?),
-            n: from_db(row.get(5)?),
+            kind: BatchKind::of(&operation, told_as.as_deref(), row.get::<_, Option<i64>>("undo_of")?.map(BatchId)),
+            from: root(row.get("from_root")?).unwrap_or(Root::Local),
+            to: root(row.get("to_root")?),
+            n: from_db(row.get("told_n")?),
             n_completed: 0,
-            n_failed: from_db(row.get(8)?),
+            n_failed: from_db(row.get("n_failed")?),
             n_cancelled: 0,
-            n_skipped: from_db(row.get(6)?),
+            n_skipped: from_db(row.get("told_skipped")?),
             done: Done::default(),
             seconds: None,
         };
-        Ok((summary, row.get::<_, i64>(7)? > 0))
+        Ok((summary, row.get::<_, i64>("told_again")? > 0))
     });
     let Some((mut summary, is_again)) = found.optional()? else { return Ok(None) };
     let is_open = batches::is_open(connection, batch)?;
@@ -82,25 +80,26 @@ pub fn n_other_times(connection: &Connection, batch: BatchId) -> Result<u64, Sto
     let sql = "SELECT count(*) FROM transfers
                WHERE batch_id = ?1 AND +state = 'completed' AND operation IN ('copy', 'move')
                      AND abs(result_modified - modified) > ?2";
-    Ok(connection.prepare_cached(sql)?.query_row((batch.0, TOLERANCE), |row| row.get(0).map(from_db))?)
+    one(connection, sql, (batch.0, TOLERANCE), |row| row.get(0).map(from_db))
 }
 
 fn count(connection: &Connection, batch: BatchId, summary: &mut BatchSummary) -> Result<(), StorageError> {
-    let sql = "SELECT operation, to_root IS from_root, on_conflict = 'replace', state, count(*)
+    let sql =
+        "SELECT operation, to_root IS from_root AS is_rename, on_conflict = 'replace' AS replaces, state, count(*) AS n
                FROM transfers WHERE batch_id = ?1 GROUP BY 1, 2, 3, 4";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([batch.0])?;
     (summary.n, summary.n_failed) = (0, 0);
     while let Some(row) = rows.next()? {
-        let (operation, state): (String, String) = (row.get(0)?, row.get(3)?);
-        let n = from_db(row.get(4)?);
+        let (operation, state): (String, String) = (row.get("operation")?, row.get("state")?);
+        let n = from_db(row.get("n")?);
         summary.n += n;
         match state.parse().ok() {
             Some(TransferState::Failed) => summary.n_failed += n,
             Some(TransferState::Cancelled) => summary.n_cancelled += n,
             Some(TransferState::Completed) => {
                 summary.n_completed += n;
-                match (operation.as_str(), row.get(1)?, row.get(2)?) {
+                match (operation.as_str(), row.get("is_rename")?, row.get("replaces")?) {
                     ("move", true, _) => summary.done.renamed += n,
                     ("copy", _, false) => summary.done.copied += n,
                     ("copy", _, true) => summary.done.replaced += n,
@@ -117,7 +116,7 @@ fn count(connection: &Connection, batch: BatchId, summary: &mut BatchSummary) ->
 /// From the first begin to the last end; rounded.
 fn seconds(connection: &Connection, batch: BatchId) -> Result<Option<u64>, StorageError> {
     let sql = "SELECT max(finished_at) - min(started_at) FROM transfers WHERE batch_id = ?1";
-    let ms: Option<i64> = connection.prepare_cached(sql)?.query_row([batch.0], |row| row.get(0))?;
+    let ms: Option<i64> = one(connection, sql, [batch.0], |row| row.get(0))?;
     Ok(ms.map(|ms| (from_db(ms) + 500) / 1_000))
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use shared_protocol::RelPath;
 
 use crate::domain::ids::RootRowId;
 use crate::domain::root::Root;
 use crate::domain::skipped::SkipReason;
 use crate::storage::stale::mark_all_stale;
-use crate::storage::{StorageError, folder_range, roots};
+use crate::storage::{StorageError, execute, first, folder_range, roots, rows};
 
 /// Places that came or went beyond which everything is compared anew.
 const MANY: usize = 2_000;
@@ -50,18 +50,23 @@ pub fn is_below(root: &str, key: &str) -> String {
 /// The unknown place of a root that a key lies at or below.
 pub fn cover(connection: &Connection, root: RootRowId, key: &str) -> Result<Option<Cover>, StorageError> {
     let below = format!("{key}/");
-    let found: Option<(String, i64)> = connection
-        .prepare_cached(
-            "SELECT place, entry_id FROM unknown_places WHERE root_id = ?1 AND place <= ?2
-             ORDER BY place DESC LIMIT 1",
-        )?
-        .query_row((root.0, &below), |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let sql = "SELECT place, entry_id FROM unknown_places WHERE root_id = ?1 AND place <= ?2
+             ORDER BY place DESC LIMIT 1";
+    let found: Option<(String, i64)> = first(connection, sql, (root.0, &below), |row| row.try_into())?;
     let Some((_, entry)) = found.filter(|(place, _)| below.starts_with(place.as_str())) else { return Ok(None) };
     let sql = "SELECT r.root, e.path, e.reason, e.detail FROM skipped_entries e JOIN roots r ON r.id = e.root_id
                WHERE e.id = ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([entry], read).optional()?)
+    first(connection, sql, [entry], read)
 }
+
+/// What keeps folders from being seen stands before what keeps single names.
+const FOLDERS_FIRST: [SkipReason; 5] = [
+    SkipReason::Unlisted,
+    SkipReason::Unreadable,
+    SkipReason::DiskMissing,
+    SkipReason::DiskChanged,
+    SkipReason::LinkChanged,
+];
 
 /// Unknown places of a root within a folder, by path; those that are only another name for one are left out.
 /// A place that the folder itself lies at or below is among them.
@@ -74,22 +79,23 @@ pub fn unknown_in(
     let key = folder.map(RelPath::match_key).unwrap_or_default();
     let (from, to) = folder_range(&key);
     let above = if key.is_empty() { None } else { cover(connection, root, &key)? };
-    let mut statement = connection.prepare_cached(
+    let sql = format!(
         "SELECT r.root, e.path, e.reason, e.detail FROM skipped_entries e JOIN roots r ON r.id = e.root_id
          WHERE e.root_id = ?1 AND e.match_key >= ?2 AND e.match_key < ?3 AND e.is_unknown = 1
-         ORDER BY e.reason NOT IN (4, 5, 6, 7, 11), e.match_key, e.id LIMIT ?4",
-    )?;
+         ORDER BY e.reason NOT IN ({}), e.match_key, e.id LIMIT ?4",
+        FOLDERS_FIRST.map(|reason| reason.code().to_string()).join(", ")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
     let below = statement.query_map((root.0, from, to, limit), read)?.collect::<Result<Vec<_>, _>>()?;
     Ok(above.into_iter().chain(below).collect())
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Cover> {
-    let root: String = row.get(0)?;
     Ok(Cover {
-        root: if root == Root::Lake.as_str() { Root::Lake } else { Root::Local },
-        path: row.get(1)?,
-        reason: SkipReason::from_repr(row.get(2)?).unwrap_or(SkipReason::Unlisted),
-        detail: row.get(3)?,
+        root: row.get("root")?,
+        path: row.get("path")?,
+        reason: SkipReason::from_repr(row.get("reason")?).unwrap_or(SkipReason::Unlisted),
+        detail: row.get("detail")?,
     })
 }
 
@@ -108,10 +114,10 @@ pub fn cover_of_either(connection: &Connection, key: &str) -> Result<Vec<Cover>,
 /// or went is compared anew, and what a place covers now is no duplicate any more.
 pub fn reconcile(connection: &Connection, root: RootRowId) -> Result<(), StorageError> {
     let wanted = outermost(connection, root)?;
-    let known: BTreeMap<String, i64> = connection
-        .prepare_cached("SELECT place, entry_id FROM unknown_places WHERE root_id = ?1")?
-        .query_map([root.0], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
+    let known: BTreeMap<String, i64> =
+        rows(connection, "SELECT place, entry_id FROM unknown_places WHERE root_id = ?1", [root.0], |row| {
+            row.try_into()
+        })?;
     let mut changed: Vec<&str> = Vec::new();
     for (place, entry) in &wanted {
         match known.get(place) {
@@ -122,14 +128,10 @@ pub fn reconcile(connection: &Connection, root: RootRowId) -> Result<(), Storage
                 changed.push(place);
             }
         }
-        connection
-            .prepare_cached("INSERT OR REPLACE INTO unknown_places VALUES (?1, ?2, ?3)")?
-            .execute((root.0, place, entry))?;
+        execute(connection, "INSERT OR REPLACE INTO unknown_places VALUES (?1, ?2, ?3)", (root.0, place, entry))?;
     }
     for place in known.keys().filter(|place| !wanted.contains_key(*place)) {
-        connection
-            .prepare_cached("DELETE FROM unknown_places WHERE root_id = ?1 AND place = ?2")?
-            .execute((root.0, place))?;
+        execute(connection, "DELETE FROM unknown_places WHERE root_id = ?1 AND place = ?2", (root.0, place))?;
         changed.push(place);
     }
     if changed.len() > MANY {
@@ -145,10 +147,10 @@ fn outermost(connection: &Connection, root: RootRowId) -> Result<BTreeMap<String
         .prepare_cached("SELECT keys, id FROM skipped_entries WHERE root_id = ?1 AND is_unknown = 1 ORDER BY id")?;
     let mut rows = statement.query([root.0])?;
     while let Some(row) = rows.next()? {
-        let keys = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        let keys = row.get_ref("keys")?.as_str().map_err(rusqlite::Error::from)?;
         let keys: Vec<String> =
             serde_json::from_str(keys).map_err(|error| StorageError::damaged("a list of keys", error))?;
-        let id: i64 = row.get(1)?;
+        let id: i64 = row.get("id")?;
         for key in keys {
             all.entry(format!("{key}/")).or_insert(id);
         }
@@ -171,24 +173,16 @@ fn range(place: &str) -> (&str, String) {
 
 fn mark_below(connection: &Connection, place: &str) -> Result<(), StorageError> {
     let (key, end) = range(place);
-    connection
-        .prepare_cached(
-            "INSERT OR IGNORE INTO pairs_stale
+    let sql = "INSERT OR IGNORE INTO pairs_stale
              SELECT f.match_key FROM roots r CROSS JOIN files f ON f.root_id = r.id
-             WHERE r.active = 1 AND (f.match_key = ?1 OR f.match_key >= ?2 AND f.match_key < ?3)",
-        )?
-        .execute((key, place, end))?;
-    Ok(())
+             WHERE r.active = 1 AND (f.match_key = ?1 OR f.match_key >= ?2 AND f.match_key < ?3)";
+    execute(connection, sql, (key, place, end)).map(drop)
 }
 
 fn leave_duplicates(connection: &Connection, root: RootRowId, place: &str) -> Result<(), StorageError> {
     let (key, end) = range(place);
-    connection
-        .prepare_cached(
-            "DELETE FROM duplicate_files WHERE file_id IN (
+    let sql = "DELETE FROM duplicate_files WHERE file_id IN (
                  SELECT id FROM files
-                 WHERE root_id = ?1 AND (match_key = ?2 OR match_key >= ?3 AND match_key < ?4))",
-        )?
-        .execute((root.0, key, place, end))?;
-    Ok(())
+                 WHERE root_id = ?1 AND (match_key = ?2 OR match_key >= ?3 AND match_key < ?4))";
+    execute(connection, sql, (root.0, key, place, end)).map(drop)
 }

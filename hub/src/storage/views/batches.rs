@@ -1,6 +1,6 @@
 //! Requests to the queue, with what became of their files.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
 use crate::domain::transfer::TransferState;
 use crate::storage::retention::{self, Outcome};
-use crate::storage::{StorageError, from_db, timestamp};
+use crate::storage::{StorageError, first, from_db, timestamp};
 
 /// A request with what became of its files. The files themselves: `/api/transfers?batch=`.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -56,23 +56,23 @@ pub struct BatchView {
     pub skipped: Json,
 }
 
-const COLUMNS: &str =
-    "id, operation, from_root, to_root, on_conflict, n_skipped + json_array_length(skipped), undo_of, created_at,
-     (SELECT max(u.id) FROM batches u WHERE u.undo_of = b.id), outcomes IS NOT NULL";
+const COLUMNS: &str = "id, operation, from_root, to_root, on_conflict, undo_of, created_at,
+     n_skipped + json_array_length(skipped) AS n_left_out,
+     (SELECT max(u.id) FROM batches u WHERE u.undo_of = b.id) AS undone_by, outcomes IS NOT NULL AS is_forgotten";
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<BatchView> {
     Ok(BatchView {
-        id: row.get(0)?,
-        operation: row.get(1)?,
-        from: row.get(2)?,
-        to: row.get(3)?,
-        on_conflict: row.get(4)?,
-        n_skipped: from_db(row.get(5)?),
+        id: row.get("id")?,
+        operation: row.get("operation")?,
+        from: row.get("from_root")?,
+        to: row.get("to_root")?,
+        on_conflict: row.get("on_conflict")?,
+        n_skipped: from_db(row.get("n_left_out")?),
         skipped: Json::Array(Vec::new()),
-        undo_of: row.get(6)?,
-        undone_by: row.get(8)?,
-        created_at: timestamp(row.get(7)?),
-        forgotten: row.get(9)?,
+        undo_of: row.get("undo_of")?,
+        undone_by: row.get("undone_by")?,
+        created_at: timestamp(row.get("created_at")?),
+        forgotten: row.get("is_forgotten")?,
         n_transfers: 0,
         n_open: 0,
         n_paused: 0,
@@ -87,10 +87,10 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<BatchView> {
 pub fn show(connection: &Connection, id: BatchId) -> Result<Option<BatchView>, StorageError> {
     let sql = format!("SELECT {COLUMNS}, skipped FROM batches b WHERE id = ?1");
     let read = |row: &Row<'_>| {
-        let skipped: String = row.get(10)?;
+        let skipped: String = row.get("skipped")?;
         Ok(BatchView { skipped: serde_json::from_str(&skipped).unwrap_or(Json::Null), ..entry(row)? })
     };
-    let found = connection.prepare_cached(&sql)?.query_row([id.0], read).optional()?;
+    let found = first(connection, &sql, [id.0], read)?;
     found.map(|batch| with_progress(connection, batch)).transpose()
 }
 

@@ -1,12 +1,11 @@
 //! What the index knows of a content, wherever its files lie.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use shared_protocol::{Blake3, RelPath, Sha256};
 
-use super::entry::path;
 use crate::domain::root::Root;
 use crate::domain::sources::Facts;
-use crate::storage::{StorageError, from_db};
+use crate::storage::{StorageError, first, from_db, path_column};
 
 /// Files that give a content its names; more say nothing new.
 const MOST: i64 = 200;
@@ -27,9 +26,9 @@ pub fn show(connection: &Connection, hash: &Blake3) -> Result<Option<ContentView
          WHERE f.blake3 = ?1 ORDER BY r.root DESC, f.match_key, f.id LIMIT ?2",
     )?;
     let rows = statement.query_map((hash.as_bytes(), MOST), |row| {
-        let name: String = row.get(2)?;
+        let name: String = row.get("root")?;
         let root = if name == Root::Lake.as_str() { Root::Lake } else { Root::Local };
-        Ok((root, path(row, 0)?, from_db(row.get(1)?)))
+        Ok((root, path_column(row, "path")?, from_db(row.get("size_bytes")?)))
     })?;
     let rows: Vec<(Root, RelPath, u64)> = rows.collect::<Result<_, _>>()?;
     let Some(size_bytes) = rows.first().map(|(_, _, size_bytes)| *size_bytes) else { return Ok(None) };
@@ -41,13 +40,9 @@ pub fn show(connection: &Connection, hash: &Blake3) -> Result<Option<ContentView
 }
 
 fn sha256(connection: &Connection, hash: &Blake3) -> Result<Option<Sha256>, StorageError> {
-    let bytes: Option<[u8; 32]> = connection
-        .prepare_cached(
-            "SELECT h.sha256 FROM files f
+    let sql = "SELECT h.sha256 FROM files f
              JOIN hashes h ON h.root_id = f.root_id AND h.path = f.path AND h.blake3 = f.blake3
-             WHERE f.blake3 = ?1 AND h.sha256 IS NOT NULL LIMIT 1",
-        )?
-        .query_row([hash.as_bytes()], |row| row.get(0))
-        .optional()?;
+             WHERE f.blake3 = ?1 AND h.sha256 IS NOT NULL LIMIT 1";
+    let bytes: Option<[u8; 32]> = first(connection, sql, [hash.as_bytes()], |row| row.get(0))?;
     Ok(bytes.map(Sha256::from_bytes))
 }

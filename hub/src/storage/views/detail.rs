@@ -1,23 +1,25 @@
 //! Everything the index knows of one file.
 
-use rusqlite::{Connection, OptionalExtension};
+use model_header::Description;
+use rusqlite::Connection;
 use shared_protocol::{Blake3, RelPath, Sha256};
 
-use super::entry::{FileView, N_COLUMNS, columns_of, entry};
+use super::entry::{FileView, columns_of, entry};
 use crate::domain::bundle;
 use crate::domain::diff::DiffStatus;
 use crate::domain::ids::{FileId, TransferId};
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
+use crate::storage::columns::Json;
 use crate::storage::roots::{self, RootRow};
 use crate::storage::skipped::{Cover, cover_of_either, is_below};
-use crate::storage::{StorageError, hashes, index, timestamp};
+use crate::storage::{StorageError, first, hashes, index, one, rows, timestamp};
 
 /// Copies of a content that are named; more are only counted.
 const NAMED_COPIES: i64 = 50;
 
 /// A file with what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FileDetail {
     /// The file itself.
     pub file: FileView,
@@ -25,6 +27,8 @@ pub struct FileDetail {
     pub sha256: Option<Sha256>,
     /// When its hash was taken.
     pub hashed_at: Option<jiff::Timestamp>,
+    /// What the header of a model says, or why that is not known.
+    pub header: Result<Description, String>,
     /// What lies beside a model and belongs to it, by name.
     pub sidecars: Vec<FileView>,
     /// How it stands to the other root, if that was compared.
@@ -56,6 +60,7 @@ pub fn show(connection: &Connection, root: Root, path: &RelPath) -> Result<Optio
     Ok(Some(FileDetail {
         sha256,
         hashed_at,
+        header: header(connection, &file)?,
         sidecars: sidecars(connection, &row, &file)?,
         status,
         covers: cover_of_either(connection, &path.match_key())?,
@@ -71,10 +76,7 @@ pub fn show(connection: &Connection, root: Root, path: &RelPath) -> Result<Optio
 fn find(connection: &Connection, root: &RootRow, path: &RelPath) -> Result<Option<FileView>, StorageError> {
     let sql =
         format!("SELECT {} FROM files f WHERE f.root_id = ?1 AND f.match_key = ?2 AND f.path = ?3", columns_of("f"));
-    Ok(connection
-        .prepare_cached(&sql)?
-        .query_row((root.id.0, path.match_key(), path.as_str()), |row| entry(row, 0, root.root))
-        .optional()?)
+    first(connection, &sql, (root.id.0, path.match_key(), path.as_str()), |row| entry(row, 0, root.root))
 }
 
 fn hashed_at(
@@ -83,11 +85,23 @@ fn hashed_at(
     path: &RelPath,
     hash: &Blake3,
 ) -> Result<Option<jiff::Timestamp>, StorageError> {
-    let at: Option<i64> = connection
-        .prepare_cached("SELECT hashed_at FROM hashes WHERE root_id = ?1 AND path = ?2 AND blake3 = ?3")?
-        .query_row((root.id.0, path.as_str(), hash.as_bytes()), |row| row.get(0))
-        .optional()?;
+    let sql = "SELECT hashed_at FROM hashes WHERE root_id = ?1 AND path = ?2 AND blake3 = ?3";
+    let at: Option<i64> = first(connection, sql, (root.id.0, path.as_str(), hash.as_bytes()), |row| row.get(0))?;
     Ok(at.map(timestamp))
+}
+
+/// What was read of a model's header.
+fn header(connection: &Connection, file: &FileView) -> Result<Result<Description, String>, StorageError> {
+    let sql = "SELECT d.description, m.damage_detail FROM files f JOIN models m ON m.id = f.model_id
+               LEFT JOIN model_descriptions d ON d.model_id = m.id WHERE f.id = ?1";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get("description")?, row.get("damage_detail")?));
+    let found: Option<(Option<Json<Description>>, Option<String>)> = first(connection, sql, [file.id], read)?;
+    Ok(match found {
+        Some((Some(Json(description)), _)) => Ok(description),
+        _ if file.placeholder => Err("the content is not on this disk but in a cloud".to_owned()),
+        Some((None, Some(why))) => Err(why),
+        _ => Err("its header was not read yet".to_owned()),
+    })
 }
 
 /// What lies beside a model and belongs to it, by name.
@@ -121,8 +135,7 @@ fn twin(connection: &Connection, file: &FileView) -> Result<(Option<DiffStatus>,
         Root::Lake => ("lake_id", "local_id"),
     };
     let sql = format!("SELECT status, {other} FROM pairs WHERE {own} = ?1");
-    let pair: Option<(i64, Option<i64>)> =
-        connection.prepare_cached(&sql)?.query_row([file.id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let pair: Option<(i64, Option<i64>)> = first(connection, &sql, [file.id.0], |row| row.try_into())?;
     let Some((status, other)) = pair else { return Ok((None, None)) };
     let twin = match other {
         Some(id) => by_id(connection, FileId(id), file.root.other())?,
@@ -133,7 +146,7 @@ fn twin(connection: &Connection, file: &FileView) -> Result<(Option<DiffStatus>,
 
 pub(super) fn by_id(connection: &Connection, id: FileId, root: Root) -> Result<Option<FileView>, StorageError> {
     let sql = format!("SELECT {} FROM files f WHERE f.id = ?1", columns_of("f"));
-    Ok(connection.prepare_cached(&sql)?.query_row([id.0], |row| entry(row, 0, root)).optional()?)
+    first(connection, &sql, [id.0], |row| entry(row, 0, root))
 }
 
 fn copies(connection: &Connection, file: &FileView) -> Result<(Vec<FileView>, u64), StorageError> {
@@ -146,25 +159,22 @@ fn copies(connection: &Connection, file: &FileView) -> Result<(Vec<FileView>, u6
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map((hash.as_bytes(), file.id.0, NAMED_COPIES), |row| {
-        let name: String = row.get(N_COLUMNS)?;
-        entry(row, 0, if name == Root::Lake.as_str() { Root::Lake } else { Root::Local })
+        let root = row.get("root")?;
+        entry(row, 0, root)
     })?;
     let copies: Vec<FileView> = rows.collect::<Result<_, _>>()?;
-    let n = connection
-        .prepare_cached(&format!(
-            "SELECT count(*) FROM files f JOIN roots r ON r.id = f.root_id AND r.active = 1
+    let sql = format!(
+        "SELECT count(*) FROM files f JOIN roots r ON r.id = f.root_id AND r.active = 1
              WHERE f.blake3 = ?1 AND f.id <> ?2 AND NOT {}",
-            is_below("f.root_id", "f.match_key")
-        ))?
-        .query_row((hash.as_bytes(), file.id.0), |row| row.get(0))?;
+        is_below("f.root_id", "f.match_key")
+    );
+    let n = one(connection, &sql, (hash.as_bytes(), file.id.0), |row| row.get(0))?;
     Ok((copies, crate::storage::from_db(n)))
 }
 
 fn transfers(connection: &Connection, path: &RelPath) -> Result<Vec<TransferId>, StorageError> {
-    let mut statement = connection
-        .prepare_cached("SELECT id FROM transfers WHERE path = ?1 AND finished_at IS NULL ORDER BY id LIMIT 50")?;
-    let rows = statement.query_map([path.as_str()], |row| row.get(0).map(TransferId))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let sql = "SELECT id FROM transfers WHERE path = ?1 AND finished_at IS NULL ORDER BY id LIMIT 50";
+    rows(connection, sql, [path.as_str()], |row| row.get(0).map(TransferId))
 }
 
 #[cfg(test)]

@@ -12,14 +12,14 @@ pub use super::filter::PairFilter;
 
 use super::count_cache::CountCache;
 pub use super::entry::StatusTotals;
-use super::entry::{Chosen, FileView, N_COLUMNS, Totals, columns_of, entry, path};
+use super::entry::{Chosen, FileView, Totals, at, columns_of, entry};
 use super::page::{Page, PageRequest};
 use super::search::{self, Candidates};
 use super::statement::{Statement, text};
 use crate::domain::diff::DiffStatus;
 use crate::domain::root::Root;
 use crate::storage::skipped::{because, cover_of_either};
-use crate::storage::{StorageError, from_db};
+use crate::storage::{StorageError, from_db, path_column};
 
 /// One file that stands alone, or a pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -63,19 +63,23 @@ pub fn list(
     }
     let source = PairSource::choose(connection, filter)?;
     let mut rows = list_statement(filter, &source, after.as_ref(), request).rows(connection, |row| {
-        let status = DiffStatus::from_repr(row.get(2)?).unwrap_or(DiffStatus::Unverified);
+        let status = DiffStatus::from_repr(row.get("status")?).unwrap_or(DiffStatus::Unverified);
         let side = |first: usize, root: Root| -> rusqlite::Result<Option<FileView>> {
-            if row.get_ref(first)?.as_i64_or_null()?.is_some() { entry(row, first, root).map(Some) } else { Ok(None) }
+            if row.get_ref(first + at::id)?.as_i64_or_null()?.is_some() {
+                entry(row, first, root).map(Some)
+            } else {
+                Ok(None)
+            }
         };
         let pair = PairView {
             why: None,
-            path: path(row, 1)?,
+            path: path_column(row, "pair_path")?,
             status,
-            size_bytes: from_db(row.get(3)?),
-            local: side(4, Root::Local)?,
-            lake: side(4 + N_COLUMNS, Root::Lake)?,
+            size_bytes: from_db(row.get("pair_bytes")?),
+            local: side(0, Root::Local)?,
+            lake: side(at::N, Root::Lake)?,
         };
-        Ok((row.get::<_, String>(0)?, pair))
+        Ok((row.get::<_, String>("pair_key")?, pair))
     })?;
     for (key, pair) in rows.iter_mut().filter(|(_, pair)| pair.status == DiffStatus::Unknown) {
         pair.why = because(&cover_of_either(connection, key)?);
@@ -108,7 +112,7 @@ fn take_summary(connection: &Connection, filter: &PairFilter) -> Result<Vec<Stat
     source.add_from(&mut statement);
     filter.add_where(&mut statement);
     statement.text("GROUP BY p.status");
-    let rows = statement.rows(connection, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let rows = statement.rows(connection, |row| row.try_into())?;
     let known = |(code, n, size)| {
         let status = DiffStatus::from_repr(code)?;
         Some(StatusTotals { status, n: from_db(n), size_bytes: from_db(size) })
@@ -132,7 +136,7 @@ pub fn chosen(connection: &Connection, filter: &PairFilter, side: Root) -> Resul
 
 /// Rows and bytes of everything that a filter means.
 pub fn totals(connection: &Connection, filter: &PairFilter) -> Result<Totals, StorageError> {
-    let mut statement = Statement::new("SELECT count(*), coalesce(sum(p.size_bytes), 0)");
+    let mut statement = Statement::new("SELECT count(*) AS n_files, coalesce(sum(p.size_bytes), 0) AS size_bytes");
     PairSource::choose(connection, filter)?.add_from(&mut statement);
     filter.add_where(&mut statement);
     statement.row(connection, Totals::read)
@@ -205,7 +209,8 @@ fn list_statement(
     // The page is cut first and joined then, so that only its own rows are looked up.
     page.wrapped(
         &format!(
-            "SELECT page.match_key, page.path, page.status, page.size_bytes, {}, {} FROM (",
+            "SELECT {}, {}, page.match_key AS pair_key, page.path AS pair_path, page.status, page.size_bytes AS pair_bytes
+             FROM (",
             columns_of("l"),
             columns_of("k")
         ),

@@ -6,18 +6,17 @@ use std::collections::hash_map::Entry;
 use utoipa::ToSchema;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
 
-use super::entry::path;
 use super::page::{Page, PageRequest};
 use super::statement::{Statement, text};
 use crate::domain::duplicates::GroupKind;
 use crate::domain::ids::{DuplicateGroupId, FileId};
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
-use crate::storage::{StorageError, digest_column, from_db};
+use crate::storage::{StorageError, digest_column, first, from_db, path_column};
 
 /// Which groups are meant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -141,7 +140,7 @@ fn list_statement(filter: GroupFilter, after: Option<GroupKey>, request: &PageRe
     let count = filter.count();
     let bytes = format!("size_bytes * ({count} - 1)");
     let mut statement =
-        filter.from().wrapped(&format!("SELECT id, digest, size_bytes, {count}, {bytes} AS reclaimable"), "");
+        filter.from().wrapped(&format!("SELECT id, digest, size_bytes, {count} AS n, {bytes} AS reclaimable"), "");
     if let Some(key) = after {
         statement.add(&format!("AND ({bytes}, id) < (?, ?)"), [key.bytes.into(), key.id.into()]);
     }
@@ -150,14 +149,14 @@ fn list_statement(filter: GroupFilter, after: Option<GroupKey>, request: &PageRe
 }
 
 fn entry(row: &Row<'_>, kind: GroupKind) -> rusqlite::Result<DuplicateGroupView> {
-    let digest = digest_column(row, 1)?;
+    let digest = digest_column(row, "digest")?;
     Ok(DuplicateGroupView {
-        id: row.get(0)?,
+        id: row.get("id")?,
         kind,
         hash: digest.ok_or(rusqlite::Error::InvalidQuery)?,
-        size_bytes: from_db(row.get(2)?),
-        n_files: from_db(row.get(3)?),
-        reclaimable_bytes: from_db(row.get(4)?),
+        size_bytes: from_db(row.get("size_bytes")?),
+        n_files: from_db(row.get("n")?),
+        reclaimable_bytes: from_db(row.get("reclaimable")?),
         files: Vec::new(),
     })
 }
@@ -165,12 +164,14 @@ fn entry(row: &Row<'_>, kind: GroupKind) -> rusqlite::Result<DuplicateGroupView>
 /// Groups of a filter taken together.
 pub fn totals(connection: &Connection, filter: GroupFilter) -> Result<GroupTotals, StorageError> {
     let count = filter.count();
-    let select = format!("SELECT count(*), coalesce(sum({count}), 0), coalesce(sum(size_bytes * ({count} - 1)), 0)");
+    let select = format!(
+        "SELECT count(*) AS n, coalesce(sum({count}), 0) AS n_files, coalesce(sum(size_bytes * ({count} - 1)), 0) AS reclaimable"
+    );
     filter.from().wrapped(&select, "").row(connection, |row| {
         Ok(GroupTotals {
-            n_groups: from_db(row.get(0)?),
-            n_files: from_db(row.get(1)?),
-            reclaimable_bytes: from_db(row.get(2)?),
+            n_groups: from_db(row.get("n")?),
+            n_files: from_db(row.get("n_files")?),
+            reclaimable_bytes: from_db(row.get("reclaimable")?),
         })
     })
 }
@@ -186,12 +187,13 @@ pub struct GroupsExtent {
 /// The part of [`totals`] that lists need: the index of their order has it, and no group is looked at.
 pub fn extent(connection: &Connection, filter: GroupFilter) -> Result<GroupsExtent, StorageError> {
     extent_statement(filter).row(connection, |row| {
-        Ok(GroupsExtent { n_groups: from_db(row.get(0)?), reclaimable_bytes: from_db(row.get(1)?) })
+        Ok(GroupsExtent { n_groups: from_db(row.get("n")?), reclaimable_bytes: from_db(row.get("reclaimable")?) })
     })
 }
 
 fn extent_statement(filter: GroupFilter) -> Statement {
-    let select = format!("SELECT count(*), coalesce(sum(size_bytes * ({} - 1)), 0)", filter.count());
+    let select =
+        format!("SELECT count(*) AS n, coalesce(sum(size_bytes * ({} - 1)), 0) AS reclaimable", filter.count());
     filter.from().wrapped(&select, "")
 }
 
@@ -203,13 +205,10 @@ pub fn show(
 ) -> Result<Option<DuplicateGroupView>, StorageError> {
     let count = filter.count();
     let sql = format!(
-        "SELECT id, digest, size_bytes, {count}, size_bytes * ({count} - 1) FROM duplicate_groups
+        "SELECT id, digest, size_bytes, {count} AS n, size_bytes * ({count} - 1) AS reclaimable FROM duplicate_groups
          WHERE kind = ?1 AND digest = ?2 AND {count} > 1"
     );
-    let found = connection
-        .prepare_cached(&sql)?
-        .query_row((filter.kind.code(), digest.as_bytes()), |row| entry(row, filter.kind))
-        .optional()?;
+    let found = first(connection, &sql, (filter.kind.code(), digest.as_bytes()), |row| entry(row, filter.kind))?;
     let Some(mut group) = found else { return Ok(None) };
     group.files = members(connection, group.id, filter.within)?;
     Ok(Some(group))
@@ -218,7 +217,7 @@ pub fn show(
 /// Every group that the filter means, for what is done with all of them.
 pub fn all(connection: &Connection, filter: GroupFilter) -> Result<Vec<DuplicateGroupView>, StorageError> {
     let count = filter.count();
-    let select = format!("SELECT id, digest, size_bytes, {count}, size_bytes * ({count} - 1)");
+    let select = format!("SELECT id, digest, size_bytes, {count} AS n, size_bytes * ({count} - 1) AS reclaimable");
     let mut groups = filter.from().wrapped(&select, " ORDER BY id").rows(connection, |row| entry(row, filter.kind))?;
     for group in &mut groups {
         group.files = members(connection, group.id, filter.within)?;
@@ -244,14 +243,14 @@ fn members(
     statement.text("ORDER BY d.root DESC, f.match_key, f.id");
     let mut files = statement.rows(connection, |row| {
         Ok(DuplicateFileView {
-            id: row.get(0)?,
-            root: row.get(1)?,
-            path: path(row, 2)?,
-            size_bytes: from_db(row.get(3)?),
-            modified: row.get(4)?,
-            hash: digest_column(row, 5)?,
-            node: row.get(6)?,
-            conflict: row.get(7)?,
+            id: row.get("id")?,
+            root: row.get("root")?,
+            path: path_column(row, "path")?,
+            size_bytes: from_db(row.get("size_bytes")?),
+            modified: row.get("modified")?,
+            hash: digest_column(row, "blake3")?,
+            node: row.get("node")?,
+            conflict: row.get("conflict")?,
             link_of: None,
         })
     })?;

@@ -11,7 +11,8 @@ use crate::domain::ids::FileId;
 use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
-use crate::storage::{digest_column, from_db};
+use crate::storage::columns::{columns, digest_column, path_column};
+use crate::storage::from_db;
 
 /// A file of the index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -50,9 +51,9 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Reads a count and a sum.
+    /// Reads `n_files` and `size_bytes`.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { n_files: from_db(row.get(0)?), size_bytes: from_db(row.get(1)?) })
+        Ok(Self { n_files: from_db(row.get("n_files")?), size_bytes: from_db(row.get("size_bytes")?) })
     }
 }
 
@@ -64,9 +65,9 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// Reads a path and a size.
+    /// Reads `path` and `size_bytes`.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { path: path(row, 0)?, size_bytes: from_db(row.get(1)?) })
+        Ok(Self { path: path_column(row, "path")?, size_bytes: from_db(row.get("size_bytes")?) })
     }
 }
 
@@ -79,36 +80,26 @@ pub struct StatusTotals {
     pub size_bytes: u64,
 }
 
-/// Columns of a [`FileView`].
-const COLUMNS: [&str; N_COLUMNS] =
-    ["id", "path", "size_bytes", "modified", "kind", "placeholder", "conflict", "blake3", "rotted"];
-
-/// How many columns these are.
-pub(super) const N_COLUMNS: usize = 9;
+// Columns of a [`FileView`].
+columns!(pub(super) mod at { id, path, size_bytes, modified, kind, placeholder, conflict, blake3, rotted });
 
 /// The columns of a [`FileView`] from a table of this name.
 pub(super) fn columns_of(table: &str) -> String {
-    COLUMNS.map(|column| format!("{table}.{column}")).join(", ")
+    at::ALL.split(", ").map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads a [`FileView`] from its columns, which begin at `first`.
 pub(super) fn entry(row: &Row<'_>, first: usize, root: Root) -> rusqlite::Result<FileView> {
     Ok(FileView {
-        id: FileId(row.get(first)?),
+        id: FileId(row.get(first + at::id)?),
         root,
-        path: path(row, first + 1)?,
-        size_bytes: from_db(row.get(first + 2)?),
-        modified: Ticks(row.get(first + 3)?),
-        kind: FileKind::from_code(row.get(first + 4)?),
-        placeholder: row.get(first + 5)?,
-        conflict: row.get(first + 6)?,
-        hash: digest_column(row, first + 7)?,
-        rotted: digest_column(row, first + 8)?,
+        path: path_column(row, first + at::path)?,
+        size_bytes: from_db(row.get(first + at::size_bytes)?),
+        modified: Ticks(row.get(first + at::modified)?),
+        kind: FileKind::from_code(row.get(first + at::kind)?),
+        placeholder: row.get(first + at::placeholder)?,
+        conflict: row.get(first + at::conflict)?,
+        hash: digest_column(row, first + at::blake3)?,
+        rotted: digest_column(row, first + at::rotted)?,
     })
-}
-
-/// Reads a path; only parsed paths were ever stored.
-pub(super) fn path(row: &Row<'_>, column: usize) -> rusqlite::Result<RelPath> {
-    RelPath::parse(row.get_ref(column)?.as_str()?)
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
 }

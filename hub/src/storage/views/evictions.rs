@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
 use utoipa::ToSchema;
 
-use super::entry::{Totals, path};
+use super::entry::Totals;
 use super::page::{Page, PageRequest};
 use super::search;
 use super::statement::{Statement, text};
@@ -17,7 +17,9 @@ use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 use crate::storage::skipped::is_below;
-use crate::storage::{StorageError, digest_column, folder_range, from_db, index, roots, timestamp};
+use crate::storage::{
+    StorageError, digest_column, folder_range, from_db, index, path_column, path_column_if_any, roots, timestamp,
+};
 
 /// Files looked at for one choice. Whoever needs more than these asks again.
 pub const MOST: u32 = 1_000;
@@ -65,13 +67,14 @@ fn candidates_statement(local: i64, lake: i64, by: EvictBy, index: &str) -> Stat
         EvictBy::Age => "f.modified, f.id",
     };
     let mut statement = Statement::new(
-        "SELECT f.path, f.size_bytes, f.modified, f.blake3, k.size_bytes, k.modified, k.blake3, p.status, f.id,",
+        "SELECT f.id, f.path, f.size_bytes, f.modified, f.blake3, k.size_bytes AS lake_size, k.modified AS lake_modified,
+         k.blake3 AS lake_blake3, p.status,",
     );
     statement
         .add(
             &format!(
                 "EXISTS (SELECT 1 FROM files e INDEXED BY files_by_content
-                         WHERE e.blake3 = f.blake3 AND e.root_id = ? AND e.placeholder = 0 AND NOT {})",
+                         WHERE e.blake3 = f.blake3 AND e.root_id = ? AND e.placeholder = 0 AND NOT {}) AS is_elsewhere",
                 is_below("e.root_id", "e.match_key")
             ),
             [lake.into()],
@@ -91,19 +94,24 @@ fn candidates_statement(local: i64, lake: i64, by: EvictBy, index: &str) -> Stat
 }
 
 fn candidate(row: &Row<'_>) -> rusqlite::Result<Option<CandidateView>> {
-    let local =
-        Content { size_bytes: from_db(row.get(1)?), modified: Ticks(row.get(2)?), hash: digest_column(row, 3)? };
-    let lake = match row.get::<_, Option<i64>>(4)? {
-        Some(size) => {
-            Some(Content { size_bytes: from_db(size), modified: Ticks(row.get(5)?), hash: digest_column(row, 6)? })
-        }
+    let local = Content {
+        size_bytes: from_db(row.get("size_bytes")?),
+        modified: Ticks(row.get("modified")?),
+        hash: digest_column(row, "blake3")?,
+    };
+    let lake = match row.get::<_, Option<i64>>("lake_size")? {
+        Some(size) => Some(Content {
+            size_bytes: from_db(size),
+            modified: Ticks(row.get("lake_modified")?),
+            hash: digest_column(row, "lake_blake3")?,
+        }),
         None => None,
     };
-    let is_moved = row.get::<_, i64>(7)? == DiffStatus::Moved.code();
+    let is_moved = row.get::<_, i64>("status")? == DiffStatus::Moved.code();
     let at_path = lake.filter(|_| !is_moved);
-    let copy = lake_copy(&local, at_path.as_ref(), is_moved || row.get(9)?);
+    let copy = lake_copy(&local, at_path.as_ref(), is_moved || row.get("is_elsewhere")?);
     let (size_bytes, modified) = (local.size_bytes, local.modified);
-    let (id, path) = (FileId(row.get(8)?), path(row, 0)?);
+    let (id, path) = (FileId(row.get("id")?), path_column(row, "path")?);
     Ok(copy.map(|lake_copy| CandidateView { id, path, size_bytes, modified, lake_copy }))
 }
 
@@ -154,7 +162,7 @@ pub fn evicted(
             &format!(
                 "(SELECT k.path FROM files k INDEXED BY files_by_content
                   WHERE k.blake3 = e.blake3 AND k.root_id = ?
-                  ORDER BY {}, k.path <> e.lake_path, k.match_key LIMIT 1)",
+                  ORDER BY {}, k.path <> e.lake_path, k.match_key LIMIT 1) AS found",
                 is_below("k.root_id", "k.match_key")
             ),
             [lake.into()],
@@ -173,7 +181,8 @@ pub fn evicted(
 /// How many files were evicted and are not back, and how large they are.
 pub fn evicted_totals(connection: &Connection, filter: &EvictedFilter) -> Result<Totals, StorageError> {
     let Some(local) = roots::active(connection, Root::Local)? else { return Ok(Totals::default()) };
-    let mut statement = Statement::new("SELECT count(*), coalesce(sum(e.size_bytes), 0) FROM evictions e");
+    let mut statement =
+        Statement::new("SELECT count(*) AS n_files, coalesce(sum(e.size_bytes), 0) AS size_bytes FROM evictions e");
     filter.add_where(&mut statement, local.id.0);
     statement.row(connection, Totals::read)
 }
@@ -194,18 +203,14 @@ impl EvictedFilter {
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<EvictedView> {
-    let lake_path = match row.get_ref(6)? {
-        rusqlite::types::ValueRef::Null => None,
-        _ => Some(path(row, 6)?),
-    };
     Ok(EvictedView {
-        path: path(row, 0)?,
-        lake_path,
-        size_bytes: from_db(row.get(1)?),
-        modified: Ticks(row.get(2)?),
-        hash: digest_column(row, 3)?,
-        evicted_at: timestamp(row.get(4)?),
-        batch_id: BatchId(row.get(5)?),
+        path: path_column(row, "path")?,
+        lake_path: path_column_if_any(row, "found")?,
+        size_bytes: from_db(row.get("size_bytes")?),
+        modified: Ticks(row.get("modified")?),
+        hash: digest_column(row, "blake3")?,
+        evicted_at: timestamp(row.get("evicted_at")?),
+        batch_id: BatchId(row.get("batch_id")?),
     })
 }
 

@@ -44,7 +44,7 @@ pub fn totals(connection: &Connection, filter: &FileFilter) -> Result<Totals, St
         return super::folders::totals(connection, &root, filter.folder.as_ref());
     }
     let source = FileSource::choose(connection, filter)?;
-    let mut statement = Statement::new("SELECT count(*), coalesce(sum(f.size_bytes), 0)");
+    let mut statement = Statement::new("SELECT count(*) AS n_files, coalesce(sum(f.size_bytes), 0) AS size_bytes");
     source.add(&mut statement, filter, &root);
     statement.row(connection, Totals::read)
 }

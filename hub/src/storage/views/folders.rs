@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::entry::Totals;
 use crate::domain::root::Root;
 use crate::storage::roots::{self, RootRow};
-use crate::storage::{StorageError, from_db};
+use crate::storage::{StorageError, from_db, path_column, rows};
 
 /// A folder inside another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -91,22 +91,19 @@ fn sum(totals: impl Iterator<Item = Totals>) -> Totals {
 }
 
 fn inside(connection: &Connection, folder: i64) -> Result<Vec<FolderView>, StorageError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT path, n_files_total, size_bytes_total,
-                (SELECT count(*) FROM folders below WHERE below.parent_id = f.id)
-         FROM folders f WHERE parent_id = ?1 ORDER BY match_key, id",
-    )?;
-    let rows = statement.query_map([folder], |row| {
-        let path = super::entry::path(row, 0)?;
+    let sql = "SELECT path, n_files_total, size_bytes_total,
+                (SELECT count(*) FROM folders below WHERE below.parent_id = f.id) AS n_folders
+         FROM folders f WHERE parent_id = ?1 ORDER BY match_key, id";
+    rows(connection, sql, [folder], |row| {
+        let path = path_column(row, "path")?;
         Ok(FolderView {
             name: path.name().to_owned(),
             path,
-            n_files: from_db(row.get(1)?),
-            size_bytes: from_db(row.get(2)?),
-            n_folders: from_db(row.get(3)?),
+            n_files: from_db(row.get("n_files_total")?),
+            size_bytes: from_db(row.get("size_bytes_total")?),
+            n_folders: from_db(row.get("n_folders")?),
         })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    })
 }
 
 /// The folders of this key, usually one; only that which is spelled as asked for, if there is one.
@@ -114,15 +111,17 @@ fn find(connection: &Connection, root: &RootRow, folder: Option<&RelPath>) -> Re
     const COLUMNS: &str = "id, path, n_files_total, size_bytes_total, n_files, size_bytes";
     let read = |row: &rusqlite::Row<'_>| {
         Ok(FoundFolder {
-            id: row.get(0)?,
-            path: row.get(1)?,
-            totals: Totals { n_files: from_db(row.get(2)?), size_bytes: from_db(row.get(3)?) },
-            here: Totals { n_files: from_db(row.get(4)?), size_bytes: from_db(row.get(5)?) },
+            id: row.get("id")?,
+            path: row.get("path")?,
+            totals: Totals {
+                n_files: from_db(row.get("n_files_total")?),
+                size_bytes: from_db(row.get("size_bytes_total")?),
+            },
+            here: Totals { n_files: from_db(row.get("n_files")?), size_bytes: from_db(row.get("size_bytes")?) },
         })
     };
     let top = format!("SELECT {COLUMNS} FROM folders WHERE root_id = ?1 AND path = ''");
-    let mut found: Vec<FoundFolder> =
-        connection.prepare_cached(&top)?.query_map([root.id.0], read)?.collect::<Result<_, _>>()?;
+    let mut found: Vec<FoundFolder> = rows(connection, &top, [root.id.0], read)?;
     let Some(folder) = folder else { return Ok(found) };
     let below = format!("SELECT {COLUMNS} FROM folders WHERE parent_id = ?1 AND match_key = ?2 ORDER BY id");
     let mut key = String::new();

@@ -43,16 +43,16 @@ pub struct HistoryFilter {
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<HistoryView> {
-    let level: String = row.get(3)?;
+    let level: String = row.get("level")?;
     Ok(HistoryView {
-        id: row.get(0)?,
-        at: timestamp(row.get(1)?),
-        kind: row.get(2)?,
+        id: row.get("id")?,
+        at: timestamp(row.get("at")?),
+        kind: row.get("kind")?,
         level: level_of(&level).unwrap_or(Level::Info),
-        summary: row.get(4)?,
-        detail: row.get(5)?,
-        root: row.get(6)?,
-        batch_id: row.get(7)?,
+        summary: row.get("summary")?,
+        detail: row.get("detail")?,
+        root: row.get("root")?,
+        batch_id: row.get("batch_id")?,
     })
 }
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 pub use brief::{ModelBrief, of_files};
 pub use facets::{Facets, KindTotals, ModelGroups, by_kind, groups};
 pub use list::list;
-pub use show::{ModelDetail, show};
+pub use show::{ModelDetail, metadata_of, show};
 
 use super::entry::FileView;
 use super::statement::{Statement, text};
@@ -25,7 +25,7 @@ use crate::domain::model_place::belongs_at;
 use crate::domain::root::Root;
 use crate::domain::ticks::Ticks;
 use crate::storage::columns::Json;
-use crate::storage::{StorageError, digest_column, folder_range, from_db};
+use crate::storage::{StorageError, digest_column, folder_range, from_db, path_column, rows};
 
 /// Where copies of a model are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -173,7 +173,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ModelView> {
     let detail: Option<String> = row.get("damage_detail")?;
     Ok(ModelView {
         id: row.get("id")?,
-        hash: digest_column(row, 1)?,
+        hash: digest_column(row, "blake3")?,
         kind_label: kind.as_deref().and_then(|kind| kind.parse().ok()).map(kind_in_words),
         base_label: base
             .as_deref()
@@ -283,16 +283,14 @@ fn copies(connection: &Connection, model: ModelId) -> Result<Vec<CopyView>, Stor
     let sql = "SELECT f.id, r.root, f.path, f.size_bytes, f.modified
                FROM files f JOIN roots r ON r.id = f.root_id AND r.active = 1
                WHERE f.model_id = ?1 ORDER BY r.root = 'lake', f.match_key LIMIT 200";
-    let mut statement = connection.prepare_cached(sql)?;
-    let copies = statement.query_map([model], |row| {
+    rows(connection, sql, [model], |row| {
         Ok(CopyView {
-            file: row.get(0)?,
-            root: row.get(1)?,
-            path: super::entry::path(row, 2)?,
-            size_bytes: from_db(row.get(3)?),
-            modified: row.get(4)?,
+            file: row.get("id")?,
+            root: row.get("root")?,
+            path: path_column(row, "path")?,
+            size_bytes: from_db(row.get("size_bytes")?),
+            modified: row.get("modified")?,
             belongs_at: None,
         })
-    })?;
-    Ok(copies.collect::<Result<_, _>>()?)
+    })
 }

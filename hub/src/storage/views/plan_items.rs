@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 use utoipa::ToSchema;
 
-use super::entry::path;
 use super::page::{Page, PageRequest};
 use super::statement::Statement;
 use crate::domain::ids::PlanId;
@@ -14,7 +13,7 @@ use crate::domain::mirror::totals::PlanTotals;
 use crate::domain::mirror::{PlanAction, Why};
 use crate::domain::ticks::Ticks;
 use crate::storage::plans::{self, PlanRecord};
-use crate::storage::{StorageError, from_db};
+use crate::storage::{StorageError, from_db, path_column};
 
 /// What a plan does with one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -65,27 +64,27 @@ struct PlanItemKey {
 }
 
 const COLUMNS: &str = "n, action, path, size_bytes, modified, to_path, there_size, there_modified, last_copy, why, \
-     place, source_id IS NOT NULL";
+     place, source_id IS NOT NULL AS of_source";
 
 fn item(row: &Row<'_>) -> rusqlite::Result<MirrorItemView> {
-    let there: (Option<i64>, Option<i64>) = (row.get(6)?, row.get(7)?);
-    let why = row.get::<_, Option<i64>>(9)?.and_then(Why::from_repr);
-    let place: Option<String> = row.get(10)?;
+    let there: (Option<i64>, Option<i64>) = (row.get("there_size")?, row.get("there_modified")?);
+    let why = row.get::<_, Option<i64>>("why")?.and_then(Why::from_repr);
+    let place: Option<String> = row.get("place")?;
     Ok(MirrorItemView {
-        n: row.get(0)?,
-        action: PlanAction::from_repr(row.get(1)?).unwrap_or(PlanAction::LeftOut),
-        path: path(row, 2)?,
-        size_bytes: from_db(row.get(3)?),
-        modified: Ticks(row.get(4)?),
-        to_path: row.get(5)?,
+        n: row.get("n")?,
+        action: PlanAction::from_repr(row.get("action")?).unwrap_or(PlanAction::LeftOut),
+        path: path_column(row, "path")?,
+        size_bytes: from_db(row.get("size_bytes")?),
+        modified: Ticks(row.get("modified")?),
+        to_path: row.get("to_path")?,
         there: there
             .0
             .zip(there.1)
             .map(|(size, modified)| MirrorThereView { size_bytes: from_db(size), modified: Ticks(modified) }),
-        last_copy: row.get(8)?,
+        last_copy: row.get("last_copy")?,
         why: why.map(|why| place.map_or_else(|| why.text().to_owned(), |place| format!("{}: {place}", why.text()))),
         ends_by_rename: why.is_some_and(Why::ends_by_rename),
-        of_source: row.get(11)?,
+        of_source: row.get("of_source")?,
     })
 }
 

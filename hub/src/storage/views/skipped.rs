@@ -67,32 +67,34 @@ fn list_statement(root: i64, after: Option<SkippedKey>, request: &PageRequest) -
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<SkippedView> {
-    let reason = SkipReason::from_repr(row.get(2)?).unwrap_or(SkipReason::Unlisted);
-    let detail: Option<String> = row.get(3)?;
+    let reason = SkipReason::from_repr(row.get("reason")?).unwrap_or(SkipReason::Unlisted);
+    let detail: Option<String> = row.get("detail")?;
     Ok(SkippedView {
-        id: row.get(0)?,
-        path: row.get(1)?,
+        id: row.get("id")?,
+        path: row.get("path")?,
         reason,
         why: reason.why(detail.as_deref()),
         unknown: reason.is_unknown(),
         way_out: reason.way_out(),
         can_accept: reason.can_accept(),
-        match_key: row.get(4)?,
+        match_key: row.get("match_key")?,
     })
 }
 
 /// How many entries a root has.
 pub fn totals(connection: &Connection, root: Root) -> Result<SkippedTotals, StorageError> {
     let Some(row) = roots::active(connection, root)? else { return Ok(SkippedTotals::default()) };
-    let mut statement = connection
-        .prepare_cached("SELECT reason, is_unknown, count(*) FROM skipped_entries WHERE root_id = ?1 GROUP BY 1, 2")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT reason, is_unknown, count(*) AS n FROM skipped_entries WHERE root_id = ?1 GROUP BY 1, 2",
+    )?;
     let mut rows = statement.query([row.id.0])?;
     let mut totals = SkippedTotals::default();
     while let Some(row) = rows.next()? {
-        let n = from_db(row.get(2)?);
+        let n = from_db(row.get("n")?);
         totals.n += n;
-        totals.n_unknown += if row.get(1)? { n } else { 0 };
-        totals.n_to_see_to += SkipReason::from_repr(row.get(0)?).filter(|reason| reason.needs_help()).map_or(0, |_| n);
+        totals.n_unknown += if row.get("is_unknown")? { n } else { 0 };
+        totals.n_to_see_to +=
+            SkipReason::from_repr(row.get("reason")?).filter(|reason| reason.needs_help()).map_or(0, |_| n);
     }
     Ok(totals)
 }

@@ -74,7 +74,11 @@ fn inside_types(connection: &Connection, root: &RootRow) -> Result<Vec<FolderTot
          WHERE top.root_id = ?1 AND top.path = '' AND base.n_files_total > 0",
     )?;
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(FolderTotals { path: row.get(0)?, n_files: from_db(row.get(1)?), size_bytes: from_db(row.get(2)?) })
+        Ok(FolderTotals {
+            path: row.get("path")?,
+            n_files: from_db(row.get("n_files_total")?),
+            size_bytes: from_db(row.get("size_bytes_total")?),
+        })
     };
     Ok(statement.query_map([root.id.0], read)?.collect::<Result<_, _>>()?)
 }
@@ -84,7 +88,8 @@ pub(super) fn ages(connection: &Connection, root: Root, now: Ticks) -> Result<Ve
     let mut found: Vec<(Age, Totals)> = Age::ALL.map(|age| (age, Totals::default())).into();
     let Some(row) = roots::active(connection, root)? else { return Ok(found) };
     let mut statement = connection.prepare_cached(
-        "SELECT count(*), coalesce(sum(size_bytes), 0) FROM files WHERE root_id = ?1 AND modified >= ?2 AND modified < ?3",
+        "SELECT count(*) AS n_files, coalesce(sum(size_bytes), 0) AS size_bytes
+         FROM files WHERE root_id = ?1 AND modified >= ?2 AND modified < ?3",
     )?;
     let since = Age::bounds(now).into_iter().map(|bound| bound.0).chain([i64::MIN]);
     let mut until = i64::MAX;

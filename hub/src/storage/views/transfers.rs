@@ -1,18 +1,17 @@
 //! The queue's transfers.
 
 use crate::domain::described::{Blake3Text, RelPathText};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 use shared_protocol::{Blake3, RelPath};
 use utoipa::ToSchema;
 
-use super::entry::path;
 use super::page::{Page, PageRequest};
 use super::statement::{Statement, text};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::root::Root;
 use crate::domain::transfer::TransferState;
-use crate::storage::{StorageError, digest_column, from_db, timestamp};
+use crate::storage::{StorageError, columns, digest_column, first, from_db, path_column, timestamp};
 
 /// One file's copy, move, delete or the like.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -100,38 +99,41 @@ struct TransferKey {
     id: TransferId,
 }
 
-const COLUMNS: &str = "id, batch_id, operation, from_root, to_root, path, to_path, state, stop IS NOT NULL, position, \
-     size_bytes, bytes_done, attempts, error_code, error_detail, coalesce(blake3, part_blake3), next_try_at, \
-     created_at, started_at, finished_at";
+columns!(mod at {
+    id, batch_id, operation, from_root, to_root, path, to_path, state, is_stopping = "stop IS NOT NULL", position,
+    size_bytes, bytes_done, attempts, error_code, error_detail, hash = "coalesce(blake3, part_blake3)", next_try_at,
+    created_at, started_at, finished_at
+});
+const COLUMNS: &str = at::ALL;
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<TransferView> {
     let time = |column: usize| -> rusqlite::Result<_> { Ok(row.get::<_, Option<i64>>(column)?.map(timestamp)) };
-    let detail: Option<String> = row.get(14)?;
-    let error = row.get::<_, Option<String>>(13)?;
+    let detail: Option<String> = row.get(at::error_detail)?;
+    let error = row.get::<_, Option<String>>(at::error_code)?;
     let error = error.map(|code| TransferErrorView { code, detail: detail.unwrap_or_default() });
     Ok(TransferView {
-        id: row.get(0)?,
-        batch_id: row.get(1)?,
-        operation: row.get(2)?,
-        from: row.get(3)?,
-        to: row.get(4)?,
-        path: path(row, 5)?,
-        to_path: row.get(6)?,
-        state: row.get(7)?,
-        stopping: row.get(8)?,
-        position: row.get(9)?,
-        size_bytes: from_db(row.get(10)?),
-        bytes_done: from_db(row.get(11)?),
-        attempts: row.get(12)?,
+        id: row.get(at::id)?,
+        batch_id: row.get(at::batch_id)?,
+        operation: row.get(at::operation)?,
+        from: row.get(at::from_root)?,
+        to: row.get(at::to_root)?,
+        path: path_column(row, at::path)?,
+        to_path: row.get(at::to_path)?,
+        state: row.get(at::state)?,
+        stopping: row.get(at::is_stopping)?,
+        position: row.get(at::position)?,
+        size_bytes: from_db(row.get(at::size_bytes)?),
+        bytes_done: from_db(row.get(at::bytes_done)?),
+        attempts: row.get(at::attempts)?,
         error,
         bytes_checked: None,
         bytes_per_second: None,
         eta_seconds: None,
-        hash: digest_column(row, 15)?,
-        next_try_at: time(16)?,
-        created_at: timestamp(row.get(17)?),
-        started_at: time(18)?,
-        finished_at: time(19)?,
+        hash: digest_column(row, at::hash)?,
+        next_try_at: time(at::next_try_at)?,
+        created_at: timestamp(row.get(at::created_at)?),
+        started_at: time(at::started_at)?,
+        finished_at: time(at::finished_at)?,
     })
 }
 
@@ -142,7 +144,7 @@ pub fn show(
     at_work: &[TransferId],
 ) -> Result<Option<TransferView>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM transfers WHERE id = ?1");
-    let found = connection.prepare_cached(&sql)?.query_row([id.0], entry).optional()?;
+    let found = first(connection, &sql, [id.0], entry)?;
     Ok(found.map(|found| found.shown(at_work)))
 }
 

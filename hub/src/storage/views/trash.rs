@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 use utoipa::ToSchema;
 
-use super::entry::{Totals, path};
+use super::entry::Totals;
 use super::page::{Page, PageRequest};
 use super::search;
 use super::statement::{Statement, text};
 use crate::domain::ids::BatchId;
 use crate::domain::root::Root;
-use crate::storage::{StorageError, from_db, roots, timestamp};
+use crate::storage::{StorageError, from_db, one, path_column, roots, timestamp};
 
 /// A file in the trash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -63,15 +63,16 @@ pub fn list(
 /// How many files these are, and how large they are together.
 pub fn totals(connection: &Connection, filter: &TrashList) -> Result<Totals, StorageError> {
     let sides = filter.sides(connection)?;
-    let mut statement = Statement::new("SELECT count(*), coalesce(sum(t.size_bytes), 0) FROM trash t");
+    let mut statement =
+        Statement::new("SELECT count(*) AS n_files, coalesce(sum(t.size_bytes), 0) AS size_bytes FROM trash t");
     filter.add_where(&mut statement, &sides);
     statement.row(connection, Totals::read)
 }
 
 /// What a batch has put into the trash and what is still there.
 pub fn of_batch(connection: &Connection, batch: BatchId) -> Result<Totals, StorageError> {
-    let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM trash WHERE batch_id = ?1 AND leaving = 0";
-    Ok(connection.prepare_cached(sql)?.query_row([batch.0], Totals::read)?)
+    let sql = "SELECT count(*) AS n_files, coalesce(sum(size_bytes), 0) AS size_bytes FROM trash WHERE batch_id = ?1 AND leaving = 0";
+    one(connection, sql, [batch.0], Totals::read)
 }
 
 impl TrashList {
@@ -102,13 +103,13 @@ impl TrashList {
 }
 
 fn entry(row: &Row<'_>, sides: &[(Root, i64)]) -> rusqlite::Result<TrashView> {
-    let root: i64 = row.get(5)?;
+    let root: i64 = row.get("root_id")?;
     Ok(TrashView {
-        id: row.get(0)?,
+        id: row.get("id")?,
         root: sides.iter().find(|side| side.1 == root).map_or(Root::Local, |side| side.0),
-        path: path(row, 1)?,
-        size_bytes: from_db(row.get(2)?),
-        deleted_at: timestamp(row.get(3)?),
-        batch_id: Some(row.get(4)?).filter(|id| *id != 0).map(BatchId),
+        path: path_column(row, "path")?,
+        size_bytes: from_db(row.get("size_bytes")?),
+        deleted_at: timestamp(row.get("deleted_at")?),
+        batch_id: Some(row.get("batch_id")?).filter(|id| *id != 0).map(BatchId),
     })
 }

@@ -1,5 +1,7 @@
 //! Everything known of one file.
 
+mod safetensors;
+
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -12,12 +14,9 @@ use crate::domain::diff::DiffStatus;
 use crate::domain::ids::TransferId;
 use crate::domain::kind::WeightFormat;
 use crate::domain::root::Root;
-use crate::domain::safetensors::SafetensorsSummary;
 use crate::domain::sources::{Address, is_plain};
 use crate::domain::typed_path::TypedPath;
-use crate::fs::FileStamp;
 use crate::services::ServiceError;
-use crate::services::model_header::{self, ModelHeaderError};
 use crate::services::queue::{RenameOffer, rename_offer};
 use crate::storage::skipped::because;
 use crate::storage::views::FileView;
@@ -26,6 +25,7 @@ use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::Params;
 use crate::web::spelled;
+use safetensors::SafetensorsSummary;
 
 /// A file with all that belongs to it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,26 +94,23 @@ pub struct UsageView {
 }
 
 impl FileDetailView {
-    /// Puts together what the index, the file's header and the Lake's file of addresses tell.
-    pub fn new(
-        detail: FileDetail,
-        header: Result<SafetensorsSummary, ModelHeaderError>,
-        kept: Result<Vec<Address>, ServiceError>,
-        rename: Option<RenameOffer>,
-    ) -> Self {
+    /// Puts together what the index and the Lake's file of addresses tell.
+    pub fn new(detail: FileDetail, kept: Result<Vec<Address>, ServiceError>, rename: Option<RenameOffer>) -> Self {
         let (kept, sources_error) = match kept {
             Ok(kept) => (kept, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
-        let (safetensors, safetensors_error) = match header {
+        let format = WeightFormat::of(detail.file.path.name());
+        let read = detail.header.and_then(|header| SafetensorsSummary::of(detail.file.size_bytes, &header));
+        let (safetensors, safetensors_error) = match read {
+            _ if format != Some(WeightFormat::Safetensors) => (None, None),
             Ok(summary) => (Some(summary), None),
-            Err(ModelHeaderError::NotSafetensors) => (None, None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(why) => (None, Some(why)),
         };
         Self {
             sha256: detail.sha256,
             hashed_at: detail.hashed_at,
-            format: WeightFormat::of(detail.file.path.name()),
+            format,
             sources: sources(kept, hints(safetensors.as_ref())),
             sources_error,
             safetensors,
@@ -131,7 +128,7 @@ impl FileDetailView {
 }
 
 fn hints(header: Option<&SafetensorsSummary>) -> impl Iterator<Item = (&str, &str)> {
-    let hints = header.into_iter().flat_map(|summary| &summary.metadata.source_hints);
+    let hints = header.into_iter().flat_map(|summary| &summary.source_hints);
     hints.map(|hint| (hint.name.as_str(), hint.value.as_str()))
 }
 
@@ -186,13 +183,11 @@ pub(super) async fn show_file(
         move |connection: &_| Ok((detail::show(connection, root, &wanted)?, rename_offer(connection, root, &wanted)?));
     let (found, rename) = services.database.read(read).await?;
     let detail = found.ok_or_else(|| Problem::not_found(format!("{} has no file {path}.", root.label())))?;
-    let stamp = FileStamp::known(detail.file.size_bytes, detail.file.modified, None);
-    let header = model_header::read(&services.roots, root, &path, stamp, detail.file.placeholder).await;
     let kept = match detail.file.hash {
         Some(hash) => services.sources.addresses_of(&hash).await,
         None => Ok(Vec::new()),
     };
-    Ok(Json(FileDetailView::new(detail, header, kept, rename)))
+    Ok(Json(FileDetailView::new(detail, kept, rename)))
 }
 
 #[cfg(test)]
@@ -201,15 +196,17 @@ mod tests {
     use shared_protocol::{Allowed, SourceUrl};
 
     use super::*;
-    use crate::domain::safetensors::summarize;
 
     #[test]
     fn only_plain_https_addresses_are_sources() {
-        let header = br#"{"__metadata__": {"source_url": "https://a.example/x", "resolve_url": "javascript:alert(1)",
-            "repo_id": "https://not.an/address", "air": "urn:air:x"}}"#;
-        let summary = summarize(header, 10).unwrap();
+        let hints = [
+            ("source_url", "https://a.example/x"),
+            ("resolve_url", "javascript:alert(1)"),
+            ("repo_id", "https://not.an/address"),
+            ("air", "urn:air:x"),
+        ];
         let told = |kept: Vec<Address>| -> Vec<(String, String)> {
-            sources(kept, hints(Some(&summary))).into_iter().map(|source| (source.url, source.origin)).collect()
+            sources(kept, hints).into_iter().map(|source| (source.url, source.origin)).collect()
         };
         let (url, other) = ("https://a.example/x".to_owned(), "https://b.example/x".to_owned());
         assert_eq!(told(Vec::new()), [(url.clone(), "header".to_owned())]);

@@ -20,7 +20,7 @@ use crate::services::remote::job_view::JobView;
 use crate::services::remote::session_view::SessionView;
 use crate::services::roots::RootStatus;
 use crate::services::serving::UplinkView;
-use crate::services::sources::CheckView;
+use crate::services::sources::SourceCheckView;
 use crate::storage::views::PageRequest;
 use crate::storage::views::batches::BatchView;
 use crate::storage::views::transfers::TransferView;
@@ -96,7 +96,7 @@ enum News {
     /// The Lake's file of addresses is another.
     Sources,
     /// A round of looks at addresses went on or ended.
-    SourceCheck { check: Option<CheckView> },
+    SourceCheck { check: Option<SourceCheckView> },
     /// The remote session began, ended, or has other limits.
     Session { session: SessionView },
     /// An agent came, went, or told of itself.
@@ -155,7 +155,7 @@ impl Message {
             }
             Event::PairsChanged => News::Diff,
             Event::SourcesChanged => News::Sources,
-            Event::SourceCheckChanged => News::SourceCheck { check: state.services.sources.check() },
+            Event::SourceCheckChanged => News::SourceCheck { check: state.services.source_checks.latest().await? },
             Event::SessionChanged => News::Session { session: state.services.remote.sessions.view() },
             Event::AgentChanged(id) => News::Agent { id, agent: found(state.services.remote.show_agent(id).await)? },
             Event::JobChanged(id) => News::Job { id, job: found(state.services.remote.show_job(id).await)? },

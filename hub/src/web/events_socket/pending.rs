@@ -35,7 +35,7 @@ impl Pending {
     }
 
     /// What to tell; `None` asks for a snapshot.
-    pub(super) fn take(&mut self) -> Option<Vec<Event>> {
+    pub(super) fn take_events(&mut self) -> Option<Vec<Event>> {
         let events = std::mem::take(&mut self.events);
         if std::mem::take(&mut self.everything) { None } else { Some(events) }
     }
@@ -52,7 +52,7 @@ mod tests {
         for event in [Event::QueueChanged, Event::PairsChanged, Event::QueueChanged] {
             pending.add(event);
         }
-        assert_eq!(pending.take(), Some(vec![Event::QueueChanged, Event::PairsChanged]));
+        assert_eq!(pending.take_events(), Some(vec![Event::QueueChanged, Event::PairsChanged]));
         assert!(pending.is_empty());
     }
 
@@ -63,7 +63,7 @@ mod tests {
             pending.add(Event::TransferChanged(TransferId(n)));
             assert!(pending.events.len() <= MAX);
         }
-        assert_eq!(pending.take(), None);
+        assert_eq!(pending.take_events(), None);
         assert!(pending.is_empty());
     }
 }

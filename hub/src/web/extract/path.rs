@@ -20,14 +20,14 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<
         match Path::from_request_parts(parts, state).await {
             Ok(Path(value)) => Ok(Self(value)),
             Err(PathRejection::FailedToDeserializePathParams(failed)) => {
-                Err(Problem::malformed(told(&failed.into_kind())))
+                Err(Problem::malformed(words_of(&failed.into_kind())))
             }
             Err(other) => Err(Problem::new(other.status(), other.body_text())),
         }
     }
 }
 
-fn told(kind: &ErrorKind) -> String {
+fn words_of(kind: &ErrorKind) -> String {
     let expected = |value: &str, kind: &str| {
         format!("\"{value}\" in the address is not understood: expected {}.", in_plain_words(kind))
     };

@@ -256,7 +256,7 @@ async fn resolve_confirmed(state: &WebState, target: ResolveTarget) -> Answer<Re
     check_shown("The groups have", planned.fingerprint() == target.fingerprint)?;
     check_typed(planned.typed(action).as_deref(), &target.typed)?;
     let receipt = state.services.queue.resolve(action, planned.resolutions).await?;
-    let mut html = told(action, &receipt).piece()?;
+    let mut html = toast_of(action, &receipt).piece()?;
     if target.group.is_none()
         && let Some(id) = &target.list.s
     {
@@ -268,7 +268,7 @@ async fn resolve_confirmed(state: &WebState, target: ResolveTarget) -> Answer<Re
     Ok(respond(html))
 }
 
-fn told(action: DuplicateAction, receipt: &BatchReceipt) -> Toast {
+fn toast_of(action: DuplicateAction, receipt: &BatchReceipt) -> Toast {
     let copies = n_copies(receipt.n_transfers);
     let text = match action {
         DuplicateAction::Delete => format!("Deleting {copies}"),

@@ -116,7 +116,7 @@ async fn evict_confirmed(state: &WebState, request: EvictConfirmed) -> Answer<Re
     check_typed(chosen.typed().as_deref(), &request.typed)?;
     let receipt = state.services.queue.evict(chosen.paths).await?;
     let undo = format!("/ui/batches/{}/cancel", receipt.batch_id);
-    let toast = told(&receipt, "Evicting", "evicted").undo(undo, "Cancel").piece()?;
+    let toast = toast_of(&receipt, "Evicting", "evicted").undo(undo, "Cancel").piece()?;
     // How much was to be freed is done with: the list goes on without it.
     let nothing = context! { page => context! { query => context! { free => () } } };
     Ok(respond(toast + &partial("asked", "innerHTML", "fragments/_evict_asked.html", nothing)?))
@@ -129,10 +129,10 @@ pub(super) async fn bring_back(State(state): State<WebState>, RawForm(form): Raw
         return Toast::warning("Tick the files first").answer();
     }
     let receipt = state.services.queue.bring_back(paths).await?;
-    told(&receipt, "Bringing back", "brought back").answer()
+    toast_of(&receipt, "Bringing back", "brought back").answer()
 }
 
-fn told(receipt: &EvictionReceipt, doing: &str, done: &str) -> Toast {
+fn toast_of(receipt: &EvictionReceipt, doing: &str, done: &str) -> Toast {
     let batch = format!("/batches/{}", receipt.batch_id);
     let what = format!("{} ({})", format::n_files(receipt.n_transfers), format::bytes(receipt.size_bytes));
     match (receipt.n_transfers, receipt.refused.first()) {

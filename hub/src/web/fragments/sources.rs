@@ -138,12 +138,12 @@ pub(in crate::web) struct CheckForm {
 
 /// Begins a round of looks. Its progress arrives through the page's socket.
 pub(super) async fn check(State(state): State<WebState>, FormBody(request): FormBody<CheckForm>) -> Answer<Response> {
-    state.services.sources.start_check(request.hash.map(|hash| vec![hash])).await?;
+    state.services.source_checks.start(request.hash.map(|hash| vec![hash])).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Stops the round.
 pub(super) async fn cancel_check(State(state): State<WebState>) -> Answer<Response> {
-    state.services.sources.cancel_check()?;
+    state.services.source_checks.cancel().await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -57,7 +57,7 @@ async fn create(state: &WebState, request: ConfirmedRequest) -> Answer<Response>
     }
     let bar = context! { bulk => context! { n => 0, id => (), all => false } };
     let trash = trash_after(state, operation, &found, &receipt).await?;
-    let html = told(operation, &found, &receipt, trash).piece()?
+    let html = toast_of(operation, &found, &receipt, trash).piece()?
         + &if target.scope == "selection" {
             partial("bulk", "innerHTML", "fragments/_bulk.html", bar)?
         } else {
@@ -92,7 +92,7 @@ async fn trash_after(
     Ok(Some((totals.size_bytes - there.size_bytes.min(totals.size_bytes)).saturating_add(receipt.size_bytes)))
 }
 
-fn told(operation: Operation, found: &Targeted, receipt: &BatchReceipt, trash: Option<u64>) -> Toast {
+fn toast_of(operation: Operation, found: &Targeted, receipt: &BatchReceipt, trash: Option<u64>) -> Toast {
     let what = format!("{} ({})", format::n_files(receipt.n_transfers), format::bytes(receipt.size_bytes));
     let text = match operation {
         Operation::Copy => format!("Copying {what} to {}", found.from.other().label()),

@@ -18,13 +18,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Answers 403 to requests of other sites that would change or hear something.
 pub async fn check(request: Request, next: Next) -> Response {
-    match judge(request.method(), request.uri().path(), request.headers()) {
+    match judge_origin(request.method(), request.uri().path(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(why) => Problem::forbidden(why).into_response(),
     }
 }
 
-fn judge(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), &'static str> {
+fn judge_origin(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), &'static str> {
     let socket = path.starts_with("/ws/");
     if !socket && (method == Method::GET || method == Method::HEAD || method == Method::OPTIONS) {
         return Ok(());

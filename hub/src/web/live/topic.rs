@@ -204,7 +204,9 @@ impl Topic {
                 &duplicates::progress(state).await?,
                 [("duplicates-search", "fragments/_duplicates_search.html")],
             ),
-            Self::Sources => pieces(&sources::progress(state), [("sources-check", "fragments/_sources_check.html")]),
+            Self::Sources => {
+                pieces(&sources::progress(state).await?, [("sources-check", "fragments/_sources_check.html")])
+            }
             Self::Hashes => pieces(
                 &hashes::content(state).await?,
                 [

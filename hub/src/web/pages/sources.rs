@@ -65,7 +65,7 @@ pub(super) async fn show_sources(
     State(state): State<WebState>,
     Params(query): Params<SourcesPageQuery>,
 ) -> Answer<Response> {
-    let content = join([context! { page => list(&state, &query).await? }, progress(&state)]);
+    let content = join([context! { page => list(&state, &query).await? }, progress(&state).await?]);
     page(&state, FRAME, "pages/sources.html", content).await
 }
 
@@ -107,9 +107,9 @@ pub(in crate::web) fn closed(state: &WebState) -> Option<String> {
 }
 
 /// The round of looks under way.
-pub(in crate::web) fn progress(state: &WebState) -> Value {
-    let check = state.services.sources.check();
-    context! { check => check.map(Serde) }
+pub(in crate::web) async fn progress(state: &WebState) -> Answer<Value> {
+    let check = state.services.source_checks.latest().await?;
+    Ok(context! { check => check.map(Serde) })
 }
 
 async fn rows(state: &WebState, records: Vec<SourceRecord>) -> Answer<Vec<SourceRow>> {

@@ -33,7 +33,7 @@ pub(super) trait BlockSink: Send + Sync + 'static {
     /// The source can't send a part: everything comes.
     fn expect_all(&self);
     /// So many bytes came of a block that is wanted.
-    fn hear(&self, n_bytes: u64);
+    fn hear_bytes(&self, n_bytes: u64);
     /// Verifies a block and writes it. Blocks the thread.
     ///
     /// It is counted for its source before anyone can see that it is there: who waits for the last one reads the
@@ -157,7 +157,7 @@ impl Attempt<'_> {
                     continue;
                 };
                 block.bytes.extend_from_slice(&piece);
-                self.sink.hear(n as u64);
+                self.sink.hear_bytes(n as u64);
                 if let Some(kind) = body.page
                     && at - (n as u64) < LOOKED_AT as u64
                     && kind.begins(&block.bytes)

@@ -93,7 +93,7 @@ pub(super) async fn run(
             }
             _ = tick.tick() => {
                 let now = Instant::now();
-                pool.look(download, TICK, now);
+                pool.look_at_sources(download, TICK, now);
                 workers.look_for_stuck(&shared, download.order.policy.min_speed, now);
                 let done = bytes_there(&shared, size_bytes);
                 room.set_left(size_bytes - done);

@@ -141,12 +141,12 @@ impl SourcePool {
     }
 
     /// Looks at what has come lately, a `time` after the last look, and says who goes on.
-    pub(super) fn look(&mut self, download: &Download, time: Duration, now: Instant) {
+    pub(super) fn look_at_sources(&mut self, download: &Download, time: Duration, now: Instant) {
         for member in &mut self.members {
             if member.n_workers > 0 {
                 member.state.add_work_time(time);
             }
-            member.look(download.order.policy.min_speed, now);
+            member.look_at_speed(download.order.policy.min_speed, now);
         }
         let heard = self.members.iter().map(|member| member.client.heard.load(Ordering::Relaxed)).sum();
         if heard != self.heard.0 {
@@ -167,7 +167,7 @@ impl SourcePool {
 }
 
 impl PooledSource {
-    fn look(&mut self, least_speed: u64, now: Instant) {
+    fn look_at_speed(&mut self, least_speed: u64, now: Instant) {
         self.bytes_per_second = self.meter.rate(self.client.heard.load(Ordering::Relaxed), now).unwrap_or(0);
         let verified = self.client.verified.load(Ordering::Relaxed);
         if verified > self.verified_before && self.bytes_per_second >= least_speed {

@@ -88,7 +88,7 @@ impl BlockSink for StreamSink {
 
     fn expect_all(&self) {}
 
-    fn hear(&self, _n_bytes: u64) {}
+    fn hear_bytes(&self, _n_bytes: u64) {}
 
     fn accept_block(&self, offset: u64, bytes: &[u8]) -> Result<(), BlockError> {
         self.add(offset, bytes).map_err(BlockError::Disk)
@@ -227,7 +227,7 @@ impl Whole<'_> {
                 }
             }
             let now = Instant::now();
-            self.pool.look(download, std::time::Duration::ZERO, now);
+            self.pool.look_at_sources(download, std::time::Duration::ZERO, now);
             if self.pool.is_hopeless(now, download.tools.patience.give_up) {
                 return Err(DownloadError::NoSource);
             }
@@ -305,7 +305,7 @@ impl Whole<'_> {
                 },
                 (end, brought) = &mut attempt => break StreamEnd::Attempt(end, brought),
                 _ = tick.tick() => {
-                    self.pool.look(download, TICK, Instant::now());
+                    self.pool.look_at_sources(download, TICK, Instant::now());
                     self.room.set_left(stream.size_bytes - stream.next());
                     self.meter.report_progress(download, stream.next(), Some(client.name()));
                     self.record_now_and_then().await?;

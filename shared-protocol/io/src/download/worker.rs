@@ -146,7 +146,7 @@ impl BlockSink for WorkerSink {
         self.shared.scheduler.lock().claim_all(self.worker);
     }
 
-    fn hear(&self, n_bytes: u64) {
+    fn hear_bytes(&self, n_bytes: u64) {
         self.heard.fetch_add(n_bytes, Ordering::Relaxed);
     }
 

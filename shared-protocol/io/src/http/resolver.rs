@@ -46,7 +46,7 @@ impl Guard {
     }
 
     /// Lets through which addresses may be connected to; why not, if there are only others.
-    pub(super) fn judge(self, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, Option<UrlError>> {
+    pub(super) fn judge_addresses(self, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, Option<UrlError>> {
         let mut refused = None;
         let mut fine = Vec::new();
         for address in addresses {
@@ -72,7 +72,7 @@ impl Resolve for Guarded {
         let found = (self.lookup)(name.as_str().to_owned());
         Box::pin(async move {
             let found = found.await?;
-            let judged = if is_proxy { Ok(found) } else { guard.judge(found) };
+            let judged = if is_proxy { Ok(found) } else { guard.judge_addresses(found) };
             match judged {
                 Ok(fine) => Ok(Box::new(fine.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs),
                 Err(Some(why)) => Err(Refused(why).into()),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{FileFilter, FileOrder, FileSort, FileSource, FileView};
 use crate::domain::ids::FileId;
 use crate::storage::roots::{self, RootRow};
-use crate::storage::views::entry::{N_COLUMNS, columns_of, entry};
+use crate::storage::views::entry::{at, columns_of, entry};
 use crate::storage::views::page::{Page, PageRequest};
 use crate::storage::views::statement::{Statement, text};
 use crate::storage::views::{CountCache, folders};
@@ -67,8 +67,8 @@ pub fn list(
     let statement = statement(filter, &root, &source, (sort, order), after.as_ref(), request);
     let rows = statement.rows(connection, |row| {
         let value = match sort {
-            FileSort::Name => KeyValue::Name(row.get(N_COLUMNS)?),
-            FileSort::Size | FileSort::Modified => KeyValue::Number(row.get(N_COLUMNS)?),
+            FileSort::Name => KeyValue::Name(row.get(at::N)?),
+            FileSort::Size | FileSort::Modified => KeyValue::Number(row.get(at::N)?),
         };
         Ok((entry(row, 0, filter.root)?, value))
     })?;

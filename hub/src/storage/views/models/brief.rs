@@ -35,7 +35,9 @@ pub fn of_files<'a>(
     let mut found = BTreeMap::new();
     for (root, path) in files {
         let Some(file) = picked::files_at(connection, root, std::iter::once(path))?.pop() else { continue };
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?));
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok((row.get("id")?, row.get("kind")?, row.get("base")?, row.get::<_, bool>("has_thumbnail")?))
+        };
         let Some((id, kind, base, has_thumbnail)) = statement.query_row([file.id], read).optional()? else { continue };
         let beside = picked::picture_beside(connection, root, path)?;
         let picture = beside.or_else(|| (has_thumbnail && !file.placeholder).then_some(file));

@@ -14,7 +14,7 @@ use super::{ModelFilter, ModelState, ModelWhere};
 use crate::storage::views::CountCache;
 use crate::storage::views::entry::Totals;
 use crate::storage::views::statement::Statement;
-use crate::storage::{StorageError, from_db};
+use crate::storage::{StorageError, from_db, rows};
 
 /// Counts of models by what they are. Where it can't be told they count as `none`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -187,20 +187,18 @@ pub struct KindTotals {
 /// # Errors
 /// The database failed.
 pub fn by_kind(connection: &Connection) -> Result<Vec<KindTotals>, StorageError> {
-    let sql = "SELECT kind, base, count(*), sum(state = 'damaged'), sum(n_local + n_lake = 1 AND is_hashed),
-                      sum(size_bytes * (n_local + n_lake)) AS size
+    let sql = "SELECT kind, base, count(*) AS n, sum(state = 'damaged') AS n_damaged,
+                      sum(n_local + n_lake = 1 AND is_hashed) AS n_alone, sum(size_bytes * (n_local + n_lake)) AS size
                FROM models INDEXED BY models_facets WHERE n_local + n_lake > 0 GROUP BY kind, base ORDER BY size DESC";
-    let mut statement = connection.prepare_cached(sql)?;
-    let totals = statement.query_map([], |row| {
+    rows(connection, sql, [], |row| {
         let number = |at| row.get(at).map(from_db);
         Ok(KindTotals {
-            kind: row.get(0)?,
-            base: row.get(1)?,
-            n: number(2)?,
-            n_damaged: number(3)?,
-            n_alone: number(4)?,
-            size_bytes: number(5)?,
+            kind: row.get("kind")?,
+            base: row.get("base")?,
+            n: number("n")?,
+            n_damaged: number("n_damaged")?,
+            n_alone: number("n_alone")?,
+            size_bytes: number("size")?,
         })
-    })?;
-    Ok(totals.collect::<Result<_, _>>()?)
+    })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use model_header::sidecar::SidecarFacts;
 use model_header::{Description, TensorSum};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use shared_protocol::AgentId;
 
 use super::{COLUMNS, CopyView, ModelView, copies, read};
@@ -13,7 +13,7 @@ use crate::storage::columns::Json;
 use crate::storage::models::facts_of;
 use crate::storage::views::detail;
 use crate::storage::views::entry::FileView;
-use crate::storage::{StorageError, agents, roots};
+use crate::storage::{StorageError, agents, first, one, roots};
 
 /// A model with what its header says and what lies beside its copies.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +36,7 @@ pub struct ModelDetail {
 impl ModelDetail {
     /// What the maker wrote, by name.
     pub fn metadata(&self) -> BTreeMap<&str, &str> {
-        let entries = self.description.iter().flat_map(|description| &description.metadata);
-        entries.map(|entry| (entry.key.as_str(), entry.value.as_str())).collect()
+        self.description.as_ref().map(metadata_of).unwrap_or_default()
     }
 
     /// The tensors summed up, the largest first.
@@ -46,25 +45,29 @@ impl ModelDetail {
     }
 }
 
+/// What the maker of a model wrote, by name.
+pub fn metadata_of(description: &Description) -> BTreeMap<&str, &str> {
+    description.metadata.iter().map(|entry| (entry.key.as_str(), entry.value.trim())).collect()
+}
+
 /// One model.
 ///
 /// # Errors
 /// The database failed.
 pub fn show(connection: &Connection, id: ModelId) -> Result<Option<ModelDetail>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM models m WHERE m.id = ?1");
-    let Some(mut model) = connection.prepare_cached(&sql)?.query_row([id], read).optional()? else { return Ok(None) };
+    let Some(mut model) = first(connection, &sql, [id], read)? else { return Ok(None) };
     model.note_copies(copies(connection, id)?);
     let sql = "SELECT description FROM model_descriptions WHERE model_id = ?1";
-    let description: Option<Json<Description>> =
-        connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
+    let description: Option<Json<Description>> = first(connection, sql, [id], |row| row.get(0))?;
     let sql = "SELECT notes FROM models WHERE id = ?1";
-    let notes = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+    let notes = one(connection, sql, [id], |row| row.get(0))?;
     let agents = match &model.hash {
         Some(content) => agents::with_content(connection, content)?,
         None => Vec::new(),
     };
     let sql = "SELECT damage_detail FROM models WHERE id = ?1 AND state = 'unread'";
-    let unread_because = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?.flatten();
+    let unread_because = first(connection, sql, [id], |row| row.get(0))?.flatten();
     let (files, sidecars) = files_of(connection, &model.copies)?;
     model.note_files(&files, &sidecars);
     Ok(Some(ModelDetail {

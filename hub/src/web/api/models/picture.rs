@@ -70,7 +70,8 @@ pub(in crate::web::api) async fn set_picture(
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
     let bytes = bytes.to_vec();
-    let (bytes, ending) = state.tasks.blocking(move || judge(bytes)).await.ok_or(ServiceError::ShuttingDown)??;
+    let (bytes, ending) =
+        state.tasks.blocking(move || judge_picture(bytes)).await.ok_or(ServiceError::ShuttingDown)??;
     let ModelDetail { model, sidecars, .. } = state.services.models.show(id).await?;
     let copies = writable(&state, model.copies)?;
     clear(&state, &copies, &sidecars).await?;
@@ -84,7 +85,7 @@ pub(in crate::web::api) async fn set_picture(
 }
 
 /// The ending of what is a picture in truth.
-fn judge(bytes: Vec<u8>) -> Answer<(Vec<u8>, &'static str)> {
+fn judge_picture(bytes: Vec<u8>) -> Answer<(Vec<u8>, &'static str)> {
     let impossible = |text: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, text);
     let ending = match kind_of(&bytes) {
         Some("image/png") => "png",

@@ -8,7 +8,7 @@ use shared_protocol::Blake3;
 use utoipa::ToSchema;
 
 use crate::domain::described::Blake3Text;
-use crate::services::sources::CheckView;
+use crate::services::sources::SourceCheckView;
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Body, distinct_if_any};
@@ -23,33 +23,34 @@ pub struct CheckRequest {
 }
 
 /// Looks at addresses again: whether they answer, and with a file of the right size. What is asked for
-/// while a round is under way joins it.
+/// while a round is under way comes behind it.
 #[utoipa::path(
     post, path = "/api/sources/check", tag = "sources", request_body = Option<CheckRequest>,
-    responses((status = 202, body = CheckView), (status = 409), (status = 422))
+    responses((status = 202, body = SourceCheckView), (status = 409), (status = 422))
 )]
 pub(crate) async fn start_check(
     State(state): State<WebState>,
     body: Option<Body<CheckRequest>>,
-) -> Answer<(StatusCode, Json<CheckView>)> {
+) -> Answer<(StatusCode, Json<SourceCheckView>)> {
     let hashes = body.and_then(|Body(request)| request.hashes);
-    Ok((StatusCode::ACCEPTED, Json(state.services.sources.start_check(hashes).await?)))
+    Ok((StatusCode::ACCEPTED, Json(state.services.source_checks.start(hashes).await?)))
 }
 
-/// Shows the latest round since the hub's start.
+/// Shows the round under way, or else the latest one.
 #[utoipa::path(
-    get, path = "/api/sources/check", tag = "sources", responses((status = 200, body = CheckView), (status = 404))
+    get, path = "/api/sources/check", tag = "sources",
+    responses((status = 200, body = SourceCheckView), (status = 404))
 )]
-pub(crate) async fn show_check(State(state): State<WebState>) -> Answer<Json<CheckView>> {
-    let check = state.services.sources.check();
-    check.map(Json).ok_or_else(|| Problem::not_found("No address was looked at since the hub's start."))
+pub(crate) async fn show_check(State(state): State<WebState>) -> Answer<Json<SourceCheckView>> {
+    let check = state.services.source_checks.latest().await?;
+    check.map(Json).ok_or_else(|| Problem::not_found("No address was looked at yet."))
 }
 
 /// Stops the round under way. What was found stays found.
 #[utoipa::path(
     post, path = "/api/sources/check/cancel", tag = "sources",
-    responses((status = 202, body = CheckView), (status = 409))
+    responses((status = 202, body = SourceCheckView), (status = 409))
 )]
-pub(crate) async fn cancel_check(State(state): State<WebState>) -> Answer<(StatusCode, Json<CheckView>)> {
-    Ok((StatusCode::ACCEPTED, Json(state.services.sources.cancel_check()?)))
+pub(crate) async fn cancel_check(State(state): State<WebState>) -> Answer<(StatusCode, Json<SourceCheckView>)> {
+    Ok((StatusCode::ACCEPTED, Json(state.services.source_checks.cancel().await?)))
 }

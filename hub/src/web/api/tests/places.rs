@@ -190,8 +190,8 @@ async fn a_damaged_file_replaces_a_whole_one_only_if_that_was_said() {
     hub.put(Root::Lake, "loras/good.safetensors", &model(400));
     hub.put(Root::Local, "loras/good.safetensors", &model(300));
     hub.scan().await;
-    let detail = hub.get("/api/files/detail?root=lake&path=loras/cut.safetensors").await;
-    assert_eq!(detail["safetensors"]["damaged"], true);
+    let path = "/api/files/detail?root=lake&path=loras/cut.safetensors";
+    hub.wait_for(path, |detail| detail["safetensors"]["damaged"] == true).await;
 
     let mut body = json!({"from": "lake", "to": "local"});
     let plan = hub.ask("POST", "/api/mirrors", Some(body.clone())).await.body;

@@ -170,9 +170,9 @@ async fn idle_hours_verify_the_oldest_proofs_once_a_day() {
     // Tomorrow at noon, then at night: what was hashed today is due.
     let day = jiff::Zoned::now().checked_add(jiff::Span::new().days(1)).unwrap();
     let at = |hour| day.with().hour(hour).minute(0).build().unwrap();
-    scrub.look(&at(12)).await.unwrap();
+    scrub.look_at_time(&at(12)).await.unwrap();
     assert_eq!(hub.get("/api/hashes").await["items"][0]["kind"], "missing", "not at this hour");
-    scrub.look(&at(23)).await.unwrap();
+    scrub.look_at_time(&at(23)).await.unwrap();
     let found = hub.wait_for("/api/scrub", |scrub| scrub["n_rotted"]["lake"] == 1).await;
     assert_eq!((&found["enabled"], &found["hours"]), (&json!(true), &json!("22:00-06:00")));
     assert!(history(&hub).await.contains("changed on disk without being written"));

@@ -1,5 +1,8 @@
 //! The details of one file.
 
+use std::cmp::Reverse;
+
+use model_header::Description;
 use serde::Serialize;
 use shared_protocol::{RelPath, Sha256};
 
@@ -8,14 +11,12 @@ use super::rows::picture;
 use crate::domain::diff::DiffStatus;
 use crate::domain::kind::{FileKind, WeightFormat};
 use crate::domain::root::Root;
-use crate::domain::safetensors::SafetensorsSummary;
-use crate::fs::FileStamp;
 use crate::services::ServiceError;
-use crate::services::model_header::{self, ModelHeaderError};
 use crate::services::queue::rename_offer;
 use crate::storage::skipped::because;
 use crate::storage::views::FileView;
 use crate::storage::views::detail;
+use crate::storage::views::models::metadata_of;
 use crate::web::error::{Answer, sentence};
 use crate::web::pages::remote::machines;
 use crate::web::pages::sources::drawer::{Addresses, addresses};
@@ -82,13 +83,7 @@ pub(in crate::web) async fn detail(
         })
         .await?;
     let Some((found, preview, rename)) = found else { return Ok(None) };
-    let model = if found.file.kind == FileKind::Model {
-        let stamp = FileStamp::known(found.file.size_bytes, found.file.modified, None);
-        let header = model_header::read(&services.roots, root, path, stamp, found.file.placeholder).await;
-        Some(model(path, header))
-    } else {
-        None
-    };
+    let model = (found.file.kind == FileKind::Model).then(|| model(path, found.header));
     let sources = match &found.file.hash {
         Some(hash) => Some(addresses(state, hash).await),
         None => None,
@@ -119,7 +114,7 @@ pub(in crate::web) fn reason(error: &ServiceError) -> String {
     sentence(&error.to_string())
 }
 
-fn model(path: &RelPath, header: Result<SafetensorsSummary, ModelHeaderError>) -> DrawerModel {
+fn model(path: &RelPath, header: Result<Description, String>) -> DrawerModel {
     let format = match WeightFormat::of(path.name()) {
         Some(WeightFormat::Safetensors) => "Safetensors",
         Some(WeightFormat::Pickle) => "Pickle: it can run programs when it is loaded",
@@ -128,39 +123,33 @@ fn model(path: &RelPath, header: Result<SafetensorsSummary, ModelHeaderError>) -
         None => "unknown",
     };
     let mut facts = vec![DrawerFact { name: "Format", value: format.to_owned() }];
-    let summary = match header {
-        Ok(summary) => summary,
-        Err(ModelHeaderError::NotSafetensors) => return DrawerModel { facts, ..DrawerModel::default() },
-        Err(error) => return DrawerModel { facts, problem: Some(error.to_string()), ..DrawerModel::default() },
+    let header = match header {
+        Ok(header) => header,
+        Err(why) => {
+            facts.push(DrawerFact { name: "Header", value: sentence(&why) });
+            return DrawerModel { facts, ..DrawerModel::default() };
+        }
     };
-    let damaged = summary.damaged.then(|| {
-        format!(
-            "Damaged: by its header it has to have {}. It was cut off, or something was put behind it.",
-            format::bytes(summary.expected_bytes)
-        )
-    });
-    let specification = &summary.metadata.modelspec;
-    let mut add = |name: &'static str, value: Option<&String>| {
-        facts.extend(value.map(|value| DrawerFact { name, value: value.clone() }));
-    };
-    add("Title", specification.get("title"));
-    add("Architecture", specification.get("architecture"));
-    add("Base model", summary.metadata.base_model.as_ref());
-    add("Author", specification.get("author"));
-    add("License", specification.get("license"));
-    add("Trigger", specification.get("trigger_phrase"));
-    facts.push(DrawerFact { name: "Parameters", value: parameters(summary.n_parameters) });
-    let weights: Vec<&str> = summary.dtypes.iter().map(|count| count.dtype.as_str()).collect();
-    facts.push(DrawerFact {
-        name: "Weights",
-        value: format!(
-            "{} in {} tensors",
-            weights.join(", "),
-            format::count(i64::try_from(summary.n_tensors).unwrap_or(i64::MAX))
-        ),
-    });
-    let tags = summary.metadata.top_tags.into_iter().take(20).map(|count| count.tag).collect();
-    DrawerModel { problem: damaged, facts, tags }
+    let metadata = metadata_of(&header);
+    let said = |key| metadata.get(key).map(|value: &&str| (*value).to_owned());
+    let mut weights: Vec<_> = header.dtypes.iter().map(|(dtype, bytes)| (Reverse(*bytes), dtype.as_str())).collect();
+    weights.sort_unstable();
+    let weights: Vec<&str> = weights.into_iter().map(|(_, dtype)| dtype).collect();
+    let tensors =
+        |n| format!("{} in {} tensors", weights.join(", "), format::count(i64::try_from(n).unwrap_or(i64::MAX)));
+    let told = [
+        ("Title", header.title.clone()),
+        ("Architecture", said("modelspec.architecture")),
+        ("Base model", said("ss_base_model_version")),
+        ("Author", header.author.clone()),
+        ("License", header.license.clone()),
+        ("Trigger", (!header.trigger_words.is_empty()).then(|| header.trigger_words.join(", "))),
+        ("Parameters", header.n_elements.map(parameters)),
+        ("Weights", header.n_tensors.map(tensors)),
+    ];
+    facts.extend(told.into_iter().filter_map(|(name, value)| Some(DrawerFact { name, value: value? })));
+    let tags = header.top_tags.into_iter().map(|(tag, _)| tag).collect();
+    DrawerModel { problem: header.damage.map(|damage| damage.detail), facts, tags }
 }
 
 fn parameters(n: u64) -> String {
