@@ -35,11 +35,11 @@ use crate::storage::index::FileRow;
 const TAKE_EVERY: Duration = Duration::from_millis(50);
 
 /// Results, and their bytes beyond what all have, that may wait for the writer; readers wait when there are more.
-const AHEAD: Bounds = Bounds { n: 16_384, weight: 1 << 20 };
+const AHEAD: Bounds = Bounds { n: 16_384, weight: 512 << 10 };
 
 /// Results and their bytes that are committed together, and the longest that one waits for others.
 const COMMIT_FILES: usize = 2_048;
-const COMMIT_BYTES: usize = 2 << 20;
+const COMMIT_BYTES: usize = 1 << 20;
 const COMMIT_TIME: Duration = Duration::from_secs(1);
 
 /// What became of a file.

@@ -27,7 +27,7 @@ use crate::storage::models::{self, Waiting};
 use crate::storage::{Connection, StorageError};
 
 /// Files taken from the index at once.
-const PAGE: u32 = 1_000;
+const PAGE: u32 = 500;
 
 /// What came of a job.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
