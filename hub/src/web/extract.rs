@@ -12,7 +12,7 @@ pub use body::Body;
 pub use form::{FormBody, values_of};
 pub use list::{distinct, distinct_if_any};
 pub use path::InPath;
-pub use query::{Params, folder, optional, optional_parsed, search};
+pub use query::{Params, folder, optional, optional_parsed, search, word};
 
 pub(super) use body::{is_json, judge_type};
 pub(super) use query::decoded;

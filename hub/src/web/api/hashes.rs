@@ -53,7 +53,9 @@ pub(super) async fn create_hash(
     Body(HashBody { root, folder, paths, force }): Body<HashBody>,
 ) -> Answer<(StatusCode, Json<HashStartedView>)> {
     let scope = match (folder, paths) {
-        (Some(_), Some(_)) => return Err(Problem::malformed("Name a folder or paths, not both.")),
+        (Some(_), Some(_)) => {
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Name a folder or paths, not both."));
+        }
         (folder, None) => HashScope::Folder(spelled::folder(&state, root, folder.map(Into::into)).await?.any()),
         (None, Some(paths)) => HashScope::Paths(spelled::paths(&state, root, paths).await?),
     };

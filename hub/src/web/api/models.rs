@@ -27,7 +27,7 @@ use crate::storage::views::{FileView, Page};
 use crate::web::WebState;
 use crate::web::api::file_detail::{SourceView, sources};
 use crate::web::error::Answer;
-use crate::web::extract::{InPath, Params, optional, search};
+use crate::web::extract::{InPath, Params, optional, search, word};
 use crate::web::fragments::preview::{is_film, picture_address};
 
 use crate::web::spelled;
@@ -42,19 +42,19 @@ pub struct ModelsQuery {
     #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
     q: Option<String>,
     /// `checkpoint`, `lora`, `vae` …; `none` is what is of no kind.
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "word")]
     #[param(inline, max_length = 100)]
     kind: Option<String>,
     /// `sdxl`, `flux1` …; `none` where that can't be told.
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "word")]
     #[param(inline, max_length = 100)]
     base: Option<String>,
     /// `fp16`, `fp8_e4m3`, `q4_k_m` …
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "word")]
     #[param(inline, max_length = 100)]
     precision: Option<String>,
     /// `safetensors`, `gguf`, `torch_zip` …
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "word")]
     #[param(inline, max_length = 100)]
     format: Option<String>,
     #[serde(rename = "where", deserialize_with = "optional")]
@@ -253,7 +253,8 @@ pub(in crate::web) async fn completed(state: &WebState, page: Page<ModelView>) -
 
 /// Counts models by what they are.
 #[utoipa::path(
-    get, path = "/api/models/facets", tag = "models", params(ModelsQuery), responses((status = 200, body = Facets))
+    get, path = "/api/models/facets", tag = "models", params(ModelsQuery),
+    responses((status = 200, body = Facets), (status = 404))
 )]
 pub(super) async fn show_facets(
     State(state): State<WebState>,

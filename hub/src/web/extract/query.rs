@@ -58,6 +58,19 @@ pub fn search<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Strin
     }
 }
 
+/// Most letters of a word that is one of a few.
+const MAX_WORD: usize = 100;
+
+/// Reads a word that is one of a few, of which not all are known here; as [`optional`].
+pub fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match optional::<D, String>(deserializer)? {
+        Some(text) if text.chars().count() > MAX_WORD => {
+            Err(D::Error::custom(format!("such a word has at most {MAX_WORD} letters")))
+        }
+        text => Ok(text),
+    }
+}
+
 /// Reads a folder as people type it, which may be missing or empty.
 pub fn folder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RelPath>, D::Error> {
     let typed = Option::<TypedFolder>::deserialize(deserializer)?;

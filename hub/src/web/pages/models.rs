@@ -24,7 +24,7 @@ use crate::storage::views::models::{ModelFilter, ModelState, ModelWhere};
 use crate::web::address::QueryString;
 use crate::web::api::models::completed;
 use crate::web::error::Answer;
-use crate::web::extract::{Params, folder, optional, search};
+use crate::web::extract::{Params, folder, optional, search, word};
 use crate::web::spelled;
 use crate::web::state::WebState;
 
@@ -40,13 +40,13 @@ const FRAME: Frame = Frame { section: "library", title: "Models", topics: "strip
 pub(in crate::web) struct ModelsPageQuery {
     #[serde(deserialize_with = "search")]
     q: Option<String>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "word")]
     kind: Option<String>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "word")]
     base: Option<String>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "word")]
     precision: Option<String>,
-    #[serde(deserialize_with = "optional")]
+    #[serde(deserialize_with = "word")]
     format: Option<String>,
     #[serde(rename = "where", deserialize_with = "optional")]
     place: Option<ModelWhere>,

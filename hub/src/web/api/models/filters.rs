@@ -16,6 +16,9 @@ use crate::web::pages::models::ModelsPageQuery;
 /// Characters of a name.
 const NAME: std::ops::RangeInclusive<usize> = 1..=80;
 
+/// Characters of a filter.
+const MAX_QUERY: usize = 4_000;
+
 /// What a kept filter is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +77,10 @@ pub(in crate::web) async fn save(state: &WebState, name: &str, query: &str) -> A
     let name = name.trim().to_owned();
     if !NAME.contains(&name.chars().count()) || name.chars().any(char::is_control) {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "A name has 1 to 80 characters."));
+    }
+    if query.chars().count() > MAX_QUERY {
+        let detail = format!("A filter has at most {MAX_QUERY} characters.");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
     let query = parse(query)?;
     let filter = SavedFilter { name, query: query.list().into_text() };

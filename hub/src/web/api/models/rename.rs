@@ -23,6 +23,9 @@ pub struct ModelRenameBody {
     name: String,
 }
 
+/// Characters of a name.
+const NAME: std::ops::RangeInclusive<usize> = 1..=255;
+
 /// A copy that keeps its name.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CopyLeftView {
@@ -60,10 +63,15 @@ pub(in crate::web::api) async fn rename_model(
 
 /// Gives all copies of a model another name.
 pub(in crate::web) async fn rename(state: &WebState, id: ModelId, name: &str) -> Answer<ModelRenamedView> {
+    let name = name.trim();
+    if !NAME.contains(&name.chars().count()) || name.starts_with('.') && name.matches('.').count() == 1 {
+        let detail = "A name has 1 to 255 characters, and some before its ending.";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
     let found = state.services.models.show(id).await?.model;
     let (mut batch_ids, mut left, mut refused) = (Vec::new(), Vec::new(), None);
     for copy in found.copies {
-        let wanted = with_ending(name.trim(), copy.path.name());
+        let wanted = with_ending(name, copy.path.name());
         let to = RelPath::in_folder(copy.path.parent().as_ref(), &wanted).map_err(|error| {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("No file can have this name: {error}."))
         })?;

@@ -61,7 +61,7 @@ async fn wrong_requests_are_refused() {
         (json!({}), 400),
         (json!({"root": "lake", "folder": "..", }), 400),
         (json!({"root": "lake", "paths": []}), 400),
-        (json!({"root": "lake", "folder": "loras", "paths": ["vae"]}), 400),
+        (json!({"root": "lake", "folder": "loras", "paths": ["vae"]}), 422),
         (json!({"root": "lake", "everything": true}), 400),
     ] {
         let answered = hub.ask("POST", "/api/hashes", Some(body.clone())).await;

@@ -298,3 +298,37 @@ async fn a_moved_model_stays_what_it_is_and_is_not_read_again() {
     hub.wait_for(&format!("/api/models/{cat}"), is_read).await;
     assert_eq!(hub.get("/api/duplicates").await["total"], 0, "what moved is searched for anew");
 }
+
+#[tokio::test]
+async fn what_is_too_long_or_no_name_is_refused() {
+    let hub = TestHub::with(&[("LOCAL_ALLOW_DELETE", "true")]).await;
+    hub.put(Root::Local, "embeddings/cat.safetensors", &embedding("Cat", 2));
+    hub.scan().await;
+    let id = only_model(&hub).await["id"].clone();
+    let rename = format!("/api/models/{id}/rename");
+    let long = |n: usize| "x".repeat(n);
+    for (method, path, body) in [
+        ("POST", &*rename, json!({ "name": "" })),
+        ("POST", &rename, json!({ "name": "  " })),
+        ("POST", &rename, json!({ "name": ".safetensors" })),
+        ("POST", &rename, json!({ "name": long(256) })),
+        ("POST", &rename, json!({ "name": "a/b" })),
+        ("PUT", "/api/models/filters/mine", json!({ "query": format!("q={}", long(4_000)) })),
+        ("PUT", "/api/models/filters/mine", json!({ "query": format!("kind={}", long(101)) })),
+        (
+            "POST",
+            "/api/hashes",
+            json!({ "root": "local", "folder": "embeddings", "paths": ["embeddings/cat.safetensors"] }),
+        ),
+    ] {
+        let answered = hub.ask(method, path, Some(body.clone())).await;
+        assert_eq!(answered.status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}: {}", answered.body);
+    }
+    for name in ["kind", "base", "precision", "format"] {
+        for list in ["/api/models", "/api/models/facets", "/models"] {
+            let answered = hub.ask("GET", &format!("{list}?{name}={}", long(101)), None).await;
+            assert_eq!(answered.status, StatusCode::BAD_REQUEST, "{list}?{name}");
+        }
+    }
+    assert_eq!(only_model(&hub).await["name"], "cat.safetensors");
+}
