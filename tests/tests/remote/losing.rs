@@ -14,7 +14,7 @@ const LARGE: &str = "checkpoints/large.safetensors";
 fn what_a_disk_has_lost_is_fetched_again() -> Result<()> {
     let Some(disk) = LosingDisk::make_for("what_a_disk_has_lost_is_fetched_again")? else { return Ok(()) };
     let remote = Remote::new()?;
-    let content = noise(1, (24 << 20) + 7);
+    let content = noise(1, (12 << 20) + 7);
     remote.roots.lake_file(LARGE, &content)?;
     let (_hub, api) = remote.start()?;
     let session = begin_session(&api)?;
@@ -23,7 +23,7 @@ fn what_a_disk_has_lost_is_fetched_again() -> Result<()> {
         let agent = machine.start()?;
         let id = wait_for_agent(&api)?;
         // Slow enough that the journal is written, and with it synced, in the middle of it.
-        remote.tunnel.set(Mode::Throttle(6 << 20));
+        remote.tunnel.set(Mode::Throttle(4 << 20));
         let before = remote.tunnel.body_bytes("/blobs/");
         let job = send(&api, &id, &[LARGE])?.remove(0);
         let told = succeeded(&api, &job).with_context(|| format!("{loss:?} {n_times}: {}", agent.log()))?;
