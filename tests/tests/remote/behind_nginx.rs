@@ -1,4 +1,4 @@
-//! The end of a session, heard where nginx stands in between with its defaults: no WebSockets, answers taken in first.
+//! The end of a session, heard where nginx stands in between with its defaults: no `WebSockets`, answers taken in first.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use reqwest::Method;
 const PATH: &str = "checkpoints/a.safetensors";
 const SIZE: usize = 24 << 20;
 
-/// How long the end may take to arrive. Without the hub's last words it is a quarter of a minute.
+/// How long the end may take to arrive; it took a quarter of a minute once.
 const HEARD_WITHIN: Duration = Duration::from_secs(6);
 
 fn revoke(api: &Api) -> Result<()> {
