@@ -27,6 +27,7 @@ umask 077
 
 hub_url='@HUB_URL@'
 agent_sha256='@AGENT_SHA256@'
+agent_sha256_aarch64='@AGENT_SHA256_AARCH64@'
 
 needed_kib=204800
 patience_s=20
@@ -173,9 +174,11 @@ check_room() {
 }
 
 check_machine() {
-    local machine
-    machine="$(uname -s) on $(uname -m)"
-    [ "$machine" = "Linux on x86_64" ] || fail 10 "the agent is for Linux on x86_64; this is $machine"
+    case "$(uname -s) on $(uname -m)" in
+        'Linux on x86_64' | 'Linux on amd64') target=x86_64-linux ;;
+        'Linux on aarch64' | 'Linux on arm64') target=aarch64-linux agent_sha256=$agent_sha256_aarch64 ;;
+        *) fail 10 "the agent is for Linux on x86_64 and aarch64; this is $(uname -s) on $(uname -m)" ;;
+    esac
     client=''
     if has curl; then
         client=curl
@@ -286,21 +289,17 @@ check_hub() {
     if [ "$status" != 404 ] || ! is_ours "$work/nothing"; then judge "$work/nothing" "an answer"; fi
 }
 
-sum_of() {
-    local sum
-    sum=$(sha256sum <"$1") || return 1
-    printf '%s' "${sum%% *}"
-}
+sum_of() { sha256sum <"$1" | { read -r sum _ && printf '%s' "$sum"; }; }
 
 fetch_agent() {
     [ -n "$agent_sha256" ] ||
-        fail 21 "the hub has no agent to hand out: its Remote page says what to do. Then run the line again"
+        fail 21 "the hub has no agent for $target: its Remote page says what to do. Then run the line again"
     if [ -x "$dir/agent" ] && [ "$(sum_of "$dir/agent")" = "$agent_sha256" ]; then
         program=$dir/agent
     else
         program=$work/agent
         say "fetching the agent"
-        get /remote/v1/agent/x86_64-linux "$program" key
+        get "/remote/v1/agent/$target" "$program" key
         [ "$status" = 200 ] || judge "$program" "the agent"
         [ "$code" = 0 ] || fail 21 "the connection broke while the agent was fetched: run the line again"
         [ "$(sum_of "$program")" = "$agent_sha256" ] ||

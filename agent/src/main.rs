@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use agent::cli::Arguments;
 use clap::Parser as _;
 
+/// musl's own allocator makes threads wait for each other (ADR 18).
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match agent::run(&Arguments::parse(), &mut std::io::stdout().lock()) {
         Ok(exit) => exit.into(),

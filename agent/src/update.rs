@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use shared_io::http::header_text;
 use shared_io::hub_api::{HubApi, HubError, answer};
 use shared_io::{FileError, durable};
-use shared_protocol::routes;
+use shared_protocol::{Target, routes};
 use tokio::process::Command;
 
 /// Longest program.
@@ -52,7 +52,7 @@ impl Drop for Fetched {
 pub async fn replace(api: &HubApi, program: &Path) -> Result<bool, UpdateError> {
     let request = api
         .client()
-        .get(api.address().route(&routes::agent_binary(routes::TARGET)))
+        .get(api.address().route(&routes::agent_binary(Target::OWN)))
         .header(reqwest::header::AUTHORIZATION, api.authorization());
     let response = answer(request).await?;
     let expected = header_text(&response, ETAG).map(|tag| tag.trim_start_matches("W/").trim_matches('"').to_owned());

@@ -70,8 +70,10 @@ pub struct RemoteConfig {
     pub allow_private_sources: bool,
     /// Cap of the hub's own stream, bytes per second.
     pub upload_limit: Option<u64>,
-    /// The agent that is handed out.
+    /// The agent that is handed out to x86-64 machines.
     pub agent_binary: Option<PathBuf>,
+    /// The one for Arm machines.
+    pub agent_binary_aarch64: Option<PathBuf>,
     /// The repository that agents clone.
     pub comfy_repo_url: String,
     /// For gated models at Hugging Face.

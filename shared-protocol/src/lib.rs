@@ -20,6 +20,7 @@ pub mod rel_path;
 pub mod routes;
 pub mod secret;
 pub mod source_url;
+pub mod target;
 pub mod version;
 
 pub use addresses::Allowed;
@@ -29,3 +30,4 @@ pub use ids::{AgentId, JobId, RootId};
 pub use rel_path::RelPath;
 pub use secret::{Secret, SessionKey};
 pub use source_url::{Gate, SourceUrl, WebUrl};
+pub use target::Target;

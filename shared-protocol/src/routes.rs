@@ -1,6 +1,6 @@
 //! Paths on the hub's remote listener, below its base address.
 
-use crate::Blake3;
+use crate::{Blake3, Target};
 
 /// Who answers there; needs no key.
 pub const HEALTH: &str = "/remote/v1/health";
@@ -14,11 +14,8 @@ pub const SOCKET: &str = "/remote/v1/ws";
 /// The control channel as a long poll.
 pub const POLL: &str = "/remote/v1/poll";
 
-/// The agent's target that the hub hands out.
-pub const TARGET: &str = "x86_64-linux";
-
-/// The program for a target such as [`TARGET`].
-pub fn agent_binary(target: &str) -> String {
+/// The program for a kind of machine.
+pub fn agent_binary(target: Target) -> String {
     format!("/remote/v1/agent/{target}")
 }
 

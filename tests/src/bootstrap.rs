@@ -192,6 +192,7 @@ impl Machine {
         let digest = String::from_utf8(digest.stdout)?;
         let digest = digest.split(' ').next().unwrap_or_default();
         self.script = self.script.replace("@HUB_URL@", address).replace("@AGENT_SHA256@", digest);
+        self.script = self.script.replace("@AGENT_SHA256_AARCH64@", digest);
         Ok(())
     }
 

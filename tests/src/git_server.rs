@@ -1,13 +1,13 @@
 //! A real git server: `git http-backend` as a web server runs it, behind TLS, with a repository laid
 //! out as `ComfyUI` is.
 
-use std::io::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -25,11 +25,21 @@ const MOVED: &str = "/old-owner";
 /// The repository's name on the server.
 const REPOSITORY: &str = "ComfyUI.git";
 
+/// What a server does before it sends a pack.
+#[derive(Debug, Clone, Copy)]
+pub struct Counting {
+    /// How long.
+    pub seconds: u32,
+    /// Whether it says once a second how far it is; else nothing comes at all.
+    pub says_so: bool,
+}
+
 /// A running server with one repository.
 #[derive(Debug)]
 pub struct GitServer {
     folder: tempfile::TempDir,
     front: Chaos,
+    served: Arc<Served>,
     // Dropped with the server: that ends it.
     _runtime: tokio::runtime::Runtime,
 }
@@ -41,10 +51,10 @@ impl GitServer {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
-        let root = Arc::new(folder.path().join("served"));
-        let app = axum::Router::new().fallback(answer).with_state(root);
+        let served = Arc::new(Served { root: folder.path().join("served"), packer: folder.path().join("packer") });
+        let app = axum::Router::new().fallback(answer).with_state(Arc::clone(&served));
         runtime.spawn(async move { axum::serve(listener, app).await });
-        let server = Self { folder, front: Chaos::ending_tls(address, ca)?, _runtime: runtime };
+        let server = Self { folder, front: Chaos::ending_tls(address, ca)?, served, _runtime: runtime };
         server.make_repository()?;
         Ok(server)
     }
@@ -57,6 +67,20 @@ impl GitServer {
     /// The address that the repository had once; whoever asks there is sent on.
     pub fn old_url(&self) -> String {
         format!("{}{MOVED}/{REPOSITORY}", self.front.url())
+    }
+
+    /// From now on it counts for so long before it sends a pack, as one with a large repository does.
+    pub fn count(&self, Counting { seconds, says_so }: Counting) -> Result<()> {
+        let says = if says_so { "printf 'Counting objects: %d\\r' $n >&2;" } else { "" };
+        let script =
+            format!("#!/bin/sh\nn=0\nwhile [ $n -lt {seconds} ]; do n=$((n + 1)); {says} sleep 1; done\nexec \"$@\"\n");
+        let packer = &self.served.packer;
+        // Whoever starts it finds it whole.
+        let written = packer.with_extension("new");
+        std::fs::write(&written, script)?;
+        #[cfg(unix)]
+        std::fs::set_permissions(&written, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        Ok(std::fs::rename(written, packer)?)
     }
 
     /// What carries its connections, to fail them.
@@ -135,8 +159,15 @@ fn plain_git(folder: &Path) -> Command {
     command
 }
 
+/// What is served, and the program that packs it in git's place, if there is one.
+#[derive(Debug)]
+struct Served {
+    root: PathBuf,
+    packer: PathBuf,
+}
+
 async fn answer(
-    State(root): State<Arc<PathBuf>>,
+    State(served): State<Arc<Served>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -145,7 +176,7 @@ async fn answer(
     if let Some(now) = uri.path_and_query().and_then(|path| path.as_str().strip_prefix(MOVED)) {
         return axum::response::Redirect::permanent(now).into_response();
     }
-    let answered = tokio::task::spawn_blocking(move || backend(&root, &method, &uri, &headers, &body)).await;
+    let answered = tokio::task::spawn_blocking(move || backend(&served, &method, &uri, &headers, &body)).await;
     match answered {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")).into_response(),
@@ -153,12 +184,22 @@ async fn answer(
     }
 }
 
-/// One request by the rules of CGI (RFC 3875).
-fn backend(root: &Path, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Response> {
+/// One request by the rules of CGI (RFC 3875). What git says is passed on as it comes.
+fn backend(served: &Served, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Response> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let mut child = plain_git(root)
+    let mut command = plain_git(&served.root);
+    if served.packer.exists() {
+        // Only a setting from outside the repository may name a program. Without the other git itself says every five
+        // seconds that it lives.
+        let settings = [("uploadpack.packObjectsHook", &*served.packer), ("uploadpack.keepAlive", Path::new("0"))];
+        command.env("GIT_CONFIG_COUNT", settings.len().to_string());
+        for (i, (key, value)) in settings.into_iter().enumerate() {
+            command.env(format!("GIT_CONFIG_KEY_{i}"), key).env(format!("GIT_CONFIG_VALUE_{i}"), value);
+        }
+    }
+    let mut child = command
         .arg("http-backend")
-        .env("GIT_PROJECT_ROOT", root)
+        .env("GIT_PROJECT_ROOT", &served.root)
         .env("GIT_HTTP_EXPORT_ALL", "1")
         .env("REQUEST_METHOD", method.as_str())
         .env("PATH_INFO", uri.path())
@@ -177,16 +218,34 @@ fn backend(root: &Path, method: &Method, uri: &Uri, headers: &HeaderMap, body: &
     let body = body.to_vec();
     // It may answer before it has read all: then nobody wants the rest.
     let writer = std::thread::spawn(move || drop(input.write_all(&body)));
-    let output = child.wait_with_output().context("cannot read what git http-backend says")?;
-    drop(writer.join());
-    respond(&output.stdout)
+    let mut output = BufReader::new(child.stdout.take().context("git http-backend has no standard output")?);
+    let mut response = head(&mut output)?;
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(4);
+    std::thread::spawn(move || {
+        loop {
+            let piece = output.fill_buf().map(Bytes::copy_from_slice);
+            let n = piece.as_ref().map_or(0, Bytes::len);
+            output.consume(n);
+            // Without more to say, or without anyone who listens.
+            if n == 0 || sender.blocking_send(piece).is_err() {
+                break;
+            }
+        }
+        drop(output);
+        drop((child.wait(), writer.join()));
+    });
+    *response.body_mut() = Body::from_stream(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx)));
+    Ok(response)
 }
 
-fn respond(output: &[u8]) -> Result<Response> {
-    let end = output.windows(4).position(|window| window == b"\r\n\r\n").context("an answer without a head")?;
-    let (head, body) = output.split_at(end);
-    let mut response = Response::new(axum::body::Body::from(body.get(4..).unwrap_or_default().to_vec()));
-    for line in std::str::from_utf8(head)?.lines() {
+/// Reads the head of an answer.
+fn head(output: &mut impl BufRead) -> Result<Response> {
+    let mut response = Response::default();
+    for line in output.lines() {
+        let line = line.context("cannot read what git http-backend says")?;
+        if line.is_empty() {
+            return Ok(response);
+        }
         let (name, value) = line.split_once(':').context("a header without a colon")?;
         if name.eq_ignore_ascii_case("status") {
             let code = value.split_whitespace().next().unwrap_or_default();
@@ -195,5 +254,5 @@ fn respond(output: &[u8]) -> Result<Response> {
             response.headers_mut().append(HeaderName::try_from(name)?, HeaderValue::try_from(value.trim())?);
         }
     }
-    Ok(response)
+    anyhow::bail!("an answer without a head")
 }

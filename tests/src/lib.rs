@@ -24,6 +24,7 @@ pub mod faulty_disk;
 pub mod git_server;
 pub mod hub;
 pub mod loop_disk;
+pub mod losing_disk;
 pub mod machine;
 pub mod mirror;
 #[cfg(unix)]

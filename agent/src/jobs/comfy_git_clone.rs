@@ -168,3 +168,53 @@ async fn start(program: &Path, order: &Order) -> std::io::Result<Child> {
     }
     Ok(child)
 }
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "tests may unwrap")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
+
+    use shared_io::report;
+    use shared_protocol::JobId;
+    use shared_protocol::hub_to_agent::JobRef;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    /// One try with a child that does this.
+    async fn tried(script: &str, stall: Duration) -> Try {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("child");
+        std::fs::write(&program, format!("#!/bin/sh\nread order\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let comfy_dir = folder.path().join("ComfyUI");
+        let order = Order {
+            url: "https://git.example/ComfyUI.git".to_owned(),
+            reference: None,
+            target: comfy_dir.clone(),
+            depth: None,
+            allow_private: false,
+            ca_file: None,
+        };
+        let (report, _reports) = report::channel(Arc::default());
+        let job = JobRef { job: JobId::new(), attempt: 1 };
+        let context = JobContext { job, cancel: CancellationToken::new(), report };
+        let retry_first = Duration::ZERO;
+        let tools = GitTools { program, comfy_dir, allow_private: false, ca_file: None, stall, tries: 1, retry_first };
+        once(&order, &context, &tools).await
+    }
+
+    #[tokio::test]
+    async fn a_child_lives_as_long_as_something_comes_from_it() {
+        let says = r#"for i in 1 2 3 4 5 6 7 8; do
+            echo '{"told":"progress","doing":"the server: Counting objects: 7","bytes":0}'; sleep 0.25
+        done
+        echo '{"told":"done","how":"cloned","commit":"abc"}'"#;
+        assert!(matches!(tried(says, Duration::from_millis(1_500)).await, Try::Told(Told::Done { .. })));
+        let Try::Lost(why) = tried("exec sleep 600", Duration::from_millis(50)).await else {
+            unreachable!("nothing came");
+        };
+        assert!(why.contains("nothing came"), "{why}");
+    }
+}

@@ -6,6 +6,7 @@ mod skipped;
 use std::net::TcpListener;
 
 use jiff::Timestamp;
+use shared_protocol::Target;
 
 use super::instance::{Instance, InstanceError};
 use super::{DATABASE, bind, prepare_data_dir};
@@ -50,7 +51,8 @@ pub fn examine(config: &Config) -> Vec<Check> {
         ("public address", remote::public_address(&config.remote)),
         ("remote listener", remote::listener(&config.remote, session)),
         ("certificate", remote::certificate(&config.remote, now)),
-        ("agent", remote::agent(&config.remote)),
+        ("agent", remote::agent(&config.remote, Target::X86_64Linux)),
+        ("agent for Arm", remote::agent(&config.remote, Target::Aarch64Linux)),
     ] {
         checks.push(Check { what: what.into(), verdict });
     }

@@ -1,7 +1,7 @@
 //! The remote listener: there while a session is, and at no other time.
 //!
-//! Each session has a listener of its own. When it is over the port is closed, answers under way get a
-//! moment to end, and every connection that is left is cut, also one that no longer takes any bytes.
+//! Each session has a listener of its own. When it is over whoever comes is told so for a moment more, then the port is
+//! closed, answers under way get a moment to end, and every connection that is left is cut, also one that no longer takes any bytes.
 //! Sockets that were upgraded are not the listener's any more: they follow the session by themselves
 //! and are held by the task tracker.
 
@@ -23,7 +23,11 @@ use crate::services::remote::{Listening, LiveSession};
 use crate::services::{Services, Tasks};
 use crate::web::{RemoteState, remote};
 
-/// What answers under way get after the end of a session, within the second that it may take.
+/// How long whoever comes after the end of a session is told of it. An agent that is just between two polls hears it in
+/// no other way: behind a proxy its next one would bring a page that says nothing.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What answers under way get after that, within the second that all of it may take.
 const GRACE: Duration = Duration::from_millis(400);
 
 /// Until a listener that failed is tried again, while the session lives.
@@ -97,6 +101,7 @@ async fn serve(services: &Services, tasks: &Tasks, session: &LiveSession, own: &
                 }
                 tokio::select! {
                     () = &mut over => {
+                        tell_the_end(services, tasks).await;
                         handle.graceful_shutdown(Some(GRACE));
                         server.await.ok();
                         own.closed = Some(Instant::now());
@@ -118,6 +123,18 @@ async fn serve(services: &Services, tasks: &Tasks, session: &LiveSession, own: &
             }
             () = tokio::time::sleep(RETRY) => {}
         }
+    }
+}
+
+/// Leaves the listener open to those who don't know yet that the session is over: every key is refused by now. Another
+/// session refuses it as well.
+async fn tell_the_end(services: &Services, tasks: &Tasks) {
+    let mut sessions = services.remote.sessions.watch();
+    let next = sessions.wait_for(|session| session.as_ref().is_some_and(|session| session.is_over().is_none()));
+    tokio::select! {
+        () = tokio::time::sleep(LAST_WORDS) => {}
+        _ = next => {}
+        () = tasks.token().cancelled() => {}
     }
 }
 

@@ -90,6 +90,7 @@ keys! {
     RemoteAllowPrivateSources = "false", Switch, "Private sources", "May sources be private addresses";
     ComfyRepoUrl = "https://github.com/Comfy-Org/ComfyUI", Text, "ComfyUI's repository", "Repository agents clone";
     AgentBinary = "", Text, "The agent's program", "The x86_64 Linux agent that the hub hands out";
+    AgentBinaryAarch64 = "", Text, "The agent's program for Arm", "The aarch64 Linux agent that the hub hands out";
     "Tokens":
     HfToken = "", Secret, "Hugging Face", "Token for gated models at Hugging Face";
     CivitaiToken = "", Secret, "Civitai", "Token for gated models at Civitai";

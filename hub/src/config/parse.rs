@@ -182,6 +182,7 @@ fn remote(reader: &mut ConfigReader<'_>) -> RemoteConfig {
         allow_private_sources: reader.flag(Key::RemoteAllowPrivateSources),
         upload_limit,
         agent_binary: reader.path(Key::AgentBinary),
+        agent_binary_aarch64: reader.path(Key::AgentBinaryAarch64),
         comfy_repo_url: reader.text(Key::ComfyRepoUrl).unwrap_or_default(),
         hf_token: reader.text(Key::HfToken).map(Secret::new),
         civitai_token: reader.text(Key::CivitaiToken).map(Secret::new),

@@ -1,5 +1,5 @@
-//! What the hub hands out to agents: contents of the two roots, piece by piece, and its own agent
-//! program.
+//! What the hub hands out to agents: contents of the two roots, piece by piece, and its own agents'
+//! programs.
 //!
 //! Pieces are read on a few blocking threads per root, one ahead of the one that is being sent, into
 //! buffers that go round. All streams share the upload limit in turns of equal pieces. A stream ends
@@ -13,7 +13,7 @@ mod stream;
 
 use std::sync::Arc;
 
-use shared_protocol::{Blake3, GroupList, RelPath};
+use shared_protocol::{Blake3, GroupList, RelPath, Target};
 use tokio::sync::Semaphore;
 
 pub use agent_program::{AgentOrigin, AgentProgram, AgentProgramState};
@@ -74,6 +74,7 @@ struct ServingInner {
     comparer: Comparer,
     tasks: Tasks,
     agent: AgentProgram,
+    agent_aarch64: AgentProgram,
     reads: PerRoot<Arc<Semaphore>>,
     streams: Arc<Semaphore>,
     pool: stream::Pool,
@@ -94,7 +95,8 @@ impl Serving {
     pub(super) fn start(context: ServiceContext) -> Self {
         Self {
             inner: Arc::new(ServingInner {
-                agent: AgentProgram::new(context.settings.clone()),
+                agent: AgentProgram::new(context.settings.clone(), Target::X86_64Linux),
+                agent_aarch64: AgentProgram::new(context.settings.clone(), Target::Aarch64Linux),
                 settings: context.settings,
                 database: context.database,
                 roots: context.roots,
@@ -110,8 +112,12 @@ impl Serving {
         }
     }
 
-    pub fn agent(&self) -> &AgentProgram {
-        &self.inner.agent
+    /// The program for a kind of machine.
+    pub fn agent(&self, target: Target) -> &AgentProgram {
+        match target {
+            Target::X86_64Linux => &self.inner.agent,
+            Target::Aarch64Linux => &self.inner.agent_aarch64,
+        }
     }
 
     /// How much goes out now, and what.

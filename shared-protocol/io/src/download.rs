@@ -215,13 +215,22 @@ async fn fetch_with(download: &Arc<Download>, part: Arc<PartFile>, pool: &mut So
     let mut n_failed = 0;
     loop {
         make_room(download, &part, &reservation).await?;
-        fetch_bytes(download, &part, pool, &reservation).await?;
-        match finish(download, &part).await {
+        let fetched = fetch_bytes(download, &part, pool, &reservation).await;
+        let is_fetched = fetched.is_ok();
+        match if is_fetched { finish(download, &part).await } else { fetched } {
             // What the disk failed to keep is looked at as it lies there, and fetched again.
-            Err(DownloadError::Disk(PlaceError::File(error))) if error.is_passing() && n_failed < MOST_FAILED => {
-                download.report.warn(format!("{error}: what is there is verified again."));
+            Err(DownloadError::Disk(PlaceError::File(error)))
+                if n_failed < MOST_FAILED && (part.is_gone() || (is_fetched && error.is_passing())) =>
+            {
                 n_failed += 1;
-                part.doubt();
+                if part.is_gone() {
+                    download.report.warn(format!("{error}: it is fetched anew."));
+                    let anew = Arc::clone(&part);
+                    blocking(move || Ok::<_, DownloadError>(anew.begin_anew()?)).await?;
+                } else {
+                    download.report.warn(format!("{error}: what is there is verified again."));
+                    part.doubt();
+                }
                 tokio::select! {
                     () = download.cancel.cancelled() => return Err(DownloadError::Cancelled),
                     () = tokio::time::sleep(download.tools.patience.full_disk) => {}

@@ -13,7 +13,8 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 /// What packages are made for.
-const TARGETS: [&str; 2] = ["x86_64-pc-windows-gnu", "x86_64-unknown-linux-gnu"];
+const TARGETS: [&str; 4] =
+    ["x86_64-pc-windows-gnu", "x86_64-unknown-linux-gnu", "x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"];
 
 fn main() -> Result<()> {
     let mut crates: BTreeMap<String, (String, String)> = BTreeMap::new();

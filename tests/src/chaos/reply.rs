@@ -1,6 +1,6 @@
-//! What stands between hub and agent and answers in the hub's place.
+//! What stands between hub and agent and answers in the hub's place; or a hub of another version.
 
-/// An answer that is not the hub's.
+/// An answer that is not that of the hub behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
     /// 524: the tunnel's provider waited too long for the hub.
@@ -15,6 +15,8 @@ pub enum Reply {
     BadGateway,
     /// 503 with `Retry-After`.
     Unavailable,
+    /// 400, by a hub that speaks no version of the agent's.
+    Version,
 }
 
 impl Reply {
@@ -22,6 +24,7 @@ impl Reply {
     pub(super) fn to(self, path: &str) -> Vec<u8> {
         let is_login = path.contains("/sso/login");
         let (status, header, title) = match self {
+            Self::Version => return refusal(),
             Self::Timeout => ("524 <none>", "", "A timeout occurred"),
             Self::Forbidden => ("403 Forbidden", "", "Sorry, you have been blocked"),
             Self::Unauthorized => ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"proxy\"\r\n", "Log in"),
@@ -32,6 +35,17 @@ impl Reply {
         };
         page(status, header, title)
     }
+}
+
+/// What a later hub says to an agent of today.
+fn refusal() -> Vec<u8> {
+    let body = r#"{"app":"comfy-hub","refusal":{"code":"version","detail":"Another version.","retry":false}}"#;
+    let n = body.len();
+    format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {n}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 /// The answer of a proxy that knows no upgrade.

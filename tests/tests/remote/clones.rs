@@ -1,6 +1,8 @@
 //! Cloning `ComfyUI`, and bringing a clone to the newest, from a real git server: by branch, tag and
 //! commit, into what was there before, and through everything that can come between.
 
+mod counting;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

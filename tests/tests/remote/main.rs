@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic: then it has failed")]
 
 #[cfg(target_os = "linux")]
+mod arm;
+#[cfg(target_os = "linux")]
 mod bare;
+#[cfg(unix)]
+mod behind_nginx;
 mod cables;
 mod clones;
 mod connection;
@@ -12,6 +16,8 @@ mod first_time;
 mod frenzy;
 mod kills;
 mod linked;
+#[cfg(target_os = "linux")]
+mod losing;
 #[cfg(target_os = "linux")]
 mod optional;
 #[cfg(target_os = "linux")]

@@ -3,13 +3,24 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use end_to_end::api::WORK;
 use end_to_end::bootstrap::{Answers, StandIn, refusal};
+use end_to_end::chaos::{Mode, Reply, Trigger};
+use end_to_end::remote::{Remote, begin_session, send, succeeded, wait_for_agent};
+use end_to_end::roots::noise;
 use end_to_end::wait::{SOON, wait_until};
+
+use crate::expect_arrived;
 
 const KEY: &str = "chk_0000000000000000000000000000000000000000000000000000000000000001";
 
 /// The program that the hub has: it writes down how it was started.
 const NEWER: &str = "#!/bin/sh\n[ \"$1\" != --version ] || { echo agent 9.9.9; exit 0; }\necho \"$*\" > \"$0.started\"\nexec sleep 600\n";
+
+/// Where the program for this kind of machine is.
+fn own_program() -> String {
+    shared_protocol::routes::agent_binary(shared_protocol::Target::OWN)
+}
 
 /// A hub that refuses whoever comes because of the version.
 fn refusing(program: Option<&[u8]>) -> Result<StandIn> {
@@ -19,7 +30,7 @@ fn refusing(program: Option<&[u8]>) -> Result<StandIn> {
         .answer("/remote/v1/ws", 400, &refused)
         .answer("/remote/v1/poll", 400, &refused);
     StandIn::start(match program {
-        Some(program) => answers.answer("/remote/v1/agent/x86_64-linux", 200, program),
+        Some(program) => answers.answer(&own_program(), 200, program),
         None => answers,
     })
 }
@@ -77,11 +88,65 @@ fn without_another_program_it_keeps_its_key_and_goes_on_trying() -> Result<()> {
         let mut running = Running::start(&hub)?;
         let n_asked = |path: &str| hub.requests.lock().unwrap().iter().filter(|(asked, _)| asked == path).count();
         wait_until("several tries", SOON, || Ok(n_asked("/remote/v1/ws") + n_asked("/remote/v1/poll") >= 4))?;
-        ensure!(n_asked("/remote/v1/agent/x86_64-linux") == 1, "it is not asked for again and again");
+        ensure!(n_asked(&own_program()) == 1, "it is not asked for again and again");
         ensure!(running.child.try_wait()?.is_none() && running.has("key"));
         ensure!(std::fs::read(running.folder.path().join("agent"))? == own, "what does not run replaces nothing");
         let left = std::fs::read_dir(running.folder.path())?.flatten();
         ensure!(left.filter(|entry| entry.file_name().to_string_lossy().contains(".new-")).count() == 0);
     }
     Ok(())
+}
+
+const PATH: &str = "checkpoints/big.safetensors";
+const SIZE: usize = 24 << 20;
+
+/// What may be on its way, unverified or not yet written down, when the agent is replaced.
+const IN_FLIGHT: u64 = 12 << 20;
+
+#[test]
+fn open_jobs_outlive_the_agent_that_began_them() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let own = std::fs::read(end_to_end::agent::program()?)?;
+    // Another program that does the same: nothing reads what is behind its end.
+    let newer = [&own[..], b"newer"].concat();
+    let (old_path, newer_path) = (folder.path().join("agent"), folder.path().join("newer"));
+    std::fs::write(&newer_path, &newer)?;
+    std::fs::copy(end_to_end::agent::program()?, &old_path)?;
+    let remote = Remote::new()?.set(key_of_its_kind(), &newer_path.to_string_lossy());
+    let (content, second) = (noise(1, SIZE), noise(2, 3 << 20));
+    remote.roots.lake_file(PATH, &content)?;
+    remote.roots.lake_file("loras/second.safetensors", &second)?;
+    let (_hub, api) = remote.start()?;
+    let session = begin_session(&api)?;
+    let machine = remote.machine(&session)?.hasty().argument("--parallel").argument("1");
+    let mut agent = machine.start_program(&old_path)?;
+    let id = wait_for_agent(&api)?;
+    remote.tunnel.set(Mode::Throttle(4 << 20));
+    let at = remote.tunnel.arm(Trigger::body("/blobs/", 10 << 20));
+    let jobs = [send(&api, &id, &[PATH])?, send(&api, &id, &["loras/second.safetensors"])?].concat();
+    at.wait(WORK)?;
+
+    // From here on the hub is one of another version to whoever wants to speak with it.
+    remote.tunnel.set(Mode::Answer(Reply::Version, "/remote/v1/ws"));
+    remote.tunnel.cut();
+    wait_until("the newer program", WORK, || Ok(std::fs::read(&old_path)? == newer))?;
+    ensure!(machine.key_file().exists(), "the session lives, and so does its key");
+    let before = remote.tunnel.body_bytes("/blobs/");
+    remote.tunnel.set(Mode::Pass);
+    for job in &jobs {
+        succeeded(&api, job)?;
+    }
+    ensure!(agent.is_running()?, "the process is the same: {}", agent.log());
+    expect_arrived(&machine, PATH, &content)?;
+    expect_arrived(&machine, "loras/second.safetensors", &second)?;
+    let after = remote.tunnel.body_bytes("/blobs/") - before;
+    let missing = (SIZE + second.len()) as u64 - (10 << 20);
+    ensure!(after < missing + IN_FLIGHT, "{after} bytes were sent where {missing} were missing");
+    ensure!(wait_for_agent(&api)? == id, "it is the agent of before");
+    Ok(())
+}
+
+/// Names the program that a hub has for machines like this one.
+fn key_of_its_kind() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "AGENT_BINARY_AARCH64" } else { "AGENT_BINARY" }
 }

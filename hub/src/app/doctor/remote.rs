@@ -1,17 +1,17 @@
 //! What `hub doctor` looks at for sending models to rented machines: the public address, the remote
-//! listener, its certificate, and the agent's program.
+//! listener, its certificate, and the agents' programs.
 
 use std::io;
 use std::net::TcpListener;
 
 use jiff::Timestamp;
-use shared_protocol::{Allowed, WebUrl};
+use shared_protocol::{Allowed, Target, WebUrl};
 
 use crate::app::remote::tls::{self, Validity};
 use crate::app::remote::why_unbound;
 use crate::config::RemoteConfig;
 use crate::domain::size;
-use crate::services::serving::agent_program::find_blocking;
+use crate::services::serving::agent_program::{find_blocking, named};
 use crate::services::serving::{AgentOrigin, AgentProgramState};
 
 /// Days before its end from which on a certificate is to be renewed.
@@ -72,17 +72,21 @@ fn judge_validity(Validity { from, until }: Validity, now: Timestamp) -> Result<
     Ok(format!("valid until {}, {days} more days{advice}", day(until)))
 }
 
-/// Whether there is an agent to hand out.
-pub(super) fn agent(remote: &RemoteConfig) -> Result<String, String> {
-    match find_blocking(remote) {
+/// Whether there is an agent to hand out to this kind of machine.
+pub(super) fn agent(remote: &RemoteConfig, target: Target) -> Result<String, String> {
+    match find_blocking(remote, target) {
         AgentProgramState::Ready { origin, size_bytes, .. } => {
             let place = match origin {
                 AgentOrigin::Carried => "in this program".to_owned(),
                 AgentOrigin::File(path, _) => path.display().to_string(),
             };
-            Ok(format!("{place}: for x86_64 Linux, {}", size::bytes(size_bytes)))
+            Ok(format!("{place}: for {} Linux, {}", target.processor(), size::bytes(size_bytes)))
         }
-        AgentProgramState::Missing(why) if remote.agent_binary.is_some() => Err(why),
+        AgentProgramState::Missing(why) if named(remote, target).is_some() => Err(why),
+        // Few machines are of this kind.
+        AgentProgramState::Missing(why) if target == Target::Aarch64Linux => {
+            Ok(format!("none: only needed for Arm machines ({why})"))
+        }
         AgentProgramState::Missing(why) => if_needed(remote, why),
     }
 }
@@ -194,7 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_is_a_program_for_x86_64_linux() {
+    fn an_agent_is_a_program_for_its_kind_of_machine() {
+        let agent = |remote: &RemoteConfig| agent(remote, Target::X86_64Linux);
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("agent");
         let named = remote(&[(Key::AgentBinary, &program.display().to_string())]);
@@ -208,5 +213,11 @@ mod tests {
         // None lies beside the program of these tests.
         assert!(agent(&remote(&[])).unwrap().contains("not needed"));
         assert!(agent(&remote(&[HTTPS])).unwrap_err().contains("AGENT_BINARY"));
+
+        // One for Arm is asked for only where one is named.
+        let arm = |remote: &RemoteConfig| super::agent(remote, Target::Aarch64Linux);
+        assert!(arm(&remote(&[HTTPS])).unwrap().contains("AGENT_BINARY_AARCH64"));
+        let named = remote(&[(Key::AgentBinaryAarch64, &program.display().to_string())]);
+        assert!(arm(&named).unwrap_err().contains("is not a program for aarch64 Linux"));
     }
 }

@@ -9,6 +9,8 @@
 //! again. What is there of other groups, and of a content whose list is not known yet, is noted as well: nothing
 //! verifies it until its group is whole.
 
+mod lost;
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -216,21 +218,6 @@ impl PartFile {
             }
             result
         })
-    }
-
-    fn open_anew(&self) {
-        if let Ok(file) = OpenOptions::new().read(true).write(true).open(&self.path) {
-            let mut opened = self.file.write();
-            *opened = file;
-            // What was opened before had the lock, and nobody else has it so soon.
-            opened.try_lock().ok();
-        }
-    }
-
-    /// The disk failed to keep what was written: what the system holds of it in memory says nothing any more.
-    pub(super) fn doubt(&self) {
-        self.open_anew();
-        system::forget_cached(&self.file.read());
     }
 
     fn read_journal(&self) -> Option<Journal> {

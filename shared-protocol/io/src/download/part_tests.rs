@@ -194,3 +194,16 @@ fn a_small_file_has_no_name_before_its_final_one() {
     small(&place).discard().unwrap();
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
 }
+
+#[test]
+fn one_whose_name_is_gone_begins_anew_with_nothing() {
+    let place = place();
+    half_done(&place, true);
+    let part = place.open();
+    assert!(!part.is_gone());
+    fs::remove_file(&part.path).unwrap();
+    assert!(part.is_gone());
+    part.begin_anew().unwrap();
+    assert!(!part.is_gone() && part.journal.exists());
+    assert_eq!(part.resume(&list(&content()), &|| false).unwrap().n_bytes(SIZE), 0);
+}

@@ -3,6 +3,7 @@
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
+use shared_protocol::Target;
 
 use super::machines;
 use crate::services::remote::self_test::SelfTestView;
@@ -31,6 +32,8 @@ struct RemotePage {
     listener: Listener,
     /// Why the agent can't be handed out.
     agent_problem: Option<String>,
+    /// Why there is none for Arm machines, which few need.
+    no_aarch64: Option<String>,
     times: Vec<Time>,
     extend_seconds: u64,
     /// The machines that are there now.
@@ -58,7 +61,8 @@ pub(in crate::web) async fn content(state: &WebState) -> Answer<Value> {
         tls: config.tls.is_some(),
         listener: Listener { address: view.listening_at.clone(), problem: view.listening_error.clone() },
         session: view.active.then_some(view),
-        agent_problem: agent_problem(state).await,
+        agent_problem: agent_problem(state, Target::X86_64Linux).await,
+        no_aarch64: agent_problem(state, Target::Aarch64Linux).await,
         times: times.into_iter().map(|minutes| Time { minutes, chosen: minutes == usual }).collect(),
         extend_seconds: config.session_ttl.as_secs(),
         connected: machines::connected(state).await?,
@@ -67,8 +71,8 @@ pub(in crate::web) async fn content(state: &WebState) -> Answer<Value> {
 }
 
 /// Why the agent can't be handed out: it is looked for and read on a blocking thread.
-async fn agent_problem(state: &WebState) -> Option<String> {
-    let agent = state.services.serving.agent().clone();
+async fn agent_problem(state: &WebState, target: Target) -> Option<String> {
+    let agent = state.services.serving.agent(target).clone();
     match tokio::task::spawn_blocking(move || agent.look_blocking()).await {
         Ok(AgentProgramState::Missing(why)) => Some(why),
         Ok(AgentProgramState::Ready { .. }) | Err(_) => None,
