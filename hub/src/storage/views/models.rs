@@ -2,6 +2,7 @@
 
 mod brief;
 mod facets;
+mod groups;
 mod list;
 mod show;
 
@@ -11,7 +12,8 @@ use shared_protocol::{Blake3, RelPath};
 use utoipa::ToSchema;
 
 pub use brief::{ModelBrief, of_files};
-pub use facets::{Facets, KindTotals, ModelGroups, by_kind, groups};
+pub use facets::{KindTotals, by_kind, groups};
+pub use groups::{Facets, ModelGroups};
 pub use list::list;
 pub use show::{ModelDetail, metadata_of, show};
 
