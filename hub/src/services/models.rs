@@ -9,6 +9,7 @@ mod describing;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use model_header::Description;
 use serde::Serialize;
 use shared_protocol::{Blake3, RelPath};
 use tokio::sync::broadcast::error::RecvError;
@@ -18,13 +19,15 @@ use super::background::{BackgroundJobView, Runner};
 use super::context::ServiceContext;
 use super::{ErrorKind, Event, ServiceError};
 use crate::domain::ids::{BackgroundJobId, ModelId, RootRowId};
+use crate::domain::kind::FileKind;
 use crate::domain::root::Root;
 use crate::fs::entry::Entry;
-use crate::fs::{FsError, replace};
-use crate::storage::index::Edits;
+use crate::fs::header::describe_file;
+use crate::fs::{FileStamp, FsError, replace};
+use crate::storage::index::{self, Edits};
 use crate::storage::views::files::{FileOrder, FileSort};
 use crate::storage::views::models::{self as views, KindTotals, ModelDetail, ModelFilter, ModelGroups, ModelView};
-use crate::storage::views::{CountCache, Page, PageRequest};
+use crate::storage::views::{CountCache, FileView, Page, PageRequest};
 use crate::storage::{StorageError, models};
 
 use describing::Describing;
@@ -37,6 +40,9 @@ const SHARE: u32 = 9;
 
 /// The longest that the models stay behind.
 const LONGEST: Duration = Duration::from_secs(5);
+
+/// A share that takes longer to answer keeps whoever looks at a file waiting no further.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A job that reads headers, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -180,6 +186,32 @@ impl Models {
         self.refresh_to_show().await?;
         let found = self.context.database.read(move |connection| views::show(connection, id)).await?;
         found.ok_or_else(|| ServiceError::not_found("model"))
+    }
+
+    /// What the header of a file says, as far as that is stored; else it is read now, for whoever looks at the file
+    /// before its turn has come.
+    pub async fn header(
+        &self,
+        file: &FileView,
+        stored: Option<Result<Description, String>>,
+    ) -> Result<Description, String> {
+        if let Some(stored) = stored {
+            return stored;
+        }
+        let live = self.context.roots.live(file.root).map_err(|error| error.to_string())?;
+        let (row, path) = (live.row, file.path.clone());
+        let found = self.context.database.read(move |connection| index::file_at(connection, row, &path)).await;
+        let found = found.map_err(|error| error.to_string())?.filter(|_| file.kind == FileKind::Model);
+        let Some(found) = found else { return Err("it has no header that is read".to_owned()) };
+        let (path, stamp) =
+            (live.dir.resolve(&found.path), FileStamp::known(found.size_bytes, found.modified, found.identity));
+        // Not awaited by the end of the program: it may hang in the system for minutes.
+        let reading = tokio::task::spawn_blocking(move || describe_file(&path, stamp));
+        match tokio::time::timeout(PATIENCE, reading).await {
+            Ok(Ok(result)) => result.map_err(|error| error.to_string()),
+            Ok(Err(_)) => Err("reading it broke off".to_owned()),
+            Err(_) => Err(format!("{} does not answer", file.root.label())),
+        }
     }
 
     /// Keeps what a person wrote about a model. It stays with the content, if that is known.

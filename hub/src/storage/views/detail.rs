@@ -27,8 +27,8 @@ pub struct FileDetail {
     pub sha256: Option<Sha256>,
     /// When its hash was taken.
     pub hashed_at: Option<jiff::Timestamp>,
-    /// What the header of a model says, or why that is not known.
-    pub header: Result<Description, String>,
+    /// What the header of a model says, or why that is not known; none if nobody has read it yet.
+    pub header: Option<Result<Description, String>>,
     /// What lies beside a model and belongs to it, by name.
     pub sidecars: Vec<FileView>,
     /// How it stands to the other root, if that was compared.
@@ -91,16 +91,16 @@ fn hashed_at(
 }
 
 /// What was read of a model's header.
-fn header(connection: &Connection, file: &FileView) -> Result<Result<Description, String>, StorageError> {
+fn header(connection: &Connection, file: &FileView) -> Result<Option<Result<Description, String>>, StorageError> {
     let sql = "SELECT d.description, m.damage_detail FROM files f JOIN models m ON m.id = f.model_id
                LEFT JOIN model_descriptions d ON d.model_id = m.id WHERE f.id = ?1";
     let read = |row: &rusqlite::Row<'_>| Ok((row.get("description")?, row.get("damage_detail")?));
     let found: Option<(Option<Json<Description>>, Option<String>)> = first(connection, sql, [file.id], read)?;
     Ok(match found {
-        Some((Some(Json(description)), _)) => Ok(description),
-        _ if file.placeholder => Err("the content is not on this disk but in a cloud".to_owned()),
-        Some((None, Some(why))) => Err(why),
-        _ => Err("its header was not read yet".to_owned()),
+        Some((Some(Json(description)), _)) => Some(Ok(description)),
+        _ if file.placeholder => Some(Err("the content is not on this disk but in a cloud".to_owned())),
+        Some((None, Some(why))) => Some(Err(why)),
+        _ => None,
     })
 }
 

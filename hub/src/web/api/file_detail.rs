@@ -5,6 +5,7 @@ mod safetensors;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
+use model_header::Description;
 use serde::{Deserialize, Serialize};
 use shared_protocol::{RelPath, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -95,13 +96,18 @@ pub struct UsageView {
 
 impl FileDetailView {
     /// Puts together what the index and the Lake's file of addresses tell.
-    pub fn new(detail: FileDetail, kept: Result<Vec<Address>, ServiceError>, rename: Option<RenameOffer>) -> Self {
+    pub fn new(
+        detail: FileDetail,
+        header: Result<Description, String>,
+        kept: Result<Vec<Address>, ServiceError>,
+        rename: Option<RenameOffer>,
+    ) -> Self {
         let (kept, sources_error) = match kept {
             Ok(kept) => (kept, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         let format = WeightFormat::of(detail.file.path.name());
-        let read = detail.header.and_then(|header| SafetensorsSummary::of(detail.file.size_bytes, &header));
+        let read = header.and_then(|header| SafetensorsSummary::of(detail.file.size_bytes, &header));
         let (safetensors, safetensors_error) = match read {
             _ if format != Some(WeightFormat::Safetensors) => (None, None),
             Ok(summary) => (Some(summary), None),
@@ -182,12 +188,13 @@ pub(super) async fn show_file(
     let read =
         move |connection: &_| Ok((detail::show(connection, root, &wanted)?, rename_offer(connection, root, &wanted)?));
     let (found, rename) = services.database.read(read).await?;
-    let detail = found.ok_or_else(|| Problem::not_found(format!("{} has no file {path}.", root.label())))?;
+    let mut detail = found.ok_or_else(|| Problem::not_found(format!("{} has no file {path}.", root.label())))?;
+    let header = services.models.header(&detail.file, detail.header.take()).await;
     let kept = match detail.file.hash {
         Some(hash) => services.sources.addresses_of(&hash).await,
         None => Ok(Vec::new()),
     };
-    Ok(Json(FileDetailView::new(detail, kept, rename)))
+    Ok(Json(FileDetailView::new(detail, header, kept, rename)))
 }
 
 #[cfg(test)]

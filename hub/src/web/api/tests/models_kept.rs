@@ -332,3 +332,21 @@ async fn what_is_too_long_or_no_name_is_refused() {
     }
     assert_eq!(only_model(&hub).await["name"], "cat.safetensors");
 }
+
+#[tokio::test]
+async fn who_looks_at_a_file_before_its_turn_sees_its_header() {
+    let hub = TestHub::with(&[]).await;
+    hub.put(Root::Local, "embeddings/cat.safetensors", &embedding("Cat", 2));
+    hub.scan().await;
+    let services = &hub.state.services;
+    let path = shared_protocol::RelPath::parse("embeddings/cat.safetensors").unwrap();
+    let show = move |connection: &_| crate::storage::views::detail::show(connection, Root::Local, &path);
+    let found = services.database.read(show).await.unwrap().unwrap();
+    let read = services.models.header(&found.file, None).await.unwrap();
+    assert_eq!(read.title.as_deref(), Some("Cat"));
+    fs::remove_file(hub.folders.local.path().join("embeddings/cat.safetensors")).unwrap();
+    assert!(services.models.header(&found.file, None).await.is_err());
+    let stored = services.models.header(&found.file, Some(Err("why".to_owned()))).await;
+    assert_eq!(stored.unwrap_err(), "why", "what is known is not read again");
+    fs::write(hub.folders.local.path().join("embeddings/cat.safetensors"), embedding("Cat", 2)).unwrap();
+}

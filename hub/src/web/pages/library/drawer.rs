@@ -82,8 +82,12 @@ pub(in crate::web) async fn detail(
             None => Ok(None),
         })
         .await?;
-    let Some((found, preview, rename)) = found else { return Ok(None) };
-    let model = (found.file.kind == FileKind::Model).then(|| model(path, found.header));
+    let Some((mut found, preview, rename)) = found else { return Ok(None) };
+    let model = if found.file.kind == FileKind::Model {
+        Some(model(path, services.models.header(&found.file, found.header.take()).await))
+    } else {
+        None
+    };
     let sources = match &found.file.hash {
         Some(hash) => Some(addresses(state, hash).await),
         None => None,

@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn documents_and_dotted_names_are_branches() {
-        let tags = json!({ "set": { "cat": 7, "dog": 5 }, "sizes": [512, 768], "runs": [{ "n": 1 }] }).to_string();
+        let tags = json!({ "runs": [{ "n": 1 }], "set": { "cat": 7, "dog": 5 }, "sizes": [512, 768] }).to_string();
         let nested = json!({ "inner": "{\"a\": null}" }).to_string();
         let found = tree(&[
             ("format", "pt"),
