@@ -7,6 +7,7 @@
 //! - [`Hint`]: what something on this disk says about where a file is from ([`hints`]).
 //! - [`admit`]: the one door to `.model_sources.json`; nothing passes without proof or the mark "likely".
 //! - [`coverage`]: what all of it means for a content.
+//! - [`Run`]: which question is asked next, and when.
 //!
 //! What sites answer comes from the internet: it is bounded before it is read, an entry that is not of the form takes
 //! nothing from its neighbours, and a field of another type than expected is as if it were not there.
@@ -19,6 +20,7 @@ mod finder;
 pub mod finders;
 pub mod hints;
 mod json;
+pub mod planner;
 mod proof;
 mod request;
 mod sites;
@@ -31,6 +33,7 @@ pub use claim::{Claim, Content, Offer, Origin};
 pub use coverage::{AddressState, Coverage, Evidence, Kept, coverage, is_at_risk, may_leave};
 pub use finder::{Ask, Finder, Found};
 pub use hints::Hint;
+pub use planner::{Run, Step};
 pub use proof::{Admission, Entry, MIN_PROBED_BYTES, Probe, Proof, Withheld, admit, judge, probed_range};
 pub use request::{Method, Request};
 pub use sites::{Site, Sites};
