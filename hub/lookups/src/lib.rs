@@ -14,6 +14,7 @@
 
 mod address;
 mod answer;
+mod ask;
 mod claim;
 mod coverage;
 mod finder;
@@ -29,9 +30,10 @@ pub use address::{
     Address, AddressError, CivitaiFile, HuggingFaceFile, ModelScopeFile, RepoKind, TokenNeed, file_name_from,
 };
 pub use answer::{Answer, AnswerError};
+pub use ask::Ask;
 pub use claim::{Claim, Content, Offer, Origin};
 pub use coverage::{AddressState, Coverage, Evidence, Kept, coverage, is_at_risk, may_leave};
-pub use finder::{Ask, Finder, Found};
+pub use finder::{Finder, Found};
 pub use hints::Hint;
 pub use planner::{Run, Step};
 pub use proof::{Admission, Entry, MIN_PROBED_BYTES, Probe, Proof, Withheld, admit, judge, probed_range};

@@ -6,7 +6,8 @@ use shared_protocol::Allowed;
 use shared_protocol::source_url::UrlError;
 
 use super::*;
-use crate::finder::{Ask, Finder};
+use crate::ask::Ask;
+use crate::finder::Finder;
 
 fn parse(text: &str) -> Result<Address, AddressError> {
     Address::parse(text, &Sites::public())

@@ -7,7 +7,8 @@ use super::pace::Pace;
 use super::wishes::{Wish, by_name, civarchive, civitai_details, first_asks};
 use crate::address::Address;
 use crate::answer::AnswerError;
-use crate::finder::{Ask, Finder, Found};
+use crate::ask::Ask;
+use crate::finder::{Finder, Found};
 use crate::sites::{Site, Sites};
 
 /// Names a question that is on its way.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared_protocol::Sha256;
 
 use crate::address::Address;
+use crate::ask::Ask;
 use crate::claim::Content;
-use crate::finder::Ask;
 use crate::finders::{
     CivArchive, CivitaiDetails, CivitaiIds, HuggingFacePaths, MAX_DETAILS, MAX_IDS, MAX_PATHS, ManagerList,
     ModelScopeList,
