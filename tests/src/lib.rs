@@ -35,6 +35,7 @@ pub mod public_site;
 pub mod remote;
 pub mod roots;
 pub mod shim;
+pub mod stand_ins;
 pub mod wait;
 
 pub use api::{Answer, Api};

@@ -6,7 +6,7 @@
 //! - [`Finder`]: one question to one site ([`finders`]); [`Ask`] is any of them.
 //! - [`Hint`]: what something on this disk says about where a file is from ([`hints`]).
 //! - [`admit`]: the one door to `.model_sources.json`; nothing passes without proof or the mark "likely".
-//! - [`coverage`]: what all of it means for a content.
+//! - [`coverage()`]: what all of it means for a content.
 //! - [`Run`]: which question is asked next, and when.
 //!
 //! What sites answer comes from the internet: it is bounded before it is read, an entry that is not of the form takes

@@ -65,7 +65,24 @@ const DISK_METHODS: [&str; 6] =
 const NOT_TYPES: [&str; 7] = ["shared_io", "tokio", "std::fs", "std::net", "std::process", "std::env", "std::thread"];
 
 /// The crates whose files may not import each other in a circle.
-const WITHOUT_CIRCLES: [&str; 3] = ["hub", "agent", "shared-protocol/io"];
+const WITHOUT_CIRCLES: [&str; 4] = ["hub", "hub/lookups", "agent", "shared-protocol/io"];
+
+/// What the crate lookups, which asks nobody itself, may not name.
+const NOT_ASKING: [&str; 13] = [
+    "hub",
+    "shared_io",
+    "reqwest",
+    "rusqlite",
+    "tokio",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::env",
+    "std::thread",
+    "SystemTime::now",
+    "std::time::SystemTime::now",
+    "Instant::now",
+];
 
 /// Checks a checkout.
 pub fn check(project: &Path) -> Result<Vec<Finding>> {
@@ -81,6 +98,7 @@ pub fn check(project: &Path) -> Result<Vec<Finding>> {
         }
     }
     forbid(project, "shared-protocol", &NOT_TYPES, "shared-protocol holds types only", &mut findings)?;
+    forbid(project, "hub/lookups", &NOT_ASKING, "lookups asks nobody itself and is handed the time", &mut findings)?;
     forbid(project, "shared-protocol/io", &["hub", "agent"], "both programs stand on it", &mut findings)?;
     forbid(project, "agent", &["hub"], "the agent never depends on the hub", &mut findings)?;
     findings.sort();
@@ -154,6 +172,7 @@ mod tests {
             ("shared-protocol/src/lib.rs", "use serde::Serialize;"),
             ("shared-protocol/io/src/lib.rs", "use shared_protocol::RelPath; use std::fs;"),
             ("agent/src/lib.rs", "use shared_protocol::RelPath; use std::fs;"),
+            ("hub/lookups/src/lib.rs", "use shared_protocol::Sha256; use std::time::SystemTime;"),
             ("hub/src/lib.rs", "pub mod domain; pub mod fs; pub mod storage; pub mod services; pub mod web;"),
             ("hub/src/domain.rs", "use shared_protocol::RelPath;"),
             ("hub/src/storage.rs", "use rusqlite::Connection; use crate::domain::A;"),
@@ -198,6 +217,8 @@ mod tests {
             ("shared-protocol/src/a.rs", "use std::fs::File;", "types only"),
             ("shared-protocol/src/a.rs", "use shared_io::http::Http;", "types only"),
             ("shared-protocol/io/src/a.rs", "use agent::jobs;", "both programs stand on it"),
+            ("hub/lookups/src/a.rs", "use shared_io::http::Http;", "asks nobody itself"),
+            ("hub/lookups/src/a.rs", "fn f() { SystemTime::now(); }", "SystemTime::now"),
             ("hub/src/web/a.rs", "use shared_io::http::Http;", "shared_io"),
             ("agent/src/a.rs", "use hub::domain;", "never depends on the hub"),
         ] {
@@ -208,7 +229,9 @@ mod tests {
 
     #[test]
     fn files_that_import_each_other_are_found() {
-        for src in ["hub/src/services", "agent/src/services", "shared-protocol/io/src/services"] {
+        for src in
+            ["hub/src/services", "hub/lookups/src/services", "agent/src/services", "shared-protocol/io/src/services"]
+        {
             let (a, b) = (format!("{src}/a.rs"), format!("{src}/b.rs"));
             let found = findings(&[(&a, "use crate::services::b::B;"), (&b, "use super::a::A;")]);
             assert!(found.iter().any(|f| f.contains("services/a.rs → services/b.rs → services/a.rs")), "{found:?}");
