@@ -72,7 +72,7 @@ impl HuggingFaceFile {
             return None;
         }
         let path = match path {
-            Some(path) => Some(inner_path(&[plain_path(path)?]).ok()?),
+            Some(path) => Some(inner_path(&[path.to_owned()]).ok()?),
             None => None,
         };
         Some(Self { kind: RepoKind::Model, repo: repo.to_owned(), revision: revision.to_owned(), path })
@@ -115,12 +115,6 @@ pub(crate) fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// A path that was not encoded, if it stays in its place.
-fn plain_path(path: &str) -> Option<String> {
-    let is_fine = !path.contains('\\') && !path.chars().any(char::is_control);
-    is_fine.then(|| path.to_owned())
-}
-
 /// Reads an address of the site.
 pub(super) fn parse(url: &Url, sites: &Sites) -> Result<HuggingFaceFile, AddressError> {
     let not_a_model = || AddressError::NotAModel(Site::HuggingFace.label());
@@ -149,7 +143,7 @@ pub(super) fn parse(url: &Url, sites: &Sites) -> Result<HuggingFaceFile, Address
     // The page of a repository can show a file in its query.
     let shown = || url.query_pairs().find(|(name, _)| name == "show_file_info").map(|(_, path)| path.into_owned());
     let path = match path.or_else(shown) {
-        Some(path) => Some(inner_path(&[plain_path(&path).ok_or(AddressError::Path)?])?),
+        Some(path) => Some(inner_path(&[path])?),
         None => None,
     };
     Ok(HuggingFaceFile { kind, repo, revision, path })

@@ -76,15 +76,10 @@ pub(super) fn parse(url: &Url, sites: &Sites) -> Result<ModelScopeFile, AddressE
         return Err(not_a_model());
     }
     let path = match path {
-        Some(path) => Some(checked_path(&path)?),
+        Some(path) => Some(inner_path(&path)?),
         None => None,
     };
     Ok(ModelScopeFile { repo: format!("{owner}/{name}"), revision, path })
-}
-
-fn checked_path(parts: &[String]) -> Result<String, AddressError> {
-    let path = inner_path(parts)?;
-    if path.contains('\\') || path.chars().any(char::is_control) { Err(AddressError::Path) } else { Ok(path) }
 }
 
 impl ModelScopeFile {
@@ -96,7 +91,7 @@ impl ModelScopeFile {
             return None;
         }
         let path = match path {
-            Some(path) => Some(checked_path(&[path.to_owned()]).ok()?),
+            Some(path) => Some(inner_path(&[path.to_owned()]).ok()?),
             None => None,
         };
         Some(Self { repo: repo.to_owned(), revision: revision.to_owned(), path })

@@ -179,6 +179,18 @@ fn names_and_tokens() {
 }
 
 #[test]
+fn names_from_elsewhere_are_held_to_the_same_rules() {
+    for path in ["../x", "a/./b", "a\\b", "a//b", "", "a\u{202e}b", "a\nb"] {
+        assert_eq!(HuggingFaceFile::new("a/b", None, Some(path)), None, "{path:?}");
+        assert_eq!(ModelScopeFile::new("a/b", None, Some(path)), None, "{path:?}");
+    }
+    for repo in ["", "a/b/c", "../b", "a/..", "a b/c", "é/b"] {
+        assert_eq!(HuggingFaceFile::new(repo, None, Some("x")), None, "{repo:?}");
+        assert_eq!(ModelScopeFile::new(repo, None, Some("x")), None, "{repo:?}");
+    }
+}
+
+#[test]
 fn what_is_asked_about_an_address() {
     let url = |text: &str| {
         let request = Ask::about(&parse(text).unwrap()).and_then(|ask| ask.request(&Sites::public()));
@@ -297,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn paths_of_hugging_face(path in "[a-zA-Z0-9 %#?&+.é_-]{1,20}(/[a-z%.]{1,8}){0,2}") {
+    fn paths_of_hugging_face(path in "[a-zA-Z0-9 %#?&+.é\u{202e}\u{200b}\\\\_-]{1,20}(/[a-z%.]{1,8}){0,2}") {
         let file = HuggingFaceFile::new("a/b", Some("v1"), Some(&path));
         if let Some(file) = file {
             let url = Address::HuggingFace(file.clone()).download(&Sites::public()).unwrap();

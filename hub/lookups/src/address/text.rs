@@ -48,14 +48,17 @@ pub(super) fn check_url(text: &str) -> Result<(), AddressError> {
 /// them, and each part of those is judged, too.
 pub(super) fn decoded(part: &str) -> Result<String, AddressError> {
     let text = percent_decode_str(part).decode_utf8().map_err(|_| AddressError::Path)?;
+    plain(&text)?;
+    Ok(text.into_owned())
+}
+
+/// A text that was not encoded, or is no more: nothing in it hides, or leads elsewhere.
+pub(super) fn plain(text: &str) -> Result<(), AddressError> {
     if text.chars().any(|character| character.is_control() || is_invisible(character)) {
         return Err(AddressError::Invisible);
     }
     let is_astray = |piece: &str| matches!(piece, "." | "..");
-    if text.contains('\\') || text.split('/').any(is_astray) {
-        return Err(AddressError::Path);
-    }
-    Ok(text.into_owned())
+    if text.contains('\\') || text.split('/').any(is_astray) { Err(AddressError::Path) } else { Ok(()) }
 }
 
 /// The parts of a path, decoded. Empty ones at the end are left out.
@@ -70,7 +73,8 @@ pub(super) fn parts(url: &url::Url) -> Result<Vec<String>, AddressError> {
 /// A path inside a repository: parts that are neither empty nor lead elsewhere.
 pub(super) fn inner_path(parts: &[String]) -> Result<String, AddressError> {
     let path = parts.join("/");
-    let is_fine = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255;
+    plain(&path)?;
+    let is_fine = |part: &str| !part.is_empty() && part.len() <= 255;
     if path.len() <= 1_024 && path.split('/').all(is_fine) { Ok(path) } else { Err(AddressError::Path) }
 }
 
