@@ -22,11 +22,13 @@ pub use stream::{Cut, Pieces};
 
 use self::rate_limiter::RateLimiter;
 use super::context::ServiceContext;
+use super::roots::LiveRoot;
 use super::{Comparer, Event, Events, Roots, ServiceError, Settings, Tasks};
 use crate::domain::root::{PerRoot, Root};
+use crate::fs::FileStamp;
+use crate::fs::entry::Entry;
 use crate::fs::rename::TouchError;
 use crate::fs::served::ServedFile;
-use crate::fs::{FileStamp, open};
 use crate::storage::{Database, hashes, index};
 
 /// Reads at once per root: a root that hangs keeps no more threads than this.
@@ -139,7 +141,6 @@ impl Serving {
         let Some(known) = known.filter(|file| file.hash == Some(place.hash)) else { return Err(ServeError::Changed) };
         let stamp = FileStamp::known(known.size_bytes, known.modified, known.identity);
         let (reads, path) = (self.inner.reads.get(place.root).clone(), place.path.clone());
-        let root = live.clone();
         let Ok(permit) = reads.acquire_owned().await else { return Err(ServiceError::ShuttingDown.into()) };
         // Not awaited by the end of the program: it may hang in the system for minutes.
         let opening = tokio::task::spawn_blocking(move || {
@@ -149,20 +150,10 @@ impl Serving {
         });
         match opening.await {
             Ok(Ok(file)) => Ok(OpenedContent { size_bytes: stamp.size_bytes, place, file }),
-            Ok(Err(TouchError::Changed)) => {
-                self.forget(&place).await;
-                Err(ServeError::Changed)
-            }
+            Ok(Err(TouchError::Changed)) => Err(self.forget(&place).await),
             Ok(Err(TouchError::Fs(error))) if error.is_not_found() => {
-                // A file that seems gone because its root went away is not gone: the agent waits for it.
-                let roots = self.inner.roots.clone();
-                let looked = self.inner.tasks.blocking(move || roots.check_blocking(&root)).await;
-                if let Some(Err(away)) = looked {
-                    return Err(ServeError::Unavailable(away.to_string()));
-                }
                 self.inner.roots.look_again();
-                self.forget(&place).await;
-                Err(ServeError::Changed)
+                Err(self.forget(&place).await)
             }
             Ok(Err(TouchError::Fs(error))) => {
                 self.inner.roots.look_again();
@@ -174,40 +165,68 @@ impl Serving {
         }
     }
 
-    /// The file is not what its hash says: the index takes it as it is now, without a hash.
-    pub(super) async fn forget(&self, place: &ContentPlace) {
-        let Ok(live) = self.inner.roots.live(place.root) else { return };
+    /// A file is not what its hash says: the index takes it as it is now, without a hash. Tells what whoever asked for
+    /// the content is told: a file that seems gone or changed because its root is away, or was for a moment, is neither,
+    /// and is waited for.
+    pub(crate) async fn forget(&self, place: &ContentPlace) -> ServeError {
+        let live = match self.inner.roots.live(place.root) {
+            Ok(live) => live,
+            Err(away) => return ServeError::Unavailable(away.to_string()),
+        };
         let (hash, path) = (place.hash, place.path.clone());
         let database = self.inner.database.clone();
         let roots = self.inner.roots.clone();
         let forgetting = self.inner.tasks.blocking(move || {
-            // A file that seems gone because its root went away is not gone.
-            let now = open::stamp_if_there(&live.dir.resolve(&path)).ok();
-            if now.is_none() || roots.check_blocking(&live).is_err() {
-                return Ok(false);
-            }
-            database.write_blocking(|connection| {
-                let known = index::file_at(connection, live.row, &path)?;
-                if known.is_none_or(|file| file.hash != Some(hash)) {
-                    return Ok(false);
-                }
-                match now.flatten() {
+            let now = look(&roots, &live, &path)?;
+            let took = database.write_blocking(|connection| {
+                let known = index::file_at(connection, live.row, &path)?.filter(|file| file.hash == Some(hash));
+                let Some(known) = known else { return Ok(Took::Before) };
+                let known = FileStamp::known(known.size_bytes, known.modified, known.identity);
+                match now {
+                    Some(now) if now == known => return Ok(Took::Nothing),
                     Some(now) => {
                         index::put_file(connection, live.row, &path, now.size_bytes, now.modified, None)?;
                     }
                     None => index::remove_file(connection, live.row, &path)?,
                 }
-                Ok(true)
-            })
+                Ok(Took::Now)
+            });
+            Ok::<_, ServeError>(took.map_err(ServiceError::from)?)
         });
         match forgetting.await {
-            Some(Ok(true)) => {
+            Some(Ok(Took::Now)) => {
                 tracing::warn!(root = %place.root, path = %place.path, "a file has changed since it was hashed");
                 self.inner.comparer.index_changed();
                 self.inner.events.send(Event::IndexChanged(place.root));
+                ServeError::Changed
             }
-            Some(Err(error)) => tracing::error!(%error, "a changed file can't be written down"),
-            Some(Ok(false)) | None => {}
+            Some(Ok(Took::Before)) => ServeError::Changed,
+            Some(Ok(Took::Nothing)) => ServeError::Unavailable(format!("{} was away for a moment", place.root.label())),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "whether a file has changed can't be told, or not be written down");
+                error
+            }
+            None => ServiceError::ShuttingDown.into(),
         }
+    }
+}
+
+/// What the index took of a file that seemed changed.
+enum Took {
+    /// Nothing: it is as it was known.
+    Nothing,
+    /// It was written down before.
+    Before,
+    Now,
+}
+
+/// The file as it is now, looked at in a root that was verified when it was opened: what is not there is gone, and not
+/// only out of reach.
+fn look(roots: &Roots, live: &LiveRoot, path: &RelPath) -> Result<Option<FileStamp>, ServeError> {
+    let open = roots.open_blocking(live).map_err(|away| ServeError::Unavailable(away.to_string()))?;
+    match Entry::open(&open, path).and_then(|entry| entry.stamp()) {
+        Ok(stamp) => Ok(Some(stamp)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(ServeError::Unavailable(error.to_string())),
     }
 }

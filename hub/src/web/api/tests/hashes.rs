@@ -1,9 +1,13 @@
 //! Hash jobs through the routes.
 
+use std::fs;
+
 use axum::http::StatusCode;
 use serde_json::json;
+use shared_protocol::{Blake3, RelPath};
 
 use crate::domain::root::Root;
+use crate::services::serving::{ContentPlace, ServeError};
 use crate::web::test_hub::TestHub;
 
 async fn library() -> TestHub {
@@ -75,4 +79,43 @@ async fn wrong_requests_are_refused() {
     let bare = TestHub::bare().await;
     let asked = bare.ask("POST", "/api/hashes", Some(json!({"root": "lake"}))).await;
     assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY, "there is no such folder yet");
+}
+
+#[tokio::test]
+async fn what_only_seems_gone_or_changed_keeps_its_hash() {
+    const PATH: &str = "loras/a.safetensors";
+    let hub = TestHub::with(&[]).await;
+    hub.put(Root::Local, PATH, b"weights");
+    hub.put(Root::Local, "loras/b.safetensors", b"other");
+    hub.scan().await;
+    hash(&hub, json!({"root": "local"})).await;
+    let place = ContentPlace {
+        root: Root::Local,
+        path: RelPath::parse(PATH).unwrap(),
+        hash: Blake3::from_bytes(*blake3::hash(b"weights").as_bytes()),
+    };
+    let serving = &hub.state.services.serving;
+    let detail = format!("/api/files/detail?root=local&path={PATH}");
+    let has_hash = async || hub.get(&detail).await["hash"].is_string();
+    let (here, away) = (hub.folders.local.path().to_owned(), hub.folders.local.path().with_extension("away"));
+    // Its root was away for a moment, and is back when the file is looked at.
+    assert!(matches!(serving.forget(&place).await, ServeError::Unavailable(_)) && has_hash().await);
+    fs::rename(&here, &away).unwrap();
+    assert!(matches!(serving.forget(&place).await, ServeError::Unavailable(_)) && has_hash().await);
+    // An empty folder where the root was proves nothing.
+    fs::create_dir(&here).unwrap();
+    assert!(matches!(serving.forget(&place).await, ServeError::Unavailable(_)) && has_hash().await);
+    fs::remove_dir(&here).unwrap();
+    fs::rename(&away, &here).unwrap();
+    hub.wait_for("/api/health", |health| health["roots"]["local"]["online"] == true).await;
+    hub.put(Root::Local, PATH, b"other weights");
+    assert!(matches!(serving.open(place.clone()).await, Err(ServeError::Changed)) && !has_hash().await);
+    fs::remove_file(here.join("loras/b.safetensors")).unwrap();
+    let place = ContentPlace {
+        path: RelPath::parse("loras/b.safetensors").unwrap(),
+        hash: Blake3::from_bytes(*blake3::hash(b"other").as_bytes()),
+        ..place
+    };
+    assert!(matches!(serving.open(place).await, Err(ServeError::Changed)));
+    assert_eq!(hub.get("/api/files?root=local").await["total"], 1, "what is gone is gone");
 }
