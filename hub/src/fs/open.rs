@@ -107,15 +107,6 @@ pub fn stamp_path(path: &Path) -> Result<FileStamp, FsError> {
     if metadata.is_file() { Ok(FileStamp::of_named(path, &metadata)) } else { Err(not_a_file(path)) }
 }
 
-/// The same, or `None` if nothing has that name.
-pub fn stamp_if_there(path: &Path) -> Result<Option<FileStamp>, FsError> {
-    match stamp_path(path) {
-        Ok(stamp) => Ok(Some(stamp)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// Whether the content lies in a cloud and would be fetched by reading it.
 #[cfg(windows)]
 pub fn is_placeholder(metadata: &Metadata) -> bool {
