@@ -155,7 +155,6 @@ mod tests {
         let file = open_for_reading(&path).unwrap();
         assert_eq!(stamp(&file).unwrap(), stamp_path(&path).unwrap());
         assert_eq!(stamp_path(&path).unwrap().size_bytes, 5);
-        assert_eq!(stamp_if_there(&folder.path().join("y")).unwrap(), None);
     }
 
     #[test]
