@@ -144,8 +144,8 @@ impl Attempt<'_> {
             self.client.heard.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             while !chunk.is_empty() && at < size {
                 let group_end = (at - at % GROUP_BYTES + GROUP_BYTES).min(size);
-                // Inside the group where one wanted to go on, only what is behind that is of use.
-                let end = if at < from && from < group_end { from } else { group_end };
+                // Inside the group where one wanted to go on, only what is behind that is of use, unless all of it comes.
+                let end = if self.block.is_none() && at < from && from < group_end { from } else { group_end };
                 let n = chunk.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
                 let piece = chunk.split_to(n);
                 at += n as u64;

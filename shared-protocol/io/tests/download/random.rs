@@ -149,6 +149,16 @@ fn the_file_is_right_or_the_failure_is_clear() {
     }
 }
 
+/// What is kept of a group is of no use to a source that sends all of it again, and no reason to blame it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_breaks_off_inside_a_group_may_send_the_whole_the_next_time() -> Result<()> {
+    for broken_off_at in [MIB / 2, 8 * MIB + 908_076] {
+        let temper = Temper { first: vec![Fault::Truncate(broken_off_at)], then: Fault::IgnoreRange };
+        tell_together(vec![Scenario { list: true, sources: vec![temper] }; 4]).await?;
+    }
+    Ok(())
+}
+
 /// While one connection hangs, the others must not be made anew as fast as they are refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_refused_while_one_hangs_are_not_hammered() -> Result<()> {
