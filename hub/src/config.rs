@@ -5,6 +5,7 @@ mod beside;
 pub mod file;
 pub mod keys;
 pub mod layers;
+mod lookups;
 pub mod parse;
 pub mod problem;
 
@@ -13,6 +14,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::lookups::{Site, Sites};
 use shared_protocol::Secret;
 
 pub use beside::beside_program;
@@ -45,6 +47,17 @@ pub struct ScrubConfig {
     pub bytes_per_day: u64,
     /// The hours, in local time; none for the whole day.
     pub hours: Option<Hours>,
+}
+
+/// Who may be asked where models can be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookupsConfig {
+    /// Those that a person allowed, each once.
+    pub allowed: Vec<Site>,
+    /// Where all of them are.
+    pub sites: Sites,
+    /// ComfyUI-Manager's list, where it is a file here.
+    pub manager_list: Option<PathBuf>,
 }
 
 /// What the remote side of the hub will need.
@@ -105,6 +118,8 @@ pub struct Config {
     pub history_rows: NonZeroU32,
     /// What is verified in idle hours.
     pub scrub: ScrubConfig,
+    /// Who may be asked where models can be had.
+    pub lookups: LookupsConfig,
     /// The remote side.
     pub remote: RemoteConfig,
 }

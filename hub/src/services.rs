@@ -52,7 +52,7 @@ pub use scrub::Scrub;
 pub use selection::Selections;
 pub use serving::Serving;
 pub use settings::{Settings, SettingsError};
-pub use sources::{SourceChecks, Sources};
+pub use sources::{Discoveries, SourceChecks, Sources};
 pub use tasks::Tasks;
 pub use throughput::Throughput;
 pub use trash::Trash;
@@ -96,6 +96,8 @@ pub struct Services {
     pub sources: Sources,
     /// Looks at these addresses.
     pub source_checks: SourceChecks,
+    /// Runs of look-ups where contents can be had.
+    pub discoveries: Discoveries,
     /// Plans to make one root like the other.
     pub mirror: Mirror,
     /// Sessions, agents and their jobs.
@@ -157,8 +159,9 @@ impl Services {
         let duplicates = Duplicates::start_service(context.clone()).await?;
         let models = Models::start_service(context.clone()).await?;
         space::start(&context, indexer.clone());
-        let sources = Sources::new(context.clone());
+        let sources = Sources::new(context.clone(), models.clone());
         let source_checks = SourceChecks::start_service(sources.clone(), &context).await?;
+        let discoveries = Discoveries::start_service(sources.clone(), &context).await?;
         let remote = Remote::start(context.clone(), hasher.clone(), sources.clone()).await?;
         let serving = Serving::start(context.clone());
         let trash = Trash::start(context, indexer.clone());
@@ -180,6 +183,7 @@ impl Services {
             trash,
             sources,
             source_checks,
+            discoveries,
             mirror,
             remote,
             serving,

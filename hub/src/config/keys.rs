@@ -91,6 +91,15 @@ keys! {
     ComfyRepoUrl = "https://github.com/Comfy-Org/ComfyUI", Text, "ComfyUI's repository", "Repository agents clone";
     AgentBinary = "", Text, "The agent's program", "The x86_64 Linux agent that the hub hands out";
     AgentBinaryAarch64 = "", Text, "The agent's program for Arm", "The aarch64 Linux agent that the hub hands out";
+    "Look-ups":
+    Lookups = "", Text, "Sites that may be asked",
+        "Sites that may be asked where models can be had: civitai, civarchive, huggingface, modelscope, manager_list";
+    CivitaiUrl = "https://civitai.com", Text, "Civitai", "Where Civitai is asked";
+    CivarchiveUrl = "https://civarchive.com", Text, "CivArchive", "Where CivArchive is asked";
+    HuggingfaceUrl = "https://huggingface.co", Text, "Hugging Face", "Where Hugging Face is asked";
+    ModelscopeUrl = "https://modelscope.cn", Text, "ModelScope", "Where ModelScope is asked";
+    ManagerList = "", Text, "ComfyUI-Manager's list",
+        "Its model-list.json: a file of your ComfyUI, or an address if not the public one";
     "Tokens":
     HfToken = "", Secret, "Hugging Face", "Token for gated models at Hugging Face";
     CivitaiToken = "", Secret, "Civitai", "Token for gated models at Civitai";

@@ -11,6 +11,7 @@ use std::time::Duration;
 use shared_protocol::Secret;
 
 use super::keys::KeyKind;
+use super::lookups::lookups;
 use super::{Config, ConfigProblem, DEMO_FOLDER, Key, Layers, RemoteConfig, RootConfig, ScrubConfig};
 use crate::domain::root::{PerRoot, Root};
 use crate::domain::scrub::Hours;
@@ -38,17 +39,17 @@ impl Layers {
 }
 
 /// Collects problems while values are read.
-struct ConfigReader<'a> {
+pub(super) struct ConfigReader<'a> {
     layers: &'a Layers,
     problems: Vec<ConfigProblem>,
 }
 
 impl ConfigReader<'_> {
-    fn text(&self, key: Key) -> Option<String> {
+    pub(super) fn text(&self, key: Key) -> Option<String> {
         self.layers.get(key).map(|(text, _)| text.to_owned())
     }
 
-    fn read<T>(&mut self, key: Key, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn read<T>(&mut self, key: Key, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(key)?;
         match parse(&text) {
             Ok(value) => Some(value),
@@ -114,6 +115,7 @@ fn config(layers: &Layers) -> Result<Config, Vec<ConfigProblem>> {
     }
     let roots = keep_out_data(&mut reader, &roots, &app_data_dir);
     let minutes: u64 = reader.number(Key::ScanIntervalMinutes, "a whole number of minutes, 0 for none").unwrap_or(0);
+    let remote = remote(&mut reader);
     let config = Config {
         roots,
         queue_concurrency: NonZeroU16::new(reader.whole(Key::QueueConcurrency)).unwrap_or(NonZeroU16::MIN),
@@ -129,7 +131,8 @@ fn config(layers: &Layers) -> Result<Config, Vec<ConfigProblem>> {
                 Hours::parse(text).ok_or_else(|| "two times of the day such as 01:00-06:00".to_owned())
             }),
         },
-        remote: remote(&mut reader),
+        lookups: lookups(&mut reader, remote.allow_private_sources),
+        remote,
         app_data_dir,
     };
     if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }

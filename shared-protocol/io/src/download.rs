@@ -21,7 +21,7 @@ mod page;
 mod part;
 mod partial_groups;
 mod reachability;
-mod retry_after;
+pub mod retry_after;
 mod room;
 mod source_client;
 mod source_pool;
