@@ -263,3 +263,70 @@ fn a_run_that_is_stopped_or_killed_keeps_what_it_found() -> Result<()> {
     ensure!(api.items("/api/sources")?.len() == 12);
     Ok(())
 }
+
+#[test]
+fn what_is_pasted_is_looked_at_before_anything_is_loaded() -> Result<()> {
+    let (sites, roots) = (Sites::start()?, Roots::new()?);
+    // A header that is longer than what is read at first.
+    let long = model(
+        1,
+        &json!({ "ss_tag_frequency": "x".repeat(700_000), "modelspec.architecture": "stable-diffusion-xl-v1-base/lora" }),
+    );
+    roots.lake_file("loras/here.safetensors", &long)?;
+    let open = sites.hugging_face.server().url("/someone/open/blob/main/there.safetensors");
+    sites.hugging_face.offer(Repo::new("someone/open", vec![Offered::new("there.safetensors", &long)]));
+    let other = model(2, &json!({}));
+    let gated = Repo::new("someone/gated", vec![Offered::new("gated.safetensors", &other)]);
+    sites.hugging_face.offer(Repo { access: RepoAccess::Gated("hf_canary".into()), ..gated });
+    sites.civitai.offer(CivitaiVersion::new(7, Offered::new("seven.safetensors", &other)));
+    let login = CivitaiVersion {
+        access: CivitaiAccess::Login,
+        ..CivitaiVersion::new(8, Offered::new("eight.safetensors", &other))
+    };
+    sites.civitai.offer(login);
+    let hub = sites.hub(&roots)?.start()?;
+    let api = hub.api()?;
+    ready(&api)?;
+    let look = |url: &str| api.try_post("/api/downloads/look", &json!({ "url": url }));
+    let found = look(&open)?;
+    ensure!(found.status == 200, "{found:?}");
+    let found = found.json;
+    ensure!(found["file_name"] == "there.safetensors" && found["size_bytes"] == long.len() as u64, "{found}");
+    ensure!(found["have"] == json!([{ "root": "lake", "path": "loras/here.safetensors" }]), "{found}");
+    ensure!(found["needs_token"] == false && found["resolved_url_host"] == "127.0.0.1", "{found}");
+    let kind = api.items("/api/models")?[0].clone();
+    ensure!(found["kind"] == kind["kind"] && found["base"] == kind["base"], "{found} {kind}");
+    let asked: u64 = sites
+        .hugging_face
+        .storage()
+        .server()
+        .heard()
+        .iter()
+        .filter_map(|heard| heard.range())
+        .map(|(from, to)| (to.unwrap_or(long.len()) - from) as u64)
+        .sum();
+    ensure!(asked <= 1 << 20, "only the header is read: {asked}");
+    for page in
+        [sites.civitai.server().url("/models/1007?modelVersionId=7"), "urn:air:sdxl:lora:civitai:1007@7".to_owned()]
+    {
+        let found = look(&page)?.json;
+        ensure!(found["file_name"] == "seven.safetensors" && found["have"] == json!([]), "{page}: {found}");
+        ensure!(found["sha256"].is_string() && found["needs_token"] == false, "{page}: {found}");
+        ensure!(found["url"].as_str().is_some_and(|url| !url.contains("Signature")), "{found}");
+    }
+    let closed = look(&sites.civitai.server().url("/models/1008?modelVersionId=8"))?.json;
+    ensure!(closed["needs_token"] == true && closed["kind"] == Value::Null, "{closed}");
+    for (wrong, status) in [
+        (sites.hugging_face.server().url("/someone/open/blob/main/none.safetensors"), 422),
+        (sites.hugging_face.server().url("/nobody/none/blob/main/none.safetensors"), 422),
+        (sites.civitai.server().url("/models/5?modelVersionId=6"), 422),
+        ("no address".to_owned(), 422),
+        ("https://user:pass@example.org/x".to_owned(), 422),
+        ("file:///etc/passwd".to_owned(), 422),
+    ] {
+        let refused = look(&wrong)?;
+        ensure!(refused.status == status, "{wrong}: {refused:?}");
+    }
+    ensure!(!sites.hugging_face.storage().server().has_heard("hf_canary"), "a token left its host");
+    Ok(())
+}

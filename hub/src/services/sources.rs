@@ -8,6 +8,7 @@
 mod check;
 mod coverage;
 mod discovery;
+mod look;
 mod probe;
 mod store;
 
@@ -30,6 +31,7 @@ use crate::storage::{Database, now_ms, timestamp};
 pub use check::{SourceCheckView, SourceChecks};
 pub use coverage::{CoverageView, Covered};
 pub use discovery::{Discoveries, DiscoveryView};
+pub use look::LookView;
 
 use store::Cached;
 

@@ -6,11 +6,12 @@ use ::lookups::Site;
 use model_header::SourceHint;
 use model_header::sidecar::SidecarFacts;
 use rusqlite::{Connection, Row};
-use shared_protocol::{Blake3, Sha256};
+use shared_protocol::{Blake3, RelPath, Sha256};
 
 use super::columns::{Json, Parsed};
-use super::{StorageError, execute, from_db, rows};
+use super::{StorageError, execute, from_db, path_column, rows};
 use crate::domain::ids::ModelId;
+use crate::domain::root::Root;
 use crate::domain::sources::Said;
 use crate::domain::sources::said::LookupScope;
 
@@ -111,6 +112,15 @@ pub fn known(connection: &Connection) -> Result<Vec<KnownContent>, StorageError>
             n_roots: from_db(row.get("n_roots")?),
         })
     })
+}
+
+/// Files of both folders that have a content, by its SHA-256.
+pub fn files_of(connection: &Connection, sha256: &Sha256) -> Result<Vec<(Root, RelPath)>, StorageError> {
+    let sql = "SELECT r.root, f.path FROM hashes h
+               JOIN files f ON f.root_id = h.root_id AND f.path = h.path AND f.blake3 = h.blake3
+               JOIN roots r ON r.id = f.root_id AND r.active = 1
+               WHERE h.sha256 = ?1 ORDER BY r.root DESC, f.path LIMIT 100";
+    rows(connection, sql, [sha256.as_bytes()], |row| Ok((row.get("root")?, path_column(row, "path")?)))
 }
 
 /// How many models are there whose content is not known yet.

@@ -18,6 +18,7 @@ pub mod history;
 pub mod links;
 pub mod list;
 pub mod logs;
+mod look;
 pub mod mirrors;
 pub mod models;
 pub mod queue;
@@ -156,6 +157,7 @@ fn described() -> OpenApiRouter<WebState> {
 /// Adds the routes about where contents can be had.
 fn with_sources(router: OpenApiRouter<WebState>) -> OpenApiRouter<WebState> {
     router
+        .routes(routes!(look::look_at_address))
         .routes(routes!(sources::list_sources))
         .routes(routes!(sources::check::show_check, sources::check::start_check))
         .routes(routes!(sources::check::cancel_check))

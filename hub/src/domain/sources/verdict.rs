@@ -135,6 +135,8 @@ pub struct ProbeAnswer {
     pub sent_token: bool,
     /// Seconds after which to ask again.
     pub retry_after: Option<u64>,
+    /// Who answered in the end, after all redirects.
+    pub host: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

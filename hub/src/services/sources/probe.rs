@@ -73,6 +73,7 @@ async fn follow(
         let Some(location) = header_text(&response, LOCATION).filter(|_| is_redirect(&response)) else {
             answer.is_login = hop > 0 && is_login(&url);
             read(&mut answer, &response);
+            answer.host = Some(url.host().to_owned());
             return Ok((answer, Some(response)));
         };
         let next = url.join(location, allowed(config)).map_err(|why| refused(why, &url))?;

@@ -100,6 +100,7 @@ const PROMISED: &[&str] = &[
     "GET /api/sources/discover/{id}",
     "POST /api/sources/discover/{id}/cancel",
     "GET /api/lookups",
+    "POST /api/downloads/look",
     "GET /api/sources/{hash}",
     "PUT /api/sources/{hash}",
     "DELETE /api/sources/{hash}",
