@@ -20,8 +20,8 @@ pub use keys::Key;
 pub use layers::{Layers, ValueSource};
 pub use problem::ConfigProblem;
 
+use crate::domain::hours::Hours;
 use crate::domain::root::{PerRoot, Root};
-use crate::domain::scrub::Hours;
 use crate::fs::RootDir;
 
 /// Name of the demo library's folder in the data folder: the one place there that may hold roots.
@@ -43,6 +43,15 @@ pub struct RootConfig {
 pub struct ScrubConfig {
     /// Bytes per day; 0 for nothing.
     pub bytes_per_day: u64,
+    /// The hours, in local time; none for the whole day.
+    pub hours: Option<Hours>,
+}
+
+/// What the hub's own downloads may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DownloadConfig {
+    /// Cap of all of them together, bytes per second.
+    pub limit: Option<u64>,
     /// The hours, in local time; none for the whole day.
     pub hours: Option<Hours>,
 }
@@ -105,6 +114,8 @@ pub struct Config {
     pub history_rows: NonZeroU32,
     /// What is verified in idle hours.
     pub scrub: ScrubConfig,
+    /// What downloads may take.
+    pub downloads: DownloadConfig,
     /// The remote side.
     pub remote: RemoteConfig,
 }
