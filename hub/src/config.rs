@@ -22,8 +22,8 @@ pub use keys::Key;
 pub use layers::{Layers, ValueSource};
 pub use problem::ConfigProblem;
 
+use crate::domain::hours::Hours;
 use crate::domain::root::{PerRoot, Root};
-use crate::domain::scrub::Hours;
 use crate::fs::RootDir;
 
 /// Name of the demo library's folder in the data folder: the one place there that may hold roots.
@@ -58,6 +58,15 @@ pub struct LookupsConfig {
     pub sites: Sites,
     /// ComfyUI-Manager's list, where it is a file here.
     pub manager_list: Option<PathBuf>,
+}
+
+/// What the hub's own downloads may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DownloadConfig {
+    /// Cap of all of them together, bytes per second.
+    pub limit: Option<u64>,
+    /// The hours, in local time; none for the whole day.
+    pub hours: Option<Hours>,
 }
 
 /// What the remote side of the hub will need.
@@ -120,6 +129,8 @@ pub struct Config {
     pub scrub: ScrubConfig,
     /// Who may be asked where models can be had.
     pub lookups: LookupsConfig,
+    /// What downloads may take.
+    pub downloads: DownloadConfig,
     /// The remote side.
     pub remote: RemoteConfig,
 }

@@ -9,7 +9,7 @@ use end_to_end::api::{Api, WORK};
 use end_to_end::roots::noise;
 use end_to_end::stand_ins::{
     CivArchiveSite, CivitaiAccess, CivitaiSite, CivitaiVersion, HuggingFaceSite, Limit, Mirror, ModelScopeSite,
-    Offered, Repo, ScopeRepo, StandIn,
+    Offered, Repo, RepoAccess, ScopeRepo, StandIn,
 };
 use end_to_end::wait::{wait_for, wait_until};
 use end_to_end::{HubSetup, Roots};

@@ -62,6 +62,8 @@ keys! {
     "Queue":
     QueueConcurrency = "1", Whole(1, 64), "Transfers at once", "Transfers at once";
     QueueRetryCount = "3", Whole(0, 100), "Tries after the first", "Tries of one transfer after the first";
+    DownloadLimit = "", Text, "Most that is downloaded per second", "Cap of the hub's own downloads per second";
+    DownloadHours = "", Text, "Hours of downloads", "Hours in which the hub downloads, local time, such as 01:00-06:00";
     "Scans and hashes":
     ScanIntervalMinutes = "0", Text, "Minutes between scans", "Minutes between scans by itself, 0 for none";
     HashSha256 = "true", Switch, "SHA-256 too", "Take SHA-256 beside BLAKE3";

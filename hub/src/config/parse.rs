@@ -12,9 +12,9 @@ use shared_protocol::Secret;
 
 use super::keys::KeyKind;
 use super::lookups::lookups;
-use super::{Config, ConfigProblem, DEMO_FOLDER, Key, Layers, RemoteConfig, RootConfig, ScrubConfig};
+use super::{Config, ConfigProblem, DEMO_FOLDER, DownloadConfig, Key, Layers, RemoteConfig, RootConfig, ScrubConfig};
+use crate::domain::hours::Hours;
 use crate::domain::root::{PerRoot, Root};
-use crate::domain::scrub::Hours;
 use crate::fs::root_dir::{check_apart, check_outside_data};
 use crate::fs::{OwnFolder, RootDir};
 
@@ -127,9 +127,11 @@ fn config(layers: &Layers) -> Result<Config, Vec<ConfigProblem>> {
         history_rows: reader.count(Key::HistoryRows),
         scrub: ScrubConfig {
             bytes_per_day: reader.read(Key::ScrubGbPerDay, gigabytes).unwrap_or(0),
-            hours: reader.read(Key::ScrubHours, |text| {
-                Hours::parse(text).ok_or_else(|| "two times of the day such as 01:00-06:00".to_owned())
-            }),
+            hours: reader.read(Key::ScrubHours, hours),
+        },
+        downloads: DownloadConfig {
+            limit: reader.read(Key::DownloadLimit, least_bytes),
+            hours: reader.read(Key::DownloadHours, hours),
         },
         lookups: lookups(&mut reader, remote.allow_private_sources),
         remote,
@@ -203,6 +205,16 @@ fn boolean(text: &str) -> Result<bool, String> {
 fn bounded(text: &str, from: u64, to: u64) -> Result<u64, String> {
     let number: Option<u64> = text.trim().parse().ok();
     number.filter(|n| (from..=to).contains(n)).ok_or_else(|| format!("a whole number from {from} to {to}"))
+}
+
+fn hours(text: &str) -> Result<Hours, String> {
+    Hours::parse(text).ok_or_else(|| "two times of the day such as 01:00-06:00".to_owned())
+}
+
+/// A speed with which something comes at all.
+fn least_bytes(text: &str) -> Result<u64, String> {
+    let limit = bytes(text)?;
+    if limit < 1 << 10 { Err("at least 1KiB per second".to_owned()) } else { Ok(limit) }
 }
 
 /// A number of gigabytes such as `20` or `0.5`, in bytes.

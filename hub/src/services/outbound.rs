@@ -51,6 +51,11 @@ fn with_token(request: RequestBuilder, token: Option<&Secret>) -> RequestBuilder
     }
 }
 
+/// The way out of downloads: they ask the same site for one part after another.
+pub(super) fn for_downloads() -> Http {
+    Http::with_clients(client_builder)
+}
+
 /// A client that trusts whom this computer trusts.
 pub(super) fn client_builder() -> ClientBuilder {
     // Taken already by whoever came first: it is the same one.

@@ -16,13 +16,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use shared_protocol::job::{AssetSource, Bearer};
 use shared_protocol::{Allowed, Blake3, Gate, Secret, Sha256, SourceUrl};
 
 use super::context::ServiceContext;
 use super::outbound::{self, Outbound};
 use super::{ErrorKind, Event, Events, History, Models, Roots, ServiceError, Settings};
 use crate::domain::sources::record::MANUAL;
-use crate::domain::sources::{Address, Record, SourcesError, Standing, Unusable};
+use crate::domain::sources::verdict::{ProbeAnswer, Wanted};
+use crate::domain::sources::{Address, Record, SourceVerdict, SourcesError, Standing, Unusable};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::views::contents::{self, ContentView};
 use crate::storage::views::{Page, PageRequest};
@@ -122,6 +124,18 @@ impl Sources {
     /// The token that is set for a site, for whoever sends it there and nowhere else.
     pub fn token(&self, gate: Gate) -> Option<Secret> {
         outbound::token_of(&self.settings.current(), gate).cloned()
+    }
+
+    /// Looks at an address at once: what came of it, and what its site told.
+    pub async fn look(&self, url: &SourceUrl, wanted: &Wanted) -> (SourceVerdict, ProbeAnswer) {
+        probe::probe(&self.outbound, &self.settings.current(), url, wanted).await
+    }
+
+    /// An address with what opens it, for an order.
+    pub fn source(&self, url: &SourceUrl) -> AssetSource {
+        let gate = url.web().gate();
+        let bearer = gate.and_then(|gate| Some(Bearer { host: gate.host().to_owned(), token: self.token(gate)? }));
+        AssetSource::Public { url: url.as_str().to_owned(), bearer }
     }
 
     /// Which networks addresses may lead to.

@@ -37,6 +37,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0023_models_lighter.sql")),
     M::up(include_str!("../../migrations/0024_models_move.sql")),
     M::up(include_str!("../../migrations/0025_lookups.sql")),
+    M::up(include_str!("../../migrations/0026_downloads.sql")),
 ];
 
 /// What opening found out.

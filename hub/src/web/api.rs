@@ -7,6 +7,7 @@ mod asked;
 pub mod batches;
 pub mod database;
 pub mod diff;
+pub mod downloads;
 pub mod duplicates;
 pub mod evictions;
 pub mod file_detail;
@@ -113,6 +114,7 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(duplicates::cancel_duplicate_scan))
         .routes(routes!(duplicates::resolve::resolve_duplicates))
         .routes(routes!(transfers::list_transfers, transfers::actions::create_transfers))
+        .routes(routes!(downloads::create_downloads))
         .routes(routes!(transfers::rename::rename_file))
         .routes(routes!(transfers::show_transfer))
         .routes(routes!(transfers::actions::cancel_transfer))

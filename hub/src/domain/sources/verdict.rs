@@ -129,6 +129,8 @@ pub struct ProbeAnswer {
     pub linked_size: Option<u64>,
     /// The same for their SHA-256: `X-Linked-Etag`.
     pub linked_sha256: Option<Sha256>,
+    /// What the site calls this very content.
+    pub etag: Option<String>,
     /// It ended at a page to log in.
     pub is_login: bool,
     /// A token was sent along the way.

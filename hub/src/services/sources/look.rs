@@ -79,7 +79,7 @@ impl Sources {
     ///
     /// # Errors
     /// It is no address of a file, leads to nothing, or its site does not answer; the error says what to do.
-    pub async fn look(&self, pasted: &str) -> Result<LookView, ServiceError> {
+    pub async fn look_at_pasted(&self, pasted: &str) -> Result<LookView, ServiceError> {
         let config = self.settings.current();
         let sites = &config.lookups.sites;
         let address = Address::parse(pasted, sites).map_err(|error| refused(&error))?;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use reqwest::Response;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER};
 use shared_io::http::{HttpFailure, header_number, header_text, is_redirect};
 use shared_protocol::source_url::UrlError;
 use shared_protocol::{SourceUrl, WebUrl};
@@ -21,13 +21,19 @@ const MOST_HOPS: usize = 10;
 /// How long the whole look may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Looks at an address.
-pub(super) async fn probe(outbound: &Outbound, config: &Config, url: &SourceUrl, wanted: &Wanted) -> SourceVerdict {
-    match tokio::time::timeout(PATIENCE, follow(outbound, config, url.web().clone(), &(0..=0))).await {
-        Ok(Ok((answer, _))) => judge_answer(&answer, wanted),
+/// Looks at an address; what it answered comes along, as far as it did.
+pub(super) async fn probe(
+    outbound: &Outbound,
+    config: &Config,
+    url: &SourceUrl,
+    wanted: &Wanted,
+) -> (SourceVerdict, ProbeAnswer) {
+    let verdict = match tokio::time::timeout(PATIENCE, follow(outbound, config, url.web().clone(), &(0..=0))).await {
+        Ok(Ok((answer, _))) => return (judge_answer(&answer, wanted), answer),
         Ok(Err(verdict)) => verdict,
         Err(_) => SourceVerdict::new(CheckStatus::Unreachable, "The site does not answer in time"),
-    }
+    };
+    (verdict, ProbeAnswer::default())
 }
 
 /// Fetches some bytes of the file at an address, and what is told of it. Fewer bytes come where the file is shorter;
@@ -88,6 +94,7 @@ async fn follow(
 
 fn read(answer: &mut ProbeAnswer, response: &Response) {
     answer.content_type = header_text(response, CONTENT_TYPE).map(str::to_owned);
+    answer.etag = header_text(response, ETAG).map(str::to_owned);
     answer.retry_after = header_number(response, RETRY_AFTER);
     answer.total_bytes = match answer.status {
         200 => header_number(response, CONTENT_LENGTH),

@@ -28,5 +28,5 @@ pub(super) async fn look_at_address(
     State(state): State<WebState>,
     Body(LookRequest { url }): Body<LookRequest>,
 ) -> Answer<Json<LookView>> {
-    Ok(Json(state.services.sources.look(&url).await?))
+    Ok(Json(state.services.sources.look_at_pasted(&url).await?))
 }

@@ -217,6 +217,7 @@ async fn what_would_be_dropped_is_refused() {
 #[rstest]
 #[case("POST", "/api/transfers", json!({"operation": "copy", "from": "local", "to": "lake", "paths": ["no/such"]}))]
 #[case("POST", "/api/transfers", json!({"operation": "delete", "from": "local", "paths": ["no", "such"]}))]
+#[case("POST", "/api/downloads", json!({"to": "local", "items": [{"path": "x", "hash": format!("blake3:{}", "0".repeat(64))}]}))]
 #[case("POST", "/api/hashes", json!({"root": "local", "paths": ["no/such"]}))]
 #[case("POST", "/api/hashes", json!({"root": "local", "folder": "no"}))]
 #[case("POST", "/api/evictions", json!({"paths": ["no/such"]}))]

@@ -43,6 +43,7 @@ const PROMISED: &[&str] = &[
     "GET /api/duplicates/scans/{id}",
     "POST /api/duplicates/scans/{id}/cancel",
     "POST /api/duplicates/resolve",
+    "POST /api/downloads",
     "GET /api/transfers",
     "POST /api/transfers",
     "GET /api/transfers/{id}",
