@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use rustls::ClientConfig;
-use shared_io::download::{DownloadTools, Lines, Patience, Room};
+use shared_io::download::{DownloadTools, Lines, Pace, Patience, Room};
 use shared_io::durable::make_folder;
 use shared_io::{ConfinedFolder, Http, HubApi, PlaceError};
 use shared_protocol::job::JobSpec;
@@ -66,6 +66,7 @@ impl AgentWork {
             connections: CONNECTIONS,
             room: Room::default(),
             lines: Lines::default(),
+            pace: Pace::default(),
             patience: Patience::default(),
         };
         Ok(Self { downloads, library, git })

@@ -5,6 +5,7 @@ mod beside;
 pub mod file;
 pub mod keys;
 pub mod layers;
+mod lookups;
 pub mod parse;
 pub mod problem;
 
@@ -13,6 +14,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::lookups::{Site, Sites};
 use shared_protocol::Secret;
 
 pub use beside::beside_program;
@@ -20,8 +22,8 @@ pub use keys::Key;
 pub use layers::{Layers, ValueSource};
 pub use problem::ConfigProblem;
 
+use crate::domain::hours::Hours;
 use crate::domain::root::{PerRoot, Root};
-use crate::domain::scrub::Hours;
 use crate::fs::RootDir;
 
 /// Name of the demo library's folder in the data folder: the one place there that may hold roots.
@@ -43,6 +45,26 @@ pub struct RootConfig {
 pub struct ScrubConfig {
     /// Bytes per day; 0 for nothing.
     pub bytes_per_day: u64,
+    /// The hours, in local time; none for the whole day.
+    pub hours: Option<Hours>,
+}
+
+/// Who may be asked where models can be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookupsConfig {
+    /// Those that a person allowed, each once.
+    pub allowed: Vec<Site>,
+    /// Where all of them are.
+    pub sites: Sites,
+    /// ComfyUI-Manager's list, where it is a file here.
+    pub manager_list: Option<PathBuf>,
+}
+
+/// What the hub's own downloads may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DownloadConfig {
+    /// Cap of all of them together, bytes per second.
+    pub limit: Option<u64>,
     /// The hours, in local time; none for the whole day.
     pub hours: Option<Hours>,
 }
@@ -105,6 +127,10 @@ pub struct Config {
     pub history_rows: NonZeroU32,
     /// What is verified in idle hours.
     pub scrub: ScrubConfig,
+    /// Who may be asked where models can be had.
+    pub lookups: LookupsConfig,
+    /// What downloads may take.
+    pub downloads: DownloadConfig,
     /// The remote side.
     pub remote: RemoteConfig,
 }

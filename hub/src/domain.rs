@@ -12,6 +12,7 @@ pub mod eviction;
 pub mod exclusion;
 pub mod failure;
 pub mod hash_scope;
+pub mod hours;
 pub mod identity;
 pub mod ids;
 pub mod included_link;

@@ -137,7 +137,7 @@ fn serve(layers: Layers, config: Config, open: bool, demo: bool) -> anyhow::Resu
             }
             Ok(())
         };
-        app::serve(Serve { layers, config, demo, logs }, listener, shutdown, ready).await
+        Box::pin(app::serve(Serve { layers, config, demo, logs }, listener, shutdown, ready)).await
     });
     // What hangs in the system, as a dead NAS lets it, is not waited for.
     runtime.shutdown_background();

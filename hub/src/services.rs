@@ -12,6 +12,7 @@ pub mod error;
 pub mod events;
 pub mod hasher;
 pub mod history;
+mod hours;
 pub mod indexer;
 pub mod logs;
 pub mod mirror;
@@ -52,7 +53,7 @@ pub use scrub::Scrub;
 pub use selection::Selections;
 pub use serving::Serving;
 pub use settings::{Settings, SettingsError};
-pub use sources::{SourceChecks, Sources};
+pub use sources::{Discoveries, SourceChecks, Sources};
 pub use tasks::Tasks;
 pub use throughput::Throughput;
 pub use trash::Trash;
@@ -96,6 +97,8 @@ pub struct Services {
     pub sources: Sources,
     /// Looks at these addresses.
     pub source_checks: SourceChecks,
+    /// Runs of look-ups where contents can be had.
+    pub discoveries: Discoveries,
     /// Plans to make one root like the other.
     pub mirror: Mirror,
     /// Sessions, agents and their jobs.
@@ -151,14 +154,15 @@ impl Services {
         let indexer = Indexer::start(context.clone()).await?;
         upkeep::start(&context);
         let evictions_list = upkeep::EvictionsList::start(&context);
-        let queue = Queue::start(context.clone()).await?;
+        let models = Models::start_service(context.clone()).await?;
+        let sources = Sources::new(context.clone(), models.clone());
+        let queue = Queue::start(context.clone(), sources.clone()).await?;
         let hasher = Hasher::start_service(context.clone()).await?;
         let scrub = Scrub::start(&context, hasher.clone());
         let duplicates = Duplicates::start_service(context.clone()).await?;
-        let models = Models::start_service(context.clone()).await?;
         space::start(&context, indexer.clone());
-        let sources = Sources::new(context.clone());
         let source_checks = SourceChecks::start_service(sources.clone(), &context).await?;
+        let discoveries = Discoveries::start_service(sources.clone(), &context).await?;
         let remote = Remote::start(context.clone(), hasher.clone(), sources.clone()).await?;
         let serving = Serving::start(context.clone());
         let trash = Trash::start(context, indexer.clone());
@@ -180,6 +184,7 @@ impl Services {
             trash,
             sources,
             source_checks,
+            discoveries,
             mirror,
             remote,
             serving,

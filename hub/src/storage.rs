@@ -22,6 +22,7 @@ mod inspect;
 #[cfg(test)]
 pub(crate) mod invariants;
 pub mod jobs;
+pub mod lookups;
 pub mod models;
 pub mod open;
 pub mod pairs;

@@ -23,6 +23,7 @@ const LEAST_LINKED: u64 = 1 << 20;
 struct Asset {
     download: Arc<Download>,
     library: Library,
+    blake3: Blake3,
 }
 
 /// Does the job.
@@ -33,7 +34,8 @@ pub async fn asset_download(
     library: Library,
 ) -> Outcome {
     let began = Instant::now();
-    let asset = Asset { download: Download::new(order, tools, context.cancel, context.report), library };
+    let blake3 = order.blake3;
+    let asset = Asset { download: Download::new(order, tools, context.cancel, context.report), library, blake3 };
     let mut sources = Vec::new();
     let result = asset.bring(&mut sources).await;
     outcome_of(result, sources, began)
@@ -82,8 +84,7 @@ impl Asset {
     }
 
     fn known(&self) -> (Library, RelPath, Blake3) {
-        let order = &self.download.order;
-        (self.library.clone(), order.dest.clone(), order.blake3)
+        (self.library.clone(), self.download.order.dest.clone(), self.blake3)
     }
 
     /// Whether the content is at its place; another one there is an error.

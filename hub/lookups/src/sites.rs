@@ -94,7 +94,7 @@ impl Site {
 }
 
 /// Where the sites are, as configured, and which networks may be reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sites {
     allowed: Allowed,
     bases: Vec<(Site, Url)>,

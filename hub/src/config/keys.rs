@@ -62,6 +62,8 @@ keys! {
     "Queue":
     QueueConcurrency = "1", Whole(1, 64), "Transfers at once", "Transfers at once";
     QueueRetryCount = "3", Whole(0, 100), "Tries after the first", "Tries of one transfer after the first";
+    DownloadLimit = "", Text, "Most that is downloaded per second", "Cap of the hub's own downloads per second";
+    DownloadHours = "", Text, "Hours of downloads", "Hours in which the hub downloads, local time, such as 01:00-06:00";
     "Scans and hashes":
     ScanIntervalMinutes = "0", Text, "Minutes between scans", "Minutes between scans by itself, 0 for none";
     HashSha256 = "true", Switch, "SHA-256 too", "Take SHA-256 beside BLAKE3";
@@ -91,6 +93,15 @@ keys! {
     ComfyRepoUrl = "https://github.com/Comfy-Org/ComfyUI", Text, "ComfyUI's repository", "Repository agents clone";
     AgentBinary = "", Text, "The agent's program", "The x86_64 Linux agent that the hub hands out";
     AgentBinaryAarch64 = "", Text, "The agent's program for Arm", "The aarch64 Linux agent that the hub hands out";
+    "Look-ups":
+    Lookups = "", Text, "Sites that may be asked",
+        "Sites that may be asked where models can be had: civitai, civarchive, huggingface, modelscope, manager_list";
+    CivitaiUrl = "https://civitai.com", Text, "Civitai", "Where Civitai is asked";
+    CivarchiveUrl = "https://civarchive.com", Text, "CivArchive", "Where CivArchive is asked";
+    HuggingfaceUrl = "https://huggingface.co", Text, "Hugging Face", "Where Hugging Face is asked";
+    ModelscopeUrl = "https://modelscope.cn", Text, "ModelScope", "Where ModelScope is asked";
+    ManagerList = "", Text, "ComfyUI-Manager's list",
+        "Its model-list.json: a file of your ComfyUI, or an address if not the public one";
     "Tokens":
     HfToken = "", Secret, "Hugging Face", "Token for gated models at Hugging Face";
     CivitaiToken = "", Secret, "Civitai", "Token for gated models at Civitai";

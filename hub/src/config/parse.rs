@@ -11,9 +11,10 @@ use std::time::Duration;
 use shared_protocol::Secret;
 
 use super::keys::KeyKind;
-use super::{Config, ConfigProblem, DEMO_FOLDER, Key, Layers, RemoteConfig, RootConfig, ScrubConfig};
+use super::lookups::lookups;
+use super::{Config, ConfigProblem, DEMO_FOLDER, DownloadConfig, Key, Layers, RemoteConfig, RootConfig, ScrubConfig};
+use crate::domain::hours::Hours;
 use crate::domain::root::{PerRoot, Root};
-use crate::domain::scrub::Hours;
 use crate::fs::root_dir::{check_apart, check_outside_data};
 use crate::fs::{OwnFolder, RootDir};
 
@@ -38,17 +39,17 @@ impl Layers {
 }
 
 /// Collects problems while values are read.
-struct ConfigReader<'a> {
+pub(super) struct ConfigReader<'a> {
     layers: &'a Layers,
     problems: Vec<ConfigProblem>,
 }
 
 impl ConfigReader<'_> {
-    fn text(&self, key: Key) -> Option<String> {
+    pub(super) fn text(&self, key: Key) -> Option<String> {
         self.layers.get(key).map(|(text, _)| text.to_owned())
     }
 
-    fn read<T>(&mut self, key: Key, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn read<T>(&mut self, key: Key, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(key)?;
         match parse(&text) {
             Ok(value) => Some(value),
@@ -114,6 +115,7 @@ fn config(layers: &Layers) -> Result<Config, Vec<ConfigProblem>> {
     }
     let roots = keep_out_data(&mut reader, &roots, &app_data_dir);
     let minutes: u64 = reader.number(Key::ScanIntervalMinutes, "a whole number of minutes, 0 for none").unwrap_or(0);
+    let remote = remote(&mut reader);
     let config = Config {
         roots,
         queue_concurrency: NonZeroU16::new(reader.whole(Key::QueueConcurrency)).unwrap_or(NonZeroU16::MIN),
@@ -125,11 +127,14 @@ fn config(layers: &Layers) -> Result<Config, Vec<ConfigProblem>> {
         history_rows: reader.count(Key::HistoryRows),
         scrub: ScrubConfig {
             bytes_per_day: reader.read(Key::ScrubGbPerDay, gigabytes).unwrap_or(0),
-            hours: reader.read(Key::ScrubHours, |text| {
-                Hours::parse(text).ok_or_else(|| "two times of the day such as 01:00-06:00".to_owned())
-            }),
+            hours: reader.read(Key::ScrubHours, hours),
         },
-        remote: remote(&mut reader),
+        downloads: DownloadConfig {
+            limit: reader.read(Key::DownloadLimit, least_bytes),
+            hours: reader.read(Key::DownloadHours, hours),
+        },
+        lookups: lookups(&mut reader, remote.allow_private_sources),
+        remote,
         app_data_dir,
     };
     if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
@@ -200,6 +205,16 @@ fn boolean(text: &str) -> Result<bool, String> {
 fn bounded(text: &str, from: u64, to: u64) -> Result<u64, String> {
     let number: Option<u64> = text.trim().parse().ok();
     number.filter(|n| (from..=to).contains(n)).ok_or_else(|| format!("a whole number from {from} to {to}"))
+}
+
+fn hours(text: &str) -> Result<Hours, String> {
+    Hours::parse(text).ok_or_else(|| "two times of the day such as 01:00-06:00".to_owned())
+}
+
+/// A speed with which something comes at all.
+fn least_bytes(text: &str) -> Result<u64, String> {
+    let limit = bytes(text)?;
+    if limit < 1 << 10 { Err("at least 1KiB per second".to_owned()) } else { Ok(limit) }
 }
 
 /// A number of gigabytes such as `20` or `0.5`, in bytes.

@@ -28,6 +28,8 @@ pub enum BatchKind {
     Reflink,
     /// Files get bytes of their own again.
     Separate,
+    /// Files come from public addresses.
+    Download,
     /// One side becomes like the other.
     Mirror,
     /// What a batch did is taken back.
@@ -51,6 +53,7 @@ impl BatchKind {
             (_, _, "hardlink") => Self::Hardlink,
             (_, _, "reflink") => Self::Reflink,
             (_, _, "separate") => Self::Separate,
+            (_, _, "download") => Self::Download,
             (_, _, "mirror") => Self::Mirror,
             _ => Self::Other,
         }
@@ -151,6 +154,7 @@ impl BatchSummary {
             BatchKind::Hardlink => words("Replacing", "Replaced", "duplicate", " by hard links".to_owned()),
             BatchKind::Reflink => words("Letting", "Let", "duplicate", " share their bytes".to_owned()),
             BatchKind::Separate => words("Giving", "Gave", "file", " their own bytes again".to_owned()),
+            BatchKind::Download => words("Downloading", "Downloaded", "file", format!(" to {to}")),
             BatchKind::Mirror if self.n_completed > 0 => words("Making", "Made", "change", format!("{to} like {from}")),
             BatchKind::Mirror => words("Making", "Made", "change", format!(" so that {to} is like {from}")),
             BatchKind::Undo(batch) => {
@@ -267,6 +271,11 @@ mod tests {
                 BatchSummary { kind: BatchKind::Reflink, ..back },
                 "Letting 2 duplicates share their bytes",
                 "Let 2 duplicates share their bytes in 23 s",
+            ),
+            (
+                BatchSummary { kind: BatchKind::Download, from: Root::Local, ..two },
+                "Downloading 2 files to Local",
+                "Downloaded 2 files to Local in 23 s",
             ),
             (
                 BatchSummary { kind: BatchKind::Undo(BatchId(5)), ..two },

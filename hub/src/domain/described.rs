@@ -76,6 +76,9 @@ texts! {
     /// Stands for [`shared_protocol::Sha256`].
     Sha256Text, "Sha256", "^sha256:[0-9a-f]{64}$", Some(1), "A content's SHA-256",
         "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    /// Stands for either of these two.
+    ContentText, "ContentHash", "^(?:blake3|sha256):[0-9a-f]{64}$", Some(1), "A content's hash, of either kind",
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     /// Stands for [`shared_protocol::AgentId`] and [`shared_protocol::JobId`].
     UuidText, "Uuid", "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", Some(1),
         "An agent's or a job's id", "67e55044-10b1-426f-9247-bb680e5fe0c8";

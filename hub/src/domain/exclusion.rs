@@ -26,6 +26,9 @@ pub const SOURCES_FILE: &str = ".model_sources.json";
 pub const EVICTIONS_FILE: &str = ".comfy-hub-evictions.json";
 /// Ending of every file that is still being written.
 pub const PART_ENDING: &str = ".part";
+/// What follows that in the names of notes beside a download, the longest first: what is there of it, and what replaces
+/// that.
+pub const NOTE_ENDINGS: [&str; 4] = [".journal~", ".journal", ".groups~", ".groups"];
 
 /// What kind of place or file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]

@@ -47,6 +47,11 @@ const KINDS: [Kind; 14] = [
     Kind::ModelPatch,
 ];
 
+/// The folder in which ComfyUI looks for a kind first; none for what it does not look for.
+pub fn usual_folder(kind: Kind) -> Option<&'static str> {
+    folders(kind).first().copied()
+}
+
 /// The path that a model should have in its root, if it lies in a folder where ComfyUI looks for another kind.
 pub fn belongs_at(kind: Kind, path: &RelPath) -> Option<RelPath> {
     let wanted = folders(kind);

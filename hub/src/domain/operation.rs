@@ -26,6 +26,8 @@ pub enum Operation {
     Reflink,
     /// It has its bytes for itself again.
     Separate,
+    /// It is on a root that it came to from a public address.
+    Download,
 }
 
 impl Operation {
@@ -35,7 +37,7 @@ impl Operation {
     /// Whether it writes to the other root.
     pub const fn has_destination(self) -> bool {
         match self {
-            Self::Copy | Self::Move | Self::Evict => true,
+            Self::Copy | Self::Move | Self::Evict | Self::Download => true,
             Self::Delete | Self::RemoveDuplicate | Self::Restore | Self::Hardlink | Self::Reflink | Self::Separate => {
                 false
             }
@@ -46,7 +48,7 @@ impl Operation {
     pub const fn takes_away(self) -> bool {
         match self {
             Self::Move | Self::Delete | Self::RemoveDuplicate | Self::Evict | Self::Hardlink | Self::Reflink => true,
-            Self::Copy | Self::Restore | Self::Separate => false,
+            Self::Copy | Self::Restore | Self::Separate | Self::Download => false,
         }
     }
 
@@ -54,7 +56,13 @@ impl Operation {
     pub const fn replaces_in_place(self) -> bool {
         match self {
             Self::Hardlink | Self::Reflink | Self::Separate => true,
-            Self::Copy | Self::Move | Self::Delete | Self::RemoveDuplicate | Self::Restore | Self::Evict => false,
+            Self::Copy
+            | Self::Move
+            | Self::Delete
+            | Self::RemoveDuplicate
+            | Self::Restore
+            | Self::Evict
+            | Self::Download => false,
         }
     }
 
@@ -62,7 +70,9 @@ impl Operation {
     pub const fn is_of_duplicate(self) -> bool {
         match self {
             Self::RemoveDuplicate | Self::Hardlink | Self::Reflink => true,
-            Self::Copy | Self::Move | Self::Delete | Self::Restore | Self::Evict | Self::Separate => false,
+            Self::Copy | Self::Move | Self::Delete | Self::Restore | Self::Evict | Self::Separate | Self::Download => {
+                false
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! What an address is, and what a look at it means, is told in [`record`] and [`verdict`].
 
 pub mod record;
+pub mod said;
 pub mod verdict;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 use shared_protocol::Blake3;
 
 pub use record::{Address, Facts, Record, Unusable};
+pub use said::Said;
 pub use verdict::{CheckStatus, SourceVerdict, Standing};
 
 /// The version of the file's form.

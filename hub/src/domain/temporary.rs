@@ -4,6 +4,7 @@
 //! | name | made by | found again |
 //! |---|---|---|
 //! | `.<name>.<database>-<transfer>.part` | a copy, beside its destination; a move into a trash without a rename | by the transfer's row; in a trash, by whoever looks through it |
+//! | `.<name>.<database>-<transfer>.part.journal`, `….journal~` | a download, beside its part file: what is there of it | with the part file |
 //! | `.<name>.<database>-<transfer>-aside.part` | a delete for good, until the file that stays is verified | by the transfer's row, which puts it back |
 //! | `.<name>.probe-<random>.part` | a look at what a disk can do; a picture that a person sets, in the top folder of its disk | in the root when it is adopted or comes back, elsewhere where a scan saw it, once it is old |
 //! | `<own file>.<random>.part` | a new content of a file of the hub's own | the same |
@@ -11,7 +12,7 @@
 use shared_protocol::rel_path::MAX_PART;
 use uuid::Uuid;
 
-use super::exclusion::{EVICTIONS_FILE, PART_ENDING, ROOT_MARKER, SOURCES_FILE};
+use super::exclusion::{EVICTIONS_FILE, NOTE_ENDINGS, PART_ENDING, ROOT_MARKER, SOURCES_FILE};
 
 /// Begins the token of files that a disk is tried out with, or that are written in one go.
 const PROBE: &str = "probe-";
@@ -47,8 +48,18 @@ pub fn token_of(database: &str, transfer: i64) -> String {
 /// The name of the part file of `name`, which lies in the destination's folder. `token` tells whose it is and
 /// holds no dot. A name that would become too long is cut; the token alone makes it unique.
 pub fn part_name(name: &str, token: &str) -> String {
+    part_name_within(MAX_PART, name, token)
+}
+
+/// The same of a download: the names of its notes are longer.
+pub fn download_name(name: &str, token: &str) -> String {
+    let longest = NOTE_ENDINGS.iter().map(|ending| ending.len()).max().unwrap_or(0);
+    part_name_within(MAX_PART - longest, name, token)
+}
+
+fn part_name_within(max: usize, name: &str, token: &str) -> String {
     let fixed = ".".len() + ".".len() + token.len() + PART_ENDING.len();
-    let name = shortened(name, MAX_PART.saturating_sub(fixed));
+    let name = shortened(name, max.saturating_sub(fixed));
     format!(".{name}.{token}{PART_ENDING}")
 }
 
@@ -70,6 +81,7 @@ pub fn new_name(own_file: &str) -> String {
 
 /// Whose temporary file has this name; none if it is no hub's.
 pub fn owner_of(file_name: &str) -> Option<Owner<'_>> {
+    let file_name = NOTE_ENDINGS.iter().find_map(|ending| file_name.strip_suffix(ending)).unwrap_or(file_name);
     let stem = file_name.strip_suffix(PART_ENDING)?;
     if OWN_FILES.iter().any(|own| stem.strip_prefix(own).is_some_and(|rest| rest.starts_with('.'))) {
         return Some(Owner::Hub);
@@ -102,6 +114,9 @@ mod tests {
         for name in ["x.safetensors", "no ending", ".hidden", "a-b.probe-c", &longest] {
             let cases = [
                 (part_name(name, &token), of_transfer(false)),
+                (download_name(name, &token), of_transfer(false)),
+                (download_name(name, &token) + ".journal", of_transfer(false)),
+                (download_name(name, &token) + ".journal~", of_transfer(false)),
                 (aside_name(name, &token), of_transfer(true)),
                 (probe_name(name), Owner::Hub),
             ];

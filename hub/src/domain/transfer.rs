@@ -78,6 +78,8 @@ pub enum Failure {
     MountFull,
     /// A root can't be reached.
     Offline,
+    /// A site can't be reached, or wants to be left alone for so long.
+    Later(Duration),
     /// May go away by itself.
     Transient,
     /// Trying again would end the same way: the source changed, the name is taken, not allowed.
@@ -184,6 +186,7 @@ fn failed(from: TransferProgress, failure: Failure, policy: &RetryPolicy) -> (Tr
             (to(TransferState::Waiting), vec![TransferEffect::WakeAfter(policy.in_use)])
         }
         Failure::Offline => (to(TransferState::Waiting), vec![TransferEffect::WakeAfter(policy.offline)]),
+        Failure::Later(pause) => (to(TransferState::Waiting), vec![TransferEffect::WakeAfter(pause)]),
         Failure::DiskFull => (to(TransferState::Queued), vec![TransferEffect::PauseQueue]),
         Failure::Final => (to(TransferState::Failed), vec![TransferEffect::RemovePart]),
         Failure::Transient => match policy.delay_after(from.attempts) {
@@ -209,7 +212,7 @@ mod tests {
             1 => Just(TransferEvent::Succeeded),
             3 => prop_oneof![
                 Just(Failure::InUse), Just(Failure::DiskFull), Just(Failure::MountFull), Just(Failure::Offline),
-                Just(Failure::Transient), Just(Failure::Final)
+                Just(Failure::Later(Duration::from_secs(7))), Just(Failure::Transient), Just(Failure::Final)
             ].prop_map(TransferEvent::Failed),
             2 => Just(TransferEvent::Stopped),
             2 => Just(TransferEvent::Interrupted),

@@ -1,5 +1,7 @@
 //! Removing temporary files that nobody goes on with; [`crate::domain::temporary`] is their registry.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
 use crate::domain::temporary::{Owner, owner_of};
@@ -23,6 +25,17 @@ pub fn remove_old_own(root: &RootDir, older_than: Duration) -> Result<usize, FsE
         }
     }
     Ok(removed)
+}
+
+/// Opens the half-done file of a download, as it was left; an empty one where there is none that is only ours.
+pub fn open_or_make(part: &Entry) -> Result<File, FsError> {
+    if part.look()?.is_some() {
+        match part.reopen() {
+            Err(error) if error.cause.kind() == ErrorKind::InvalidData => part.discard()?,
+            opened => return opened,
+        }
+    }
+    part.create()
 }
 
 /// Whether a file is known to be older than that.

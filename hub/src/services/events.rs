@@ -49,6 +49,8 @@ pub enum Event {
     SourcesChanged,
     /// A round of looks at addresses went on or ended.
     SourceCheckChanged,
+    /// A run of look-ups went on or ended.
+    DiscoveryChanged(BackgroundJobId),
     /// The remote session began, ended, or has other limits.
     SessionChanged,
     /// An agent came, went, or told of itself.

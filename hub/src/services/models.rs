@@ -133,7 +133,7 @@ impl Models {
     }
 
     /// The same for whoever only shows them: while the database can't be written, what it holds is shown.
-    async fn refresh_to_show(&self) -> Result<(), ServiceError> {
+    pub(super) async fn refresh_to_show(&self) -> Result<(), ServiceError> {
         match self.refresh().await {
             Err(error) if self.context.database.troubles().now().is_some() => {
                 tracing::debug!(%error, "the models are shown as they were last");

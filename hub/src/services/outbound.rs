@@ -4,10 +4,13 @@
 //! and asks again. A token goes to exactly its host, made anew for each request, so no redirect can carry it
 //! elsewhere.
 
+mod question;
+
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, RANGE};
-use reqwest::{ClientBuilder, Response};
+use reqwest::{ClientBuilder, RequestBuilder, Response};
 use shared_io::http::{Http, HttpFailure, bearer, builder};
 use shared_protocol::{Allowed, Gate, Secret, WebUrl};
 
@@ -28,14 +31,29 @@ impl Outbound {
         Self(Http::with_clients(|| client_builder().read_timeout(SILENCE).pool_max_idle_per_host(0)))
     }
 
-    /// Asks for the first byte of what is at an address.
-    pub async fn first_byte(&self, url: &WebUrl, config: &Config) -> Result<Response, HttpFailure> {
-        let mut request = self.0.get(url, allowed(config))?.header(RANGE, "bytes=0-0");
-        if let Some(value) = token_for(config, url).and_then(|token| bearer(token.expose())) {
-            request = request.header(AUTHORIZATION, value);
-        }
-        request.send().await.map_err(HttpFailure::of)
+    /// Asks for some bytes of what is at an address, by their offsets.
+    pub async fn bytes(
+        &self,
+        url: &WebUrl,
+        range: &RangeInclusive<u64>,
+        config: &Config,
+    ) -> Result<Response, HttpFailure> {
+        let range = format!("bytes={}-{}", range.start(), range.end());
+        let request = self.0.get(url, allowed(config))?.header(RANGE, range);
+        with_token(request, token_for(config, url)).send().await.map_err(HttpFailure::of)
     }
+}
+
+fn with_token(request: RequestBuilder, token: Option<&Secret>) -> RequestBuilder {
+    match token.and_then(|token| bearer(token.expose())) {
+        Some(value) => request.header(AUTHORIZATION, value),
+        None => request,
+    }
+}
+
+/// The way out of downloads: they ask the same site for one part after another.
+pub(super) fn for_downloads() -> Http {
+    Http::with_clients(client_builder)
 }
 
 /// A client that trusts whom this computer trusts.

@@ -4,6 +4,7 @@
 //! from an event; workers on blocking threads do one step after the other and write down where they
 //! are. Memory holds only what may be lost: how fast it goes, and the flags that stop a worker.
 
+mod downloads;
 mod exclusions;
 mod execution;
 mod held;
@@ -19,7 +20,7 @@ use parking_lot::Mutex;
 
 use super::busy::Busy;
 use super::context::ServiceContext;
-use super::{Comparer, EndStore, ErrorKind, Event, Events, Roots, ServiceError, Settings, Tasks};
+use super::{Comparer, EndStore, ErrorKind, Event, Events, Roots, ServiceError, Settings, Sources, Tasks};
 use crate::domain::ids::{BatchId, TransferId};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::root::Root;
@@ -33,7 +34,10 @@ use crate::storage::{Database, facts};
 pub use crate::storage::queue::batches::BatchPlace;
 pub use live::GroupView;
 pub use request::{Action, BatchReceipt, QueueStatus, SkippedPath, TransferRequest};
-pub use requests::{EvictionReceipt, Named, RenameOffer, Resolution, rename_offer};
+pub use requests::{
+    DownloadItem, DownloadReceipt, DownloadRequest, EvictionReceipt, Named, RenameOffer, Resolution, WantedContent,
+    rename_offer,
+};
 
 /// The queue; clones share it.
 #[derive(Clone)]
@@ -57,11 +61,12 @@ pub struct Queue {
     token: Arc<str>,
     /// Kept from one group to the next while anything runs.
     buffers: Arc<Mutex<Vec<Buffers>>>,
+    downloads: downloads::Downloads,
 }
 
 impl Queue {
     /// Goes on where the last run ended.
-    pub(super) async fn start(context: ServiceContext) -> Result<Self, ServiceError> {
+    pub(super) async fn start(context: ServiceContext, sources: Sources) -> Result<Self, ServiceError> {
         let ServiceContext { settings, database, roots, events, comparer, ends, tasks, busy, .. } = context;
         let policy = RetryPolicy::with_tries(settings.current().queue_retry_count);
         let (token, (held, short), recovered) = database
@@ -87,6 +92,7 @@ impl Queue {
             wake: Arc::default(),
             token: token.into(),
             buffers: Arc::default(),
+            downloads: downloads::Downloads::new(sources),
         };
         if !recovered.is_empty() {
             tracing::info!(n = recovered.len(), "transfers were interrupted and go on");
@@ -184,7 +190,8 @@ impl Queue {
         let queued = of(TransferState::Queued).0 + (claimed - running);
         let idle = claimed == 0 && held.is_none() && queued + waiting > 0;
         let trouble = self.database.troubles().now().map(|trouble| trouble.sentence());
-        let waiting_for = trouble.or_else(|| idle.then(|| self.unreachable()).flatten());
+        let waiting_for =
+            trouble.or_else(|| idle.then(|| self.unreachable().or_else(|| self.downloads_wait())).flatten());
         let rate = self.live.rate();
         Ok(QueueStatus {
             is_paused: held.is_some(),

@@ -10,7 +10,7 @@ use jiff::Zoned;
 
 use super::context::ServiceContext;
 use super::hasher::{HashKind, HashScope};
-use super::{Hasher, Roots, ServiceError, Settings, Tasks};
+use super::{Hasher, Roots, ServiceError, Settings, Tasks, hours};
 use crate::config::ScrubConfig;
 use crate::domain::root::Root;
 use crate::domain::scrub::Spent;
@@ -104,8 +104,7 @@ impl Scrub {
 }
 
 fn is_time(config: ScrubConfig, now: &Zoned) -> bool {
-    let minute = u16::try_from(i32::from(now.hour()) * 60 + i32::from(now.minute())).unwrap_or(0);
-    config.hours.is_none_or(|hours| hours.contain(minute))
+    hours::are_now(config.hours, now)
 }
 
 /// The local day, as a number.

@@ -8,11 +8,11 @@
 
 pub mod agent_program;
 pub mod meter;
-mod rate_limiter;
 mod stream;
 
 use std::sync::Arc;
 
+use shared_io::rate_limiter::RateLimiter;
 use shared_protocol::{Blake3, GroupList, RelPath, Target};
 use tokio::sync::Semaphore;
 
@@ -20,7 +20,6 @@ pub use agent_program::{AgentOrigin, AgentProgram, AgentProgramState};
 pub use meter::{Meter, UplinkView};
 pub use stream::{Cut, Pieces};
 
-use self::rate_limiter::RateLimiter;
 use super::context::ServiceContext;
 use super::roots::LiveRoot;
 use super::{Comparer, Event, Events, Roots, ServiceError, Settings, Tasks};

@@ -6,6 +6,9 @@
 //! `check`, one by one, by the rules of [`super::outbound`].
 
 mod check;
+mod coverage;
+mod discovery;
+mod look;
 mod probe;
 mod store;
 
@@ -13,19 +16,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use shared_protocol::job::{AssetSource, Bearer};
 use shared_protocol::{Allowed, Blake3, Gate, Secret, Sha256, SourceUrl};
 
 use super::context::ServiceContext;
 use super::outbound::{self, Outbound};
-use super::{ErrorKind, Event, Events, History, Roots, ServiceError, Settings};
+use super::{ErrorKind, Event, Events, History, Models, Roots, ServiceError, Settings};
 use crate::domain::sources::record::MANUAL;
-use crate::domain::sources::{Address, Record, SourcesError, Standing, Unusable};
+use crate::domain::sources::verdict::{ProbeAnswer, Wanted};
+use crate::domain::sources::{Address, Record, SourceVerdict, SourcesError, Standing, Unusable};
 use crate::storage::history::{Level, NewLine};
 use crate::storage::views::contents::{self, ContentView};
 use crate::storage::views::{Page, PageRequest};
 use crate::storage::{Database, now_ms, timestamp};
 
 pub use check::{SourceCheckView, SourceChecks};
+pub use coverage::{CoverageView, Covered};
+pub use discovery::{Discoveries, DiscoveryView};
+pub use look::LookView;
 
 use store::Cached;
 
@@ -55,6 +63,8 @@ pub struct SourceFilter {
     pub search: Option<String>,
     /// How at least one of its addresses stands.
     pub standing: Option<Standing>,
+    /// Contents of the library that can be had so, those without an address among them.
+    pub covered: Option<Covered>,
 }
 
 /// How long a list waits for the Lake's file.
@@ -69,13 +79,14 @@ pub struct Sources {
     events: Events,
     history: History,
     outbound: Outbound,
+    models: Arc<Models>,
     cached: Arc<Mutex<Option<Cached>>>,
     /// Held while the file is changed, so that changes of this hub follow one another.
     writing: Arc<Mutex<()>>,
 }
 
 impl Sources {
-    pub(super) fn new(context: ServiceContext) -> Self {
+    pub(super) fn new(context: ServiceContext, models: Models) -> Self {
         let ServiceContext { settings, database, roots, events, history, .. } = context;
         Self {
             settings,
@@ -84,6 +95,7 @@ impl Sources {
             events,
             history,
             outbound: Outbound::new(),
+            models: Arc::new(models),
             cached: Arc::default(),
             writing: Arc::default(),
         }
@@ -114,6 +126,18 @@ impl Sources {
         outbound::token_of(&self.settings.current(), gate).cloned()
     }
 
+    /// Looks at an address at once: what came of it, and what its site told.
+    pub async fn look(&self, url: &SourceUrl, wanted: &Wanted) -> (SourceVerdict, ProbeAnswer) {
+        probe::probe(&self.outbound, &self.settings.current(), url, wanted).await
+    }
+
+    /// An address with what opens it, for an order.
+    pub fn source(&self, url: &SourceUrl) -> AssetSource {
+        let gate = url.web().gate();
+        let bearer = gate.and_then(|gate| Some(Bearer { host: gate.host().to_owned(), token: self.token(gate)? }));
+        AssetSource::Public { url: url.as_str().to_owned(), bearer }
+    }
+
     /// Which networks addresses may lead to.
     pub fn allowed(&self) -> Allowed {
         outbound::allowed(&self.settings.current())
@@ -121,13 +145,15 @@ impl Sources {
 
     /// A page of the contents by name.
     pub async fn list(&self, filter: &SourceFilter, page: &PageRequest) -> Result<Page<SourceRecord>, ServiceError> {
-        let file = self.read().await?;
+        let allowed = self.allowed();
+        let records = match filter.covered {
+            Some(covered) => self.covered_records(covered).await?,
+            None => self.read().await?.records().map(|(hash, record)| view(hash, record, allowed)).collect(),
+        };
         let words = filter.search.as_deref().unwrap_or_default().to_lowercase();
         let words: Vec<&str> = words.split_whitespace().collect();
-        let allowed = self.allowed();
-        let mut found: Vec<(String, SourceRecord)> = file
-            .records()
-            .map(|(hash, record)| view(hash, record, allowed))
+        let mut found: Vec<(String, SourceRecord)> = records
+            .into_iter()
             .filter(|record| words.iter().all(|word| has_word(record, word)) && stands(record, filter.standing))
             .map(|record| (title(&record).to_lowercase(), record))
             .collect();

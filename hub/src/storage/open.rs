@@ -36,6 +36,8 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0022_models.sql")),
     M::up(include_str!("../../migrations/0023_models_lighter.sql")),
     M::up(include_str!("../../migrations/0024_models_move.sql")),
+    M::up(include_str!("../../migrations/0025_lookups.sql")),
+    M::up(include_str!("../../migrations/0026_downloads.sql")),
 ];
 
 /// What opening found out.

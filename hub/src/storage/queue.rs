@@ -7,6 +7,7 @@ pub mod batches;
 pub mod bundles;
 pub mod checkpoint;
 pub mod claim;
+pub mod downloads;
 pub mod failures;
 mod lanes;
 pub mod outcome;

@@ -7,6 +7,7 @@ mod asked;
 pub mod batches;
 pub mod database;
 pub mod diff;
+pub mod downloads;
 pub mod duplicates;
 pub mod evictions;
 pub mod file_detail;
@@ -18,6 +19,7 @@ pub mod history;
 pub mod links;
 pub mod list;
 pub mod logs;
+mod look;
 pub mod mirrors;
 pub mod models;
 pub mod queue;
@@ -76,7 +78,7 @@ struct Description;
 
 /// Every route with its description.
 fn described() -> OpenApiRouter<WebState> {
-    with_remote(OpenApiRouter::with_openapi(Description::openapi()))
+    with_sources(with_remote(OpenApiRouter::with_openapi(Description::openapi())))
         .routes(routes!(health::show_health))
         .routes(routes!(database::show_database))
         .routes(routes!(database::answer_lost))
@@ -112,6 +114,7 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(duplicates::cancel_duplicate_scan))
         .routes(routes!(duplicates::resolve::resolve_duplicates))
         .routes(routes!(transfers::list_transfers, transfers::actions::create_transfers))
+        .routes(routes!(downloads::create_downloads))
         .routes(routes!(transfers::rename::rename_file))
         .routes(routes!(transfers::show_transfer))
         .routes(routes!(transfers::actions::cancel_transfer))
@@ -143,10 +146,6 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(mirrors::show_mirror))
         .routes(routes!(mirrors::list_mirror_items))
         .routes(routes!(mirrors::apply_mirror))
-        .routes(routes!(sources::list_sources))
-        .routes(routes!(sources::check::show_check, sources::check::start_check))
-        .routes(routes!(sources::check::cancel_check))
-        .routes(routes!(sources::show_source, sources::update_source, sources::delete_source))
         .routes(routes!(roots::adopt_root))
         .routes(routes!(skipped::list_skipped))
         .routes(routes!(skipped::accept_skipped))
@@ -155,6 +154,21 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(logs::list_logs))
         .routes(routes!(show_openapi))
         .routes(routes!(events_socket::open_events))
+}
+
+/// Adds the routes about where contents can be had.
+fn with_sources(router: OpenApiRouter<WebState>) -> OpenApiRouter<WebState> {
+    router
+        .routes(routes!(look::look_at_address))
+        .routes(routes!(sources::list_sources))
+        .routes(routes!(sources::check::show_check, sources::check::start_check))
+        .routes(routes!(sources::check::cancel_check))
+        .routes(routes!(sources::show_coverage))
+        .routes(routes!(sources::discover::list_discoveries, sources::discover::start_discovery))
+        .routes(routes!(sources::discover::show_discovery))
+        .routes(routes!(sources::discover::cancel_discovery))
+        .routes(routes!(sources::discover::show_lookups))
+        .routes(routes!(sources::show_source, sources::update_source, sources::delete_source))
 }
 
 /// Adds the routes about machines outside.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use shared_io::ConfinedFolder;
-use shared_io::download::{Download, DownloadTools, Lines, Patience, Room};
+use shared_io::download::{Download, DownloadTools, Lines, Pace, Patience, Room};
 use shared_io::http::{Http, Proxies};
 use shared_io::hub_api::{HubAddress, HubApi};
 use shared_io::report::channel;
@@ -40,6 +40,7 @@ async fn main() -> Result<ExitCode> {
         connections: 4,
         room: Room::default(),
         lines: Lines::default(),
+        pace: Pace::default(),
         patience: Patience::default(),
     };
     let mut sources: Vec<_> = urls.iter().map(|url| AssetSource::Public { url: url.clone(), bearer: None }).collect();

@@ -13,15 +13,17 @@ mod attempt_error;
 mod chunk_scheduler;
 mod claim;
 mod earlier;
+mod expected;
 mod grouped;
 mod leftovers;
 mod lines;
 mod list;
+mod pace;
 mod page;
 mod part;
 mod partial_groups;
 mod reachability;
-mod retry_after;
+pub mod retry_after;
 mod room;
 mod source_client;
 mod source_pool;
@@ -34,10 +36,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use shared_protocol::job::{AssetDownload, JobPhase};
+use shared_protocol::job::{AssetDownload, AssetSource, JobPhase, SourcePolicy};
 use shared_protocol::outcome::{FailureCode, How, Outcome, SourceReport};
 use shared_protocol::refusal::Refusal;
-use shared_protocol::{Allowed, GroupList};
+use shared_protocol::{Allowed, GroupList, RelPath};
 use tokio_util::sync::CancellationToken;
 
 use self::list::ListRequest;
@@ -49,8 +51,10 @@ use crate::http::Http;
 use crate::hub_api::HubApi;
 use crate::report::Reporter;
 
+pub use expected::{Digests, Expected};
 pub use leftovers::Leftovers;
 pub use lines::Lines;
+pub use pace::Pace;
 pub use part::PartFile;
 pub use room::{Room, TooLittle};
 pub use source_state::Patience;
@@ -75,6 +79,8 @@ pub struct DownloadTools {
     pub room: Room,
     /// What comes from each site.
     pub lines: Lines,
+    /// How fast all of them may go together.
+    pub pace: Pace,
     /// How patient to be.
     pub patience: Patience,
 }
@@ -123,10 +129,32 @@ impl From<FileError> for DownloadError {
     }
 }
 
+/// What a download is to bring.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// What it is.
+    pub expected: Expected,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Where it goes, below the folder of models.
+    pub dest: RelPath,
+    /// Where it can be had, best first; the hub, if it is among them, last.
+    pub sources: Vec<AssetSource>,
+    /// How patient to be.
+    pub policy: SourcePolicy,
+}
+
+impl From<AssetDownload> for Order {
+    fn from(order: AssetDownload) -> Self {
+        let AssetDownload { blake3, size_bytes, dest, sources, policy } = order;
+        Self { expected: Expected::Blake3(blake3), size_bytes, dest, sources, policy }
+    }
+}
+
 /// One download.
 pub struct Download {
     /// What is wanted.
-    pub order: AssetDownload,
+    pub order: Order,
     /// What it shares with others.
     pub tools: DownloadTools,
     /// Cancelled when it has to stop.
@@ -139,14 +167,22 @@ pub struct Download {
 
 impl Download {
     /// Prepares what an order asks for; nothing is done yet.
-    pub fn new(order: AssetDownload, tools: DownloadTools, cancel: CancellationToken, report: Reporter) -> Arc<Self> {
+    pub fn new(
+        order: impl Into<Order>,
+        tools: DownloadTools,
+        cancel: CancellationToken,
+        report: Reporter,
+    ) -> Arc<Self> {
+        let order = order.into();
         let allowed = Allowed::with_private(tools.allow_private && order.policy.allow_private);
         Arc::new(Self { order, tools, cancel, report, allowed, n_waiting: AtomicUsize::new(0) })
     }
 
-    /// Opens the part file; none while someone else works on it, or when the place is taken by now.
+    /// Opens the part file; none while someone else works on it, when the place is taken by now, or where its caller has
+    /// to open it: without the content's BLAKE3.
     pub fn open_part(&self) -> Result<Option<PartFile>, PlaceError> {
-        PartFile::open(&self.tools.models, &self.order.dest, self.order.blake3, self.order.size_bytes)
+        let Some(blake3) = self.order.expected.blake3() else { return Ok(None) };
+        PartFile::open(&self.tools.models, &self.order.dest, blake3, self.order.size_bytes)
     }
 
     /// Fetches the content to a place where nothing is and nobody works.
@@ -161,7 +197,7 @@ impl Download {
         outcome_of(result.map(|()| How::Downloaded), reports, began)
     }
 
-    /// Fetches a content that is not there yet, and gives it its name. The reports are filled in however it ends.
+    /// Fetches a content that is not there yet, and gives it its name, unless that is for its caller to do. The reports are filled in however it ends.
     ///
     /// # Errors
     ///

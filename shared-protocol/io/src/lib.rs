@@ -15,6 +15,7 @@ pub mod hub_api;
 pub mod linked;
 pub mod locks;
 pub mod machine;
+pub mod rate_limiter;
 pub mod report;
 mod system;
 pub mod tls;

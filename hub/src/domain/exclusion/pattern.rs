@@ -46,8 +46,9 @@ fn stem_before<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
     end.eq_ignore_ascii_case(ending).then_some(stem)
 }
 
-/// `.x.safetensors.hub-17.part`: a copy that a hub has not ended, or left behind.
+/// `.x.safetensors.hub-17.part`: a copy that a hub has not ended, or left behind; `.journal` beside a download.
 pub(super) fn is_part_of_a_hub(name: &str) -> bool {
+    let name = super::NOTE_ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
     let inner = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(super::PART_ENDING));
     inner.and_then(|inner| inner.rsplit_once('.')).is_some_and(|(_, token)| !token.is_empty())
 }

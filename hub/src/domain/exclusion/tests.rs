@@ -98,6 +98,8 @@ const FILES: &[(ExclusionKind, &[&str])] = &[
             ".x.safetensors.~4f3a",
             ".x.safetensors.Ab3dEf",
             ".x.safetensors.hub-17.part",
+            ".x.safetensors.hub-17.part.journal",
+            ".x.safetensors.hub-17.part.journal~",
             "tmpab12_xyz",
             ".goutputstream-AB12CD",
             ".com.google.Chrome.Ab12Cd",

@@ -4,6 +4,7 @@
 //! written of one that stays is kept; only what was asked for changes.
 
 use jiff::Timestamp;
+use lookups::{AddressState, Admission, Entry};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -15,6 +16,9 @@ use super::{Fields, SourcesError, fields_of, on_one_line, raw};
 
 /// Origin of an address that a person added.
 pub const MANUAL: &str = "manual";
+
+/// The words for `proof`: by which the file there was shown to be the content.
+const PROOFS: [(&str, Admission); 2] = [("digest", Admission::Public), ("range", Admission::Likely)];
 
 /// An address that can be fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +34,28 @@ pub struct Address {
     pub status: Option<String>,
     /// The same for people.
     pub detail: Option<String>,
+    /// How sure it once was that the file there is the content.
+    pub proof: Option<Admission>,
 }
 
 impl Address {
+    /// Whether it may well have the content: the last look found neither nothing nor something else there.
+    pub fn may_be_right(&self) -> bool {
+        self.rank() < CheckStatus::NotFound.rank()
+    }
+
+    /// What it says about whether the content can be had. Nothing, if the file there was never seen to be the content.
+    pub fn state(&self) -> Option<AddressState> {
+        match self.status.as_deref().and_then(CheckStatus::of_word) {
+            Some(CheckStatus::NotFound | CheckStatus::SizeDiffers | CheckStatus::ContentDiffers) => {
+                self.proof.map(|_| AddressState::Gone)
+            }
+            // Of a person's address only the size was seen to be right.
+            Some(CheckStatus::Ok) => Some(AddressState::There(self.proof.unwrap_or(Admission::Likely))),
+            _ => self.proof.map(AddressState::There),
+        }
+    }
+
     /// How willingly it is used: those that were found to be right first, those that can't be last.
     pub fn rank(&self) -> u8 {
         match self.status.as_deref().map(CheckStatus::of_word) {
@@ -168,6 +191,19 @@ impl Record {
         Ok(true)
     }
 
+    /// Adds an address that was proved, or writes that one that is there was; tells whether it was new.
+    pub fn admit(&mut self, entry: &Entry, now: Timestamp) -> Result<bool, SourcesError> {
+        let is_new = self.add(entry.url(), entry.origin().as_str(), now)?;
+        let proof = PROOFS.iter().find(|(_, admission)| *admission == entry.admission()).map(|(word, _)| word);
+        for fields in self.urls.iter_mut().filter_map(|known| known.fields_at(entry.url())) {
+            fields.insert("checked_at".into(), raw(&now)?);
+            fields.insert("status".into(), raw(&entry.admission().status())?);
+            fields.insert("proof".into(), raw(&proof)?);
+            fields.remove("detail");
+        }
+        Ok(is_new)
+    }
+
     /// Removes an address as it was shown: a usable one by the whole of it, another by what was shown
     /// of it. Tells whether it was there.
     pub fn remove(&mut self, url: &str, allowed: Allowed) -> bool {
@@ -184,10 +220,21 @@ impl Record {
     /// Writes what a look at an address found; one that is gone by now stays gone.
     pub fn note(&mut self, url: &SourceUrl, verdict: &SourceVerdict, at: Timestamp) -> Result<bool, SourcesError> {
         let mut noted = false;
-        for entry in self.urls.iter_mut().filter(|entry| entry.is_at(url)) {
-            let RecordEntry::Known(fields) = entry else { continue };
+        for fields in self.urls.iter_mut().filter_map(|entry| entry.fields_at(url)) {
+            let before = value::<String>(fields, "status").and_then(|word| CheckStatus::of_word(&word));
+            let mut status = verdict.status;
+            if verdict.is_proved {
+                fields.insert("proof".into(), raw(&"digest")?);
+            } else if status == CheckStatus::Ok
+                && matches!(before, Some(CheckStatus::SizeDiffers | CheckStatus::ContentDiffers))
+            {
+                // It was another file meanwhile: what was proved before is no proof of this one.
+                fields.remove("proof");
+            } else if status == CheckStatus::Ok && before == Some(CheckStatus::Likely) {
+                status = CheckStatus::Likely;
+            }
             fields.insert("checked_at".into(), raw(&at)?);
-            fields.insert("status".into(), raw(&verdict.status.as_str())?);
+            fields.insert("status".into(), raw(&status.as_str())?);
             match &verdict.detail {
                 Some(detail) => fields.insert("detail".into(), raw(detail)?),
                 None => fields.remove("detail"),
@@ -247,6 +294,14 @@ impl RecordEntry {
         self.url().is_some_and(|text| SourceUrl::parse(&text, Allowed::PrivateToo).as_ref() == Ok(url))
     }
 
+    fn fields_at(&mut self, url: &SourceUrl) -> Option<&mut Fields> {
+        let is_it = self.is_at(url);
+        match self {
+            Self::Known(fields) if is_it => Some(fields),
+            Self::Known(_) | Self::Other(_) => None,
+        }
+    }
+
     fn address(&self, allowed: Allowed) -> Option<Address> {
         let fields = self.fields()?;
         Some(Address {
@@ -256,8 +311,13 @@ impl RecordEntry {
             checked_at: value(fields, "checked_at"),
             status: value(fields, "status"),
             detail: value(fields, "detail"),
+            proof: value::<String>(fields, "proof").and_then(|word| proof_of(&word)),
         })
     }
+}
+
+fn proof_of(word: &str) -> Option<Admission> {
+    PROOFS.iter().find(|(known, _)| *known == word).map(|(_, admission)| *admission)
 }
 
 /// A value, if it is there and of the type.

@@ -1,9 +1,14 @@
 use jiff::Timestamp;
+use lookups::{AddressState, Admission, Claim, Content, Entry, Offer, Origin, Probe, admit};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared_protocol::{Allowed, Sha256, SourceUrl};
 
 use super::*;
+
+fn right() -> SourceVerdict {
+    SourceVerdict { status: CheckStatus::Ok, is_proved: false, detail: None }
+}
 
 fn hash(byte: u8) -> Blake3 {
     Blake3::from_bytes([byte; 32])
@@ -116,15 +121,68 @@ fn a_look_is_noted_and_what_it_does_not_say_goes() {
     assert!(!record.add(&url("https://A.example/x"), "hf", at).unwrap(), "it is the same address");
     assert!(record.note(&url("https://a.example/x"), &SourceVerdict::new(CheckStatus::NotFound, "gone"), at).unwrap());
     assert_eq!(record.addresses(Allowed::PublicOnly)[0].detail.as_deref(), Some("gone"));
-    assert!(
-        record.note(&url("https://a.example/x"), &SourceVerdict { status: CheckStatus::Ok, detail: None }, at).unwrap()
-    );
+    assert!(record.note(&url("https://a.example/x"), &right(), at).unwrap());
     let address = &record.addresses(Allowed::PublicOnly)[0];
     assert_eq!((address.status.as_deref(), address.detail.as_deref()), (Some("ok"), None));
     assert_eq!(address.checked_at, Some(at));
     let gone = url("https://gone.example/x");
-    assert!(!record.note(&gone, &SourceVerdict { status: CheckStatus::Ok, detail: None }, at).unwrap());
+    assert!(!record.note(&gone, &right(), at).unwrap());
     assert_eq!(texts(&record).len(), 1, "a look adds nothing");
+}
+
+/// An address that a site proved by our digest, or that only a range of the data speaks for.
+fn entry(text: &str, is_proved: bool) -> Entry {
+    let content = Content { blake3: None, sha256: Some(Sha256::from_bytes([7; 32])), size_bytes: 200_000 };
+    let claim = Claim {
+        origin: Origin::Civitai,
+        url: url(text),
+        file_name: None,
+        sha256: is_proved.then_some(Sha256::from_bytes([7; 32])),
+        blake3: None,
+        size_bytes: None,
+        about_bytes: None,
+        offer: Offer::Open,
+    };
+    let probe = Probe { total_bytes: 200_000, offset: 100_000, n_bytes: 70_000, data_from: 100, is_equal: true };
+    admit(&content, &claim, (!is_proved).then_some(&probe)).unwrap()
+}
+
+#[test]
+fn what_is_proved_is_written_and_stays_so_until_the_file_there_is_another() {
+    const PROVED: &str = "https://a.example/x";
+    const LIKELY: &str = "https://b.example/x";
+    let at = Timestamp::UNIX_EPOCH;
+    let mut record = Record::default();
+    assert!(record.admit(&entry(PROVED, true), at).unwrap() && record.admit(&entry(LIKELY, false), at).unwrap());
+    assert!(!record.admit(&entry(PROVED, true), at).unwrap(), "it is there already");
+    let states = |record: &Record| -> Vec<Option<AddressState>> {
+        record.addresses(Allowed::PublicOnly).iter().map(Address::state).collect()
+    };
+    let there = |admission| Some(AddressState::There(admission));
+    assert_eq!(states(&record), [there(Admission::Public), there(Admission::Likely)]);
+    // A look that finds the size to be right, or nobody at home, changes nothing.
+    for status in [CheckStatus::Ok, CheckStatus::Unreachable, CheckStatus::NeedsToken, CheckStatus::Ok] {
+        for address in [PROVED, LIKELY] {
+            record.note(&url(address), &SourceVerdict { status, ..right() }, at).unwrap();
+        }
+        assert_eq!(states(&record), [there(Admission::Public), there(Admission::Likely)], "{status:?}");
+    }
+    for status in [CheckStatus::NotFound, CheckStatus::ContentDiffers] {
+        record.note(&url(PROVED), &SourceVerdict { status, ..right() }, at).unwrap();
+        assert_eq!(states(&record)[0], Some(AddressState::Gone), "{status:?}");
+    }
+    record.note(&url(PROVED), &right(), at).unwrap();
+    assert_eq!(states(&record)[0], there(Admission::Likely), "another file was there meanwhile");
+    record.note(&url(PROVED), &SourceVerdict { is_proved: true, ..right() }, at).unwrap();
+    assert_eq!(states(&record)[0], there(Admission::Public));
+    // Of a person's address nothing is known until somebody looks, and that there is nothing says nothing then.
+    let mut own = Record::default();
+    own.add(&url(PROVED), record::MANUAL, at).unwrap();
+    assert_eq!(states(&own), [None]);
+    own.note(&url(PROVED), &SourceVerdict::new(CheckStatus::NotFound, "404"), at).unwrap();
+    assert_eq!(states(&own), [None]);
+    own.note(&url(PROVED), &right(), at).unwrap();
+    assert_eq!(states(&own), [there(Admission::Likely)], "only its size was seen");
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::domain::size::count;
 pub enum CheckStatus {
     /// The file is there, of the right size, as far as the site tells.
     Ok,
+    /// The file there has our size, and a range of its data is ours.
+    Likely,
     /// A file of another size.
     SizeDiffers,
     /// A file of another content, by the SHA-256 that the site tells.
@@ -39,7 +41,7 @@ impl CheckStatus {
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Of an address that nobody has looked at.
-    pub(super) const RANK_UNKNOWN: u8 = 1;
+    pub(super) const RANK_UNKNOWN: u8 = 2;
 
     /// The status of a word.
     pub fn of_word(word: &str) -> Option<Self> {
@@ -50,11 +52,12 @@ impl CheckStatus {
     pub(super) const fn rank(self) -> u8 {
         match self {
             Self::Ok => 0,
-            Self::RateLimited => 2,
-            Self::Unreachable => 3,
-            Self::NeedsToken | Self::Forbidden => 4,
-            Self::NotFound | Self::BadRedirect | Self::PrivateAddress => 5,
-            Self::SizeDiffers | Self::ContentDiffers | Self::NotAFile => 6,
+            Self::Likely => 1,
+            Self::RateLimited => 3,
+            Self::Unreachable => 4,
+            Self::NeedsToken | Self::Forbidden => 5,
+            Self::NotFound | Self::BadRedirect | Self::PrivateAddress => 6,
+            Self::SizeDiffers | Self::ContentDiffers | Self::NotAFile => 7,
         }
     }
 }
@@ -89,7 +92,8 @@ impl Standing {
     pub fn is_made_by(self, status: Option<&str>) -> bool {
         match self {
             Self::Ok => status == Some(CheckStatus::Ok.as_str()),
-            Self::Trouble => status.is_some_and(|word| word != CheckStatus::Ok.as_str()),
+            Self::Trouble => status
+                .is_some_and(|word| !matches!(CheckStatus::of_word(word), Some(CheckStatus::Ok | CheckStatus::Likely))),
             Self::Unchecked => status.is_none(),
         }
     }
@@ -99,6 +103,8 @@ impl Standing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceVerdict {
     pub status: CheckStatus,
+    /// Whether the site named our digest.
+    pub is_proved: bool,
     /// For people, if the word does not say it all.
     pub detail: Option<String>,
 }
@@ -106,7 +112,7 @@ pub struct SourceVerdict {
 impl SourceVerdict {
     /// With something to say.
     pub fn new(status: CheckStatus, detail: impl Into<String>) -> Self {
-        Self { status, detail: Some(detail.into()) }
+        Self { status, is_proved: false, detail: Some(detail.into()) }
     }
 }
 
@@ -123,12 +129,16 @@ pub struct ProbeAnswer {
     pub linked_size: Option<u64>,
     /// The same for their SHA-256: `X-Linked-Etag`.
     pub linked_sha256: Option<Sha256>,
+    /// What the site calls this very content.
+    pub etag: Option<String>,
     /// It ended at a page to log in.
     pub is_login: bool,
     /// A token was sent along the way.
     pub sent_token: bool,
     /// Seconds after which to ask again.
     pub retry_after: Option<u64>,
+    /// Who answered in the end, after all redirects.
+    pub host: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -199,9 +209,9 @@ fn judge_file(answer: &ProbeAnswer, wanted: &Wanted) -> SourceVerdict {
         (None, _) if answer.status == 416 => SourceVerdict::new(CheckStatus::Unreachable, "The site answered 416"),
         (None, _) => SourceVerdict::new(CheckStatus::Ok, "The site does not tell the size"),
         _ if answer.linked_sha256.is_some() && answer.linked_sha256 == wanted.sha256 => {
-            SourceVerdict::new(CheckStatus::Ok, "Size and SHA-256 are the same")
+            SourceVerdict { is_proved: true, ..SourceVerdict::new(CheckStatus::Ok, "Size and SHA-256 are the same") }
         }
-        _ => SourceVerdict { status: CheckStatus::Ok, detail: None },
+        _ => SourceVerdict { status: CheckStatus::Ok, is_proved: false, detail: None },
     }
 }
 

@@ -44,7 +44,7 @@ fn config(allowed: Allowed) -> Config {
 
 async fn ask(outbound: &Outbound, url: &str, allowed: Allowed) -> Result<u16, HttpFailure> {
     let url = WebUrl::parse(url, Allowed::PrivateToo).unwrap();
-    outbound.first_byte(&url, &config(allowed)).await.map(|response| response.status().as_u16())
+    outbound.bytes(&url, &(0..=0), &config(allowed)).await.map(|response| response.status().as_u16())
 }
 
 #[test]

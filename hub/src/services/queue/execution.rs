@@ -6,6 +6,7 @@ mod attempt;
 mod copy;
 mod damage;
 mod delete;
+mod download;
 mod duplicate;
 mod ending;
 mod evict;

@@ -109,6 +109,18 @@ impl Live {
         self.groups.lock().add(ids);
     }
 
+    /// A download was claimed.
+    pub(super) fn claimed_download(&self, id: TransferId) {
+        self.groups.lock().add_download(id);
+    }
+
+    /// A site says how large what a transfer brings is.
+    pub(super) fn is_of(&self, id: TransferId, size_bytes: u64) {
+        if let Some(running) = self.running.lock().get_mut(&id) {
+            running.size_bytes = size_bytes;
+        }
+    }
+
     /// What was claimed together with this one is worked on from now on.
     pub(super) fn works(&self, head: TransferId) {
         self.groups.lock().works(head);
@@ -119,7 +131,7 @@ impl Live {
         self.groups.lock().ends(head);
     }
 
-    /// The transfers that are really worked on, at most so many.
+    /// The transfers that are really worked on, at most so many besides downloads.
     pub(super) fn at_work(&self, most: usize) -> Vec<TransferId> {
         self.groups.lock().at_work(most)
     }

@@ -2,6 +2,7 @@
 //! themselves are looked at when a transfer's turn comes.
 
 mod bulk;
+mod download;
 mod enqueue;
 mod evictions;
 mod heal;
@@ -12,6 +13,7 @@ mod undo;
 
 use super::{BatchReceipt, Queue, SkippedPath, TransferRequest, conflict, exclusions, summary};
 
+pub use download::{DownloadItem, DownloadReceipt, DownloadRequest, WantedContent};
 pub use evictions::EvictionReceipt;
 pub use rename::{RenameOffer, offer as rename_offer};
 pub use resolve::{Named, Resolution};

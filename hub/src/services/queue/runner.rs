@@ -1,7 +1,8 @@
 //! Keeps the workers busy: takes the next transfers from the database as long as a place is free.
 //!
 //! A place is for work on files. What a worker writes down afterwards needs none, and small files are
-//! claimed a little ahead: so the disks need not wait for the database.
+//! claimed a little ahead: so the disks need not wait for the database. Downloads have places of their own: they wait for
+//! sites, and neither they nor copies hold up the others.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -10,17 +11,21 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use super::{Queue, execution};
+use super::{Queue, downloads, execution};
 use crate::domain::ids::RootRowId;
+use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::services::events::until_roots_change;
 use crate::services::{Event, ServiceError};
 use crate::storage::queue::TransferRow;
-use crate::storage::queue::claim::{self, ClaimLimits};
+use crate::storage::queue::claim::{self, ClaimLimits, Work};
 
 /// What goes together at first.
 const CLAIM_LIMITS: ClaimLimits =
-    ClaimLimits { small_bytes: execution::SMALL_BYTES, n_most: 128, bytes_most: 64 << 20 };
+    ClaimLimits { work: Work::Files, small_bytes: execution::SMALL_BYTES, n_most: 128, bytes_most: 64 << 20 };
+
+/// Each download by itself.
+const DOWNLOAD_LIMITS: ClaimLimits = ClaimLimits { work: Work::Downloads, small_bytes: 0, n_most: 1, bytes_most: 0 };
 
 /// Every group costs two commits that wait for the disk, and is told of as a whole. So it should take
 /// neither much less time than this nor much more.
@@ -42,10 +47,10 @@ pub(super) fn start(queue: &Queue) {
     let this = queue.clone();
     queue.tasks.spawn(async move {
         let mut roots = this.events.subscribe();
-        let mut pool = WorkerPool::default();
+        let (mut files, mut downloads) = (WorkerPool::default(), WorkerPool::default());
         let stopping = this.tasks.token().clone();
         loop {
-            let pause = match fill(&this, &mut pool).await {
+            let pause = match fill(&this, &mut files, &mut downloads).await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(%error, "the queue can't be read");
@@ -55,18 +60,23 @@ pub(super) fn start(queue: &Queue) {
             tokio::select! {
                 () = this.wake.notified() => {}
                 () = tokio::time::sleep(pause) => {}
-                Some(ended) = pool.running.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "a worker broke off");
-                    }
-                }
+                Some(ended) = files.running.join_next() => look_at_end(ended),
+                Some(ended) = downloads.running.join_next() => look_at_end(ended),
                 () = until_roots_change(&mut roots) => {}
                 () = stopping.cancelled() => break,
             }
         }
         this.live.stop_all();
-        while pool.running.join_next().await.is_some() {}
+        for mut pool in [files, downloads] {
+            while pool.running.join_next().await.is_some() {}
+        }
     });
+}
+
+fn look_at_end(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a worker broke off");
+    }
 }
 
 /// The workers and their places.
@@ -114,7 +124,9 @@ impl WorkerPool {
     }
 
     fn start(&mut self, queue: &Queue, group: Vec<TransferRow>) {
-        self.is_quick = group.iter().map(|transfer| transfer.size_bytes).sum::<u64>() <= QUICK_BYTES;
+        // How long a download takes is not for its size to say.
+        let is_download = group.iter().any(|transfer| transfer.operation == Operation::Download);
+        self.is_quick = !is_download && group.iter().map(|transfer| transfer.size_bytes).sum::<u64>() <= QUICK_BYTES;
         let at_work = AtWork::new(&self.at_work);
         // From here on it can be stopped.
         execution::begin(queue, &group);
@@ -172,7 +184,7 @@ fn next_group(asked: usize, n_files: usize, took: Duration) -> usize {
 }
 
 /// Starts workers while places are free; tells how long nothing can change by itself.
-async fn fill(queue: &Queue, pool: &mut WorkerPool) -> Result<Duration, ServiceError> {
+async fn fill(queue: &Queue, files: &mut WorkerPool, downloads: &mut WorkerPool) -> Result<Duration, ServiceError> {
     // What could not be written down is not begun.
     if queue.ends.check_writable().is_err() {
         return Ok(UNTIL_WRITABLE);
@@ -184,7 +196,21 @@ async fn fill(queue: &Queue, pool: &mut WorkerPool) -> Result<Duration, ServiceE
     }
     let this = queue.clone();
     queue.tasks.blocking(move || execution::discard_left(&this)).await.transpose()?;
-    pool.set_places(usize::from(queue.settings.current().queue_concurrency.get()));
+    files.set_places(usize::from(queue.settings.current().queue_concurrency.get()));
+    let limits = ClaimLimits { n_most: files.n_together.load(Ordering::Relaxed), ..CLAIM_LIMITS };
+    claim_for(queue, files, limits).await?;
+    downloads.set_places(downloads::AT_ONCE);
+    if queue.downloads_wait().is_none() {
+        claim_for(queue, downloads, DOWNLOAD_LIMITS).await?;
+    }
+    if files.running.is_empty() {
+        queue.buffers.lock().clear();
+    }
+    Ok(due.filter(|ms| *ms > 0).map_or(LONGEST, Duration::from_millis).min(LONGEST))
+}
+
+/// Claims what a pool has places for.
+async fn claim_for(queue: &Queue, pool: &mut WorkerPool, limits: ClaimLimits) -> Result<(), ServiceError> {
     while pool.has_room() && !queue.is_held() && !queue.tasks.token().is_cancelled() {
         let live: Vec<RootRowId> =
             Root::ALL.into_iter().filter_map(|root| queue.roots.live(root).ok()).map(|root| root.row).collect();
@@ -194,7 +220,6 @@ async fn fill(queue: &Queue, pool: &mut WorkerPool) -> Result<Duration, ServiceE
         if !open {
             break;
         }
-        let limits = ClaimLimits { n_most: pool.n_together.load(Ordering::Relaxed), ..CLAIM_LIMITS };
         let group = queue.database.write(move |tx| claim::next(tx, &live, limits, &policy)).await?;
         if group.is_empty() {
             break;
@@ -202,16 +227,15 @@ async fn fill(queue: &Queue, pool: &mut WorkerPool) -> Result<Duration, ServiceE
         queue.events.progress(Event::QueueChanged);
         pool.start(queue, group);
     }
-    if pool.running.is_empty() {
-        queue.buffers.lock().clear();
-    }
-    Ok(due.filter(|ms| *ms > 0).map_or(LONGEST, Duration::from_millis).min(LONGEST))
+    Ok(())
 }
 
 /// Works on what was claimed together, on this thread.
 fn work(queue: &Queue, group: &[TransferRow], files_done: impl FnOnce()) {
+    // A download leaves a disk time for everyone.
     let _busy: Vec<_> = group
         .first()
+        .filter(|head| head.operation != Operation::Download)
         .into_iter()
         .flat_map(|head| [Some(head.from), head.to])
         .flatten()

@@ -7,6 +7,7 @@ use crate::domain::batch_summary::{BatchKind, BatchSummary};
 use crate::domain::ids::BatchId;
 use crate::domain::transfer::TransferState;
 use crate::storage::history::{Level, NewLine};
+use crate::storage::queue::downloads;
 use crate::storage::queue::failures::{self, Failures};
 use crate::storage::queue::outcome::Stepped;
 use crate::storage::queue::summary;
@@ -63,6 +64,7 @@ fn write(connection: &Connection, batch: BatchId, change: impl FnOnce(NewLine) -
         reasons(&failures::of_batch(connection, batch)?)
     } else if has_ended {
         other_times(summary::n_other_times(connection, batch)?)
+            .or(not_verified(downloads::n_not_verified(connection, batch)?))
     } else {
         None
     };
@@ -86,6 +88,12 @@ fn other_times(n: u64) -> Option<String> {
             "{files} another time than the source, because the disk does not keep it: they are compared by content."
         )
     })
+}
+
+/// Of what came from a site that tells no digest it is only known that it came.
+fn not_verified(n: u64) -> Option<String> {
+    let files = if n == 1 { "1 file is".to_owned() } else { format!("{n} files are") };
+    (n > 0).then(|| format!("{files} not verified: no hash was known beforehand."))
 }
 
 /// Why files failed.
@@ -121,6 +129,13 @@ mod tests {
         assert_eq!(other_times(0), None);
         assert!(other_times(1).is_some_and(|text| text.starts_with("1 file has another time")));
         assert!(other_times(30).is_some_and(|text| text.starts_with("30 files have another time")));
+    }
+
+    #[test]
+    fn what_nothing_was_known_of_is_told() {
+        assert_eq!(not_verified(0), None);
+        assert_eq!(not_verified(1).as_deref(), Some("1 file is not verified: no hash was known beforehand."));
+        assert!(not_verified(2).is_some_and(|text| text.starts_with("2 files are not verified")));
     }
 
     #[test]

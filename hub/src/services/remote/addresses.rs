@@ -1,7 +1,7 @@
 //! Where a content can be had in public, for an order.
 
 use shared_protocol::Blake3;
-use shared_protocol::job::{AssetSource, Bearer};
+use shared_protocol::job::AssetSource;
 
 use super::Remote;
 
@@ -19,10 +19,5 @@ pub(super) async fn public(remote: &Remote, hash: &Blake3) -> Vec<AssetSource> {
             return Vec::new();
         }
     };
-    let source = |address: crate::domain::sources::Address| {
-        let gate = address.url.web().gate();
-        let bearer = gate.and_then(|gate| Some(Bearer { host: gate.host().to_owned(), token: sources.token(gate)? }));
-        AssetSource::Public { url: address.url.as_str().to_owned(), bearer }
-    };
-    found.into_iter().map(source).take(MOST).collect()
+    found.iter().map(|address| sources.source(&address.url)).take(MOST).collect()
 }

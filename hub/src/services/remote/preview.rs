@@ -10,6 +10,7 @@ use super::Remote;
 use super::jobs::Skipped;
 use super::linked::Disks;
 use crate::domain::root::Root;
+use crate::domain::sources::Address;
 use crate::services::ServiceError;
 
 /// How long an agent may take to say what it has; without an answer nothing counts as there.
@@ -40,7 +41,7 @@ pub struct PreviewView {
     pub all: Share,
     /// What the agent is known to have already.
     pub there: Share,
-    /// What has at least one public address.
+    /// What has at least one public address that was not found to lead to nothing or to something else.
     pub public: Share,
     /// What goes over this computer's uplink, because nothing else has it.
     pub uplink: Share,
@@ -126,11 +127,15 @@ impl Remote {
         })
     }
 
-    /// Which of these contents have a public address.
+    /// Which of these contents have a public address that may be right.
     async fn with_public_address(&self, hashes: impl Iterator<Item = Blake3>) -> HashSet<Blake3> {
         let mut found = HashSet::new();
         for hash in hashes {
-            if !found.contains(&hash) && !super::addresses::public(self, &hash).await.is_empty() {
+            if found.contains(&hash) {
+                continue;
+            }
+            let addresses = self.inner.sources.addresses_of(&hash).await.unwrap_or_default();
+            if addresses.iter().any(Address::may_be_right) {
                 found.insert(hash);
             }
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use shared_io::rate_limiter::piece_bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
 use super::meter::Counted;
-use super::rate_limiter::piece_bytes;
 use super::{ContentPlace, OpenedContent, ServeError, Serving};
 use crate::fs::rename::TouchError;
 use crate::fs::served::ServedFile;

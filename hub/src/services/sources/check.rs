@@ -260,7 +260,7 @@ impl Sources {
     async fn look_at(&self, target: AddressToCheck) -> CheckedAddress {
         // Read anew for each look: a setting that closes something counts at once.
         let config = self.settings.current();
-        let verdict = probe(&self.outbound, &config, &target.url, &target.wanted).await;
+        let (verdict, _) = probe(&self.outbound, &config, &target.url, &target.wanted).await;
         CheckedAddress { target, verdict, at: timestamp(now_ms()) }
     }
 

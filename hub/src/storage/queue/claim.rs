@@ -9,10 +9,14 @@ use crate::domain::retry::RetryPolicy;
 use crate::domain::transfer::{TransferEvent, TransferState, step};
 use crate::storage::{StorageError, execute, now_ms, one};
 
+pub use super::lanes::Work;
+
 /// How much one worker takes at once. Small files are taken together, so that a thousand of them
 /// cost a few commits, not thousands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimLimits {
+    /// Of this kind.
+    pub work: Work,
     /// Files up to this size go together.
     pub small_bytes: u64,
     /// So many at the most.
@@ -35,7 +39,7 @@ pub fn next(
 ) -> Result<Vec<TransferRow>, StorageError> {
     let mut taken: Vec<TransferRow> = Vec::new();
     let mut bytes = 0;
-    lanes::first_alike(connection, live, limits.n_most, |candidate| {
+    lanes::first_alike(connection, live, limits.work, limits.n_most, |candidate| {
         if let Some(head) = taken.first() {
             // Where only a name changes in one root, any size is small.
             let is_small = |t: &TransferRow| t.size_bytes <= limits.small_bytes || t.to.is_none();
@@ -168,7 +172,7 @@ mod tests {
             let (kept, fresh) = database.read_blocking(|c| Ok((summary(c)?, counted(c)))).unwrap();
             assert_eq!(kept, fresh, "{step}");
         };
-        let limits = ClaimLimits { small_bytes: 1_000, n_most: 4, bytes_most: 1_000 };
+        let limits = ClaimLimits { work: Work::Files, small_bytes: 1_000, n_most: 4, bytes_most: 1_000 };
         let live = [RootRowId(1), RootRowId(2)];
         check("asked for", &|tx| batches::insert(tx, &batch, &transfers).map(drop));
         check("claimed", &|tx| next(tx, &live, limits, &policy).map(|taken| assert_eq!(taken.len(), 4)));

@@ -10,10 +10,19 @@ use super::row::{self, COLUMNS, TransferRow};
 use crate::domain::ids::RootRowId;
 use crate::storage::StorageError;
 
+/// What a worker is for: a download waits for a site, and holds up nothing that works on files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// All but downloads.
+    Files,
+    /// Downloads alone.
+    Downloads,
+}
+
 /// Transfers between the same roots, of the same phase of a batch if they have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Lane {
-    /// 0 for all that have no phase.
+    /// 0 for all that have no phase, -1 for downloads.
     batch: i64,
     phase: i64,
     from: i64,
@@ -21,8 +30,11 @@ struct Lane {
     to: i64,
 }
 
+/// The lanes of downloads.
+const DOWNLOADS: i64 = -1;
+
 /// Before every lane.
-const START: Lane = Lane { batch: -1, phase: 0, from: 0, to: 0 };
+const START: Lane = Lane { batch: -2, phase: 0, from: 0, to: 0 };
 
 /// The lane behind another one that has something queued. Rows equal to the vector would be walked
 /// through: none has that position.
@@ -56,12 +68,13 @@ fn rows_sql() -> String {
 pub(super) fn first_alike(
     connection: &Connection,
     live: &[RootRowId],
+    work: Work,
     limit: usize,
     mut each: impl FnMut(TransferRow) -> bool,
 ) -> Result<(), StorageError> {
     let mut head = connection.prepare_cached(&head_sql())?;
     let mut heads: Vec<(f64, Lane)> = Vec::new();
-    for lane in open(connection, live)? {
+    for lane in open(connection, live, work)? {
         let found = head.query_row((lane.batch, lane.phase, lane.from, lane.to), |row| row.get(0)).optional()?;
         heads.extend(found.map(|position| (position, lane)));
     }
@@ -80,7 +93,7 @@ pub(super) fn first_alike(
 }
 
 /// The lanes from which transfers may begin.
-fn open(connection: &Connection, live: &[RootRowId]) -> Result<Vec<Lane>, StorageError> {
+fn open(connection: &Connection, live: &[RootRowId], work: Work) -> Result<Vec<Lane>, StorageError> {
     let is_live = |root: i64| live.iter().any(|live| live.0 == root);
     let mut behind = connection.prepare_cached(BEHIND)?;
     let mut open_phase = connection.prepare_cached(OPEN_PHASE)?;
@@ -99,6 +112,9 @@ fn open(connection: &Connection, live: &[RootRowId]) -> Result<Vec<Lane>, Storag
             break;
         };
         at = lane;
+        if (lane.batch == DOWNLOADS) != (work == Work::Downloads) {
+            continue;
+        }
         if lane.batch > 0 {
             let phase: Option<i64> = open_phase.query_row([lane.batch], |row| row.get(0))?;
             if phase.is_some_and(|phase| phase < lane.phase) {

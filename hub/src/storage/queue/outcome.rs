@@ -178,7 +178,7 @@ mod tests {
     use crate::domain::root::Root;
     use crate::storage::Database;
     use crate::storage::queue::batches::{self, NewBatch, NewTransfer};
-    use crate::storage::queue::claim::{self, ClaimLimits};
+    use crate::storage::queue::claim::{self, ClaimLimits, Work};
 
     #[test]
     fn a_part_is_looked_for_however_its_transfer_ended_and_though_another_root_is_away() {
@@ -207,7 +207,7 @@ mod tests {
             skipped: "[]".into(),
             undo_of: None,
         };
-        let limits = ClaimLimits { small_bytes: 1_000, n_most: 10, bytes_most: 10_000 };
+        let limits = ClaimLimits { work: Work::Files, small_bytes: 1_000, n_most: 10, bytes_most: 10_000 };
         let left = |live: &[RootRowId]| -> Vec<i64> {
             let found = database.read_blocking(|connection| with_part_left(connection, live)).unwrap();
             found.iter().map(|transfer| transfer.id.0).collect()

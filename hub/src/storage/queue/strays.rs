@@ -23,8 +23,9 @@ pub fn is_stray(connection: &Connection, name: &str) -> Result<bool, StorageErro
 
 /// Such files that the last scan saw in a root, and those of the hub itself, which may be written just now.
 pub fn seen(connection: &Connection, root: RootRowId) -> Result<Vec<RelPath>, StorageError> {
-    let mut statement = connection
-        .prepare_cached("SELECT path FROM skipped_entries WHERE root_id = ?1 AND path LIKE '%' || ?2 ORDER BY id")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT path FROM skipped_entries WHERE root_id = ?1 AND path LIKE '%' || ?2 || '%' ORDER BY id",
+    )?;
     let paths = statement.query_map((root.0, PART_ENDING), |row| row.get::<_, String>(0))?;
     let mut found = Vec::new();
     for path in paths {
@@ -41,7 +42,7 @@ pub fn seen(connection: &Connection, root: RootRowId) -> Result<Vec<RelPath>, St
 #[allow(clippy::unwrap_used, reason = "tests may unwrap")]
 mod tests {
     use super::*;
-    use crate::domain::temporary::{aside_name, part_name, token_of};
+    use crate::domain::temporary::{aside_name, download_name, part_name, token_of};
     use crate::storage::Database;
 
     #[test]
@@ -69,6 +70,7 @@ mod tests {
             assert!(!is(&aside_name("x", &token)), "a whole file of a person's is no stray");
         }
         assert!(is(&part_name("x", &token_of(&token, 1_000))), "the row is gone");
+        assert!(is(&(download_name("x", &token_of(&token, 1_000)) + ".journal")), "notes go with it");
         assert!(!is(&part_name("x", &token_of("another", 1_000))), "another hub's");
         assert!(!is("x.safetensors.part"));
     }

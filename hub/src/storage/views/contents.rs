@@ -39,7 +39,8 @@ pub fn show(connection: &Connection, hash: &Blake3) -> Result<Option<ContentView
     Ok(Some(ContentView { facts, files: rows.into_iter().map(|(root, path, _)| (root, path)).collect() }))
 }
 
-fn sha256(connection: &Connection, hash: &Blake3) -> Result<Option<Sha256>, StorageError> {
+/// The SHA-256 of a content, if one of its files was read for it.
+pub fn sha256(connection: &Connection, hash: &Blake3) -> Result<Option<Sha256>, StorageError> {
     let sql = "SELECT h.sha256 FROM files f
              JOIN hashes h ON h.root_id = f.root_id AND h.path = f.path AND h.blake3 = f.blake3
              WHERE f.blake3 = ?1 AND h.sha256 IS NOT NULL LIMIT 1";

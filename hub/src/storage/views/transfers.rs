@@ -21,7 +21,7 @@ pub struct TransferView {
     pub batch_id: BatchId,
     /// `copy`, `move`, `delete`, `restore` and the like.
     pub operation: String,
-    /// Where the file is taken from.
+    /// Where the file is taken from; of a download, where it goes.
     pub from: Root,
     /// Where it goes; of a duplicate that goes, where the copy that stays lies.
     pub to: Option<Root>,
@@ -30,6 +30,10 @@ pub struct TransferView {
     pub path: RelPath,
     /// Its path where it goes, if that is another; of a duplicate that goes, the copy that stays.
     pub to_path: Option<String>,
+    /// Of a download, the site that it comes from.
+    pub site: Option<String>,
+    /// Of a download that is done: whether a hash was known beforehand that it was checked against.
+    pub verified: Option<bool>,
     pub state: TransferState,
     /// It was asked to pause or to end and is about to.
     pub stopping: bool,
@@ -102,7 +106,8 @@ struct TransferKey {
 columns!(mod at {
     id, batch_id, operation, from_root, to_root, path, to_path, state, is_stopping = "stop IS NOT NULL", position,
     size_bytes, bytes_done, attempts, error_code, error_detail, hash = "coalesce(blake3, part_blake3)", next_try_at,
-    created_at, started_at, finished_at
+    created_at, started_at, finished_at, site = "(SELECT host FROM downloads WHERE transfer_id = id)",
+    is_verified = "(SELECT is_verified FROM downloads WHERE transfer_id = id)"
 });
 const COLUMNS: &str = at::ALL;
 
@@ -119,6 +124,8 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<TransferView> {
         to: row.get(at::to_root)?,
         path: path_column(row, at::path)?,
         to_path: row.get(at::to_path)?,
+        site: row.get(at::site)?,
+        verified: row.get(at::is_verified)?,
         state: row.get(at::state)?,
         stopping: row.get(at::is_stopping)?,
         position: row.get(at::position)?,

@@ -224,6 +224,7 @@ mod tests {
             checked_at: None,
             status: None,
             detail: None,
+            proof: None,
         };
         let both = told(vec![kept(&other), kept(&url)]);
         assert_eq!(both, [(other, "user".to_owned()), (url, "user".to_owned())], "no address twice");

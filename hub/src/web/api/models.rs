@@ -21,6 +21,7 @@ use crate::domain::described::{FolderText, SearchText, UuidText};
 use crate::domain::ids::ModelId;
 use crate::domain::root::Root;
 use crate::domain::typed_path::TypedFolder;
+use crate::services::sources::Covered;
 use crate::storage::views::files::{FileOrder, FileSort};
 use crate::storage::views::models::{Facets, ModelDetail, ModelFilter, ModelState, ModelView, ModelWhere};
 use crate::storage::views::{FileView, Page};
@@ -140,6 +141,8 @@ pub struct ModelDetailView {
     pub sidecars: Vec<FileView>,
     /// Public addresses of its content.
     pub sources: Vec<SourceView>,
+    /// Whether its content can be had again, as far as is known: never `at_risk`, which is told by its copies.
+    pub coverage: Covered,
 }
 
 /// A machine outside.
@@ -158,7 +161,7 @@ fn remarks(header: &Description, beside: &[SidecarFacts]) -> Vec<String> {
 }
 
 impl ModelDetailView {
-    fn of(detail: ModelDetail, sources: Vec<SourceView>, agents: Vec<AgentNameView>) -> Self {
+    fn of(detail: ModelDetail, sources: Vec<SourceView>, coverage: Covered, agents: Vec<AgentNameView>) -> Self {
         let metadata = detail.metadata().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let tensors = detail.tensors().iter().map(|sum| TensorsView {
             prefix: sum.prefix.clone(),
@@ -192,6 +195,7 @@ impl ModelDetailView {
             tensors,
             sidecars,
             sources,
+            coverage,
         }
     }
 }
@@ -217,6 +221,10 @@ async fn sources_of(state: &WebState, detail: &ModelDetail) -> Vec<SourceView> {
 pub(in crate::web) async fn detail(state: &WebState, id: ModelId) -> Answer<ModelDetailView> {
     let detail = state.services.models.show(id).await?;
     let sources = sources_of(state, &detail).await;
+    let coverage = match detail.model.hash {
+        Some(hash) => state.services.sources.coverages(vec![hash]).await?.remove(&hash),
+        None => None,
+    };
     let kept = state.services.sources.count_addresses(&[detail.model.hash]).await;
     let model = ModelView { n_sources: kept.into_iter().sum(), ..detail.model };
     let detail = ModelDetail { model, ..detail };
@@ -225,7 +233,7 @@ pub(in crate::web) async fn detail(state: &WebState, id: ModelId) -> Answer<Mode
         let view = state.services.remote.show_agent(*id).await?;
         agents.push(AgentNameView { id: view.id, name: view.name, online: view.online });
     }
-    Ok(ModelDetailView::of(detail, sources, agents))
+    Ok(ModelDetailView::of(detail, sources, Covered::of(coverage), agents))
 }
 
 /// Lists models: each content once, with its copies.

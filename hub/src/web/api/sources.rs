@@ -1,6 +1,7 @@
 //! Where contents can be fetched from publicly: the Lake's `.model_sources.json`.
 
 pub mod check;
+pub mod discover;
 
 use axum::Json;
 use axum::extract::State;
@@ -13,10 +14,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::list::{ListView, PageQuery};
 use crate::domain::described::{Blake3Text, SearchText, Sha256Text};
 use crate::domain::sources::{Address, Unusable};
-use crate::services::sources::{SourceFilter, SourceRecord};
+use crate::services::sources::{CoverageView, Covered, SourceFilter, SourceRecord};
 use crate::web::WebState;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{Body, InPath, Params, search};
+use crate::web::extract::{Body, InPath, Params, optional, search};
 
 /// A content with its addresses.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,7 +47,7 @@ pub struct AddressView {
     pub added_at: Option<Timestamp>,
     /// When it was last looked at.
     pub checked_at: Option<Timestamp>,
-    /// What was found then: `ok`, `size_differs`, `content_differs`, `needs_token`, `forbidden`,
+    /// What was found then: `ok`, `likely`, `size_differs`, `content_differs`, `needs_token`, `forbidden`,
     /// `not_found`, `not_a_file`, `rate_limited`, `unreachable`, `private_address`, `bad_redirect`, or
     /// what another program wrote.
     pub status: Option<String>,
@@ -105,6 +106,10 @@ pub struct SourcesQuery {
     #[serde(deserialize_with = "search")]
     #[param(value_type = Option<SearchText>, inline, max_length = 1000)]
     q: Option<String>,
+    /// Contents of the library that can be had so, those without an address among them.
+    #[serde(deserialize_with = "optional")]
+    #[param(value_type = Option<Covered>, inline)]
+    coverage: Option<Covered>,
 }
 
 /// Lists the contents that have addresses, by name.
@@ -117,9 +122,18 @@ pub(super) async fn list_sources(
     Params(query): Params<SourcesQuery>,
     Params(page): Params<PageQuery>,
 ) -> Answer<Json<ListView<SourceRecordView>>> {
-    let filter = SourceFilter { search: query.q, standing: None };
+    let filter = SourceFilter { search: query.q, standing: None, covered: query.coverage };
     let page = state.services.sources.list(&filter, &page.request()?).await?;
     Ok(Json(page.map(SourceRecordView::from)))
+}
+
+/// Shows how much of the library can be had again.
+#[utoipa::path(
+    get, path = "/api/sources/coverage", tag = "sources",
+    responses((status = 200, body = CoverageView), (status = 409), (status = 503))
+)]
+pub(super) async fn show_coverage(State(state): State<WebState>) -> Answer<Json<CoverageView>> {
+    Ok(Json(state.services.sources.coverage().await?))
 }
 
 /// Shows the addresses of a content.

@@ -4,6 +4,8 @@
 mod bundles;
 mod conforms;
 mod described;
+mod download_site;
+mod downloads;
 mod duplicates;
 mod evictions;
 mod fake_agent;

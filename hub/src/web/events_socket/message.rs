@@ -20,7 +20,7 @@ use crate::services::remote::job_view::JobView;
 use crate::services::remote::session_view::SessionView;
 use crate::services::roots::RootStatus;
 use crate::services::serving::UplinkView;
-use crate::services::sources::SourceCheckView;
+use crate::services::sources::{DiscoveryView, SourceCheckView};
 use crate::storage::views::PageRequest;
 use crate::storage::views::batches::BatchView;
 use crate::storage::views::transfers::TransferView;
@@ -97,6 +97,8 @@ enum News {
     Sources,
     /// A round of looks at addresses went on or ended.
     SourceCheck { check: Option<SourceCheckView> },
+    /// A run of look-ups went on or ended.
+    Discovery { id: BackgroundJobId, run: Option<DiscoveryView> },
     /// The remote session began, ended, or has other limits.
     Session { session: SessionView },
     /// An agent came, went, or told of itself.
@@ -156,6 +158,9 @@ impl Message {
             Event::PairsChanged => News::Diff,
             Event::SourcesChanged => News::Sources,
             Event::SourceCheckChanged => News::SourceCheck { check: state.services.source_checks.latest().await? },
+            Event::DiscoveryChanged(id) => {
+                News::Discovery { id, run: found(state.services.discoveries.show(id).await)? }
+            }
             Event::SessionChanged => News::Session { session: state.services.remote.sessions.view() },
             Event::AgentChanged(id) => News::Agent { id, agent: found(state.services.remote.show_agent(id).await)? },
             Event::JobChanged(id) => News::Job { id, job: found(state.services.remote.show_job(id).await)? },

@@ -1,8 +1,11 @@
 //! The page of addresses: its list, its buttons, and the dialog that takes a new address.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use lookups::Site;
 use minijinja::context;
 use minijinja::value::Serde;
 use serde::{Deserialize, Serialize};
@@ -11,9 +14,12 @@ use shared_protocol::Blake3;
 use super::confirmation::in_dialog;
 use super::lists::followed;
 use super::toast::{Toast, partial, respond};
+use crate::config::Key;
+use crate::domain::ids::BackgroundJobId;
+use crate::domain::sources::said::LookupScope;
 use crate::web::address::QueryString;
 use crate::web::error::{Answer, Problem};
-use crate::web::extract::{FormBody, Params, optional};
+use crate::web::extract::{FormBody, InPath, Params, optional};
 use crate::web::pages::frame::fragment;
 use crate::web::pages::sources::drawer::addresses;
 use crate::web::pages::sources::{self, SourcesPageQuery};
@@ -146,4 +152,51 @@ pub(super) async fn check(State(state): State<WebState>, FormBody(request): Form
 pub(super) async fn cancel_check(State(state): State<WebState>) -> Answer<Response> {
     state.services.source_checks.cancel().await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Which contents to look up.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct DiscoverForm {
+    /// This one; all without it.
+    #[serde(default, deserialize_with = "optional")]
+    hash: Option<Blake3>,
+}
+
+/// Begins a run of look-ups. Its progress arrives through the page's socket.
+pub(super) async fn discover(
+    State(state): State<WebState>,
+    FormBody(request): FormBody<DiscoverForm>,
+) -> Answer<Response> {
+    let scope = LookupScope { hashes: request.hash.map(|hash| vec![hash]), ..LookupScope::default() };
+    state.services.discoveries.start(scope).await?;
+    Toast::done("Looking up where it can be had").link("/sources".to_owned(), "Sources").answer()
+}
+
+/// Stops a run of look-ups.
+pub(super) async fn cancel_discovery(
+    State(state): State<WebState>,
+    InPath(id): InPath<BackgroundJobId>,
+) -> Answer<Response> {
+    state.services.discoveries.cancel(id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Keeps who may be asked.
+pub(super) async fn save_lookups(
+    State(state): State<WebState>,
+    FormBody(ticked): FormBody<BTreeMap<String, String>>,
+) -> Answer<Response> {
+    let allowed: Vec<&str> =
+        Site::ALL.iter().map(|site| site.as_str()).filter(|name| ticked.contains_key(*name)).collect();
+    let value = (!allowed.is_empty()).then(|| allowed.join(","));
+    state.services.save_settings(BTreeMap::from([(Key::Lookups.name().to_owned(), value)]), &state.tasks).await?;
+    let labels: Vec<&str> =
+        Site::ALL.iter().filter(|site| allowed.contains(&site.as_str())).map(|site| site.label()).collect();
+    let text = match labels.split_last() {
+        None => "Nobody is asked".to_owned(),
+        Some((last, [])) => format!("{last} may be asked"),
+        Some((last, others)) => format!("{} and {last} may be asked", others.join(", ")),
+    };
+    let piece = partial("lookups", "innerMorph", "fragments/_lookups.html", sources::lookups(&state))?;
+    Ok(respond(Toast::done(text).piece()? + &piece))
 }

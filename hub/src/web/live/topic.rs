@@ -111,7 +111,7 @@ impl Topic {
             Self::Recent => matches!(event, Event::HistoryAdded),
             Self::Hashes => matches!(event, Event::HashChanged(_) | Event::IndexChanged(_)),
             Self::Duplicates => matches!(event, Event::DuplicateScanChanged(_)),
-            Self::Sources => matches!(event, Event::SourceCheckChanged),
+            Self::Sources => matches!(event, Event::SourceCheckChanged | Event::DiscoveryChanged(_)),
             Self::Remote => {
                 matches!(event, Event::SessionChanged | Event::AgentChanged(_) | Event::SettingsChanged)
             }
@@ -204,9 +204,10 @@ impl Topic {
                 &duplicates::progress(state).await?,
                 [("duplicates-search", "fragments/_duplicates_search.html")],
             ),
-            Self::Sources => {
-                pieces(&sources::progress(state).await?, [("sources-check", "fragments/_sources_check.html")])
-            }
+            Self::Sources => pieces(
+                &sources::progress(state).await?,
+                [("sources-check", "fragments/_sources_check.html"), ("discovery", "fragments/_discovery.html")],
+            ),
             Self::Hashes => pieces(
                 &hashes::content(state).await?,
                 [

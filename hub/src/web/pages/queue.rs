@@ -183,6 +183,7 @@ pub(in crate::web) fn row(transfer: TransferView, queue: &Queue) -> QueueRow {
 pub(in crate::web) fn batch_title(operation: &str, from: Root, to: Option<Root>, is_undo: bool) -> String {
     let what = match (operation, to) {
         ("copy" | "move" | "evict", Some(to)) => format!("{operation} from {} to {}", from.label(), to.label()),
+        ("download", _) => format!("download to {}", from.label()),
         ("mirror", Some(to)) => format!("make {} like {}", to.label(), from.label()),
         ("restore", _) => format!("put back on {}", from.label()),
         ("hardlink", _) => "replace duplicates by hard links".to_owned(),

@@ -2,21 +2,26 @@
 
 pub(in crate::web) mod drawer;
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::response::Response;
+use lookups::Site;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
 use shared_protocol::RelPath;
 
 use super::frame::{Frame, join, page};
+use crate::config::{Key, ValueSource};
 use crate::domain::root::Root;
 use crate::domain::sources::Standing;
-use crate::services::sources::{SourceFilter, SourceRecord};
+use crate::services::sources::{Covered, SourceFilter, SourceRecord};
 use crate::services::{ErrorKind, ServiceError};
 use crate::storage::views::contents;
 use crate::storage::views::page::{Page, PageRequest};
 use crate::web::address::QueryString;
+use crate::web::api::sources::discover::finders;
 use crate::web::api::sources::{AddressView, UnusableView};
 use crate::web::error::{Answer, Problem};
 use crate::web::extract::{Params, optional, search};
@@ -35,6 +40,8 @@ pub(in crate::web) struct SourcesPageQuery {
     q: Option<String>,
     #[serde(deserialize_with = "optional")]
     show: Option<Standing>,
+    #[serde(deserialize_with = "optional")]
+    coverage: Option<Covered>,
     #[serde(deserialize_with = "optional")]
     cursor: Option<String>,
 }
@@ -65,29 +72,33 @@ pub(super) async fn show_sources(
     State(state): State<WebState>,
     Params(query): Params<SourcesPageQuery>,
 ) -> Answer<Response> {
-    let content = join([context! { page => list(&state, &query).await? }, progress(&state).await?]);
+    let list = context! { page => list(&state, &query).await? };
+    let content = join([list, progress(&state).await?, lookups(&state)]);
     page(&state, FRAME, "pages/sources.html", content).await
 }
 
 /// The list, or why there is none.
 pub(in crate::web) async fn list(state: &WebState, query: &SourcesPageQuery) -> Answer<Value> {
     let request = PageRequest::new(ROWS, query.cursor.clone())?;
-    let filter = SourceFilter { search: query.q.clone(), standing: query.show };
+    let filter = SourceFilter { search: query.q.clone(), standing: query.show, covered: query.coverage };
     let (found, problem) = match state.services.sources.list(&filter, &request).await {
         Ok(found) => (found, None),
         Err(error) if is_told(&error) => (Page::empty(), Some(Problem::from(error).detail)),
         Err(error) => return Err(error.into()),
     };
+    let tabs = if problem.is_none() { tabs(state, query).await? } else { Vec::new() };
     let (total, next) = (found.total, found.next_cursor);
     let rows = rows(state, found.items).await?;
     Ok(context! {
         query => Serde(query),
         problem,
+        tabs => Serde(tabs),
+        labels => Serde(labels()),
         closed => closed(state),
         rows => Serde(rows),
         total,
         next => next.as_ref().map(|cursor| query.address(Some(cursor))),
-        is_filtered => query.q.is_some() || query.show.is_some(),
+        is_filtered => query.q.is_some() || query.show.is_some() || query.coverage.is_some(),
         standings => Serde(Standing::ALL.map(|one| context! { value => one.as_str(), label => one.label() })),
     })
 }
@@ -106,10 +117,66 @@ pub(in crate::web) fn closed(state: &WebState) -> Option<String> {
     }
 }
 
-/// The round of looks under way.
+/// The round of looks under way, and the run of look-ups.
 pub(in crate::web) async fn progress(state: &WebState) -> Answer<Value> {
     let check = state.services.source_checks.latest().await?;
-    Ok(context! { check => check.map(Serde) })
+    let run = state.services.discoveries.list(PageRequest::latest(1)).await?.items.into_iter().next();
+    Ok(context! { check => check.map(Serde), run => run.map(Serde), labels => Serde(labels()) })
+}
+
+/// Who may be asked, and whether that can be changed here.
+pub(in crate::web) fn lookups(state: &WebState) -> Value {
+    let key = Key::Lookups.name();
+    let settings = state.services.settings.view();
+    let source = settings.items.iter().find(|item| item.key == key).map(|item| item.source);
+    let fixed = match source {
+        Some(ValueSource::Environment) => Some(format!("Set by the environment variable {key}.")),
+        Some(ValueSource::Flag) => Some("Set on the command line.".to_owned()),
+        _ => None,
+    };
+    context! { finders => Serde(finders(state)), lookups_fixed => fixed }
+}
+
+/// What sites are called, by their names in the file.
+fn labels() -> BTreeMap<&'static str, &'static str> {
+    let sites = Site::ALL.iter().map(|site| (site.as_str(), site.label()));
+    sites.chain([("header", "the file's header"), ("sidecar", "a file beside it")]).collect()
+}
+
+/// The library by whether it can be had again.
+#[derive(Debug, Serialize)]
+struct CoverageTab {
+    value: &'static str,
+    label: &'static str,
+    address: String,
+    about: &'static str,
+    n: Option<u64>,
+    size_bytes: Option<u64>,
+}
+
+async fn tabs(state: &WebState, query: &SourcesPageQuery) -> Answer<Vec<CoverageTab>> {
+    let coverage = state.services.sources.coverage().await?;
+    let address = |covered| SourcesPageQuery { coverage: covered, cursor: None, ..query.clone() }.address(None);
+    let all = CoverageTab {
+        value: "",
+        label: "With addresses",
+        address: address(None),
+        about: "",
+        n: None,
+        size_bytes: None,
+    };
+    let tab = |covered: &Covered| {
+        let sum = coverage.by_coverage.get(covered).copied().unwrap_or_default();
+        CoverageTab {
+            value: covered.as_str(),
+            label: covered.label(),
+            address: address(Some(*covered)),
+            about: covered.about(),
+            n: Some(sum.n),
+            size_bytes: Some(sum.size_bytes),
+        }
+    };
+    Ok([all].into_iter().chain(Covered::ALL.iter().map(tab)).collect())
 }
 
 async fn rows(state: &WebState, records: Vec<SourceRecord>) -> Answer<Vec<SourceRow>> {
@@ -142,6 +209,7 @@ impl SourcesPageQuery {
         QueryString::new()
             .with_some("q", self.q.as_ref())
             .with_some("show", self.show.map(Standing::as_str))
+            .with_some("coverage", self.coverage.map(Covered::as_str))
             .with_some("cursor", cursor)
             .into_text()
     }

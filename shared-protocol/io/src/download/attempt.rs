@@ -140,6 +140,7 @@ impl Attempt<'_> {
                 }
             };
             heard_at = Instant::now();
+            self.download.tools.pace.wait(chunk.len() as u64).await;
             self.client.line.add(chunk.len() as u64);
             self.client.heard.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             while !chunk.is_empty() && at < size {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use shared_protocol::GroupList;
 use shared_protocol::groups::GROUP_BYTES;
+use shared_protocol::{Blake3, GroupList};
 use tokio::task::JoinSet;
 
 use super::attempt_error::{AttemptError, Consequence};
@@ -31,10 +31,11 @@ impl ListRequest {
         let is_of_one_group = download.order.size_bytes <= GROUP_BYTES;
         let known = if is_of_one_group { None } else { part.stored_groups() };
         if let Some(hub) = &download.tools.hub
+            && let Some(blake3) = download.order.expected.blake3()
             && known.is_none()
             && !is_of_one_group
         {
-            asking.spawn(ask(Arc::clone(download), Arc::clone(part), hub.clone()));
+            asking.spawn(ask(Arc::clone(download), Arc::clone(part), hub.clone(), blake3));
         }
         Self { asking, known }
     }
@@ -61,7 +62,12 @@ impl ListRequest {
 }
 
 /// Asks until there is an answer.
-async fn ask(download: Arc<Download>, part: Arc<PartFile>, hub: HubApi) -> Result<Option<GroupList>, DownloadError> {
+async fn ask(
+    download: Arc<Download>,
+    part: Arc<PartFile>,
+    hub: HubApi,
+    content: Blake3,
+) -> Result<Option<GroupList>, DownloadError> {
     let patience = download.tools.patience;
     let delays =
         ExponentialBuilder::default().with_min_delay(patience.first_delay).with_max_delay(patience.longest_delay);
@@ -69,7 +75,7 @@ async fn ask(download: Arc<Download>, part: Arc<PartFile>, hub: HubApi) -> Resul
     let (mut came, mut n_wrong) = (Vec::new(), 0);
     loop {
         let before = came.len();
-        let (content, size_bytes) = (download.order.blake3, download.order.size_bytes);
+        let size_bytes = download.order.size_bytes;
         let error = match hub.groups(&content, size_bytes, &mut came, download.stall()).await {
             Ok(list) => {
                 if let Some(list) = &list {

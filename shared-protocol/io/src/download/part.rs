@@ -9,81 +9,31 @@
 //! again. What is there of other groups, and of a content whose list is not known yet, is noted as well: nothing
 //! verifies it until its group is whole.
 
+mod journal;
 mod lost;
+mod placed;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use parking_lot::{Mutex, RwLock};
-use serde::{Deserialize, Serialize};
 use shared_protocol::groups::{GROUP_BYTES, group_value};
 use shared_protocol::outcome::SourceReport;
 use shared_protocol::{Blake3, GroupList, RelPath};
 
 use super::chunk_scheduler::GroupSet;
 use super::claim::{self, note_paths, read_plain, successor};
+use super::expected::Expected;
 use super::partial_groups::KeptBytes;
 use crate::confine::{ConfinedFolder, PlaceError};
 use crate::durable::{self, remove_lightly};
 use crate::error::FileError;
-use crate::{machine, system};
+use crate::system;
+use journal::Journal;
+use placed::Placed;
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Journal {
-    version: u32,
-    blake3: Blake3,
-    size_bytes: u64,
-    /// Whether work on it goes on.
-    is_open: bool,
-    /// The machine that works on it, or did last.
-    #[serde(default)]
-    machine: String,
-    /// One bit per group.
-    #[serde(rename = "proved")]
-    verified: Vec<u8>,
-    /// Beginnings of other groups.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    partial: Vec<KeptBytes>,
-    /// Without a list: how much of the content is there, from its beginning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    stream: Option<u64>,
-    /// What each source did for what is there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    sources: Vec<SourceReport>,
-}
-
-/// What the journal is to say of a content whose list is known.
-#[derive(Debug)]
-pub(super) struct Recorded {
-    /// Groups that are there.
-    pub(super) verified: GroupSet,
-    /// What is there of others.
-    pub(super) partial: Vec<KeptBytes>,
-    /// What each source did for it.
-    pub(super) sources: Vec<SourceReport>,
-}
-
-/// What is there of a content, as far as its list verifies it.
-#[derive(Debug)]
-pub(super) struct Resumed {
-    /// Groups that are there.
-    pub(super) held: GroupSet,
-    /// What is there of others.
-    pub(super) partial: Vec<KeptBytes>,
-}
-
-impl Resumed {
-    /// All bytes that are there.
-    pub(super) fn n_bytes(&self, size_bytes: u64) -> u64 {
-        self.held.n_bytes(size_bytes) + self.partial.iter().map(|kept| kept.bytes).sum::<u64>()
-    }
-
-    /// Those that are counted for who brought them.
-    pub(super) fn n_counted(&self, size_bytes: u64) -> u64 {
-        self.held.n_bytes(size_bytes) + self.partial.iter().map(KeptBytes::n_counted).sum::<u64>()
-    }
-}
+pub(super) use journal::{Recorded, Resumed};
 
 /// The half-done file of one content at one place, locked.
 #[derive(Debug)]
@@ -94,10 +44,12 @@ pub struct PartFile {
     journal: PathBuf,
     groups: PathBuf,
     dest: PathBuf,
-    blake3: Blake3,
+    expected: Expected,
     size_bytes: u64,
     /// Whether it has no name yet: then nothing lies beside it.
     is_nameless: bool,
+    /// Of one that its caller names.
+    placed: Option<Placed>,
     /// Whether its notes are gone for good; locked while they are written. The journal is written beside the work, and
     /// a write that is late must not bring one back.
     is_over: Mutex<bool>,
@@ -114,15 +66,15 @@ impl PartFile {
         let dest = models.resolve_with_folders(dest)?;
         let unfinished = |file, path: PathBuf, is_nameless| {
             let ([journal, groups], is_over) = (note_paths(&path), Mutex::new(is_nameless));
-            let file = RwLock::new(file);
-            Self { file, journal, groups, path, dest: dest.clone(), blake3, size_bytes, is_nameless, is_over }
+            let (file, expected, dest) = (RwLock::new(file), Expected::Blake3(blake3), dest.clone());
+            Self { file, journal, groups, path, dest, expected, size_bytes, is_nameless, placed: None, is_over }
         };
         if size_bytes <= GROUP_BYTES
             && let Some(file) = dest.parent().and_then(system::open_nameless)
         {
             return Ok((!dest.exists()).then(|| unfinished(file, dest.clone(), true)));
         }
-        let record = Journal::empty(blake3, size_bytes).to_bytes();
+        let record = Journal::empty(&Expected::Blake3(blake3), size_bytes).to_bytes();
         let path = claim::claim(&dest, &blake3, size_bytes, &record)?;
         let (file, is_new) = open_or_make(&path)?;
         match file.try_lock() {
@@ -144,7 +96,7 @@ impl PartFile {
     /// The list that an earlier run was given, if it is the content's.
     pub(super) fn stored_groups(&self) -> Option<GroupList> {
         let bytes = read_plain(&self.groups).ok()?;
-        GroupList::from_bytes(self.size_bytes, &bytes).ok().filter(|list| list.root() == self.blake3)
+        GroupList::from_bytes(self.size_bytes, &bytes).ok().filter(|list| Some(list.root()) == self.expected.blake3())
     }
 
     /// Keeps the list for a later run, unless there will be none.
@@ -222,7 +174,8 @@ impl PartFile {
 
     fn read_journal(&self) -> Option<Journal> {
         let journal: Journal = serde_json::from_slice(&read_plain(&self.journal).ok()?).ok()?;
-        let is_ours = journal.version == 1 && journal.blake3 == self.blake3 && journal.size_bytes == self.size_bytes;
+        let is_of_it = self.expected.is_same(&journal.expected) && journal.size_bytes == self.size_bytes;
+        let is_ours = journal.version == 1 && is_of_it;
         is_ours.then_some(journal)
     }
 
@@ -239,7 +192,7 @@ impl PartFile {
     /// Throws away what is there; it stays ours.
     pub fn empty(&self) -> Result<(), FileError> {
         if !self.is_nameless {
-            replace(&self.journal, &Journal::empty(self.blake3, self.size_bytes).to_bytes())?;
+            replace(&self.journal, &Journal::empty(&self.expected, self.size_bytes).to_bytes())?;
         }
         self.on_file("empty", |file| file.set_len(0))
     }
@@ -252,13 +205,13 @@ impl PartFile {
     /// Makes the data safe, then says so in the journal; does nothing once the file is finished or discarded.
     pub(super) fn record(&self, there: Recorded, is_open: bool) -> Result<(), FileError> {
         let Recorded { verified, partial, sources } = there;
-        let empty = Journal::empty(self.blake3, self.size_bytes);
+        let empty = Journal::empty(&self.expected, self.size_bytes);
         self.write_journal(&Journal { is_open, verified: verified.to_bytes(), partial, sources, ..empty })
     }
 
     /// [`Self::record`] of what is there from the beginning, without a list.
     pub(super) fn record_stream(&self, n_bytes: u64, sources: Vec<SourceReport>) -> Result<(), FileError> {
-        let empty = Journal::empty(self.blake3, self.size_bytes);
+        let empty = Journal::empty(&self.expected, self.size_bytes);
         self.write_journal(&Journal { stream: Some(n_bytes), sources, ..empty })
     }
 
@@ -272,13 +225,16 @@ impl PartFile {
         replace(&self.journal, &journal.to_bytes())
     }
 
-    /// Gives the verified file its name, and removes what lies beside it.
+    /// Gives the verified file its name, and removes what lies beside it. One that its caller names is made safe.
     ///
     /// # Errors
     ///
     /// If the disk is full as late as this, or something else has the name by now: that is not replaced.
     pub fn finish(&self) -> Result<(), PlaceError> {
         system::sync_file(&self.file.read()).map_err(FileError::of("sync", &self.path))?;
+        if self.placed.is_some() {
+            return Ok(());
+        }
         let named = FileError::again(|| {
             let named = if self.is_nameless {
                 system::give_name(&self.file.read(), &self.dest)
@@ -307,7 +263,8 @@ impl PartFile {
         while !wants_to_stop() {
             let n = source.read(&mut block).map_err(FileError::of("read", from))?;
             if n == 0 {
-                let is_right = hasher.finalize().as_bytes() == self.blake3.as_bytes();
+                let found = Blake3::from_bytes(*hasher.finalize().as_bytes());
+                let is_right = self.expected.blake3() == Some(found);
                 return if is_right { self.finish().map(|()| true) } else { Ok(false) };
             }
             let bytes = block.get(..n).unwrap_or_default();
@@ -345,20 +302,6 @@ impl PartFile {
     /// Where the file will be.
     pub fn dest(&self) -> &Path {
         &self.dest
-    }
-}
-
-impl Journal {
-    /// Of a file in which nothing is verified.
-    fn empty(blake3: Blake3, size_bytes: u64) -> Self {
-        let machine = machine::this().id();
-        let (verified, partial, sources) = (Vec::new(), Vec::new(), Vec::new());
-        Self { version: 1, blake3, size_bytes, is_open: true, machine, verified, partial, stream: None, sources }
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        // Numbers and letters: there is nothing in it that JSON could not say.
-        serde_json::to_vec(self).unwrap_or_default()
     }
 }
 

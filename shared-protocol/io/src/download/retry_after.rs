@@ -22,7 +22,7 @@ const RESETS: [(&str, &str); 4] = [
 ];
 
 /// The wait that an answer asks for; none if it asks for none. `header` finds a header by its lower-case name.
-pub(super) fn wait_asked_for(header: impl Fn(&str) -> Option<String>, clock: SystemTime) -> Option<Duration> {
+pub fn wait_asked_for(header: impl Fn(&str) -> Option<String>, clock: SystemTime) -> Option<Duration> {
     let now = header("date").and_then(|text| httpdate::parse_http_date(text.trim()).ok()).unwrap_or(clock);
     let millis = || header("retry-after-ms").and_then(|text| number(&text)).map(|millis| millis / 1_000.0);
     let after = || header("retry-after").and_then(|text| seconds(&text, now));

@@ -16,8 +16,10 @@ const SPARE: u64 = 64 << 20;
 #[derive(Debug, Clone, Default)]
 pub struct Room(Arc<Mutex<Reserved>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Reserved {
+    /// Left free.
+    spare: u64,
     next: u64,
     by: HashMap<u64, u64>,
 }
@@ -50,7 +52,18 @@ pub(super) struct Space {
     pub(super) total: u64,
 }
 
+impl Default for Reserved {
+    fn default() -> Self {
+        Self { spare: SPARE, next: 0, by: HashMap::new() }
+    }
+}
+
 impl Room {
+    /// For whoever sees to it that something stays free.
+    pub fn without_spare() -> Self {
+        Self(Arc::new(Mutex::new(Reserved { spare: 0, ..Reserved::default() })))
+    }
+
     /// Begins with nothing reserved.
     pub(super) fn new_reservation(&self) -> Reservation {
         let mut reserved = self.0.lock();
@@ -67,7 +80,7 @@ impl Reservation {
         let mut reserved = self.room.0.lock();
         if let Some(space) = space {
             let others: u64 = reserved.by.iter().filter(|(id, _)| **id != self.id).map(|(_, bytes)| bytes).sum();
-            let free = space.free.saturating_sub(others).saturating_sub(SPARE);
+            let free = space.free.saturating_sub(others).saturating_sub(reserved.spare);
             if needed > free {
                 reserved.by.remove(&self.id);
                 return Err(TooLittle { needed, free, never: needed > space.total });

@@ -224,7 +224,10 @@ impl SourceClient {
         wanted: WantedRange,
         patience: Duration,
     ) -> Result<OpenBody, AttemptError> {
-        let request = self.with_range(download, hub.blob(&download.order.blake3), wanted);
+        let Some(content) = download.order.expected.blake3() else {
+            return Err(AttemptError::last("not_found", "the hub knows contents by their BLAKE3 only"));
+        };
+        let request = self.with_range(download, hub.blob(&content), wanted);
         let response = send(request, patience).await.map_err(waited_for)?;
         let status = response.status();
         if status.is_success() || status.as_u16() == 416 {

@@ -12,11 +12,12 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use shared_protocol::GroupList;
 use shared_protocol::groups::GROUP_BYTES;
-use shared_protocol::{Blake3, GroupList};
 
 use super::attempt::{AttemptEnd, BlockError, BlockSink, run_attempt};
 use super::attempt_error::{AttemptError, Consequence};
+use super::expected::Digester;
 use super::grouped::RECORD_EVERY;
 use super::list::ListRequest;
 use super::part::PartFile;
@@ -31,9 +32,8 @@ use super::{Download, DownloadError, MOST_FAILED, blocking};
 use crate::confine::PlaceError;
 use crate::error::FileError;
 
-#[derive(Default)]
 struct HashedPrefix {
-    hasher: blake3::Hasher,
+    digester: Digester,
     /// Everything before it is written and hashed.
     next: u64,
     /// How much of it each one brought.
@@ -41,8 +41,12 @@ struct HashedPrefix {
 }
 
 impl HashedPrefix {
+    fn nothing(sha256: bool) -> Self {
+        Self { digester: Digester::new(sha256), next: 0, from: BTreeMap::new() }
+    }
+
     fn add(&mut self, bytes: &[u8], bringer: Bringer) {
-        self.hasher.update(bytes);
+        self.digester.update(bytes);
         self.next += bytes.len() as u64;
         *self.from.entry(bringer).or_default() += bytes.len() as u64;
     }
@@ -106,8 +110,14 @@ impl Stream {
         self.state.lock().next
     }
 
-    fn is_right(&self, expected: &Blake3) -> bool {
-        self.state.lock().hasher.finalize().as_bytes() == expected.as_bytes()
+    /// Whether it is the content; then that is noted.
+    fn is_right(&self, download: &Download) -> bool {
+        let found = self.state.lock().digester.digests();
+        let is_right = download.order.expected.is(&found);
+        if is_right {
+            self.part.note_whole(found);
+        }
+        is_right
     }
 
     /// Reads what an earlier run has left.
@@ -125,7 +135,8 @@ impl Stream {
 
     /// Throws everything away; tells who brought it.
     fn restart(&self, pool: &mut SourcePool) -> Vec<Bringer> {
-        let before = std::mem::take(&mut *self.state.lock());
+        let nothing = HashedPrefix::nothing(self.part.wants_sha256());
+        let before = std::mem::replace(&mut *self.state.lock(), nothing);
         for (bringer, n_bytes) in &before.from {
             if let Some(member) = bringer.and_then(|source| pool.members.get(source)) {
                 // It was counted when it came.
@@ -179,7 +190,8 @@ pub(super) async fn run(
     room: &Reservation,
 ) -> Result<Option<Listed>, DownloadError> {
     let size_bytes = download.order.size_bytes;
-    let stream = Arc::new(Stream { state: Mutex::default(), part: Arc::clone(part), size_bytes });
+    let state = Mutex::new(HashedPrefix::nothing(part.wants_sha256()));
+    let stream = Arc::new(Stream { state, part: Arc::clone(part), size_bytes });
     let (taking, cancel) = (Arc::clone(&stream), download.cancel.clone());
     blocking(move || match taking.part.kept_stream() {
         0 => taking.part.empty(),
@@ -210,7 +222,7 @@ impl Whole<'_> {
         let mut is_alone = false;
         loop {
             if stream.next() == stream.size_bytes {
-                if stream.is_right(&download.order.blake3) {
+                if stream.is_right(download) {
                     return Ok(None);
                 }
                 is_alone = true;

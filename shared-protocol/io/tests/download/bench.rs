@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use shared_io::ConfinedFolder;
-use shared_io::download::{Download, DownloadTools, Lines, Patience, Room};
+use shared_io::download::{Download, DownloadTools, Lines, Pace, Patience, Room};
 use shared_io::http::{Http, Proxies};
 use shared_io::hub_api::{HubAddress, HubApi};
 use shared_io::report::{Reports, channel};
@@ -272,6 +272,7 @@ pub(crate) fn tools(folder: &Path, hub_port: u16) -> Result<DownloadTools> {
         connections: 4,
         room: Room::default(),
         lines: Lines::default(),
+        pace: Pace::default(),
         patience: Patience {
             first_delay: Duration::from_millis(5),
             longest_delay: Duration::from_millis(50),

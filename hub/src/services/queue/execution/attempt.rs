@@ -4,7 +4,7 @@
 use super::failure::{AttemptError, explain};
 use super::names::Names;
 use super::result::{Applied, Change, Ends, Tried};
-use super::{Queue, copy, delete, duplicate, evict, plan_guard, restore, room, share, small, summary};
+use super::{Queue, copy, delete, download, duplicate, evict, plan_guard, restore, room, share, small, summary};
 use crate::domain::operation::Operation;
 use crate::domain::transfer::{self, Failure};
 use crate::services::Event;
@@ -14,7 +14,10 @@ use crate::storage::queue::outcome::{self, Reason, Stepped};
 
 /// Makes the transfers known as running, so that they can be stopped.
 pub(in crate::services::queue) fn begin(queue: &Queue, group: &[TransferRow]) {
-    queue.live.claimed(group.iter().map(|transfer| transfer.id).collect());
+    match group {
+        [only] if only.operation == Operation::Download => queue.live.claimed_download(only.id),
+        _ => queue.live.claimed(group.iter().map(|transfer| transfer.id).collect()),
+    }
     for transfer in group {
         queue.live.begin(transfer.id, transfer.size_bytes, transfer.synced_bytes);
     }
@@ -64,6 +67,7 @@ fn run_steps<'a>(queue: &Queue, group: &'a [TransferRow]) -> Vec<Tried<'a>> {
             }
             (Operation::Delete, Ok(ends)) => delete::run(queue, group, &ends),
             (Operation::Restore, Ok(ends)) => restore::run(queue, group, &ends),
+            (Operation::Download, Ok(ends)) => download::run(queue, group, &ends),
             (Operation::Evict, Ok(ends)) => evict::run(queue, group, &ends),
             (_, Err(_)) => {
                 group.iter().map(|t| (t, Err(Ends::of(queue, t).err().unwrap_or(AttemptError::Stopped)))).collect()

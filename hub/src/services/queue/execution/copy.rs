@@ -6,10 +6,10 @@ use super::Queue;
 use super::failure::AttemptError;
 use super::landing::{self, LandingStage};
 use super::place::{self, CopyTarget};
-use super::recovery;
 use super::result::{self, Change, End, Ends, Success};
 use super::room;
 use super::verified::{self, Placed};
+use super::{download, recovery};
 use crate::domain::operation::Operation;
 use crate::domain::root::Root;
 use crate::fs::copy::{CopyControl, CopyRequest, copy_to_part_with};
@@ -201,6 +201,9 @@ pub(in crate::services::queue) fn discard_left(queue: &Queue) -> Result<(), Stor
 fn discard_of(queue: &Queue, transfer: &TransferRow, from: Option<&End>, to: &End) -> Result<(), AttemptError> {
     if let Some(part) = place::part_of(queue, transfer, to)? {
         part.discard()?;
+        if transfer.operation == Operation::Download {
+            download::discard_notes(&part)?;
+        }
     }
     let is_known = |connection: &_| index::file_at(connection, to.row, &transfer.to_path);
     if let Some(from) = from.filter(|_| transfer.operation == Operation::Move)

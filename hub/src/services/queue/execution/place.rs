@@ -10,9 +10,9 @@ use super::failure::AttemptError;
 use super::result::{Change, End, Ends};
 use super::{Queue, damage, together};
 use crate::domain::failure::FailureClass;
-use crate::domain::operation::OnConflict;
+use crate::domain::operation::{OnConflict, Operation};
 use crate::domain::retry::in_use_backoff;
-use crate::domain::temporary::{part_name, token_of};
+use crate::domain::temporary::{download_name, part_name, token_of};
 use crate::fs::copy::CopyError;
 use crate::fs::entry::{Entry, Folder};
 use crate::fs::folders::Folders;
@@ -73,28 +73,49 @@ pub(super) fn prepare(
     ends: &Ends,
     cache: &mut GroupCache<'_>,
 ) -> Result<CopyTarget, AttemptError> {
-    let to = ends.to()?;
     let source = cache.sources.open(&ends.from.open, transfer.path.parent())?.entry(transfer.path.name());
     check_sound(queue, transfer, ends)?;
     // Of a link this is an error, too.
     if source.stamp()? != expected(transfer) {
         return Err(AttemptError::changed());
     }
+    let Destination { to_path, dest, part, occupant } = destination(queue, transfer, ends.to()?, cache)?;
+    damage::check(queue, transfer, source.path(), occupant)?;
+    Ok(CopyTarget { source, expected: expected(transfer), to_path, dest, part })
+}
+
+/// Where a file goes.
+#[derive(Debug)]
+pub(super) struct Destination {
+    pub(super) to_path: RelPath,
+    pub(super) dest: Entry,
+    pub(super) part: Entry,
+    /// What is to make way.
+    occupant: Option<FileStamp>,
+}
+
+/// Finds out where a file goes, wherever it comes from, and makes its folder.
+pub(super) fn destination(
+    queue: &Queue,
+    transfer: &TransferRow,
+    to: &End,
+    cache: &mut GroupCache<'_>,
+) -> Result<Destination, AttemptError> {
     let folder = cache.dests.ensure(&to.open, transfer.to_path.parent())?;
     let to_path = free_name(queue, transfer, &folder)?;
     let dest = folder.entry(to_path.name());
+    let mut occupant = None;
     if transfer.on_conflict == OnConflict::Replace {
         // Seen now, it costs no copy; it is looked at again when it makes way.
-        let occupant = dest.stamp_if_there()?;
+        occupant = dest.stamp_if_there()?;
         check_occupant(transfer, occupant)?;
-        damage::check(queue, transfer, source.path(), occupant)?;
     }
     if to_path != transfer.to_path {
         queue.database.write_blocking(|tx| checkpoint::renamed(tx, transfer.id, &to_path))?;
     }
     // The part file keeps its name when the destination's changes, so that a resume finds it.
     let part = part_in(queue, transfer, &folder);
-    Ok(CopyTarget { source, expected: expected(transfer), to_path, dest, part })
+    Ok(Destination { to_path, dest, part, occupant })
 }
 
 /// Refuses a source whose bytes changed though nothing wrote to it: it must not spread.
@@ -113,7 +134,8 @@ fn check_sound(queue: &Queue, transfer: &TransferRow, ends: &Ends) -> Result<(),
 
 /// The part file of a transfer in a folder, whether or not it is there.
 pub(super) fn part_in(queue: &Queue, transfer: &TransferRow, folder: &Arc<Folder>) -> Entry {
-    folder.entry(&part_name(transfer.path.name(), &token(queue, transfer)))
+    let name = if transfer.operation == Operation::Download { download_name } else { part_name };
+    folder.entry(&name(transfer.path.name(), &token(queue, transfer)))
 }
 
 /// Where the part file of a transfer lies, if its folder is there.

@@ -32,6 +32,7 @@ struct LiveGroup {
     /// How many have not ended.
     n_open: usize,
     stage: GroupStage,
+    is_download: bool,
 }
 
 /// All groups, in the order in which they were claimed.
@@ -41,7 +42,12 @@ pub(super) struct LiveGroups(Vec<LiveGroup>);
 impl LiveGroups {
     pub(super) fn add(&mut self, ids: Vec<TransferId>) {
         let n_open = ids.len();
-        self.0.push(LiveGroup { ids, at: 0, n_open, stage: GroupStage::Next });
+        self.0.push(LiveGroup { ids, at: 0, n_open, stage: GroupStage::Next, is_download: false });
+    }
+
+    pub(super) fn add_download(&mut self, id: TransferId) {
+        self.add(vec![id]);
+        self.0.iter_mut().rev().take(1).for_each(|group| group.is_download = true);
     }
 
     pub(super) fn works(&mut self, id: TransferId) {
@@ -73,12 +79,14 @@ impl LiveGroups {
     }
 
     /// One of each group that has a place, and of those that end as long as that are not more than there
-    /// are places.
+    /// are places. Downloads have their own.
     pub(super) fn at_work(&self, most: usize) -> Vec<TransferId> {
-        let of = |stage: GroupStage| self.0.iter().filter(move |group| group.stage == stage);
+        let of = |stage: GroupStage| self.0.iter().filter(move |group| group.stage == stage && !group.is_download);
+        let downloads = self.0.iter().filter(|group| group.is_download && group.stage != GroupStage::Next);
         of(GroupStage::Works)
             .chain(of(GroupStage::Ends))
             .take(most)
+            .chain(downloads)
             .filter_map(|group| group.ids.get(group.at).copied())
             .collect()
     }
@@ -128,6 +136,19 @@ mod tests {
             groups.remove(id);
         }
         assert_eq!((groups.at_work(2), groups.of(TransferId(1))), (ids([4]).into(), None));
+    }
+
+    #[test]
+    fn downloads_have_places_of_their_own() {
+        let mut groups = LiveGroups::default();
+        groups.add(ids([1]).into());
+        groups.add_download(TransferId(2));
+        assert_eq!(groups.at_work(1), []);
+        groups.works(TransferId(2));
+        groups.works(TransferId(1));
+        assert_eq!(groups.at_work(1), ids([1, 2]));
+        groups.remove(TransferId(1));
+        assert_eq!(groups.at_work(1), ids([2]));
     }
 
     #[test]

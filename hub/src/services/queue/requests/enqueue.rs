@@ -18,6 +18,7 @@ mod bundle;
 mod destination;
 mod plan;
 
+pub(super) use destination::nearly;
 use plan::EnqueuePlan;
 
 /// Skipped paths kept with a batch; a request for a whole library may skip most of it.
@@ -67,6 +68,9 @@ fn check(queue: &Queue, request: &TransferRequest) -> Result<(LiveRoot, Option<L
                 ErrorKind::Malformed,
                 "Files come back by undoing the batch that deleted them.",
             ));
+        }
+        (Operation::Download, _) => {
+            return Err(ServiceError::said(ErrorKind::Malformed, "Downloads are asked for at /api/downloads."));
         }
         (Operation::Evict, _) => {
             return Err(ServiceError::said(ErrorKind::Malformed, "Evicting is asked for at /api/evictions."));

@@ -181,7 +181,7 @@ fn reverse(queue: &Queue, connection: &Connection, done: &TransferRow) -> Result
         (Operation::Hardlink | Operation::Reflink, Some(to)) => Ok(vec![separated(queue, done, to)?]),
         (Operation::Delete, _) => Ok(vec![restore(queue, connection, done, done.from, &done.path, None)?]),
         (Operation::Restore, _) => Ok(vec![taken_away(queue, done, done.from, &done.path)?]),
-        (Operation::Copy, Some(to)) => match &done.trash_path {
+        (Operation::Copy | Operation::Download, Some(to)) => match &done.trash_path {
             // The old file takes the place of the copy in one step, so that no moment is without one.
             Some(_) => Ok(vec![restore(queue, connection, done, to, &done.to_path, done.made)?]),
             None => Ok(vec![taken_away(queue, done, to, &done.to_path)?]),

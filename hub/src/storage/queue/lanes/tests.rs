@@ -12,12 +12,13 @@ use crate::domain::ticks::Ticks;
 use crate::domain::transfer::{Failure, TransferEvent};
 use crate::storage::Database;
 use crate::storage::queue::batches::{BatchPlace, GrowingBatch, NewBatch, NewTransfer, place};
-use crate::storage::queue::claim::{ClaimLimits, next};
+use crate::storage::queue::claim::{ClaimLimits, Work, next};
 use crate::storage::queue::outcome::{self, Reason};
 
 const LOCAL: RootRowId = RootRowId(1);
 const LAKE: RootRowId = RootRowId(2);
-const CLAIM_LIMITS: ClaimLimits = ClaimLimits { small_bytes: 1_000, n_most: 512, bytes_most: 1 << 20 };
+const CLAIM_LIMITS: ClaimLimits =
+    ClaimLimits { work: Work::Files, small_bytes: 1_000, n_most: 512, bytes_most: 1 << 20 };
 
 struct Queue {
     database: Database,
@@ -93,7 +94,7 @@ impl Queue {
                 for sql in &all {
                     tx.prepare_cached(sql)?.reset_status(StatementStatus::VmStep);
                 }
-                first_alike(tx, live, 512, |_| true)?;
+                first_alike(tx, live, Work::Files, 512, |_| true)?;
                 all.iter().map(|sql| Ok(tx.prepare_cached(sql)?.get_status(StatementStatus::VmStep))).sum()
             })
             .unwrap()
@@ -118,6 +119,23 @@ fn phases_begin_one_after_the_other_whatever_became_of_those_before() {
     assert!(queue.claim(&BOTH).is_empty(), "one that will be tried again has not ended");
     queue.end(&second, TransferEvent::Cancel);
     assert_eq!(queue.paths(&BOTH), ["d"]);
+}
+
+#[test]
+fn downloads_and_work_on_files_are_claimed_apart() {
+    let queue = Queue::new();
+    let download = |path| NewTransfer { operation: Operation::Download, from: (Root::Local, LOCAL), ..copy(path, 0) };
+    queue.add([download("a"), copy("b", 0), download("c")]);
+    let limits = ClaimLimits { work: Work::Downloads, n_most: 1, ..CLAIM_LIMITS };
+    let claim = |live: &[RootRowId]| {
+        let claimed = |tx: &Connection| next(tx, live, limits, &RetryPolicy::with_tries(0));
+        let rows = queue.database.write_blocking(|tx| claimed(tx)).unwrap();
+        rows.into_iter().map(|row| row.path.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(claim(&[LAKE]), [""; 0], "its root is away");
+    assert_eq!(claim(&[LOCAL]), ["a"]);
+    assert_eq!(queue.paths(&BOTH), ["b"]);
+    assert_eq!((claim(&BOTH), claim(&BOTH)), (vec!["c".to_owned()], Vec::new()));
 }
 
 #[test]

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
-use shared_protocol::RelPath;
+use shared_protocol::{Blake3, RelPath};
 
 use crate::domain::ids::ModelId;
 use crate::domain::root::Root;
-use crate::storage::StorageError;
 use crate::storage::views::entry::FileView;
 use crate::storage::views::picked;
+use crate::storage::{StorageError, digest_column};
 
 /// A model in a list of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelBrief {
     pub id: ModelId,
+    /// Its content, once that is known.
+    pub hash: Option<Blake3>,
     pub kind: Option<String>,
     pub base: Option<String>,
     /// Its picture, or the file whose header holds it.
@@ -29,19 +31,22 @@ pub fn of_files<'a>(
     connection: &Connection,
     files: impl Iterator<Item = (Root, &'a RelPath)>,
 ) -> Result<BTreeMap<String, ModelBrief>, StorageError> {
-    let sql = "SELECT m.id, m.kind, m.base, m.has_thumbnail FROM files f JOIN models m ON m.id = f.model_id
+    let sql = "SELECT m.id, m.blake3, m.kind, m.base, m.has_thumbnail FROM files f JOIN models m ON m.id = f.model_id
                WHERE f.id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut found = BTreeMap::new();
     for (root, path) in files {
         let Some(file) = picked::files_at(connection, root, std::iter::once(path))?.pop() else { continue };
         let read = |row: &rusqlite::Row<'_>| {
-            Ok((row.get("id")?, row.get("kind")?, row.get("base")?, row.get::<_, bool>("has_thumbnail")?))
+            let hash = digest_column(row, "blake3")?;
+            Ok((row.get("id")?, hash, row.get("kind")?, row.get("base")?, row.get::<_, bool>("has_thumbnail")?))
         };
-        let Some((id, kind, base, has_thumbnail)) = statement.query_row([file.id], read).optional()? else { continue };
+        let Some((id, hash, kind, base, has_thumbnail)) = statement.query_row([file.id], read).optional()? else {
+            continue;
+        };
         let beside = picked::picture_beside(connection, root, path)?;
         let picture = beside.or_else(|| (has_thumbnail && !file.placeholder).then_some(file));
-        found.insert(format!("{}/{path}", root.as_str()), ModelBrief { id, kind, base, picture });
+        found.insert(format!("{}/{path}", root.as_str()), ModelBrief { id, hash, kind, base, picture });
     }
     Ok(found)
 }

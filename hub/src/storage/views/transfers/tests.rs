@@ -109,6 +109,11 @@ fn no_list_walks_the_table() {
         let plan = library.read(|c| {
             Ok(list_statement(&filter, TransferPart::Stored, &[], Some(after), &PageRequest::first()).plan(c))
         });
+        // What is a download's stands under its own key.
+        let is_of_download = |step: &String| {
+            step.starts_with("CORRELATED") || step.starts_with("SEARCH downloads USING INTEGER PRIMARY KEY")
+        };
+        let plan: Vec<String> = plan.into_iter().filter(|step| !is_of_download(step)).collect();
         assert_eq!(plan.len(), 1, "no sorting: {plan:?}");
         assert!(plan.iter().all(|step| step.starts_with("SEARCH transfers") && step.contains(index)), "{plan:?}");
     }

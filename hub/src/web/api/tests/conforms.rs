@@ -109,7 +109,14 @@ async fn what_can_be_looked_at_is_as_described() {
     let (hub, mut addresses) = full_hub().await;
     let description = Description::read();
     // Their ids are those of one table.
-    for list in ["/api/scans", "/api/hashes", "/api/duplicates/scans", "/api/models", "/api/models/reads"] {
+    for list in [
+        "/api/scans",
+        "/api/hashes",
+        "/api/duplicates/scans",
+        "/api/models",
+        "/api/models/reads",
+        "/api/sources/discover",
+    ] {
         let id = &hub.get(list).await["items"][0]["id"];
         addresses.insert(format!("{list}/{{id}}"), format!("{list}/{id}"));
     }
@@ -210,6 +217,7 @@ async fn what_would_be_dropped_is_refused() {
 #[rstest]
 #[case("POST", "/api/transfers", json!({"operation": "copy", "from": "local", "to": "lake", "paths": ["no/such"]}))]
 #[case("POST", "/api/transfers", json!({"operation": "delete", "from": "local", "paths": ["no", "such"]}))]
+#[case("POST", "/api/downloads", json!({"to": "local", "items": [{"path": "x", "hash": format!("blake3:{}", "0".repeat(64))}]}))]
 #[case("POST", "/api/hashes", json!({"root": "local", "paths": ["no/such"]}))]
 #[case("POST", "/api/hashes", json!({"root": "local", "folder": "no"}))]
 #[case("POST", "/api/evictions", json!({"paths": ["no/such"]}))]
@@ -225,6 +233,7 @@ async fn what_would_be_dropped_is_refused() {
 #[case("POST", "/api/batches/77/undo", json!({}))]
 #[case("POST", "/api/batches/77/retry-failed", json!({}))]
 #[case("POST", "/api/transfers/77/pause", json!({}))]
+#[case("POST", "/api/sources/discover/77/cancel", json!({}))]
 #[case("POST", "/api/sources/check", json!({"hashes": [format!("blake3:{}", "0".repeat(64))]}))]
 #[tokio::test]
 async fn what_is_not_there_is_told(#[case] method: &str, #[case] path: &str, #[case] body: Value) {

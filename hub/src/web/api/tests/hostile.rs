@@ -15,7 +15,7 @@ const PAGES: &[(&str, &[&str])] = &[
     ("/queue?", &["state", "cursor", "batch", "tab"]),
     ("/evict?", &["free", "by", "tab", "q", "cursor", "folder"]),
     ("/space?", &["root"]),
-    ("/sources?", &["q", "show", "cursor", "open"]),
+    ("/sources?", &["q", "show", "coverage", "cursor", "open"]),
     ("/trash?", &["root", "q", "cursor", "older_than_days"]),
     ("/history?", &["kind", "level", "root", "q", "cursor"]),
     ("/logs?", &["level", "q"]),

@@ -14,8 +14,14 @@ use crate::services::logs::LogLine;
 use crate::web::api::openapi_json;
 use crate::web::test_hub::TestHub;
 
-const SETTINGS: &[(&str, &str)] =
-    &[("LOCAL_ALLOW_DELETE", "true"), ("LAKE_ALLOW_DELETE", "true"), ("REMOTE_BASE_URL", "https://models.example.org")];
+/// Nobody on the network is asked: the list would be a file.
+const SETTINGS: &[(&str, &str)] = &[
+    ("LOCAL_ALLOW_DELETE", "true"),
+    ("LAKE_ALLOW_DELETE", "true"),
+    ("REMOTE_BASE_URL", "https://models.example.org"),
+    ("LOOKUPS", "manager_list"),
+    ("MANAGER_LIST", if cfg!(windows) { r"C:\no such\model-list.json" } else { "/no such/model-list.json" }),
+];
 
 async fn post(hub: &TestHub, path: &str, body: Value) -> Value {
     let asked = hub.ask("POST", path, Some(body)).await;
@@ -68,6 +74,8 @@ pub(super) async fn full_hub() -> (TestHub, BTreeMap<String, String>) {
         until_ended(&hub, "/api/models/reads", &started).await;
         let started = post(&hub, "/api/duplicates/scans", json!({ "roots": ["local", "lake"] })).await;
         until_ended(&hub, "/api/duplicates/scans", &started).await;
+        let started = post(&hub, "/api/sources/discover", json!({})).await;
+        until_ended(&hub, "/api/sources/discover", &started).await;
     }
     let bad = post(&hub, "/api/transfers", json!({ "operation": "delete", "from": "local", "paths": ["bad"] })).await;
     until_done(&hub, &bad).await;

@@ -1,10 +1,11 @@
 //! What lists of files say of the models among them: kind, base and picture.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use lookups::Coverage;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
-use shared_protocol::RelPath;
+use shared_protocol::{Blake3, RelPath};
 
 use super::labels::{base_label, kind_label};
 use crate::domain::ids::ModelId;
@@ -21,13 +22,16 @@ struct ModelLine {
     /// None until its header was read.
     label: Option<String>,
     picture: Option<String>,
+    /// Whether it can be had again, if that is known.
+    coverage: Option<&'static str>,
 }
 
-impl From<ModelBrief> for ModelLine {
-    fn from(brief: ModelBrief) -> Self {
-        let ModelBrief { id, kind, base, picture } = brief;
+impl ModelLine {
+    fn of(brief: ModelBrief, coverages: &HashMap<Blake3, Coverage>) -> Self {
+        let ModelBrief { id, hash, kind, base, picture } = brief;
         let picture = picture.filter(|file| !is_film(file.path.name())).as_ref().and_then(picture_address);
-        Self { id, label: kind.map(|kind| label(&kind, base.as_deref())), picture }
+        let coverage = hash.and_then(|hash| coverages.get(&hash)).map(|coverage| coverage.as_str());
+        Self { id, label: kind.map(|kind| label(&kind, base.as_deref())), picture, coverage }
     }
 }
 
@@ -43,7 +47,7 @@ pub(super) fn label(kind: &str, base: Option<&str>) -> String {
 pub(in crate::web) async fn lines(state: &WebState, files: Vec<(Root, RelPath)>) -> Answer<Value> {
     let look = move |connection: &_| of_files(connection, files.iter().map(|(root, path)| (*root, path)));
     let found = state.services.database.read(look).await?;
-    Ok(Value::from(Serde(
-        found.into_iter().map(|(key, brief)| (key, brief.into())).collect::<BTreeMap<_, ModelLine>>(),
-    )))
+    let coverages = state.services.sources.coverages(found.values().filter_map(|brief| brief.hash).collect()).await?;
+    let lines = found.into_iter().map(|(key, brief)| (key, ModelLine::of(brief, &coverages)));
+    Ok(Value::from(Serde(lines.collect::<BTreeMap<_, _>>())))
 }

@@ -2,7 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 
-use super::{Journal, PartFile, open_or_make, replace};
+use super::journal::Journal;
+use super::{PartFile, open_or_make, replace};
 use crate::error::FileError;
 use crate::system;
 
@@ -28,7 +29,7 @@ impl PartFile {
     /// Begins once more with an empty file in its place.
     pub(in crate::download) fn begin_anew(&self) -> Result<(), FileError> {
         // The journal first: by it the file is ours.
-        replace(&self.journal, &Journal::empty(self.blake3, self.size_bytes).to_bytes())?;
+        replace(&self.journal, &Journal::empty(&self.expected, self.size_bytes).to_bytes())?;
         let (file, _) = open_or_make(&self.path)?;
         self.take(file);
         Ok(())

@@ -121,7 +121,7 @@ impl<'a> Destination<'a> {
 }
 
 /// Why a file does not go beside a name that differs only in case.
-pub(super) fn nearly(there: &RelPath) -> String {
+pub(in crate::services::queue::requests) fn nearly(there: &RelPath) -> String {
     format!(
         "the destination has or gets {there}, which differs only in upper and lower case or in how accents are \
          written: rename one of the two first"

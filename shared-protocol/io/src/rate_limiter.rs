@@ -1,4 +1,4 @@
-//! The upload limit, shared by all streams in turns.
+//! A limit per second, shared by all streams in turns: what the hub sends, and what it fetches.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ const PIECE: (u64, u64) = (4 << 10, 256 << 10);
 /// When the next piece may go. Whoever waits holds the lock, and locks are given in order: so streams
 /// take turns, and as pieces are equal each gets its share.
 #[derive(Debug, Default)]
-pub(super) struct RateLimiter {
+pub struct RateLimiter {
     next: Mutex<Option<Instant>>,
 }
 
 impl RateLimiter {
     /// Waits until so many bytes may go.
-    pub(super) async fn wait(&self, bytes: u64, limit: Option<u64>) {
+    pub async fn wait(&self, bytes: u64, limit: Option<u64>) {
         let Some(limit) = limit else { return };
         let mut next = self.next.lock().await;
         let (begin, following) = schedule(*next, Instant::now(), bytes, limit);
@@ -33,7 +33,7 @@ impl RateLimiter {
 }
 
 /// Size of a piece under this limit.
-pub(super) fn piece_bytes(limit: Option<u64>) -> u64 {
+pub fn piece_bytes(limit: Option<u64>) -> u64 {
     limit.map_or(PIECE.1, |limit| (limit / PIECES_PER_SECOND).clamp(PIECE.0, PIECE.1))
 }
 
