@@ -8,6 +8,7 @@ pub mod layers;
 mod lookups;
 pub mod parse;
 pub mod problem;
+mod reader;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};

@@ -302,7 +302,7 @@ fn what_is_pasted_is_looked_at_before_anything_is_loaded() -> Result<()> {
         .server()
         .heard()
         .iter()
-        .filter_map(|heard| heard.range())
+        .filter_map(end_to_end::stand_ins::Heard::range)
         .map(|(from, to)| (to.unwrap_or(long.len()) - from) as u64)
         .sum();
     ensure!(asked <= 1 << 20, "only the header is read: {asked}");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ::lookups::{Site, Sites};
 use shared_protocol::Allowed;
 
-use super::parse::ConfigReader;
+use super::reader::ConfigReader;
 use super::{Key, LookupsConfig};
 
 /// Reads what is set about look-ups. A base address is held to the rules of all addresses.

@@ -2,21 +2,20 @@
 //! expected.
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared_protocol::Secret;
 
-use super::keys::KeyKind;
 use super::lookups::lookups;
+use super::reader::{ConfigReader, folder};
 use super::{Config, ConfigProblem, DEMO_FOLDER, DownloadConfig, Key, Layers, RemoteConfig, RootConfig, ScrubConfig};
 use crate::domain::hours::Hours;
 use crate::domain::root::{PerRoot, Root};
+use crate::fs::OwnFolder;
 use crate::fs::root_dir::{check_apart, check_outside_data};
-use crate::fs::{OwnFolder, RootDir};
 
 impl Layers {
     /// Where database, configuration and logs lie: needed before the file can be read.
@@ -35,67 +34,6 @@ impl Layers {
     /// Validates everything at once; every problem is told.
     pub fn resolve(&self) -> Result<Config, Vec<ConfigProblem>> {
         config(self)
-    }
-}
-
-/// Collects problems while values are read.
-pub(super) struct ConfigReader<'a> {
-    layers: &'a Layers,
-    problems: Vec<ConfigProblem>,
-}
-
-impl ConfigReader<'_> {
-    pub(super) fn text(&self, key: Key) -> Option<String> {
-        self.layers.get(key).map(|(text, _)| text.to_owned())
-    }
-
-    pub(super) fn read<T>(&mut self, key: Key, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let text = self.text(key)?;
-        match parse(&text) {
-            Ok(value) => Some(value),
-            Err(expected) => {
-                self.problems.push(ConfigProblem::new(key, &text, expected));
-                None
-            }
-        }
-    }
-
-    fn flag(&mut self, key: Key) -> bool {
-        self.read(key, boolean).unwrap_or(false)
-    }
-
-    fn number<T: FromStr>(&mut self, key: Key, expected: &str) -> Option<T> {
-        self.read(key, |text| text.trim().parse().map_err(|_| expected.to_owned()))
-    }
-
-    /// A whole number within the bounds of its key; after a problem any, as nothing comes of it.
-    fn whole<T: TryFrom<u64> + Default>(&mut self, key: Key) -> T {
-        let (least, most) = if let KeyKind::Whole(least, most) = key.kind() { (least, most) } else { (0, u64::MAX) };
-        let number = self.read(key, |text| bounded(text, least, most));
-        number.and_then(|n| T::try_from(n).ok()).unwrap_or_default()
-    }
-
-    fn count(&mut self, key: Key) -> NonZeroU32 {
-        NonZeroU32::new(self.whole(key)).unwrap_or(NonZeroU32::MIN)
-    }
-
-    fn path(&mut self, key: Key) -> Option<PathBuf> {
-        let text = self.text(key)?;
-        match folder(key, &text) {
-            Ok(path) => Some(path),
-            Err(problem) => {
-                self.problems.push(problem);
-                None
-            }
-        }
-    }
-
-    fn root(&mut self, dir: Key, delete: Key, readers: Key) -> RootConfig {
-        RootConfig {
-            dir: self.read(dir, root_dir),
-            allow_delete: self.flag(delete),
-            hash_readers: self.number(readers, "a whole number from 1"),
-        }
     }
 }
 
@@ -194,19 +132,6 @@ fn remote(reader: &mut ConfigReader<'_>) -> RemoteConfig {
     }
 }
 
-fn boolean(text: &str) -> Result<bool, String> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err("true or false".into()),
-    }
-}
-
-fn bounded(text: &str, from: u64, to: u64) -> Result<u64, String> {
-    let number: Option<u64> = text.trim().parse().ok();
-    number.filter(|n| (from..=to).contains(n)).ok_or_else(|| format!("a whole number from {from} to {to}"))
-}
-
 fn hours(text: &str) -> Result<Hours, String> {
     Hours::parse(text).ok_or_else(|| "two times of the day such as 01:00-06:00".to_owned())
 }
@@ -270,15 +195,6 @@ fn base_url(text: &str) -> Result<String, String> {
         host.split_once(':').map_or(host.clone(), |(n, _)| n.to_owned())
     };
     if local.contains(&name.as_str()) { Ok(url.to_owned()) } else { Err(expected()) }
-}
-
-fn root_dir(text: &str) -> Result<RootDir, String> {
-    RootDir::open(Path::new(text.trim())).map_err(|error| format!("an absolute folder ({error})"))
-}
-
-/// An absolute path; one that is not is taken from the current folder.
-fn folder(key: Key, text: &str) -> Result<PathBuf, ConfigProblem> {
-    std::path::absolute(text.trim()).map_err(|error| ConfigProblem::new(key, text, format!("a path ({error})")))
 }
 
 #[cfg(test)]
